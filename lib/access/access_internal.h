@@ -1,0 +1,19 @@
+/* access_internal.h: tokens and policies, for the engine. Public operations: bulla/access.h. */
+#ifndef BULLA_ACCESS_INTERNAL_H
+#define BULLA_ACCESS_INTERNAL_H
+
+#include "base/parts.h"
+#include "bulla/access.h"
+#include "seal/barrier.h"
+
+BULLA_MUST_USE enum bulla_err access_new(struct store *store, struct seal *seal, int64_t default_ttl_s, int64_t max_ttl_s,
+					 struct access **out);
+/* After unsealing. */
+BULLA_MUST_USE enum bulla_err access_load(struct access *access, struct bulla_call *call);
+/* At init: the first root token; *token in the arena. wanted: as in bulla_init_args. */
+BULLA_MUST_USE enum bulla_err access_make_root(struct access *access, struct bulla_call *call, struct bulla_bytes wanted,
+					       struct bulla_bytes *token);
+void access_empty(struct access *access); /* at seal */
+void access_free(struct access *access);
+
+#endif

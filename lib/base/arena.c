@@ -1,0 +1,139 @@
+/* arena.c: owns the memory of one call: blocks that only grow and are wiped whole. One thread at a time. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "bulla/memory.h"
+
+#define ALIGN 16
+
+struct block {
+	struct block *older;
+	size_t size, used; /* bytes behind this header */
+};
+
+_Static_assert(sizeof(struct block) % ALIGN == 8, "payload() rounds up");
+#define HEADER (sizeof(struct block) + 8)
+
+struct bulla_arena {
+	struct block *newest;
+	struct block *first;
+};
+
+static uint8_t *payload(struct block *b)
+{
+	return (uint8_t *)b + HEADER;
+}
+
+static struct block *block_new(size_t size, struct block *older)
+{
+	struct block *b = size > SIZE_MAX - HEADER ? NULL : malloc(HEADER + size);
+
+	if (b == NULL)
+		return NULL;
+	*b = (struct block){ .older = older, .size = size };
+	return b;
+}
+
+static void block_free(struct block *b)
+{
+	bulla_wipe(payload(b), b->used);
+	free(b);
+}
+
+struct bulla_arena *bulla_arena_new(size_t first_bytes)
+{
+	struct bulla_arena *arena = malloc(sizeof *arena);
+
+	if (arena == NULL)
+		return NULL;
+	arena->first = arena->newest = block_new(first_bytes, NULL);
+	if (arena->first == NULL) {
+		free(arena);
+		return NULL;
+	}
+	return arena;
+}
+
+void bulla_arena_reset(struct bulla_arena *arena)
+{
+	while (arena->newest != arena->first) {
+		struct block *b = arena->newest;
+
+		arena->newest = b->older;
+		block_free(b);
+	}
+	bulla_wipe(payload(arena->first), arena->first->used);
+	arena->first->used = 0;
+}
+
+void bulla_arena_free(struct bulla_arena *arena)
+{
+	if (arena == NULL)
+		return;
+	bulla_arena_reset(arena);
+	free(arena->first);
+	free(arena);
+}
+
+void *bulla_arena_alloc(struct bulla_arena *arena, size_t n)
+{
+	struct block *b = arena->newest;
+
+	if (n > SIZE_MAX / 2)
+		return NULL;
+	size_t need = (n + ALIGN - 1) & ~(size_t)(ALIGN - 1);
+
+	if (b->size - b->used < need) {
+		size_t size = b->size * 2 > need ? b->size * 2 : need;
+
+		if (size > (1u << 20) && size > need)
+			size = need > (1u << 20) ? need : 1u << 20;
+		b = block_new(size, b);
+		if (b == NULL)
+			return NULL;
+		arena->newest = b;
+	}
+	void *p = payload(b) + b->used;
+
+	b->used += need;
+	memset(p, 0, n);
+	return p;
+}
+
+struct bulla_bytes bulla_arena_copy(struct bulla_arena *arena, struct bulla_bytes bytes)
+{
+	uint8_t *p = bulla_arena_alloc(arena, bytes.len + 1);
+
+	if (p == NULL)
+		return (struct bulla_bytes){ 0 };
+	if (bytes.len > 0)
+		memcpy(p, bytes.ptr, bytes.len);
+	return bulla_mem(p, bytes.len);
+}
+
+struct bulla_bytes bulla_arena_vprintf(struct bulla_arena *arena, const char *format, va_list args)
+{
+	va_list again;
+
+	va_copy(again, args);
+	int n = vsnprintf(NULL, 0, format, again);
+
+	va_end(again);
+	char *p = n < 0 ? NULL : bulla_arena_alloc(arena, (size_t)n + 1);
+
+	if (p == NULL)
+		return (struct bulla_bytes){ 0 };
+	vsnprintf(p, (size_t)n + 1, format, args);
+	return bulla_mem(p, (size_t)n);
+}
+
+struct bulla_bytes bulla_arena_printf(struct bulla_arena *arena, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	struct bulla_bytes text = bulla_arena_vprintf(arena, format, args);
+
+	va_end(args);
+	return text;
+}

@@ -1,0 +1,161 @@
+/* secret.c: owns all locked memory of the process. One sodium_malloc per key would run out of lockable pages near 2,000 keys
+ * (each takes four), so small secrets are cells of slabs: a slab is one sodium_malloc with its guard pages and canary.
+ * Thread-safe by one mutex: allocation is not on the request path. */
+#include <errno.h>
+#include <pthread.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <malloc.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+
+#include "bulla/memory.h"
+
+#define SMALLEST 32
+#define CLASSES 12 /* 32 bytes to 64 KiB */
+#define SLAB_BYTES 16384
+
+struct cell {
+	struct cell *next;
+};
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct cell *free_cells[CLASSES];
+static size_t in_use;
+static bool must_lock = true;
+
+void bulla_wipe(void *p, size_t n)
+{
+	if (n > 0)
+		sodium_memzero(p, n);
+}
+
+static unsigned class_of(size_t n)
+{
+	unsigned c = 0;
+
+	while (c < CLASSES && ((size_t)SMALLEST << c) < n)
+		c++;
+	return c;
+}
+
+/* libsodium locks what it gives but does not say whether that worked: ask again, which changes nothing. */
+static void *locked_pages(size_t n)
+{
+	void *p = sodium_malloc(n);
+
+	if (p != NULL && must_lock && sodium_mlock(p, n) != 0) {
+		sodium_free(p);
+		return NULL;
+	}
+	return p;
+}
+
+/* Adds a slab's cells to the free list of its class. Called with the lock held. */
+static bool grow(unsigned class)
+{
+	size_t size = (size_t)SMALLEST << class;
+	size_t slab = size > SLAB_BYTES ? size : SLAB_BYTES;
+	uint8_t *p = locked_pages(slab);
+
+	if (p == NULL)
+		return false;
+	memset(p, 0, slab);
+	for (size_t at = 0; at < slab; at += size) {
+		struct cell *cell = (struct cell *)(void *)(p + at);
+
+		cell->next = free_cells[class];
+		free_cells[class] = cell;
+	}
+	return true;
+}
+
+enum bulla_err bulla_memory_init(bool need_lock)
+{
+	struct rlimit none = { 0, 0 };
+
+	must_lock = need_lock;
+	if (sodium_init() < 0)
+		return BULLA_E_NO_MEMORY;
+#ifndef BULLA_SANITIZER
+	if (setrlimit(RLIMIT_CORE, &none) != 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
+		return BULLA_E_INTERNAL;
+#else
+	(void)none; /* LeakSanitizer attaches to its own process */
+#endif
+	void *probe = bulla_secret_alloc(SMALLEST);
+
+	if (probe == NULL)
+		return BULLA_E_NO_MEMORY;
+	bulla_secret_free(probe, SMALLEST);
+	return BULLA_OK;
+}
+
+void *bulla_secret_alloc(size_t n)
+{
+	unsigned class = class_of(n);
+	struct cell *cell = NULL;
+
+	if (n == 0 || class >= CLASSES)
+		return NULL;
+	pthread_mutex_lock(&lock);
+	if (free_cells[class] != NULL || grow(class)) {
+		cell = free_cells[class];
+		free_cells[class] = cell->next;
+		cell->next = NULL;
+		in_use += (size_t)SMALLEST << class;
+	}
+	pthread_mutex_unlock(&lock);
+	return cell;
+}
+
+void bulla_secret_free(void *p, size_t n)
+{
+	if (p == NULL)
+		return;
+	unsigned class = class_of(n);
+	struct cell *cell = p;
+
+	bulla_wipe(p, (size_t)SMALLEST << class);
+	pthread_mutex_lock(&lock);
+	cell->next = free_cells[class];
+	free_cells[class] = cell;
+	in_use -= (size_t)SMALLEST << class;
+	pthread_mutex_unlock(&lock);
+}
+
+size_t bulla_secret_in_use(void)
+{
+	pthread_mutex_lock(&lock);
+	size_t n = in_use;
+
+	pthread_mutex_unlock(&lock);
+	return n;
+}
+
+void *bulla_wiping_malloc(size_t n)
+{
+	return malloc(n);
+}
+
+void *bulla_wiping_realloc(void *p, size_t n)
+{
+	if (p == NULL)
+		return malloc(n);
+	size_t old = malloc_usable_size(p);
+	void *grown = n <= old && n > 0 ? p : malloc(n ? n : 1);
+
+	if (grown == NULL || grown == p)
+		return grown;
+	memcpy(grown, p, old < n ? old : n);
+	bulla_wiping_free(p);
+	return grown;
+}
+
+void bulla_wiping_free(void *p)
+{
+	if (p == NULL)
+		return;
+	sodium_memzero(p, malloc_usable_size(p));
+	free(p);
+}

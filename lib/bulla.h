@@ -1,0 +1,18 @@
+/* bulla.h: all public headers of libbulla. */
+#ifndef BULLA_H
+#define BULLA_H
+
+#include <bulla/access.h>
+#include <bulla/bytes.h>
+#include <bulla/call.h>
+#include <bulla/clock.h>
+#include <bulla/encode.h>
+#include <bulla/engine.h>
+#include <bulla/error.h>
+#include <bulla/keys.h>
+#include <bulla/memory.h>
+#include <bulla/mounts.h>
+#include <bulla/seal.h>
+#include <bulla/transit.h>
+
+#endif

@@ -1,0 +1,85 @@
+/* access.h: who calls, and whether they may. */
+#ifndef BULLA_ACCESS_H
+#define BULLA_ACCESS_H
+
+#include "call.h"
+
+struct bulla;
+struct bulla_pair;
+
+/* An authenticated caller: an immutable snapshot with a counted reference. Times by bulla_now_ns. */
+struct bulla_token {
+	struct bulla_bytes accessor, display_name, path; /* path: "auth/token/create" */
+	const struct bulla_bytes *policies; /* sorted */
+	size_t policy_count;
+	const struct bulla_pair *meta;
+	size_t meta_count;
+	bool meta_null; /* never given: printed as null */
+	int64_t created_ns, issued_ns, last_renewal_ns; /* 0: never renewed */
+	int64_t creation_ttl_s, ttl_s, period_s, explicit_max_ttl_s; /* ttl_s counts from the last renewal or issue; 0: no end */
+	uint32_t num_uses;      /* 0: unlimited; else how many were left when the snapshot was taken */
+	bool orphan, renewable, root;
+};
+
+/* Finds the caller of a token as it came in the header, takes one use of it, and sets call->token (release with
+ * bulla_token_put). NO_TOKEN: missing, unknown, expired, used up. MUST_BLOCK, SEALED. */
+BULLA_MUST_USE enum bulla_err bulla_authenticate(struct bulla *engine, struct bulla_call *call, struct bulla_bytes token);
+void bulla_token_put(const struct bulla_token *token); /* NULL is fine */
+
+/* Seconds that are left; 0: no end. */
+int64_t bulla_token_ttl_s(const struct bulla_token *token);
+
+enum bulla_capability {
+	BULLA_CAN_DENY = 1 << 0, BULLA_CAN_CREATE = 1 << 1, BULLA_CAN_READ = 1 << 2, BULLA_CAN_UPDATE = 1 << 3,
+	BULLA_CAN_DELETE = 1 << 4, BULLA_CAN_LIST = 1 << 5, BULLA_CAN_SUDO = 1 << 6, BULLA_CAN_PATCH = 1 << 7,
+	BULLA_CAN_SCAN = 1 << 8, BULLA_CAN_ROOT = 1 << 9,
+};
+
+/* What token may do on path (below /v1/, without a namespace): a set of enum bulla_capability. Never blocks. */
+unsigned bulla_capabilities(struct bulla *engine, const struct bulla_token *token, struct bulla_bytes path);
+
+/* DENIED unless the caller has the capability there (and sudo, where need_sudo). Never blocks. */
+BULLA_MUST_USE enum bulla_err bulla_authorise(struct bulla *engine, struct bulla_call *call, enum bulla_capability need,
+					      bool need_sudo, struct bulla_bytes path);
+
+struct bulla_token_create_args {
+	struct bulla_bytes id;           /* wanted by root only; else made */
+	const struct bulla_bytes *policies;
+	size_t policy_count;
+	bool policies_set;
+	struct bulla_bytes display_name; /* gets the prefix "token-" */
+	const struct bulla_pair *meta;
+	size_t meta_count;
+	bool meta_set;
+	int64_t ttl_s, period_s, explicit_max_ttl_s;
+	int64_t num_uses;
+	bool no_parent, no_default_policy, renewable;
+	struct bulla_bytes type;         /* "", "service"; "batch" comes later */
+};
+/* What a login or a renewal answers with: the reply's "auth". In the arena. */
+struct bulla_auth {
+	struct bulla_bytes client_token, accessor;
+	const struct bulla_token *token; /* to be put back */
+	int64_t lease_s;
+	bool renewable;
+};
+/* Errors: the peer's (DENIED, INVALID with its texts). All below block. */
+BULLA_MUST_USE enum bulla_err bulla_token_create(struct bulla *engine, struct bulla_call *call,
+						 const struct bulla_token_create_args *args, struct bulla_auth *out);
+/* By the token itself or by accessor; *out to be put back. BAD_TOKEN; for accessors INVALID "invalid accessor". */
+BULLA_MUST_USE enum bulla_err bulla_token_lookup(struct bulla *engine, struct bulla_call *call, struct bulla_bytes token,
+						 const struct bulla_token **out);
+BULLA_MUST_USE enum bulla_err bulla_token_lookup_accessor(struct bulla *engine, struct bulla_call *call,
+							  struct bulla_bytes accessor, const struct bulla_token **out);
+BULLA_MUST_USE enum bulla_err bulla_token_renew(struct bulla *engine, struct bulla_call *call, struct bulla_bytes token,
+						int64_t increment_s, struct bulla_auth *out);
+BULLA_MUST_USE enum bulla_err bulla_token_renew_accessor(struct bulla *engine, struct bulla_call *call,
+							 struct bulla_bytes accessor, int64_t increment_s, struct bulla_auth *out);
+/* The token and its children. Unknown: BULLA_OK, as at the peer. */
+BULLA_MUST_USE enum bulla_err bulla_token_revoke(struct bulla *engine, struct bulla_call *call, struct bulla_bytes token);
+BULLA_MUST_USE enum bulla_err bulla_token_revoke_accessor(struct bulla *engine, struct bulla_call *call, struct bulla_bytes accessor);
+/* Accessors of all live tokens, sorted; in the arena. */
+BULLA_MUST_USE enum bulla_err bulla_token_accessors(struct bulla *engine, struct bulla_call *call,
+						    struct bulla_bytes **list, size_t *count);
+
+#endif

@@ -1,0 +1,47 @@
+/* bytes.h: counted, borrowed bytes. Text is bytes too: nothing here is NUL-terminated unless it says so. */
+#ifndef BULLA_BYTES_H
+#define BULLA_BYTES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+/* Borrowed: whoever made it owns what ptr points at. ptr may be NULL only when len is 0. */
+struct bulla_bytes {
+	const uint8_t *ptr;
+	size_t len;
+};
+
+/* A NUL-terminated string (without its NUL) as bytes; NULL gives none. */
+static inline struct bulla_bytes bulla_str(const char *s)
+{
+	return (struct bulla_bytes){ (const uint8_t *)s, s ? strlen(s) : 0 };
+}
+
+static inline struct bulla_bytes bulla_mem(const void *p, size_t n)
+{
+	return (struct bulla_bytes){ (const uint8_t *)p, n };
+}
+
+/* Not constant-time: for names, never for secrets (see bulla_equal_secret). */
+static inline bool bulla_equal(struct bulla_bytes a, struct bulla_bytes b)
+{
+	return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
+}
+
+static inline bool bulla_is(struct bulla_bytes a, const char *s)
+{
+	return bulla_equal(a, bulla_str(s));
+}
+
+/* <0, 0, >0 by unsigned bytes, the shorter first: the order LIST gives. */
+int bulla_compare(struct bulla_bytes a, struct bulla_bytes b);
+
+/* Constant time in the contents (the lengths are not secret). */
+bool bulla_equal_secret(struct bulla_bytes a, struct bulla_bytes b);
+
+/* Whether the bytes are well-formed UTF-8 (RFC 3629: no surrogates, no overlong forms). */
+bool bulla_utf8_valid(struct bulla_bytes text);
+
+#endif

@@ -1,0 +1,29 @@
+/* engine.h: open and close the engine. struct bulla is opaque; it is thread-safe once open. */
+#ifndef BULLA_ENGINE_H
+#define BULLA_ENGINE_H
+
+#include "seal.h"
+
+struct bulla_config {
+	const char *storage_path;      /* NULL: in memory */
+	struct bulla_seal_config seal;
+	int64_t default_lease_ttl_s;   /* 0: 768 h, as the peer */
+	int64_t max_lease_ttl_s;       /* 0: 768 h */
+	size_t max_cached_bytes;       /* of named keys; 0: 64 MiB */
+};
+
+/* Opens the store (not unsealed: bulla_unseal_auto does that for a static seal). bulla_memory_init must have been called.
+ * Errors of the store and CONFIG; the call's detail says which file and why. */
+BULLA_MUST_USE enum bulla_err bulla_open(const struct bulla_config *config, struct bulla_call *call, struct bulla **out);
+
+/* Seals, closes the store, frees. No call may be under way. NULL is fine. */
+void bulla_close(struct bulla *engine);
+
+/* "sqlite" or "inmem". */
+const char *bulla_storage_kind(const struct bulla *engine);
+
+/* n random bytes, and an identifier in the form of a UUID (36 characters, no NUL): for request ids and the like. */
+BULLA_MUST_USE enum bulla_err bulla_random(void *out, size_t n);
+BULLA_MUST_USE enum bulla_err bulla_uuid(char out[36]);
+
+#endif

@@ -1,0 +1,70 @@
+/* mounts.h: which engine answers at which path. The table is an immutable snapshot: a mount found in it is good until it is
+ * put back, also when it is disabled meanwhile. */
+#ifndef BULLA_MOUNTS_H
+#define BULLA_MOUNTS_H
+
+#include "call.h"
+
+struct bulla;
+
+enum bulla_mount_kind { BULLA_MOUNT_TRANSIT, BULLA_MOUNT_SYSTEM, BULLA_MOUNT_TOKEN, BULLA_MOUNT_CUBBYHOLE, BULLA_MOUNT_IDENTITY };
+
+/* All bytes are owned by the snapshot. */
+struct bulla_mount {
+	struct bulla_bytes path; /* "transit/": without the first slash, with the last */
+	enum bulla_mount_kind kind;
+	const char *type;        /* "transit", "system", "token", "cubbyhole", "identity" */
+	uint8_t uuid[16];
+	char uuid_text[37];
+	struct bulla_bytes accessor; /* "transit_0ad69626" */
+	struct bulla_bytes description;
+	int64_t default_lease_ttl_s, max_lease_ttl_s;
+	bool force_no_cache, local, seal_wrap, external_entropy_access;
+	const struct bulla_pair *options; /* {"version":"2"} */
+	size_t option_count;
+	bool options_null;                /* printed as null, not {} */
+	/* lists of strings, as tuned; count -1: not set */
+	const struct bulla_bytes *audit_non_hmac_request_keys, *audit_non_hmac_response_keys;
+	const struct bulla_bytes *passthrough_request_headers, *allowed_response_headers;
+	int audit_request_count, audit_response_count, passthrough_count, allowed_count;
+	struct bulla_bytes listing_visibility; /* "", "hidden", "unauth" */
+	bool builtin; /* cannot be disabled or moved */
+};
+
+struct bulla_pair {
+	struct bulla_bytes key, value;
+};
+
+/* The mount whose path is the longest prefix of path ("transit/encrypt/k" or "transit"); rest gets what follows.
+ * NULL: none. Give it back with bulla_mount_put. Never blocks. */
+const struct bulla_mount *bulla_mount_find(struct bulla *engine, struct bulla_bytes path, struct bulla_bytes *rest);
+void bulla_mount_put(const struct bulla_mount *mount); /* NULL is fine */
+
+/* All of them, sorted by path; *list in the arena, each to be put back (bulla_mount_put). */
+BULLA_MUST_USE enum bulla_err bulla_mount_list(struct bulla *engine, struct bulla_call *call,
+					       const struct bulla_mount ***list, size_t *count);
+
+/* Which of the following were given; unset ones are left as they are (enable: the default). */
+enum bulla_mount_set {
+	BULLA_MOUNT_DESCRIPTION = 1 << 0, BULLA_MOUNT_DEFAULT_TTL = 1 << 1, BULLA_MOUNT_MAX_TTL = 1 << 2,
+	BULLA_MOUNT_LISTING = 1 << 3, BULLA_MOUNT_AUDIT_REQUEST = 1 << 4, BULLA_MOUNT_AUDIT_RESPONSE = 1 << 5,
+	BULLA_MOUNT_PASSTHROUGH = 1 << 6, BULLA_MOUNT_ALLOWED = 1 << 7, BULLA_MOUNT_OPTIONS = 1 << 8,
+	BULLA_MOUNT_NO_CACHE = 1 << 9,
+};
+struct bulla_mount_settings {
+	unsigned set;
+	struct bulla_mount values; /* only the members that set names, and local, seal_wrap, external_entropy_access on enable */
+};
+
+/* INVALID with the peer's texts: "path is already in use at x/", "plugin not found in the catalog: y", reserved paths. Blocks. */
+BULLA_MUST_USE enum bulla_err bulla_mount_enable(struct bulla *engine, struct bulla_call *call, struct bulla_bytes path,
+						 struct bulla_bytes type, const struct bulla_mount_settings *settings);
+/* Destroys every key of the mount. An unknown path is fine, as at the peer. Blocks. */
+BULLA_MUST_USE enum bulla_err bulla_mount_disable(struct bulla *engine, struct bulla_call *call, struct bulla_bytes path);
+BULLA_MUST_USE enum bulla_err bulla_mount_tune(struct bulla *engine, struct bulla_call *call, struct bulla_bytes path,
+					       const struct bulla_mount_settings *settings);
+/* Moves a mount to another path: its keys go with it. Blocks. */
+BULLA_MUST_USE enum bulla_err bulla_mount_move(struct bulla *engine, struct bulla_call *call, struct bulla_bytes from,
+					       struct bulla_bytes to);
+
+#endif

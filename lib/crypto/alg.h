@@ -1,0 +1,50 @@
+/* alg.h: the registry of key types. One const row an algorithm, in the file of its family; a new key type is one file and one
+ * line in alg.c. Nothing here allocates key material: callers own it, in secret memory. Any thread. */
+#ifndef BULLA_CRYPTO_ALG_H
+#define BULLA_CRYPTO_ALG_H
+
+#include "bulla/bytes.h"
+#include "bulla/error.h"
+
+enum alg_can {
+	ALG_ENCRYPT = 1 << 0,
+	ALG_SIGN = 1 << 1,
+	ALG_DERIVE = 1 << 2,     /* takes part in `derived` */
+	ALG_CONVERGE = 1 << 3,   /* takes part in `convergent_encryption` */
+	ALG_AAD = 1 << 4,        /* binds associated data */
+};
+
+/* Largest values over all rows, for buffers on the stack. */
+#define ALG_MAX_NONCE 24
+#define ALG_MAX_TAG 16
+#define ALG_MAX_SYMMETRIC_KEY 32
+
+struct alg {
+	const char *name;      /* as in the API: "aes256-gcm96" */
+	uint16_t id;           /* in records; never reused */
+	unsigned can;          /* enum alg_can */
+	size_t key_bytes;      /* of symmetric material */
+	size_t nonce_bytes;
+	size_t tag_bytes;
+	const char *auth_failed; /* the peer's text when a tag does not verify */
+
+	/* out gets plaintext.len + tag_bytes (ciphertext || tag); nonce has nonce_bytes. out may be plaintext.ptr.
+	 * CRYPTO: the library failed. Leaves no key schedule behind. */
+	enum bulla_err (*seal)(const struct alg *alg, const uint8_t *key, const uint8_t *nonce, struct bulla_bytes aad,
+			       struct bulla_bytes plaintext, uint8_t *out);
+	/* in is ciphertext || tag; out gets in.len - tag_bytes and is untouched-or-wiped on failure. out may be in.ptr.
+	 * AUTH_FAILED: tag wrong or in shorter than a tag. CRYPTO. */
+	enum bulla_err (*open)(const struct alg *alg, const uint8_t *key, const uint8_t *nonce, struct bulla_bytes aad,
+			       struct bulla_bytes in, uint8_t *out);
+};
+
+/* NULL: there is none. */
+const struct alg *alg_by_name(struct bulla_bytes name);
+const struct alg *alg_by_id(uint16_t id);
+/* The row at index, NULL past the end: for tests and listings. */
+const struct alg *alg_at(size_t index);
+
+/* The row the barrier itself uses. */
+extern const struct alg alg_aes256_gcm96;
+
+#endif

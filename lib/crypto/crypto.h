@@ -1,0 +1,47 @@
+/* crypto.h: the primitives that are not key types: random bytes, digests, MACs, key derivation, secret sharing.
+ * Sizes in bytes. Nothing here keeps state that holds a key after it returns. Any thread. */
+#ifndef BULLA_CRYPTO_CRYPTO_H
+#define BULLA_CRYPTO_CRYPTO_H
+
+#include "bulla/bytes.h"
+#include "bulla/error.h"
+
+/* OpenSSL gets wiping allocators: call before anything else here, once, before threads start. CRYPTO. */
+BULLA_MUST_USE enum bulla_err crypto_init(void);
+
+/* Fills out from the kernel's generator (getrandom through libsodium). NO_RANDOM cannot happen after start, but is checked. */
+BULLA_MUST_USE enum bulla_err random_bytes(void *out, size_t n);
+
+/* Nonces: the same generator, buffered per thread so that a request does not pay a system call; what is handed out is wiped
+ * from the buffer, and the buffer is dropped in a child after fork. */
+BULLA_MUST_USE enum bulla_err random_nonce(void *out, size_t n);
+
+/* RFC 9562 version 4 layout is not used by the peer: it prints 16 random bytes as 8-4-4-4-12 hex. 36 characters, no NUL. */
+#define UUID_TEXT 36
+BULLA_MUST_USE enum bulla_err random_uuid(char out[UUID_TEXT]);
+
+/* FIPS 180-4. */
+#define SHA256_BYTES 32
+void sha256(struct bulla_bytes in, uint8_t out[SHA256_BYTES]);
+
+/* RFC 2104 over SHA-256. Two parts are hashed one after the other (either may be empty). */
+void hmac_sha256(struct bulla_bytes key, struct bulla_bytes part1, struct bulla_bytes part2, uint8_t out[SHA256_BYTES]);
+
+/* RFC 5869 extract and expand with SHA-256; n up to 255 * 32. CRYPTO: n too large. */
+BULLA_MUST_USE enum bulla_err hkdf_sha256(struct bulla_bytes secret, struct bulla_bytes salt, struct bulla_bytes info,
+					  uint8_t *out, size_t n);
+
+/* A keyed 128-bit tag of in (BLAKE2b, RFC 7693), for record ids and table keys: fast, and not a format of the peer. */
+void keyed_tag(const uint8_t key[32], struct bulla_bytes in, uint8_t out[16]);
+
+/* Shamir's sharing over GF(2^8) with the polynomial of AES, as the peer has it: a share is secret.len bytes of y and one of x.
+ * 1 <= threshold <= shares <= 255, secret.len >= 1. shares_out holds shares * (secret.len + 1) bytes, one share after another.
+ * BAD_FIELD: numbers out of range. Constant time in the secret. With shares 1 and threshold 1 the peer hands out the secret
+ * itself, without x: the caller does that, not this function. threshold >= 2 here. */
+BULLA_MUST_USE enum bulla_err shamir_split(struct bulla_bytes secret, unsigned shares, unsigned threshold, uint8_t *shares_out);
+
+/* Combines count shares of share_len bytes each, one after another, into out (share_len - 1 bytes).
+ * BAD_SHARE: two with the same x, x = 0, or too short. Too few or wrong shares give a wrong secret, which is not seen here. */
+BULLA_MUST_USE enum bulla_err shamir_combine(const uint8_t *shares, unsigned count, size_t share_len, uint8_t *out);
+
+#endif

@@ -1,0 +1,37 @@
+/* seal.h (internal): the state machine, for the engine. Public counterparts and their errors: bulla/seal.h. */
+#ifndef BULLA_SEAL_SEAL_H
+#define BULLA_SEAL_SEAL_H
+
+#include "bulla/seal.h"
+#include "seal/barrier.h"
+
+/* Reads the store's seal record, if there is one. The store is borrowed. STORE*, NO_MEMORY, CONFIG (kinds differ). */
+BULLA_MUST_USE enum bulla_err seal_new(struct store *store, const struct bulla_seal_config *config, struct bulla_call *call,
+				       struct seal **out);
+void seal_free(struct seal *seal); /* seals first; NULL is fine */
+
+bool seal_is_sealed(const struct seal *seal);      /* one atomic load */
+bool seal_is_initialised(const struct seal *seal);
+void seal_status(struct seal *seal, struct bulla_seal_status *out);
+
+/* Makes and stores the key hierarchy, and leaves the seal unsealed so that the engine can write its first records; the engine
+ * seals it again for Shamir. shares/root_token as in bulla_init_result, without the token. */
+BULLA_MUST_USE enum bulla_err seal_initialise(struct seal *seal, struct bulla_call *call, const struct bulla_init_args *args,
+					      struct bulla_init_result *out);
+
+/* *opened: the threshold was reached and the barrier is open; the caller then loads what lies behind it. Requests are let
+ * through (seal_is_sealed gives false) only after seal_admit. */
+BULLA_MUST_USE enum bulla_err seal_unseal(struct seal *seal, struct bulla_call *call, struct bulla_bytes share, bool *opened);
+BULLA_MUST_USE enum bulla_err seal_unseal_auto(struct seal *seal, struct bulla_call *call);
+void seal_admit(struct seal *seal);
+void seal_reset(struct seal *seal);
+
+/* In three steps, so that the engine can empty its caches between: refuse new requests and holders and wait for the present
+ * ones (close); [engine empties keyring, access, mounts]; wipe the barrier (forget). SEALED. */
+BULLA_MUST_USE enum bulla_err seal_close(struct seal *seal);
+void seal_forget(struct seal *seal);
+
+BULLA_MUST_USE enum bulla_err seal_rotate(struct seal *seal, struct bulla_call *call);
+BULLA_MUST_USE enum bulla_err seal_barrier_status(struct seal *seal, struct bulla_call *call, struct bulla_barrier_status *out);
+
+#endif

@@ -1,0 +1,39 @@
+/* httpd.h: the HTTP server. httpd.c is the only file that knows libmicrohttpd, tls.c the only one that knows GnuTLS. */
+#ifndef BULLA_HTTP_HTTPD_H
+#define BULLA_HTTP_HTTPD_H
+
+#include "http/serve.h"
+
+struct listener {
+	bool is_unix;
+	const char *address;        /* "127.0.0.1:8200", "[::1]:8200", or the socket's path */
+	unsigned socket_mode;       /* unix: 0600 ... */
+	bool tls;
+	const char *cert_file, *key_file, *client_ca_file; /* PEM; NULL: none */
+	const char *tls_min_version; /* "tls12", "tls13" */
+};
+
+struct httpd_config {
+	const struct listener *listeners;
+	size_t listener_count;
+	unsigned loops;             /* 0: one a core */
+	unsigned workers;           /* 0: max(4, cores) */
+	size_t max_queue;           /* requests waiting for a worker; 0: 1024 */
+	size_t max_request_bytes;   /* 0: 32 MiB */
+	unsigned max_request_s;     /* 0: 90 */
+	unsigned max_connections;   /* 0: from RLIMIT_NOFILE */
+};
+
+struct httpd;
+
+/* Binds and starts the loops. The service is borrowed. CONFIG: an address, a certificate ... the detail says which and why. */
+BULLA_MUST_USE enum bulla_err httpd_start(const struct httpd_config *config, const struct service *service, struct bulla_call *call,
+					  struct httpd **out);
+/* Stops accepting, finishes what is in flight (within max_request_s), ends the threads, frees. */
+void httpd_stop(struct httpd *httpd);
+/* Reads the certificates again; on failure the old ones stay. CONFIG. */
+BULLA_MUST_USE enum bulla_err httpd_reload(struct httpd *httpd, struct bulla_call *call);
+/* The port that a listener with port 0 got. */
+unsigned httpd_port(const struct httpd *httpd, size_t listener);
+
+#endif

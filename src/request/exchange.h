@@ -1,0 +1,66 @@
+/* exchange.h: one request on its way down and its reply on the way up. http/ fills in the request and sends the reply,
+ * serve() runs the gates between, handlers see only this. */
+#ifndef BULLA_REQUEST_EXCHANGE_H
+#define BULLA_REQUEST_EXCHANGE_H
+
+#include "request/fields.h"
+#include "request/json.h"
+
+enum method { METHOD_GET, METHOD_POST, METHOD_PUT, METHOD_DELETE, METHOD_LIST, METHOD_PATCH, METHOD_HEAD, METHOD_OPTIONS,
+	      METHOD_SCAN, METHOD_UNKNOWN };
+
+/* As it came over HTTP, decoded no further than counted bytes. All of it borrowed from the connection's arena. */
+struct request {
+	enum method method;
+	struct bulla_bytes target;     /* raw: "/v1/transit/keys/a%20b?list=true" */
+	struct bulla_bytes token;      /* of X-Vault-Token, else of Authorization: Bearer */
+	struct bulla_bytes namespace;  /* of X-Vault-Namespace */
+	struct bulla_bytes wrap_ttl;   /* of X-Vault-Wrap-TTL */
+	struct bulla_bytes content_type;
+	struct bulla_bytes remote;     /* "127.0.0.1:4711", or "" on a unix socket */
+	uint8_t *body;                 /* the reader works in place */
+	size_t body_len;
+	bool body_too_large;           /* the body was discarded: over the limit */
+};
+
+struct reply {
+	int status;
+	const char *content_type;      /* NULL: none */
+	struct out body;               /* owned: whoever sends it takes it over */
+	struct bulla_bytes location;   /* of a redirect; in the arena */
+	const char *allow;             /* 405: methods, NULL: none */
+	int retry_after_s;             /* 503, 429: 0: none */
+};
+
+/* What the server knows that a handler may print. */
+struct server_info {
+	const char *version, *build_date, *cluster_name;
+	const char *api_addr;
+	size_t max_request_bytes;
+};
+
+#define MAX_PARAMS 4
+
+struct route;
+
+struct exchange {
+	struct bulla *engine;
+	struct bulla_call *call;
+	const struct server_info *server;
+	const struct request *request;
+	enum method method;             /* after LIST, ?list=true and PUT were folded */
+	struct bulla_bytes path;        /* decoded, below /v1/: "transit/keys/a b" */
+	const struct json *query;       /* the query as an object of strings; NULL: none */
+	const struct json *doc;         /* the body as an object, or NULL; on GET and LIST the query */
+	const struct bulla_mount *mount;/* held by serve() */
+	const struct route *route;
+	struct bulla_bytes params[MAX_PARAMS]; /* what the pattern's {} matched, in order */
+	struct out *data;               /* the handler prints one JSON value here: the reply's "data" (or the whole, if the route is raw) */
+	struct out *auth;               /* ... and here, if it has one, the reply's "auth" */
+	int status;                     /* 0: 200 if data or auth was printed, else 204 */
+};
+
+/* Reads parameters, makes one call into the library, names the reply's fields. What it printed is dropped if it fails. */
+typedef enum bulla_err handler(struct exchange *x);
+
+#endif
