@@ -92,7 +92,7 @@ static enum bulla_err padding(struct reader *r, unsigned have, size_t *bad_at)
 		if (!next(r, &c))
 			return refuse(r->in.len, bad_at);
 		if (c != '=')
-			return refuse(r->at - 1, bad_at);
+			return refuse(r->at - 2, bad_at); /* the peer names the one before */
 	}
 	if (next(r, &c))
 		return refuse(r->at - 1, bad_at);

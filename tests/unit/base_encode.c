@@ -8,7 +8,7 @@ static const struct {
 	size_t bad_at;
 } refused[] = {
 	{ "A", 0 }, { "AA", 0 }, { "AAA", 0 }, { "AAAAA", 4 }, { "AA=", 3 }, { "=", 0 }, { "A===", 1 }, { "AA==A", 4 },
-	{ "AA=A", 3 }, { "AAA=A", 4 }, { "A*AA", 1 }, { "AA-A", 2 }, { "AA_A", 2 }, { " AAA", 0 }, { "AAAA\n*", 5 }, { "AA==\nA", 5 },
+	{ "AA=A", 2 }, { "AAA=A", 4 }, { "A*AA", 1 }, { "AA-A", 2 }, { "AA_A", 2 }, { " AAA", 0 }, { "AAAA\n*", 5 }, { "AA\n", 1 }, { "AAAAA\nA", 5 }, { "AA==\nA", 5 },
 };
 
 static const struct {
