@@ -1,0 +1,34 @@
+/* commands.c: owns the choice of a subcommand from a table, and the usage text printed from the same table. One thread. */
+#include "commands/commands.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+#define NO_SUCH_COMMAND 127
+
+static void usage(FILE *stream, const char *program, const struct command *rows)
+{
+	fprintf(stream, "Usage: %s <command> [args]\n\nCommands:\n", program);
+	for (; rows->name != NULL; rows++)
+		fprintf(stream, "    %-12s  %s\n", rows->name, rows->help);
+	fprintf(stream, "\n\"%s <command> -h\" tells more about each.\n", program);
+}
+
+static bool asks_help(const char *arg)
+{
+	return strcmp(arg, "-h") == 0 || strcmp(arg, "-help") == 0 || strcmp(arg, "--help") == 0 || strcmp(arg, "help") == 0;
+}
+
+int commands_run(const char *program, const struct command *rows, int argc, char **argv)
+{
+	if (argc > 1 && asks_help(argv[1])) {
+		usage(stdout, program, rows);
+		return 0;
+	}
+	for (const struct command *row = rows; argc > 1 && row->name != NULL; row++)
+		if (strcmp(row->name, argv[1]) == 0)
+			return row->fn(argc - 1, argv + 1);
+	usage(stderr, program, rows);
+	return NO_SUCH_COMMAND;
+}

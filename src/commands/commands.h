@@ -1,0 +1,21 @@
+/* commands.h: the subcommands of the program. main.c holds the table, one file here holds each command. */
+#ifndef BULLA_COMMANDS_COMMANDS_H
+#define BULLA_COMMANDS_COMMANDS_H
+
+/* argv[0] is the command's own name; the rest are its arguments. Returns the exit status of the process. */
+typedef int command_fn(int argc, char **argv);
+
+struct command {
+	const char *name;
+	command_fn *fn;
+	const char *help; /* one line */
+};
+
+/* Runs the command of rows (ended by a row without name) that argv[1] names. Without one, with -h or with an unknown name it
+ * prints the rows: on stdout with status 0 if help was asked for, else on stderr with status 127 as Vault's. program is what
+ * stands before the name in the usage: "bulla", "bulla operator". */
+int commands_run(const char *program, const struct command *rows, int argc, char **argv);
+
+command_fn command_server;
+
+#endif
