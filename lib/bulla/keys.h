@@ -9,12 +9,15 @@ struct bulla_key_version_info {
 	int64_t created_ns;
 };
 
+/* Longest name of a key, in bytes. */
+#define BULLA_KEY_NAME_MAX 1024
+
 /* What a reader may know of a key: never its material. */
 struct bulla_key_info {
-	struct bulla_bytes name;
+	struct bulla_bytes name; /* len 0: there is no such key (soft delete and restore only) */
 	const char *type;
 	bool derived, convergent, exportable, allow_plaintext_backup, deletion_allowed, imported, soft_deleted;
-	uint32_t convergent_version; /* 0 unless convergent; the peer prints kdf and convergent_encryption_version */
+	int32_t convergent_version; /* printed as convergent_encryption_version: -1 (each version knows its own); 0 unless convergent */
 	bool can_encrypt, can_sign, can_derive;
 	uint32_t latest, min_decryption, min_encryption, min_available;
 	int64_t auto_rotate_s;
@@ -23,7 +26,7 @@ struct bulla_key_info {
 };
 
 struct bulla_key_create_args {
-	struct bulla_bytes type; /* empty: aes256-gcm96 */
+	struct bulla_bytes type; /* ptr NULL: aes256-gcm96. An empty one that was given is unknown, as at the peer */
 	bool derived, convergent, exportable, allow_plaintext_backup;
 	int64_t auto_rotate_s;
 };
@@ -60,18 +63,22 @@ BULLA_MUST_USE enum bulla_err bulla_key_config(struct bulla *engine, struct bull
 					       struct bulla_key_info *out);
 BULLA_MUST_USE enum bulla_err bulla_key_rotate(struct bulla *engine, struct bulla_call *call, const struct bulla_mount *mount,
 					       struct bulla_bytes name, struct bulla_key_info *out);
+/* min_available NULL: it was not given ("missing min_available_version", once the key is found). */
 BULLA_MUST_USE enum bulla_err bulla_key_trim(struct bulla *engine, struct bulla_call *call, const struct bulla_mount *mount,
-					     struct bulla_bytes name, int64_t min_available, struct bulla_key_info *out);
+					     struct bulla_bytes name, const int64_t *min_available, struct bulla_key_info *out);
+/* An unknown key is fine (the peer answers 204): out->name is empty then. A key that is in the state already gets a warning. */
 BULLA_MUST_USE enum bulla_err bulla_key_soft_delete(struct bulla *engine, struct bulla_call *call, const struct bulla_mount *mount,
 						    struct bulla_bytes name, struct bulla_key_info *out);
 BULLA_MUST_USE enum bulla_err bulla_key_soft_delete_restore(struct bulla *engine, struct bulla_call *call,
-							    const struct bulla_mount *mount, struct bulla_bytes name);
+							    const struct bulla_mount *mount, struct bulla_bytes name,
+							    struct bulla_key_info *out);
 /* Answers after no reader holds it, its records are gone and the file is scrubbed. */
 BULLA_MUST_USE enum bulla_err bulla_key_delete(struct bulla *engine, struct bulla_call *call, const struct bulla_mount *mount,
 					       struct bulla_bytes name);
 
 /* Names in byte order, after `after` (exclusive, empty: from the first), at most limit (<= 0: all).
- * MUST_BLOCK when the index of the mount has to be built. */
+ * MUST_BLOCK when the index of the mount has to be built, is being changed, or the answer is long. A record that cannot be
+ * opened has no name to show: a warning counts them. */
 BULLA_MUST_USE enum bulla_err bulla_key_list(struct bulla *engine, struct bulla_call *call, const struct bulla_mount *mount,
 					     struct bulla_bytes after, int64_t limit, struct bulla_bytes **names, size_t *count);
 

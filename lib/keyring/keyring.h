@@ -9,12 +9,16 @@
 #include "crypto/alg.h"
 #include "seal/barrier.h"
 
-/* One version's secrets: cells of secret memory, shared by all snapshots that hold the version. */
+#define KEY_HMAC_BYTES 32
+
+/* One version: its secrets lie in one cell of secret memory. Shared by all snapshots that hold it. */
 struct key_version {
 	uint32_t version;
+	uint32_t convergent_version; /* how its convergent nonces are made: 3; 0 unless the key is convergent */
 	int64_t created_ns;
-	uint8_t *key;       /* alg->key_bytes */
-	uint8_t *hmac_key;  /* 32 bytes */
+	const uint8_t *key;       /* key_len bytes: alg->key_bytes of a symmetric type. NULL: its record is damaged */
+	size_t key_len;
+	const uint8_t *hmac_key;  /* KEY_HMAC_BYTES */
 };
 
 /* A snapshot. Members are const once it is published. Versions below min_available do not exist; all others are loaded. */
@@ -24,15 +28,18 @@ const struct alg *key_alg(const struct key *key);
 struct bulla_bytes key_name(const struct key *key);
 bool key_soft_deleted(const struct key *key);
 bool key_exportable(const struct key *key);
+bool key_plaintext_backup(const struct key *key);
 bool key_derived(const struct key *key);
 bool key_convergent(const struct key *key);
 uint32_t key_latest(const struct key *key);
 uint32_t key_min_decryption(const struct key *key);
 uint32_t key_min_encryption(const struct key *key);
 uint32_t key_min_available(const struct key *key);
-/* NULL: there is no such version (any more). */
+/* NULL: there is no such version (any more). One whose stored record is damaged or missing is there with key == NULL. */
 const struct key_version *key_version(const struct key *key, uint32_t version);
-/* A version whose stored record turned out to be damaged is there with key == NULL. */
+/* The same for use: NOT_FOUND, or STORE_DAMAGED naming key and version. */
+BULLA_MUST_USE enum bulla_err key_version_use(const struct key *key, uint32_t version, struct bulla_call *call,
+					      const struct key_version **out);
 
 /* Finds a key for one operation. From success to keyring_end the key is good (an RCU read section is open): do not block and do
  * not call a writer in between. Loads it from the store if it must.
@@ -52,7 +59,8 @@ BULLA_MUST_USE enum bulla_err keyring_destroy_mount(struct keyring *keyring, str
 /* ---- vault:vN:base64 ------------------------------------------------------ */
 
 /* Parses the prefix: *version, and *rest, the base64 behind it (borrowed). INVALID with the peer's texts
- * ("invalid ciphertext: no prefix", ...); the checks against the key's versions are the operation's. */
+ * ("invalid ciphertext: no prefix", ...); "v0" gives 1, as at the peer; it may be negative. The checks against the key's
+ * versions are the operation's. */
 BULLA_MUST_USE enum bulla_err ciphertext_parse(struct bulla_call *call, struct bulla_bytes text, int64_t *version,
 					       struct bulla_bytes *rest);
 
