@@ -1,5 +1,5 @@
 /* alg.h: the registry of key types. One const row an algorithm, in the file of its family; a new key type is one file and one
- * line in alg.c. Nothing here allocates key material: callers own it, in secret memory. Any thread. */
+ * line in alg.c. Nothing here allocates key material: callers own it, in secret memory. Any thread, after crypto_init. */
 #ifndef BULLA_CRYPTO_ALG_H
 #define BULLA_CRYPTO_ALG_H
 
@@ -32,7 +32,7 @@ struct alg {
 	 * CRYPTO: the library failed. Leaves no key schedule behind. */
 	enum bulla_err (*seal)(const struct alg *alg, const uint8_t *key, const uint8_t *nonce, struct bulla_bytes aad,
 			       struct bulla_bytes plaintext, uint8_t *out);
-	/* in is ciphertext || tag; out gets in.len - tag_bytes and is untouched-or-wiped on failure. out may be in.ptr.
+	/* in is ciphertext || tag; out gets in.len - tag_bytes and is untouched or wiped on failure. out may be in.ptr.
 	 * AUTH_FAILED: tag wrong or in shorter than a tag. CRYPTO. */
 	enum bulla_err (*open)(const struct alg *alg, const uint8_t *key, const uint8_t *nonce, struct bulla_bytes aad,
 			       struct bulla_bytes in, uint8_t *out);
@@ -44,7 +44,8 @@ const struct alg *alg_by_id(uint16_t id);
 /* The row at index, NULL past the end: for tests and listings. */
 const struct alg *alg_at(size_t index);
 
-/* The row the barrier itself uses. */
-extern const struct alg alg_aes256_gcm96;
+/* The rows. The barrier itself uses aes256-gcm96. */
+extern const struct alg alg_aes128_gcm96, alg_aes256_gcm96;           /* aes_gcm.c */
+extern const struct alg alg_chacha20_poly1305, alg_xchacha20_poly1305; /* chacha.c */
 
 #endif

@@ -6,10 +6,11 @@
 #include "bulla/bytes.h"
 #include "bulla/error.h"
 
-/* OpenSSL gets wiping allocators: call before anything else here, once, before threads start. CRYPTO. */
+/* OpenSSL gets wiping allocators: call after bulla_memory_init, before anything else here or in alg.h, before OpenSSL's first
+ * use and before threads start. Again: the first result. CRYPTO, NO_MEMORY. */
 BULLA_MUST_USE enum bulla_err crypto_init(void);
 
-/* Fills out from the kernel's generator (getrandom through libsodium). NO_RANDOM cannot happen after start, but is checked. */
+/* Fills out from the kernel's generator (getrandom). NO_RANDOM cannot happen after start, but is checked. */
 BULLA_MUST_USE enum bulla_err random_bytes(void *out, size_t n);
 
 /* Nonces: the same generator, buffered per thread so that a request does not pay a system call; what is handed out is wiped

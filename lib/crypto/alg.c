@@ -1,0 +1,32 @@
+/* alg.c: owns the registry of key types. Read-only: any thread. */
+#include "crypto/alg.h"
+
+static const struct alg *const rows[] = {
+	&alg_aes128_gcm96,
+	&alg_aes256_gcm96,
+	&alg_chacha20_poly1305,
+	&alg_xchacha20_poly1305,
+};
+
+#define COUNT (sizeof rows / sizeof rows[0])
+
+const struct alg *alg_by_name(struct bulla_bytes name)
+{
+	for (size_t i = 0; i < COUNT; i++)
+		if (bulla_is(name, rows[i]->name))
+			return rows[i];
+	return NULL;
+}
+
+const struct alg *alg_by_id(uint16_t id)
+{
+	for (size_t i = 0; i < COUNT; i++)
+		if (rows[i]->id == id)
+			return rows[i];
+	return NULL;
+}
+
+const struct alg *alg_at(size_t index)
+{
+	return index < COUNT ? rows[index] : NULL;
+}

@@ -1,0 +1,22 @@
+/* evp.h: AEAD by OpenSSL, for the rows of the registry; nobody else calls it. Any thread. */
+#ifndef BULLA_CRYPTO_EVP_H
+#define BULLA_CRYPTO_EVP_H
+
+#include "bulla/bytes.h"
+#include "bulla/error.h"
+
+#define EVP_NONCE 12
+#define EVP_TAG 16
+
+enum evp_aead { EVP_AEAD_AES128_GCM, EVP_AEAD_AES256_GCM, EVP_AEAD_CHACHA20_POLY1305, EVP_AEAD_COUNT };
+
+/* Fetches the ciphers, so that no operation has to. Once, before threads start. CRYPTO. */
+BULLA_MUST_USE enum bulla_err evp_init(void);
+
+/* As the slots of struct alg, with 12 bytes of nonce. The key schedule is cleansed before they return. */
+BULLA_MUST_USE enum bulla_err evp_seal(enum evp_aead which, const uint8_t *key, const uint8_t *nonce, struct bulla_bytes aad,
+				       struct bulla_bytes plaintext, uint8_t *out);
+BULLA_MUST_USE enum bulla_err evp_open(enum evp_aead which, const uint8_t *key, const uint8_t *nonce, struct bulla_bytes aad,
+				       struct bulla_bytes in, uint8_t *out);
+
+#endif
