@@ -1,6 +1,6 @@
-/* json.h: a strict JSON reader for HTTP bodies and a printer for replies. The reader works in place: strings are unescaped
- * within the text, values borrow from it, nodes are in the arena. One thread at a time. (RFC 8259; liberties of the peer's
- * reader are listed in json_parse.) */
+/* json.h: a strict JSON reader for HTTP bodies and a printer for replies. The reader borrows from the text, which it never
+ * changes (a request may have to be read again on a worker): only strings with escapes or bad UTF-8 are copied. Nodes and
+ * copies are in the arena. One thread at a time. (RFC 8259.) */
 #ifndef BULLA_REQUEST_JSON_H
 #define BULLA_REQUEST_JSON_H
 
@@ -19,10 +19,16 @@ struct json {
 };
 
 #define JSON_MAX_DEPTH 300
+#define JSON_MAX_VALUES 2000000
 
-/* Parses one value; white space around it only. text is changed in place and must outlive the tree.
- * BAD_JSON (detail: what and at which byte), NO_MEMORY. */
-BULLA_MUST_USE enum bulla_err json_parse(struct bulla_call *call, uint8_t *text, size_t len, struct json **out);
+/* Parses one value; white space around it only. text must outlive the tree.
+ * BAD_JSON (detail: what and at which byte, never the text itself), NO_MEMORY. */
+BULLA_MUST_USE enum bulla_err json_parse(struct bulla_call *call, const uint8_t *text, size_t len, struct json **out);
+
+/* A request's body, with the peer's liberties: *out is NULL when there is nothing, only white space or null; any other value
+ * must be an object; what follows the first value is not looked at. Numbers that no double can hold are refused.
+ * BAD_JSON, NO_MEMORY. */
+BULLA_MUST_USE enum bulla_err json_parse_body(struct bulla_call *call, const uint8_t *text, size_t len, struct json **out);
 
 /* The member of an object; NULL: absent, or not an object. */
 const struct json *json_get(const struct json *object, const char *name);
@@ -38,6 +44,7 @@ struct out {
 	bool comma; /* a separator is due before the next value */
 };
 
+bool out_reserve(struct out *out, size_t more);   /* room for more bytes behind len; false: failed */
 void out_clear(struct out *out);                  /* wipes and frees */
 void out_raw(struct out *out, struct bulla_bytes bytes);
 void out_text(struct out *out, const char *text);
@@ -52,6 +59,7 @@ char *json_plain_string(struct out *out, size_t len);
 void json_int(struct out *out, int64_t value);
 void json_bool(struct out *out, bool value);
 void json_null(struct out *out);
+void json_value(struct out *out, const struct json *value); /* a parsed tree, numbers as they were written */
 
 /* shorthands: key and value */
 void json_put_string(struct out *out, const char *key, struct bulla_bytes text);
