@@ -1,0 +1,127 @@
+/* store_sqlite.c: owns a store on SQLite from open to close. What lies behind the other functions of store.h:
+ * _file and _header (before SQLite), _connection, _migrate, _commit, _read. Thread-safe once it is open. */
+#include <inttypes.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "store/store_sqlite.h"
+
+static void free_store(struct store **at)
+{
+	struct store *store = *at;
+
+	if (store == NULL)
+		return;
+	bool unusable = store->file.created && store->reader_count == 0; /* set-up did not get to the readers */
+
+	for (size_t i = 0; i < STORE_READERS; i++)
+		connection_close(&store->readers[i]);
+	connection_close(&store->writer);
+	store_file_close(&store->file, store->path, unusable);
+	free(store->path);
+	free(store);
+}
+
+/* Not of the reader connections: only the writer makes the file grow. */
+static enum bulla_err limit_size(struct store *store, uint64_t max_bytes, struct bulla_call *call)
+{
+	char text[64];
+
+	if (max_bytes == 0)
+		return BULLA_OK;
+	(void)snprintf(text, sizeof text, "PRAGMA max_page_count = %" PRIu64, max_bytes / STORE_PAGE_BYTES + 1);
+	return connection_run(&store->writer, text, call);
+}
+
+static enum bulla_err set_up(struct store *store, const struct store_options *options, struct bulla_call *call)
+{
+	if (store->path != NULL)
+		TRY(store_file_open(store->path, call, &store->file));
+	TRY(connection_open(&store->writer, store->path, call));
+	TRY(limit_size(store, options->max_bytes, call));
+	TRY(store_migrate(&store->writer, store->path == NULL, call));
+	TRY(connection_prepare(&store->writer, call));
+	TRY(store_meta_read(store, call));
+	if (store->path == NULL)
+		return BULLA_OK;
+	if (store->file.created)
+		TRY(store_file_sync_folder(store->path, call));
+	for (size_t i = 0; i < STORE_READERS; i++) {
+		TRY(connection_open(&store->readers[i], store->path, call));
+		TRY(connection_prepare(&store->readers[i], call));
+	}
+	store->reader_count = STORE_READERS;
+	return BULLA_OK;
+}
+
+/* SQLite's texts do not say which file they are about; those of _file and _header do. */
+static enum bulla_err name_file(struct bulla_call *call, const char *path, enum bulla_err err)
+{
+	static const char prefix[] = "storage: ";
+	struct bulla_bytes text = call->detail;
+
+	if (path == NULL || text.len < sizeof prefix || memcmp(text.ptr, prefix, sizeof prefix - 1) != 0)
+		return err;
+	return bulla_fail(call, err, "%s: %s", path, (const char *)text.ptr + sizeof prefix - 1);
+}
+
+enum bulla_err store_open_sqlite(const struct store_options *options, struct bulla_call *call, struct store **out)
+{
+	struct store *store BULLA_CLEANUP(free_store) = calloc(1, sizeof *store);
+
+	if (!call->may_block)
+		return BULLA_E_MUST_BLOCK;
+	if (store == NULL)
+		return BULLA_E_NO_MEMORY;
+	store->file.fd = -1;
+	store->path = options->path ? strdup(options->path) : NULL;
+	if (options->path != NULL && store->path == NULL)
+		return BULLA_E_NO_MEMORY;
+	enum bulla_err err = set_up(store, options, call);
+
+	if (err != BULLA_OK)
+		return name_file(call, options->path, err);
+	TRY(committer_init(&store->committer));
+	*out = store;
+	store = NULL; /* now the caller's */
+	return BULLA_OK;
+}
+
+void store_close(struct store *store)
+{
+	if (store == NULL)
+		return;
+	committer_clear(&store->committer);
+	(void)sqlite3_wal_checkpoint_v2(store->writer.db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+	free_store(&store);
+}
+
+const struct store_identity *store_identity(const struct store *store)
+{
+	return &store->identity;
+}
+
+const char *store_kind(const struct store *store)
+{
+	return store->path ? "sqlite" : "inmem";
+}
+
+enum bulla_err store_scrub(struct store *store, struct bulla_call *call)
+{
+	if (!call->may_block)
+		return BULLA_E_MUST_BLOCK;
+	if (store->path == NULL)
+		return BULLA_OK;
+	pthread_mutex_lock(&store->writer.lock);
+	int rc = sqlite3_wal_checkpoint_v2(store->writer.db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+	enum bulla_err err = rc == SQLITE_OK ? BULLA_OK : connection_fail(&store->writer, call);
+
+	pthread_mutex_unlock(&store->writer.lock);
+	return err;
+}
+
+struct store_counts store_counts(const struct store *store)
+{
+	return (struct store_counts){ atomic_load(&store->transactions), atomic_load(&store->batches) };
+}

@@ -1,0 +1,115 @@
+/* store_sqlite.h: what the files of the SQLite backend share. Only lib/store/store_sqlite*.c include it.
+ *
+ * One connection writes, a few read beside it: the "unix-excl" VFS of SQLite keeps every other process out, as
+ * locking_mode=EXCLUSIVE would, but lets this process open several connections, so that a read never waits for an fsync
+ * (docs/DECISIONS.md). In memory there is only the writer, which then reads as well. */
+#ifndef BULLA_STORE_SQLITE_H
+#define BULLA_STORE_SQLITE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "store/store.h"
+
+struct sqlite3;
+struct sqlite3_stmt;
+
+#define STORE_APPLICATION_ID 0x42756c61u /* "Bula" */
+#define STORE_FORMAT 1u                  /* user_version of what this program writes: the number of the last migration */
+#define STORE_PAGE_BYTES 4096
+#define STORE_READERS 3
+
+enum statement {
+	ST_GET, ST_SCAN, ST_INSERT, ST_UPDATE, ST_DELETE, ST_DELETE_ANY, ST_EXISTS, ST_SEQUENCE,
+	ST_BEGIN, ST_COMMIT, ST_SAVEPOINT, ST_RELEASE, ST_ROLLBACK_TO,
+	ST_COUNT
+};
+
+/* One connection and its statements; lock is held by whoever uses them. */
+struct connection {
+	pthread_mutex_t lock;
+	struct sqlite3 *db; /* NULL: not open */
+	struct sqlite3_stmt *statements[ST_COUNT];
+};
+
+/* One batch that waits for its transaction; on the stack of the thread in store_commit. */
+struct commit_request {
+	const struct store_write *writes;
+	size_t count;
+	struct commit_request *next;
+	bool done;
+	enum bulla_err result;
+	uint64_t sequence;
+	char why[160]; /* of STORE and the like, for the caller's detail */
+};
+
+/* Group commit: who finds no leader becomes it, takes all that wait, and commits them as one transaction. */
+struct committer {
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	bool leading;
+	struct commit_request *first, **end;
+};
+
+/* The file as we hold it beside SQLite: fd carries the flock. Entry of the list of files this process has open. */
+struct store_file {
+	int fd; /* -1: in memory */
+	bool created;
+	uint64_t device, inode;
+	struct store_file *next;
+};
+
+struct store {
+	char *path; /* NULL: in memory */
+	struct store_file file;
+	struct store_identity identity;
+	struct connection writer;
+	struct connection readers[STORE_READERS];
+	size_t reader_count;
+	atomic_size_t next_reader;
+	struct committer committer;
+	uint64_t sequence; /* of the last commit; with writer.lock */
+	atomic_uint_least64_t transactions, batches;
+};
+
+/* ---- store_sqlite_file.c: before SQLite touches anything ------------------- */
+
+/* Opens path (0600 if it is new), locks it against other processes and against this one, and checks its header.
+ * STORE_FOREIGN, STORE_NEWER, STORE_DAMAGED, STORE_LOCKED, STORE; nothing is held and nothing was changed then. */
+BULLA_MUST_USE enum bulla_err store_file_open(const char *path, struct bulla_call *call, struct store_file *out);
+/* After the last connection is closed. remove: the file was new and could not be set up. */
+void store_file_close(struct store_file *file, const char *path, bool remove);
+/* Makes the file's name durable. STORE. */
+BULLA_MUST_USE enum bulla_err store_file_sync_folder(const char *path, struct bulla_call *call);
+
+/* store_sqlite_header.c: reads with pread only. fresh: nothing is there yet. STORE_FOREIGN, STORE_NEWER, STORE_DAMAGED, STORE. */
+BULLA_MUST_USE enum bulla_err store_header_check(int fd, const char *path, struct bulla_call *call, bool *fresh);
+
+/* ---- store_sqlite_connection.c -------------------------------------------- */
+
+/* path NULL: in memory. Sets the pragmas; does not prepare. STORE*. */
+BULLA_MUST_USE enum bulla_err connection_open(struct connection *c, const char *path, struct bulla_call *call);
+BULLA_MUST_USE enum bulla_err connection_prepare(struct connection *c, struct bulla_call *call);
+void connection_close(struct connection *c);
+/* Runs SQL without parameters; results are dropped. STORE*. */
+BULLA_MUST_USE enum bulla_err connection_run(struct connection *c, const char *sql, struct bulla_call *call);
+/* Steps a statement that gives no row, and resets it: an SQLite result code, SQLITE_DONE when it went well. */
+int connection_step(struct connection *c, enum statement which);
+/* The error of the connection's last failure: STORE_FULL, STORE_DAMAGED, STORE_LOCKED, NO_MEMORY, else STORE. */
+enum bulla_err connection_error(const struct connection *c, char *why, size_t size);
+enum bulla_err connection_fail(const struct connection *c, struct bulla_call *call);
+
+/* ---- store_sqlite_migrate.c ----------------------------------------------- */
+
+/* Brings the schema to STORE_FORMAT, then WAL. STORE*. */
+BULLA_MUST_USE enum bulla_err store_migrate(struct connection *c, bool in_memory, struct bulla_call *call);
+/* Reads identity and sequence. STORE_DAMAGED, STORE. */
+BULLA_MUST_USE enum bulla_err store_meta_read(struct store *store, struct bulla_call *call);
+
+/* ---- store_sqlite_commit.c ------------------------------------------------- */
+
+BULLA_MUST_USE enum bulla_err committer_init(struct committer *committer);
+/* Waits until nobody commits. */
+void committer_clear(struct committer *committer);
+
+#endif

@@ -1,0 +1,113 @@
+/* store_sqlite_connection.c: owns one connection to SQLite: its pragmas, its prepared statements, and what its result codes
+ * mean to us. One thread at a time, by the connection's lock. */
+#include <errno.h>
+#include <sqlite3.h>
+#include <stdio.h>
+
+#include "store/store_sqlite.h"
+
+static const char *const sql[ST_COUNT] = {
+	[ST_GET] = "SELECT revision, bytes FROM record WHERE id = ?1",
+	[ST_SCAN] = "SELECT id, revision, bytes FROM record WHERE id BETWEEN ?1 AND ?2 ORDER BY id",
+	[ST_INSERT] = "INSERT INTO record (id, revision, sequence, bytes) VALUES (?1, 1, ?3, ?4)",
+	[ST_UPDATE] = "UPDATE record SET revision = ?2 + 1, sequence = ?3, bytes = ?4 WHERE id = ?1 AND revision = ?2",
+	[ST_DELETE] = "DELETE FROM record WHERE id = ?1 AND revision = ?2",
+	[ST_DELETE_ANY] = "DELETE FROM record WHERE id = ?1",
+	[ST_EXISTS] = "SELECT 1 FROM record WHERE id = ?1",
+	[ST_SEQUENCE] = "UPDATE meta SET sequence = ?1",
+	[ST_BEGIN] = "BEGIN IMMEDIATE",
+	[ST_COMMIT] = "COMMIT",
+	[ST_SAVEPOINT] = "SAVEPOINT batch",
+	[ST_RELEASE] = "RELEASE batch",
+	[ST_ROLLBACK_TO] = "ROLLBACK TO batch",
+};
+
+/* secure_delete overwrites what is deleted; trusted_schema and defensive mode, because the file may have been tampered with. */
+static const char pragmas[] =
+	"PRAGMA synchronous = FULL; PRAGMA secure_delete = ON; PRAGMA temp_store = MEMORY; PRAGMA trusted_schema = OFF;"
+	"PRAGMA cell_size_check = ON; PRAGMA mmap_size = 0; PRAGMA cache_size = -512;";
+
+#define BUSY_MS 5000 /* only our own connections can be busy, and not for long */
+
+enum bulla_err connection_error(const struct connection *c, char *why, size_t size)
+{
+	int code = sqlite3_errcode(c->db) & 0xff, system = sqlite3_system_errno(c->db);
+
+	(void)snprintf(why, size, "%s (%d)", sqlite3_errmsg(c->db), sqlite3_extended_errcode(c->db));
+	switch (code) {
+	case SQLITE_FULL:
+		return BULLA_E_STORE_FULL;
+	case SQLITE_IOERR:
+		return system == ENOSPC || system == EDQUOT || system == EFBIG ? BULLA_E_STORE_FULL : BULLA_E_STORE;
+	case SQLITE_CORRUPT:
+	case SQLITE_NOTADB:
+		return BULLA_E_STORE_DAMAGED;
+	case SQLITE_BUSY:
+	case SQLITE_LOCKED:
+		return BULLA_E_STORE_LOCKED;
+	case SQLITE_NOMEM:
+		return BULLA_E_NO_MEMORY;
+	default:
+		return BULLA_E_STORE;
+	}
+}
+
+enum bulla_err connection_fail(const struct connection *c, struct bulla_call *call)
+{
+	char why[160];
+	enum bulla_err err = connection_error(c, why, sizeof why);
+
+	return bulla_fail(call, err, "storage: %s", why);
+}
+
+enum bulla_err connection_run(struct connection *c, const char *text, struct bulla_call *call)
+{
+	if (sqlite3_exec(c->db, text, NULL, NULL, NULL) != SQLITE_OK)
+		return connection_fail(c, call);
+	return BULLA_OK;
+}
+
+int connection_step(struct connection *c, enum statement which)
+{
+	int rc = sqlite3_step(c->statements[which]);
+
+	(void)sqlite3_reset(c->statements[which]); /* gives rc again */
+	return rc;
+}
+
+enum bulla_err connection_open(struct connection *c, const char *path, struct bulla_call *call)
+{
+	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
+
+	if (pthread_mutex_init(&c->lock, NULL) != 0)
+		return BULLA_E_NO_MEMORY;
+	int rc = path ? sqlite3_open_v2(path, &c->db, flags, "unix-excl") :
+			sqlite3_open_v2(":memory:", &c->db, flags | SQLITE_OPEN_MEMORY | SQLITE_OPEN_CREATE, NULL);
+
+	if (rc != SQLITE_OK && c->db == NULL)
+		return BULLA_E_NO_MEMORY;
+	if (rc != SQLITE_OK)
+		return connection_fail(c, call);
+	(void)sqlite3_busy_timeout(c->db, BUSY_MS);
+	(void)sqlite3_db_config(c->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+	return connection_run(c, pragmas, call);
+}
+
+enum bulla_err connection_prepare(struct connection *c, struct bulla_call *call)
+{
+	for (int i = 0; i < ST_COUNT; i++)
+		if (sqlite3_prepare_v3(c->db, sql[i], -1, SQLITE_PREPARE_PERSISTENT, &c->statements[i], NULL) != SQLITE_OK)
+			return connection_fail(c, call);
+	return BULLA_OK;
+}
+
+void connection_close(struct connection *c)
+{
+	if (c->db == NULL)
+		return;
+	for (int i = 0; i < ST_COUNT; i++)
+		(void)sqlite3_finalize(c->statements[i]);
+	(void)sqlite3_close(c->db); /* the last one checkpoints and removes the log */
+	c->db = NULL;
+	(void)pthread_mutex_destroy(&c->lock);
+}

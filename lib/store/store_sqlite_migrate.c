@@ -1,0 +1,123 @@
+/* store_sqlite_migrate.c: owns the schema: numbered migrations, and the one row of meta. At start, one thread.
+ *
+ * Migrations run in rollback mode, each in a transaction of its own, so that the main file's header tells the true format
+ * even after a crash (store_sqlite_header.c reads nothing else). */
+#include <sqlite3.h>
+#include <stdio.h>
+#include <sys/random.h>
+
+#include "bulla/clock.h"
+#include "store/store_sqlite.h"
+
+#define TEXT(x) TEXT_(x)
+#define TEXT_(x) #x
+
+/* migrations[n] leads from format n to n + 1. Never change one that has been released. */
+static const char *const migrations[STORE_FORMAT] = {
+	"CREATE TABLE meta ("
+	" one INTEGER PRIMARY KEY CHECK (one = 1),"
+	" cluster_id BLOB NOT NULL CHECK (length(cluster_id) = 16),"
+	" created_s INTEGER NOT NULL,"
+	" sequence INTEGER NOT NULL"
+	") STRICT;"
+	"CREATE TABLE record ("
+	" id BLOB PRIMARY KEY NOT NULL CHECK (length(id) = 32),"
+	" revision INTEGER NOT NULL CHECK (revision > 0),"
+	" sequence INTEGER NOT NULL,"
+	" bytes BLOB NOT NULL"
+	") STRICT, WITHOUT ROWID;",
+};
+
+static enum bulla_err single_int(struct connection *c, const char *text, struct bulla_call *call, int64_t *out)
+{
+	struct sqlite3_stmt *statement;
+
+	if (sqlite3_prepare_v2(c->db, text, -1, &statement, NULL) != SQLITE_OK)
+		return connection_fail(c, call);
+	int rc = sqlite3_step(statement);
+	int64_t value = rc == SQLITE_ROW ? sqlite3_column_int64(statement, 0) : 0;
+
+	if (rc != SQLITE_ROW) {
+		enum bulla_err err = connection_fail(c, call);
+
+		(void)sqlite3_finalize(statement);
+		return err;
+	}
+	(void)sqlite3_finalize(statement);
+	*out = value;
+	return BULLA_OK;
+}
+
+static enum bulla_err make_identity(struct connection *c, struct bulla_call *call)
+{
+	struct sqlite3_stmt *statement;
+	uint8_t id[16];
+
+	if (getrandom(id, sizeof id, 0) != (ssize_t)sizeof id)
+		return BULLA_E_NO_RANDOM;
+	if (sqlite3_prepare_v2(c->db, "INSERT INTO meta VALUES (1, ?1, ?2, 0)", -1, &statement, NULL) != SQLITE_OK)
+		return connection_fail(c, call);
+	(void)sqlite3_bind_blob(statement, 1, id, sizeof id, SQLITE_STATIC);
+	(void)sqlite3_bind_int64(statement, 2, bulla_now_s());
+	int rc = sqlite3_step(statement);
+	enum bulla_err err = rc == SQLITE_DONE ? BULLA_OK : connection_fail(c, call);
+
+	(void)sqlite3_finalize(statement);
+	return err;
+}
+
+static enum bulla_err migrate_one(struct connection *c, unsigned from, struct bulla_call *call)
+{
+	char set[96];
+
+	(void)snprintf(set, sizeof set, "PRAGMA application_id = %u; PRAGMA user_version = %u; COMMIT", STORE_APPLICATION_ID,
+		       from + 1);
+	TRY(connection_run(c, "BEGIN EXCLUSIVE", call));
+	TRY(connection_run(c, migrations[from], call));
+	if (from == 0)
+		TRY(make_identity(c, call));
+	return connection_run(c, set, call);
+}
+
+enum bulla_err store_migrate(struct connection *c, bool in_memory, struct bulla_call *call)
+{
+	int64_t version = 0;
+
+	TRY(single_int(c, "PRAGMA user_version", call, &version));
+	if (version > STORE_FORMAT) /* the header said otherwise: it changed under our lock */
+		return bulla_fail(call, BULLA_E_STORE_NEWER, "the database has format %lld", (long long)version);
+	if (version < STORE_FORMAT && !in_memory)
+		TRY(connection_run(c, "PRAGMA journal_mode = DELETE; PRAGMA page_size = " TEXT(STORE_PAGE_BYTES), call));
+	for (unsigned from = (unsigned)version; from < STORE_FORMAT; from++) {
+		enum bulla_err err = migrate_one(c, from, call);
+
+		if (err != BULLA_OK) {
+			(void)sqlite3_exec(c->db, "ROLLBACK", NULL, NULL, NULL);
+			return err;
+		}
+	}
+	if (in_memory)
+		return BULLA_OK;
+	return connection_run(c, "PRAGMA journal_mode = WAL", call);
+}
+
+enum bulla_err store_meta_read(struct store *store, struct bulla_call *call)
+{
+	struct connection *c = &store->writer;
+	struct sqlite3_stmt *statement;
+
+	if (sqlite3_prepare_v2(c->db, "SELECT cluster_id, created_s, sequence FROM meta", -1, &statement, NULL) != SQLITE_OK)
+		return connection_fail(c, call);
+	int rc = sqlite3_step(statement);
+	enum bulla_err err = rc == SQLITE_ROW || rc == SQLITE_DONE ? BULLA_OK : connection_fail(c, call);
+
+	if (rc == SQLITE_DONE || (rc == SQLITE_ROW && sqlite3_column_bytes(statement, 0) != 16))
+		err = bulla_fail(call, BULLA_E_STORE_DAMAGED, "storage: the identity of the database is missing");
+	if (err == BULLA_OK) {
+		memcpy(store->identity.cluster_id, sqlite3_column_blob(statement, 0), 16);
+		store->identity.created_s = sqlite3_column_int64(statement, 1);
+		store->sequence = (uint64_t)sqlite3_column_int64(statement, 2);
+	}
+	(void)sqlite3_finalize(statement);
+	return err;
+}
