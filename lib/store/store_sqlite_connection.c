@@ -29,16 +29,32 @@ static const char pragmas[] =
 
 #define BUSY_MS 5000 /* only our own connections can be busy, and not for long */
 
+/* Whether the machine refused a write to the file that op asks for (the database or its log) for want of room. SQLite itself
+ * tells a full disk only for ENOSPC; a quota and a file-size limit are an IOERR to it. */
+static bool is_out_of_room(sqlite3 *db, int op)
+{
+	sqlite3_file *f = NULL;
+	int number = 0;
+
+	if (sqlite3_file_control(db, "main", op, (void *)&f) != SQLITE_OK || f == NULL || f->pMethods == NULL)
+		return false;
+	if (f->pMethods->xFileControl(f, SQLITE_FCNTL_LAST_ERRNO, &number) != SQLITE_OK)
+		return false;
+	return number == ENOSPC || number == EDQUOT || number == EFBIG;
+}
+
 enum bulla_err connection_error(const struct connection *c, char *why, size_t size)
 {
-	int code = sqlite3_errcode(c->db) & 0xff, system = sqlite3_system_errno(c->db);
+	int code = sqlite3_errcode(c->db) & 0xff;
 
 	(void)snprintf(why, size, "%s (%d)", sqlite3_errmsg(c->db), sqlite3_extended_errcode(c->db));
 	switch (code) {
 	case SQLITE_FULL:
 		return BULLA_E_STORE_FULL;
 	case SQLITE_IOERR:
-		return system == ENOSPC || system == EDQUOT || system == EFBIG ? BULLA_E_STORE_FULL : BULLA_E_STORE;
+		if (is_out_of_room(c->db, SQLITE_FCNTL_JOURNAL_POINTER) || is_out_of_room(c->db, SQLITE_FCNTL_FILE_POINTER))
+			return BULLA_E_STORE_FULL;
+		return BULLA_E_STORE;
 	case SQLITE_CORRUPT:
 	case SQLITE_NOTADB:
 		return BULLA_E_STORE_DAMAGED;

@@ -4,9 +4,9 @@
  * even after a crash (store_sqlite_header.c reads nothing else). */
 #include <sqlite3.h>
 #include <stdio.h>
-#include <sys/random.h>
 
 #include "bulla/clock.h"
+#include "crypto/crypto.h"
 #include "store/store_sqlite.h"
 
 #define TEXT(x) TEXT_(x)
@@ -53,8 +53,7 @@ static enum bulla_err make_identity(struct connection *c, struct bulla_call *cal
 	struct sqlite3_stmt *statement;
 	uint8_t id[16];
 
-	if (getrandom(id, sizeof id, 0) != (ssize_t)sizeof id)
-		return BULLA_E_NO_RANDOM;
+	TRY(random_bytes(id, sizeof id));
 	if (sqlite3_prepare_v2(c->db, "INSERT INTO meta VALUES (1, ?1, ?2, 0)", -1, &statement, NULL) != SQLITE_OK)
 		return connection_fail(c, call);
 	(void)sqlite3_bind_blob(statement, 1, id, sizeof id, SQLITE_STATIC);
