@@ -1,30 +1,56 @@
 /* transit.h: operations with named keys. One item or a batch: the same functions, an array of items in, an array of results
- * out. An item's failure stands in its result; what stops the whole operation is the function's own error. */
+ * out. An item's failure stands in its result; what stops the whole operation is the function's own error, and then results
+ * say nothing.
+ *
+ * Any thread. A long batch is no work for an event loop: MUST_BLOCK, before anything was done. */
 #ifndef BULLA_TRANSIT_H
 #define BULLA_TRANSIT_H
 
 #include "keys.h"
 
-/* What a ciphertext is bound to besides its key. */
+/* ---- what a ciphertext is bound to besides its key -------------------------------------------------------------------- */
+
 struct bulla_binding {
-	bool has_aad;
-	struct bulla_bytes aad;             /* associated_data, decoded */
-	const struct bulla_pair *pairs;     /* encryption_context; any order; NULL: none given */
+	struct bulla_bytes aad;         /* associated_data, decoded; empty is the same as none */
+	const struct bulla_pair *pairs; /* encryption_context; any order; none: the same as no encryption_context */
 	size_t pair_count;
+	/* associated_data was no base64, at this byte of it: the item is refused, but where the peer does it, after the key's rules */
+	bool aad_bad;
+	size_t aad_bad_at;
 };
 
-/* The associated data that a binding gives: a reserved prefix, the pairs sorted by key, each part length-prefixed, then any raw
- * aad; without pairs the raw aad alone (docs/FORMATS.md). In the arena.
- * INVALID: raw aad begins with the reserved prefix; a key twice; a part over 64 KiB. */
+/* Associated data that begins so was made by bulla_binding_encode; raw associated_data must not. */
+#define BULLA_BINDING_PREFIX "bulla:context:1"
+#define BULLA_BINDING_PREFIX_BYTES sizeof BULLA_BINDING_PREFIX /* the NUL counts */
+
+#define BULLA_BINDING_MAX_PAIRS 1024
+#define BULLA_BINDING_MAX_PART 65536 /* bytes of a key or a value */
+
+/* The associated data that a binding gives (docs/FORMATS.md, "Bindings"): without pairs the raw aad alone; with pairs the
+ * reserved prefix, their number, the pairs sorted by key with each part length-prefixed, then any raw aad. Borrowed from the
+ * binding or in the arena.
+ * INVALID: raw aad begins with the reserved prefix; too many pairs; an empty key, a key twice; a part that is too long.
+ * INVALID_500: aad_bad. NO_MEMORY. */
 BULLA_MUST_USE enum bulla_err bulla_binding_encode(struct bulla_call *call, const struct bulla_binding *binding,
 						   struct bulla_bytes *out);
 
-/* Outcome of one item. */
+/* ---- "vault:v1:..." --------------------------------------------------------------------------------------------------- */
+
+/* Characters of the text of n sealed bytes, no NUL. */
+size_t bulla_ciphertext_len(uint32_t version, size_t n);
+
+/* Writes that many characters. */
+void bulla_ciphertext_print(uint32_t version, struct bulla_bytes sealed, char *out);
+
+/* ---- encrypt, decrypt, rewrap ------------------------------------------------------------------------------------------ */
+
+/* Outcome of one item. Those of class FAULT, BUSY never stand here: they stop the operation; a damaged key version
+ * (STORE_DAMAGED) does, for the other items may be of other versions. */
 struct bulla_item_result {
 	enum bulla_err err;
 	struct bulla_bytes error;  /* the text, when err is set */
-	struct bulla_bytes text;   /* "vault:v1:..." or the plaintext, in the arena */
-	uint32_t key_version;
+	struct bulla_bytes bytes;  /* in the arena: sealed (nonce, ciphertext, tag), or the plaintext */
+	uint32_t key_version;      /* that sealed it */
 };
 
 struct bulla_encrypt_item {
@@ -32,7 +58,6 @@ struct bulla_encrypt_item {
 	struct bulla_bytes error;
 	struct bulla_bytes plaintext;
 	struct bulla_bytes context;   /* for derived keys, decoded */
-	struct bulla_bytes nonce;     /* refused unless the peer takes it */
 	int64_t key_version;          /* 0: the latest */
 	struct bulla_binding binding;
 };
@@ -47,7 +72,9 @@ struct bulla_encrypt_args {
 	struct bulla_key_create_args create;
 };
 
-/* results has count members. KEY_NOT_FOUND, KEY_SOFT_DELETED, INVALID with the peer's texts, MUST_BLOCK. */
+/* results has count members. Raw associated data does not enter the nonce of a convergent key, as at the peer; an
+ * encryption_context does, and any associated data beside it.
+ * KEY_NOT_FOUND, INVALID (creation is refused), MUST_BLOCK, SEALED, CRYPTO, NO_RANDOM, NO_MEMORY. */
 BULLA_MUST_USE enum bulla_err bulla_encrypt(struct bulla *engine, struct bulla_call *call, const struct bulla_encrypt_args *args,
 					    struct bulla_item_result *results);
 
@@ -55,7 +82,7 @@ struct bulla_decrypt_item {
 	enum bulla_err err;
 	struct bulla_bytes error;
 	struct bulla_bytes ciphertext; /* "vault:v1:..." */
-	struct bulla_bytes context, nonce;
+	struct bulla_bytes context;
 	struct bulla_binding binding;
 };
 
@@ -66,15 +93,16 @@ struct bulla_decrypt_args {
 	size_t count;
 };
 
+/* KEY_NOT_FOUND, MUST_BLOCK, SEALED, CRYPTO, NO_MEMORY. An item whose tag does not verify: AUTH_FAILED, and no more is said. */
 BULLA_MUST_USE enum bulla_err bulla_decrypt(struct bulla *engine, struct bulla_call *call, const struct bulla_decrypt_args *args,
 					    struct bulla_item_result *results);
 
-/* Decrypts with `old` and encrypts with `new` (the same binding unless the caller asked for another). */
+/* Decrypts under old_binding and encrypts the same plaintext under new_binding. */
 struct bulla_rewrap_item {
 	enum bulla_err err;
 	struct bulla_bytes error;
-	struct bulla_bytes ciphertext, context, nonce;
-	int64_t key_version;
+	struct bulla_bytes ciphertext, context;
+	int64_t key_version;           /* of the new one; 0: the latest */
 	struct bulla_binding old_binding, new_binding;
 };
 
@@ -85,23 +113,32 @@ struct bulla_rewrap_args {
 	size_t count;
 };
 
+/* As bulla_decrypt, and NO_RANDOM. */
 BULLA_MUST_USE enum bulla_err bulla_rewrap(struct bulla *engine, struct bulla_call *call, const struct bulla_rewrap_args *args,
 					   struct bulla_item_result *results);
 
-/* kind: "encryption-key", "hmac-key", ...; version: "", "latest" or a number. Each material as the peer prints it (base64 for
- * symmetric keys), in the arena. NOT_FOUND, INVALID, INVALID_500 with the peer's texts. */
+/* ---- export ------------------------------------------------------------------------------------------------------------ */
+
+struct bulla_export_args {
+	const struct bulla_mount *mount;
+	struct bulla_bytes kind;    /* "encryption-key", "hmac-key", ... */
+	struct bulla_bytes name;
+	struct bulla_bytes version; /* "": all that may be used; "latest", "3", "v3" */
+	struct bulla_bytes format;  /* "", "raw", "der", "pem" */
+};
 struct bulla_export_entry {
 	uint32_t version;
-	struct bulla_bytes material;
+	struct bulla_bytes material; /* as the peer prints it: base64 for symmetric keys */
 };
+/* All of it in the arena. */
 struct bulla_export_result {
-	struct bulla_bytes name;
 	const char *type;
-	struct bulla_export_entry *entries;
+	struct bulla_export_entry *entries; /* by version, ascending */
 	size_t count;
 };
-BULLA_MUST_USE enum bulla_err bulla_export(struct bulla *engine, struct bulla_call *call, const struct bulla_mount *mount,
-					   struct bulla_bytes kind, struct bulla_bytes name, struct bulla_bytes version,
+/* NOT_FOUND: there is no such key. INVALID, INVALID_500 with the peer's texts, KEY_SOFT_DELETED, STORE_DAMAGED, MUST_BLOCK,
+ * SEALED, NO_MEMORY. */
+BULLA_MUST_USE enum bulla_err bulla_export(struct bulla *engine, struct bulla_call *call, const struct bulla_export_args *args,
 					   struct bulla_export_result *out);
 
 #endif

@@ -1,0 +1,90 @@
+/* decrypt.c: owns decryption under a named key. Any thread. */
+#include "bulla/encode.h"
+#include "transit/transit.h"
+
+/* The version that a ciphertext names, in the peer's order of refusals. */
+static enum bulla_err find_version(struct bulla_call *call, const struct key *key, int64_t number, const struct key_version **out)
+{
+	if (number > key_latest(key))
+		return bulla_fail(call, BULLA_E_INVALID, "invalid ciphertext: version is too new");
+	if (number < 1 || number < key_min_decryption(key))
+		return bulla_fail(call, BULLA_E_INVALID, "ciphertext or signature version is disallowed by policy (too old)");
+	enum bulla_err err = key_version_use(key, (uint32_t)number, call, out);
+
+	if (err == BULLA_E_NOT_FOUND)
+		return bulla_fail(call, BULLA_E_INVALID, "no such key version");
+	return err;
+}
+
+/* Opens in place what was decoded into the arena: nonce, ciphertext, tag. */
+static enum bulla_err open_sealed(struct bulla_call *call, const struct alg *alg, const uint8_t *secret, struct bulla_bytes aad,
+				  uint8_t *sealed, size_t len, struct bulla_bytes *out)
+{
+	size_t n = alg->nonce_bytes;
+
+	if (len < n)
+		return bulla_fail(call, BULLA_E_INVALID, "invalid ciphertext length");
+	enum bulla_err err = alg->open(alg, secret, sealed, aad, bulla_mem(sealed + n, len - n), sealed + n);
+
+	if (err == BULLA_E_AUTH_FAILED)
+		return bulla_fail(call, BULLA_E_AUTH_FAILED, "%s", alg->auth_failed);
+	TRY(err);
+	*out = bulla_mem(sealed + n, len - n - alg->tag_bytes);
+	return BULLA_OK;
+}
+
+enum bulla_err transit_open(struct bulla_call *call, const struct key *key, const struct bulla_decrypt_item *item,
+			    struct bulla_bytes *out)
+{
+	BULLA_CLEANUP(derived_clear) struct derived derived = { 0 };
+	const struct key_version *version;
+	const uint8_t *secret;
+	struct bulla_bytes text, aad;
+	size_t len, bad_at;
+	int64_t number;
+
+	TRY(transit_usable(call, key));
+	TRY(ciphertext_parse(call, item->ciphertext, &number, &text));
+	TRY(find_version(call, key, number, &version));
+	uint8_t *sealed = bulla_arena_alloc(call->arena, BULLA_BASE64_MAX_DECODED(text.len));
+
+	if (sealed == NULL)
+		return BULLA_E_NO_MEMORY;
+	if (bulla_base64_decode(text, sealed, &len, &bad_at) != BULLA_OK)
+		return bulla_fail(call, BULLA_E_INVALID, "invalid ciphertext: could not decode base64");
+	TRY(derive_check(call, key, item->context));
+	TRY(derive_key(key, version, item->context, &derived, &secret));
+	TRY(bulla_binding_encode(call, &item->binding, &aad));
+	return open_sealed(call, key_alg(key), secret, aad, sealed, len, out);
+}
+
+static enum bulla_err decrypt_item(struct bulla_call *call, const struct key *key, const struct bulla_decrypt_item *item,
+				   struct bulla_item_result *result)
+{
+	struct bulla_bytes plaintext;
+
+	TRY(transit_open(call, key, item, &plaintext));
+	*result = (struct bulla_item_result){ .bytes = plaintext };
+	return BULLA_OK;
+}
+
+enum bulla_err bulla_decrypt(struct bulla *engine, struct bulla_call *call, const struct bulla_decrypt_args *args,
+			     struct bulla_item_result *results)
+{
+	BULLA_CLEANUP(transit_end) const struct key *key = NULL;
+	size_t bytes = 0;
+
+	for (size_t i = 0; i < args->count; i++)
+		bytes += args->items[i].ciphertext.len;
+	TRY(transit_inline(call, args->count, bytes));
+	TRY(transit_begin(engine, call, args->mount, args->name, &key));
+	for (size_t i = 0; i < args->count; i++) {
+		const struct bulla_decrypt_item *item = &args->items[i];
+
+		if (item->err != BULLA_OK)
+			results[i] = (struct bulla_item_result){ .err = item->err, .error = item->error };
+		else
+			TRY(transit_settle(call, decrypt_item(call, key, item, &results[i]), &results[i]));
+	}
+	return BULLA_OK;
+}

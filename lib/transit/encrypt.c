@@ -1,0 +1,128 @@
+/* encrypt.c: owns encryption under a named key, and the creation of the key by it. Any thread. */
+#include "transit/transit.h"
+
+/* The number of the version that an item asks for. */
+static enum bulla_err choose_version(struct bulla_call *call, const struct key *key, int64_t wanted, uint32_t *version)
+{
+	if (wanted == 0) {
+		*version = key_latest(key);
+		return BULLA_OK;
+	}
+	if (wanted < 0)
+		return bulla_fail(call, BULLA_E_INVALID, "requested version for encryption is negative");
+	if (wanted > key_latest(key))
+		return bulla_fail(call, BULLA_E_INVALID, "requested version for encryption is higher than the latest key version");
+	if (wanted < key_min_encryption(key))
+		return bulla_fail(call, BULLA_E_INVALID,
+				  "requested version for encryption is less than the minimum encryption key version");
+	*version = (uint32_t)wanted;
+	return BULLA_OK;
+}
+
+/* Versions below the minimum for decryption are out of use, also where they still exist. */
+static enum bulla_err use_version(struct bulla_call *call, const struct key *key, uint32_t version, const struct key_version **out)
+{
+	enum bulla_err err = version < key_min_decryption(key) ? BULLA_E_NOT_FOUND : key_version_use(key, version, call, out);
+
+	if (err == BULLA_E_NOT_FOUND)
+		return bulla_fail(call, BULLA_E_INVALID, "no such key version");
+	return err;
+}
+
+static enum bulla_err make_nonce(const struct key *key, const struct derived *derived, const struct bulla_encrypt_item *item,
+				 struct bulla_bytes aad, uint8_t *nonce)
+{
+	size_t n = key_alg(key)->nonce_bytes;
+
+	if (!key_convergent(key))
+		return random_nonce(nonce, n);
+	derive_nonce(derived, item->plaintext, item->binding.pair_count > 0, aad, nonce, n);
+	return BULLA_OK;
+}
+
+enum bulla_err transit_seal(struct bulla_call *call, const struct key *key, const struct bulla_encrypt_item *item,
+			    struct bulla_item_result *result)
+{
+	BULLA_CLEANUP(derived_clear) struct derived derived = { 0 };
+	const struct alg *alg = key_alg(key);
+	const struct key_version *version;
+	const uint8_t *secret;
+	struct bulla_bytes aad;
+	uint32_t number;
+
+	TRY(transit_usable(call, key));
+	TRY(choose_version(call, key, item->key_version, &number));
+	TRY(derive_check(call, key, item->context));
+	TRY(use_version(call, key, number, &version));
+	TRY(derive_key(key, version, item->context, &derived, &secret));
+	TRY(bulla_binding_encode(call, &item->binding, &aad));
+	size_t len = alg->nonce_bytes + item->plaintext.len + alg->tag_bytes;
+	uint8_t *sealed = bulla_arena_alloc(call->arena, len);
+
+	if (sealed == NULL)
+		return BULLA_E_NO_MEMORY;
+	TRY(make_nonce(key, &derived, item, aad, sealed));
+	TRY(alg->seal(alg, secret, sealed, aad, item->plaintext, sealed + alg->nonce_bytes));
+	*result = (struct bulla_item_result){ .bytes = bulla_mem(sealed, len), .key_version = number };
+	return BULLA_OK;
+}
+
+static enum bulla_err encrypt_all(struct bulla_call *call, const struct key *key, const struct bulla_encrypt_args *args,
+				  struct bulla_item_result *results)
+{
+	for (size_t i = 0; i < args->count; i++) {
+		const struct bulla_encrypt_item *item = &args->items[i];
+
+		if (item->err != BULLA_OK)
+			results[i] = (struct bulla_item_result){ .err = item->err, .error = item->error };
+		else
+			TRY(transit_settle(call, transit_seal(call, key, item, &results[i]), &results[i]));
+	}
+	return BULLA_OK;
+}
+
+/* Which types a key may be created with here is the peer's choice: those that can be convergent. */
+static enum bulla_err check_type(struct bulla_call *call, struct bulla_bytes name)
+{
+	static const char *const known[] = { "ecdsa-p256", "ecdsa-p384", "ecdsa-p521" };
+	const struct alg *alg = alg_by_name(name);
+
+	if (name.ptr == NULL || (alg != NULL && (alg->can & ALG_CONVERGE) != 0))
+		return BULLA_OK;
+	for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
+		if (bulla_is(name, known[i]))
+			return bulla_fail(call, BULLA_E_INVALID, "key type %s not supported for this operation", known[i]);
+	return bulla_fail(call, BULLA_E_INVALID, "unknown key type %.*s", (int)(name.len < 256 ? name.len : 256), (const char *)name.ptr);
+}
+
+/* Encryption under a key that does not exist creates it, derived if the items have a context. */
+static enum bulla_err create_key(struct bulla *engine, struct bulla_call *call, const struct bulla_encrypt_args *args)
+{
+	struct bulla_key_info info;
+	bool created;
+
+	if (args->create.convergent && !args->create.derived)
+		return bulla_fail(call, BULLA_E_INVALID,
+				  "convergent encryption requires derivation to be enabled, so context is required");
+	TRY(check_type(call, args->create.type));
+	return bulla_key_create(engine, call, args->mount, args->name, &args->create, &info, &created);
+}
+
+enum bulla_err bulla_encrypt(struct bulla *engine, struct bulla_call *call, const struct bulla_encrypt_args *args,
+			     struct bulla_item_result *results)
+{
+	BULLA_CLEANUP(transit_end) const struct key *key = NULL;
+	size_t bytes = 0;
+
+	for (size_t i = 0; i < args->count; i++)
+		bytes += args->items[i].plaintext.len;
+	TRY(transit_inline(call, args->count, bytes));
+	enum bulla_err err = transit_begin(engine, call, args->mount, args->name, &key);
+
+	if (err == BULLA_E_KEY_NOT_FOUND && args->may_create) {
+		TRY(create_key(engine, call, args));
+		err = transit_begin(engine, call, args->mount, args->name, &key);
+	}
+	TRY(err);
+	return encrypt_all(call, key, args, results);
+}

@@ -1,0 +1,150 @@
+/* export.c: owns the export of key material, for keys that allow it. Any thread. */
+#include "bulla/encode.h"
+#include "transit/transit.h"
+
+enum kind { ENCRYPTION_KEY, SIGNING_KEY, HMAC_KEY, PUBLIC_KEY, CERTIFICATE_CHAIN, KINDS };
+
+static const char *const kind_names[KINDS] = { "encryption-key", "signing-key", "hmac-key", "public-key", "certificate-chain" };
+static const char *const formats[] = { "", "raw", "der", "pem" };
+
+static enum bulla_err parse_kind(struct bulla_call *call, struct bulla_bytes text, enum kind *out)
+{
+	for (int i = 0; i < KINDS; i++)
+		if (bulla_is(text, kind_names[i])) {
+			*out = (enum kind)i;
+			return BULLA_OK;
+		}
+	return bulla_fail(call, BULLA_E_INVALID, "invalid export type: %.*s", (int)(text.len < 256 ? text.len : 256),
+			  (const char *)text.ptr);
+}
+
+static enum bulla_err check_format(struct bulla_call *call, struct bulla_bytes text)
+{
+	for (size_t i = 0; i < sizeof formats / sizeof formats[0]; i++)
+		if (bulla_is(text, formats[i]))
+			return BULLA_OK;
+	return bulla_fail(call, BULLA_E_INVALID, "invalid format: %.*s", (int)(text.len < 256 ? text.len : 256), (const char *)text.ptr);
+}
+
+/* What the key allows and can have at all, in the peer's order. */
+static enum bulla_err check_key(struct bulla_call *call, const struct key *key, enum kind kind)
+{
+	unsigned can = key_alg(key)->can;
+
+	if (kind != PUBLIC_KEY && kind != CERTIFICATE_CHAIN && !key_exportable(key))
+		return bulla_fail(call, BULLA_E_INVALID, "private key material is not exportable");
+	if (key_soft_deleted(key))
+		return BULLA_E_KEY_SOFT_DELETED;
+	if (kind == ENCRYPTION_KEY && (can & ALG_ENCRYPT) == 0)
+		return bulla_fail(call, BULLA_E_INVALID, "encryption not supported for the key");
+	if (kind == SIGNING_KEY && (can & ALG_SIGN) == 0)
+		return bulla_fail(call, BULLA_E_INVALID, "signing not supported for the key");
+	if (kind == CERTIFICATE_CHAIN && (can & ALG_SIGN) == 0)
+		return bulla_fail(call, BULLA_E_INVALID, "certificate chain not supported for keys that do not support signing");
+	return BULLA_OK;
+}
+
+/* As Go's Atoi reads it: a sign, then decimal digits. */
+static bool parse_number(struct bulla_bytes text, int64_t *out)
+{
+	bool negative = text.len > 0 && text.ptr[0] == '-';
+	size_t i = negative || (text.len > 0 && text.ptr[0] == '+');
+	int64_t v = 0;
+
+	if (i == text.len)
+		return false;
+	for (; i < text.len; i++)
+		if (text.ptr[i] < '0' || text.ptr[i] > '9' || __builtin_mul_overflow(v, (int64_t)10, &v) ||
+		    __builtin_add_overflow(v, (int64_t)(text.ptr[i] - '0'), &v))
+			return false;
+	*out = negative ? -v : v;
+	return true;
+}
+
+/* The first and the last version that are asked for. */
+static enum bulla_err parse_version(struct bulla_call *call, const struct key *key, struct bulla_bytes text, uint32_t *first,
+				    uint32_t *last)
+{
+	uint32_t latest = key_latest(key), least = key_min_decryption(key);
+	int64_t v = 0;
+
+	if (text.len == 0 || bulla_is(text, "latest")) {
+		*last = latest;
+		*first = text.len > 0 ? latest : least > 1 ? least : 1;
+		return BULLA_OK;
+	}
+	if (text.ptr[0] == 'v')
+		text = bulla_mem(text.ptr + 1, text.len - 1);
+	if (!parse_number(text, &v))
+		return bulla_fail(call, BULLA_E_INVALID, "invalid key version");
+	if (v < 1 || v < least)
+		return bulla_fail(call, BULLA_E_INVALID, "version for export is below minimum decryption version");
+	if (v > latest)
+		return bulla_fail(call, BULLA_E_INVALID, "version does not exist or cannot be found");
+	*first = *last = (uint32_t)v;
+	return BULLA_OK;
+}
+
+/* The one format of symmetric material and HMAC keys. The peer says so in these words for both. */
+static enum bulla_err print_raw(struct bulla_call *call, struct bulla_bytes format, struct bulla_bytes material,
+				struct bulla_bytes *out)
+{
+	if (format.len > 0 && !bulla_is(format, "raw"))
+		return bulla_fail(call, BULLA_E_INVALID_500, "unknown format for HMAC key; supported values are `` or `raw`");
+	char *text = bulla_arena_alloc(call->arena, BULLA_BASE64_LEN(material.len));
+
+	if (text == NULL)
+		return BULLA_E_NO_MEMORY;
+	*out = bulla_mem(text, bulla_base64_encode(material, text));
+	return BULLA_OK;
+}
+
+static enum bulla_err export_version(struct bulla_call *call, const struct key *key, enum kind kind, uint32_t number,
+				     struct bulla_bytes format, struct bulla_export_entry *out)
+{
+	const struct key_version *version;
+	struct bulla_bytes material;
+	enum bulla_err err = key_version_use(key, number, call, &version);
+
+	if (err == BULLA_E_NOT_FOUND)
+		return bulla_fail(call, BULLA_E_INVALID, "version does not exist or cannot be found");
+	TRY(err);
+	if (kind == PUBLIC_KEY)
+		return bulla_fail(call, BULLA_E_INVALID_500, "unknown key type %s for export type public-key", key_alg(key)->name);
+	material = kind == HMAC_KEY ? bulla_mem(version->hmac_key, KEY_HMAC_BYTES) : bulla_mem(version->key, version->key_len);
+	out->version = number;
+	return print_raw(call, format, material, &out->material);
+}
+
+/* Within the key's read section. */
+static enum bulla_err export_key(struct bulla_call *call, const struct key *key, enum kind kind, const struct bulla_export_args *args,
+				 struct bulla_export_result *out)
+{
+	uint32_t first, last;
+
+	TRY(check_key(call, key, kind));
+	TRY(parse_version(call, key, args->version, &first, &last));
+	size_t count = last - first + 1;
+
+	TRY(transit_inline(call, count, 0));
+	struct bulla_export_entry *entries = bulla_arena_alloc(call->arena, count * sizeof *entries);
+
+	if (entries == NULL)
+		return BULLA_E_NO_MEMORY;
+	for (size_t i = 0; i < count; i++)
+		TRY(export_version(call, key, kind, first + (uint32_t)i, args->format, &entries[i]));
+	*out = (struct bulla_export_result){ .type = key_alg(key)->name, .entries = entries, .count = count };
+	return BULLA_OK;
+}
+
+enum bulla_err bulla_export(struct bulla *engine, struct bulla_call *call, const struct bulla_export_args *args,
+			    struct bulla_export_result *out)
+{
+	BULLA_CLEANUP(transit_end) const struct key *key = NULL;
+	enum kind kind;
+
+	TRY(parse_kind(call, args->kind, &kind));
+	TRY(check_format(call, args->format));
+	TRY(keyring_begin(engine->keyring, call, args->mount, args->name, &key));
+	return export_key(call, key, kind, args, out);
+}

@@ -1,0 +1,42 @@
+/* item.c: owns what every operation does around its items: how much may run on an event loop, finding the key, and where an
+ * item's error goes. Any thread. */
+#include "transit/transit.h"
+
+enum bulla_err transit_inline(const struct bulla_call *call, size_t items, size_t bytes)
+{
+	if (call->may_block || (items <= TRANSIT_INLINE_ITEMS && bytes <= TRANSIT_INLINE_BYTES))
+		return BULLA_OK;
+	return BULLA_E_MUST_BLOCK;
+}
+
+enum bulla_err transit_begin(struct bulla *engine, struct bulla_call *call, const struct bulla_mount *mount,
+			     struct bulla_bytes name, const struct key **out)
+{
+	enum bulla_err err = keyring_begin(engine->keyring, call, mount, name, out);
+
+	return err == BULLA_E_NOT_FOUND ? BULLA_E_KEY_NOT_FOUND : err;
+}
+
+void transit_end(const struct key **key)
+{
+	if (*key != NULL)
+		keyring_end(*key);
+}
+
+enum bulla_err transit_usable(struct bulla_call *call, const struct key *key)
+{
+	if (key_soft_deleted(key))
+		return bulla_fail(call, BULLA_E_INVALID, "refusing to use soft-deleted key");
+	return BULLA_OK;
+}
+
+enum bulla_err transit_settle(struct bulla_call *call, enum bulla_err err, struct bulla_item_result *result)
+{
+	if (err == BULLA_OK)
+		return BULLA_OK;
+	if (bulla_err_row(err)->kind != BULLA_CLASS_CALLER && err != BULLA_E_STORE_DAMAGED)
+		return err;
+	*result = (struct bulla_item_result){ .err = err, .error = bulla_call_text(call, err) };
+	call->detail = (struct bulla_bytes){ 0 };
+	return BULLA_OK;
+}

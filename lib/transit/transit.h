@@ -1,0 +1,63 @@
+/* transit.h (internal): what the operations of this layer share. Within a read section of the keyring (keyring_begin) unless
+ * it says otherwise; nothing here blocks. */
+#ifndef BULLA_TRANSIT_TRANSIT_H
+#define BULLA_TRANSIT_TRANSIT_H
+
+#include "bulla/transit.h"
+#include "crypto/crypto.h"
+#include "keyring/keyring.h"
+
+/* ---- derive.c ---------------------------------------------------------------------------------------------------------- */
+
+/* The secrets of one item of a derived key, on the stack: BULLA_CLEANUP(derived_clear), and starts as zeros. */
+struct derived {
+	bool used;
+	uint8_t key[ALG_MAX_SYMMETRIC_KEY]; /* key_bytes of them */
+	uint8_t nonce_key[SHA256_BYTES];       /* of convergent keys */
+	uint8_t bound_nonce_key[SHA256_BYTES]; /* of convergent keys with an encryption_context */
+};
+void derived_clear(struct derived *derived);
+
+/* INVALID, with the peer's text: the key is derived and there is no context. */
+BULLA_MUST_USE enum bulla_err derive_check(struct bulla_call *call, const struct key *key, struct bulla_bytes context);
+
+/* The key that seals and opens: *secret is the version's own, or, of a derived key, in derived. CRYPTO. */
+BULLA_MUST_USE enum bulla_err derive_key(const struct key *key, const struct key_version *version, struct bulla_bytes context,
+					 struct derived *derived, const uint8_t **secret);
+
+/* The nonce (n bytes) of a plaintext under a convergent key. bound: aad is from an encryption_context and goes in. */
+void derive_nonce(const struct derived *derived, struct bulla_bytes plaintext, bool bound, struct bulla_bytes aad, uint8_t *nonce,
+		  size_t n);
+
+/* ---- encrypt.c, decrypt.c: one item ------------------------------------------------------------------------------------ */
+
+/* Seals an item that is good so far. Errors with a detail in the call. */
+BULLA_MUST_USE enum bulla_err transit_seal(struct bulla_call *call, const struct key *key, const struct bulla_encrypt_item *item,
+					   struct bulla_item_result *result);
+
+/* The plaintext of an item that is good so far: *out in the arena. */
+BULLA_MUST_USE enum bulla_err transit_open(struct bulla_call *call, const struct key *key, const struct bulla_decrypt_item *item,
+					   struct bulla_bytes *out);
+
+/* ---- item.c ------------------------------------------------------------------------------------------------------------ */
+
+/* How much an event loop may do in one call: about half a millisecond. */
+#define TRANSIT_INLINE_ITEMS 128
+#define TRANSIT_INLINE_BYTES (128u << 10)
+
+/* MUST_BLOCK: it is more. */
+BULLA_MUST_USE enum bulla_err transit_inline(const struct bulla_call *call, size_t items, size_t bytes);
+
+/* keyring_begin for an operation: an unknown key is KEY_NOT_FOUND. */
+BULLA_MUST_USE enum bulla_err transit_begin(struct bulla *engine, struct bulla_call *call, const struct bulla_mount *mount,
+					    struct bulla_bytes name, const struct key **out);
+/* BULLA_CLEANUP for a struct key pointer from transit_begin. */
+void transit_end(const struct key **key);
+
+/* INVALID, with the peer's text: the key is soft deleted. */
+BULLA_MUST_USE enum bulla_err transit_usable(struct bulla_call *call, const struct key *key);
+
+/* Takes an item's error and the call's detail over into its result; BULLA_OK unless err must stop the operation. */
+BULLA_MUST_USE enum bulla_err transit_settle(struct bulla_call *call, enum bulla_err err, struct bulla_item_result *result);
+
+#endif
