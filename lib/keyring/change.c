@@ -1,0 +1,214 @@
+/* change.c: owns the one way in which keys change: hold the seal, hold the key's stripe, look at the present snapshot, commit by
+ * compare-and-set on its revision, publish the next one. Nobody sees what is not durable. Workers only. */
+#include "bulla/clock.h"
+#include "keyring/internal.h"
+
+/* Other writers of the same key are kept out by its stripe; a conflict means another process on the same store. */
+#define TRIES 16
+
+static enum bulla_err add_write(struct change *change, struct store_write write)
+{
+	if (change->count == change->size) {
+		size_t size = change->size ? change->size * 2 : 4;
+		struct store_write *grown = bulla_arena_alloc(change->call->arena, size * sizeof *grown);
+
+		if (grown == NULL)
+			return BULLA_E_NO_MEMORY;
+		if (change->count > 0)
+			memcpy(grown, change->writes, change->count * sizeof *grown);
+		change->writes = grown;
+		change->size = size;
+	}
+	change->writes[change->count++] = write;
+	return BULLA_OK;
+}
+
+enum bulla_err change_write_head(struct change *change)
+{
+	struct secret_bytes BULLA_CLEANUP(secret_bytes_clear) plaintext = { 0 };
+	struct store_write write = { .change = STORE_PUT, .expected = change->next->revision - 1 };
+	struct seal *seal = change->keyring->seal;
+
+	TRY(record_head_slot(seal, change->id->mount, change->id->name, &write.id));
+	TRY(record_encode_head(change->next, &plaintext));
+	TRY(barrier_seal(seal, change->call, &write.id, change->next->revision, bulla_mem(plaintext.ptr, plaintext.len),
+			 &write.bytes));
+	return add_write(change, write);
+}
+
+enum bulla_err change_write_version(struct change *change, const struct version *version)
+{
+	struct secret_bytes BULLA_CLEANUP(secret_bytes_clear) plaintext = { 0 };
+	struct store_write write = { .change = STORE_PUT, .expected = 0 };
+
+	TRY(record_version_slot(change->keyring->seal, change->id->mount, change->id->name, version->pub.version, &write.id));
+	TRY(record_encode_version(version, &plaintext));
+	TRY(record_seal(change->next->data_key, change->call, &write.id, 1, bulla_mem(plaintext.ptr, plaintext.len),
+			&write.bytes));
+	return add_write(change, write);
+}
+
+enum bulla_err change_delete_versions(struct change *change, uint32_t first, uint32_t end)
+{
+	for (uint32_t number = first; number < end; number++) {
+		struct store_write write = { .change = STORE_DELETE, .expected = STORE_ANY_REVISION };
+
+		TRY(record_version_slot(change->keyring->seal, change->id->mount, change->id->name, number, &write.id));
+		TRY(add_write(change, write));
+	}
+	return BULLA_OK;
+}
+
+enum bulla_err change_delete_head(struct change *change)
+{
+	struct store_write write = { .change = STORE_DELETE, .expected = change->old->revision };
+
+	TRY(record_head_slot(change->keyring->seal, change->id->mount, change->id->name, &write.id));
+	return add_write(change, write);
+}
+
+enum bulla_err change_new_version(struct change *change)
+{
+	struct key *key = change->next;
+	uint32_t convergent_version = key_convergent(key) ? 3 : 0;
+	struct version *version =
+		version_new(key->head.latest + 1, bulla_now_ns(), convergent_version, key->head.alg->key_bytes);
+
+	if (version == NULL)
+		return BULLA_E_NO_MEMORY;
+	enum bulla_err err = random_bytes(version->cell, version->cell_bytes);
+
+	if (err == BULLA_OK)
+		err = change_write_version(change, version);
+	if (err != BULLA_OK) {
+		version_put(version);
+		return err;
+	}
+	key->head.latest += 1;
+	return key_add(key, version);
+}
+
+static enum bulla_err commit(struct change *change)
+{
+	if (change->count == 0)
+		return BULLA_OK;
+	return store_commit(change->keyring->store, change->call, change->writes, change->count, NULL);
+}
+
+static void publish(struct change *change)
+{
+	const struct key_id *id = change->id;
+
+	if (change->destroy) {
+		cache_unpublish(change->keyring, id);
+		list_remove(change->keyring, id->mount, id->name);
+		return;
+	}
+	if (change->next != NULL)
+		cache_publish(change->keyring, change->next, id);
+	if (change->next != NULL && change->old == NULL)
+		list_add(change->keyring, id->mount, id->name);
+}
+
+static enum bulla_err describe(const struct change *change, struct bulla_key_info *out)
+{
+	const struct key *key = change->next != NULL ? change->next : change->old;
+
+	if (out == NULL)
+		return BULLA_OK;
+	if (key == NULL || change->destroy) {
+		*out = (struct bulla_key_info){ 0 };
+		return BULLA_OK;
+	}
+	return key_info(key, change->call, out);
+}
+
+/* One attempt. The description is made before the commit, so that no error is left that could follow it. */
+static enum bulla_err attempt(struct change *change, change_step *step, void *context, struct bulla_key_info *out)
+{
+	struct bulla_key_info info = { 0 };
+
+	TRY(step(change, context));
+	TRY(describe(change, out == NULL ? NULL : &info));
+	TRY(commit(change));
+	publish(change);
+	if (out != NULL)
+		*out = info;
+	return BULLA_OK;
+}
+
+static enum bulla_err load_if_any(struct keyring *keyring, struct bulla_call *call, const struct key_id *id, struct key **out)
+{
+	enum bulla_err err = load_current(keyring, call, id, out);
+
+	return err == BULLA_E_NOT_FOUND ? BULLA_OK : err;
+}
+
+/* After secrets were destroyed: waits until their cells are wiped, which the last reader holds up, and cleans the file. */
+static enum bulla_err finish_wiping(struct keyring *keyring, struct bulla_call *call)
+{
+	rcu_drain();
+	return store_scrub(keyring->store, call);
+}
+
+static enum bulla_err run_once(struct keyring *keyring, struct bulla_call *call, const struct key_id *id, change_step *step,
+			       void *context, struct bulla_key_info *out)
+{
+	struct change change = { .keyring = keyring, .call = call, .id = id };
+
+	TRY(load_if_any(keyring, call, id, &change.old));
+	enum bulla_err err = attempt(&change, step, context, out);
+
+	key_put(change.next);
+	key_put(change.old);
+	if (err == BULLA_E_CONFLICT)
+		cache_unpublish(keyring, id); /* it is out of date */
+	if (err == BULLA_OK && change.wipes)
+		err = finish_wiping(keyring, call);
+	return err;
+}
+
+/* Forgets the warnings of an attempt that is made again. */
+static void drop_warnings(struct bulla_call *call, size_t keep)
+{
+	struct bulla_warning **at = &call->warnings;
+
+	for (; keep > 0; keep--)
+		at = &(*at)->next;
+	*at = NULL;
+}
+
+static enum bulla_err run_held(struct keyring *keyring, struct bulla_call *call, const struct key_id *id, change_step *step,
+			       void *context, struct bulla_key_info *out)
+{
+	enum bulla_err err = BULLA_E_CONFLICT;
+	size_t warnings = 0;
+
+	if (keyring_is_destroyed(keyring, id->mount))
+		return BULLA_E_NO_ROUTE;
+	for (const struct bulla_warning *w = call->warnings; w != NULL; w = w->next)
+		warnings++;
+	for (int tries = 0; tries < TRIES && err == BULLA_E_CONFLICT; tries++) {
+		drop_warnings(call, warnings);
+		err = run_once(keyring, call, id, step, context, out);
+	}
+	return err;
+}
+
+enum bulla_err change_run(struct keyring *keyring, struct bulla_call *call, const struct bulla_mount *mount,
+			  struct bulla_bytes name, change_step *step, void *context, struct bulla_key_info *out)
+{
+	struct key_id id;
+
+	if (!call->may_block)
+		return BULLA_E_MUST_BLOCK;
+	if (keyring_id(keyring, mount->uuid, name, &id) != BULLA_OK)
+		return bulla_fail(call, BULLA_E_INVALID, "the name of a key has 1 to %d bytes", BULLA_KEY_NAME_MAX);
+	TRY(seal_hold(keyring->seal));
+	pthread_mutex_lock(keyring_stripe(keyring, &id));
+	enum bulla_err err = run_held(keyring, call, &id, step, context, out);
+
+	pthread_mutex_unlock(keyring_stripe(keyring, &id));
+	seal_release(keyring->seal);
+	return err;
+}

@@ -1,0 +1,62 @@
+/* ciphertext.c: owns the text form of ciphertexts, "vault:v" version ":" base64. Stateless: any thread. */
+#include <stdio.h>
+
+#include "bulla/encode.h"
+#include "keyring/keyring.h"
+
+#define PREFIX "vault:v"
+#define PREFIX_LEN (sizeof PREFIX - 1)
+
+/* As Go's strconv.Atoi, which the peer uses: a sign, then decimal digits, within 64 bits. */
+static bool parse_number(struct bulla_bytes text, int64_t *out)
+{
+	bool signed_text = text.len > 0 && (text.ptr[0] == '-' || text.ptr[0] == '+');
+	bool negative = signed_text && text.ptr[0] == '-';
+	int64_t value = 0;
+	size_t i = signed_text ? 1 : 0;
+
+	if (i == text.len)
+		return false;
+	for (; i < text.len; i++) {
+		if (text.ptr[i] < '0' || text.ptr[i] > '9')
+			return false;
+		int digit = text.ptr[i] - '0';
+
+		if (__builtin_mul_overflow(value, 10, &value) ||
+		    __builtin_add_overflow(value, negative ? -digit : digit, &value))
+			return false;
+	}
+	*out = value;
+	return true;
+}
+
+enum bulla_err ciphertext_parse(struct bulla_call *call, struct bulla_bytes text, int64_t *version, struct bulla_bytes *rest)
+{
+	if (text.len < PREFIX_LEN || memcmp(text.ptr, PREFIX, PREFIX_LEN) != 0)
+		return bulla_fail(call, BULLA_E_INVALID, "invalid ciphertext: no prefix");
+	const uint8_t *number = text.ptr + PREFIX_LEN;
+	size_t left = text.len - PREFIX_LEN;
+	const uint8_t *colon = left == 0 ? NULL : memchr(number, ':', left);
+	int64_t value;
+
+	if (colon == NULL)
+		return bulla_fail(call, BULLA_E_INVALID, "invalid ciphertext: wrong number of fields");
+	if (!parse_number(bulla_mem(number, (size_t)(colon - number)), &value))
+		return bulla_fail(call, BULLA_E_INVALID, "invalid ciphertext: version number could not be decoded");
+	*version = value == 0 ? 1 : value; /* the first releases of the peer counted from 0 */
+	*rest = bulla_mem(colon + 1, left - (size_t)(colon + 1 - number));
+	return BULLA_OK;
+}
+
+enum bulla_err ciphertext_print(struct bulla_call *call, uint32_t version, struct bulla_bytes bytes, struct bulla_bytes *out)
+{
+	char head[PREFIX_LEN + 10 + 1 + 1];
+	size_t head_len = (size_t)snprintf(head, sizeof head, PREFIX "%u:", version);
+	char *text = bytes.len > SIZE_MAX / 2 ? NULL : bulla_arena_alloc(call->arena, head_len + BULLA_BASE64_LEN(bytes.len));
+
+	if (text == NULL)
+		return BULLA_E_NO_MEMORY;
+	memcpy(text, head, head_len);
+	*out = bulla_mem(text, head_len + bulla_base64_encode(bytes, text + head_len));
+	return BULLA_OK;
+}

@@ -1,0 +1,255 @@
+/* internal.h: what the files of the keyring share. Nobody else includes it, except the keyring's own tests.
+ *
+ * Who may touch what: a published struct key is const but for `used` and the ring. The ring and the byte count belong to
+ * cache.lock. Whoever changes or loads a key holds the seal (seal_hold) and the key's stripe; locks are taken in this order:
+ * seal, stripe, index, cache. No read section is open while one of them is waited for. */
+#ifndef BULLA_KEYRING_INTERNAL_H
+#define BULLA_KEYRING_INTERNAL_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "crypto/crypto.h"
+#include "keyring/keyring.h"
+#include "store/store.h"
+
+#define MOUNT_UUID 16
+#define DATA_KEY_BYTES 32
+#define KEY_LAST_VERSION (UINT32_MAX - 1)
+
+/* ---- versions.c: the versions of a key, a persistent tree ------------------ */
+
+/* A version and its owner's bookkeeping. The secrets are one cell: the HMAC key, then the key. */
+struct version {
+	struct key_version pub;
+	atomic_uint refs;
+	uint8_t *cell;
+	size_t cell_bytes;
+};
+
+/* One with room for key_len bytes, all zero, one reference; to be filled through cell before it is shared.
+ * key_len 0: a damaged version, without secrets. NULL: no memory. */
+struct version *version_new(uint32_t number, int64_t created_ns, uint32_t convergent_version, size_t key_len);
+void version_put(struct version *version); /* NULL is fine */
+
+struct branch;
+/* height 0: empty; else versions 1 to 64^height fit in. */
+struct version_tree {
+	struct branch *root;
+	unsigned height;
+};
+
+struct version *versions_get(const struct version_tree *tree, uint32_t number);
+/* *out: the tree with version (whose reference it takes over on success), sharing all other branches with tree.
+ * NO_MEMORY. */
+enum bulla_err versions_with(const struct version_tree *tree, struct version *version, struct version_tree *out);
+/* *out: the tree without the versions below min. NO_MEMORY. */
+enum bulla_err versions_from(const struct version_tree *tree, uint32_t min, struct version_tree *out);
+struct version_tree versions_share(const struct version_tree *tree);
+void versions_put(struct version_tree *tree);
+/* Branches made so far in this process: the copying that changes cost, for tests. */
+uint64_t versions_branches_made(void);
+
+/* ---- snapshot.c ------------------------------------------------------------ */
+
+enum key_flag {
+	KEY_DERIVED = 1 << 0, KEY_CONVERGENT = 1 << 1, KEY_EXPORTABLE = 1 << 2, KEY_BACKUP = 1 << 3,
+	KEY_DELETABLE = 1 << 4, KEY_IMPORTED = 1 << 5, KEY_SOFT_DELETED = 1 << 6,
+	KEY_ALL_FLAGS = (1 << 7) - 1,
+};
+
+/* What a head record says beside the data key and the name. */
+struct key_head {
+	const struct alg *alg;
+	unsigned flags; /* enum key_flag */
+	uint32_t latest, min_decryption, min_encryption, min_available;
+	int32_t convergent_version;
+	int64_t auto_rotate_s;
+};
+
+struct key {
+	struct rcu_node node;
+	struct rcu_later later;
+	struct key_head head;
+	struct version_tree versions;
+	const struct version *newest; /* borrowed from versions: the one that encryption asks for */
+	uint64_t revision;            /* of the head record */
+	uint8_t *data_key;            /* a cell of its own */
+	atomic_uint refs;             /* one is the table's; readers take none */
+	atomic_bool used;             /* since the clock's hand passed last */
+	struct key *next, *previous;  /* the cache's ring */
+	size_t charge;
+	uint8_t mount[MOUNT_UUID];
+	size_t name_len;
+	uint8_t name[];
+};
+
+/* How a key is found. Borrows the uuid and the name. */
+struct key_id {
+	uint64_t hash;
+	const uint8_t *mount;
+	struct bulla_bytes name;
+};
+
+/* Without versions, with a data key of zeros; one reference. NULL: no memory. */
+struct key *key_new(const struct key_id *id, const struct key_head *head, uint64_t revision);
+/* The same key at the next revision, sharing all versions, to be altered and published. NULL: no memory. */
+struct key *key_next(const struct key *key);
+/* Takes over the version's reference, also on failure. NO_MEMORY. */
+BULLA_MUST_USE enum bulla_err key_add(struct key *key, struct version *version);
+BULLA_MUST_USE enum bulla_err key_drop_below(struct key *key, uint32_t min);
+/* Lowest version that exists. */
+uint32_t key_first(const struct key *key);
+struct key *key_hold(struct key *key);
+void key_put(struct key *key); /* NULL is fine. The last one wipes. */
+/* Bytes that the cache counts for it. */
+size_t key_charge(const struct key *key);
+/* Allocates in the call's arena. NO_MEMORY. */
+BULLA_MUST_USE enum bulla_err key_info(const struct key *key, struct bulla_call *call, struct bulla_key_info *out);
+
+/* ---- record.c: docs/FORMATS.md, "Named keys" -------------------------------- */
+
+/* Encoded records hold secrets: they lie in secret memory. */
+struct secret_bytes {
+	uint8_t *ptr;
+	size_t len, size;
+};
+void secret_bytes_clear(struct secret_bytes *bytes);
+
+/* NO_MEMORY. */
+BULLA_MUST_USE enum bulla_err record_encode_head(const struct key *key, struct secret_bytes *out);
+BULLA_MUST_USE enum bulla_err record_encode_version(const struct version *version, struct secret_bytes *out);
+
+/* Strict: every byte is accounted for. name and data_key are borrowed from record. STORE_DAMAGED. */
+BULLA_MUST_USE enum bulla_err record_decode_head(struct bulla_bytes record, struct key_head *head, struct bulla_bytes *name,
+						 const uint8_t **data_key);
+/* *out with one reference. STORE_DAMAGED, NO_MEMORY. */
+BULLA_MUST_USE enum bulla_err record_decode_version(struct bulla_bytes record, const struct key_head *head,
+						    struct version **out);
+
+/* Slots of the records of a key, of all heads of a mount (collection only). SEALED. */
+BULLA_MUST_USE enum bulla_err record_head_slot(struct seal *seal, const uint8_t *mount, struct bulla_bytes name,
+					       struct store_id *out);
+BULLA_MUST_USE enum bulla_err record_version_slot(struct seal *seal, const uint8_t *mount, struct bulla_bytes name,
+						  uint32_t version, struct store_id *out);
+
+/* ---- keyring.c, cache.c ------------------------------------------------------ */
+
+#define STRIPES 256
+
+struct cache {
+	pthread_mutex_t lock;
+	struct key *hand;  /* NULL: empty */
+	size_t bytes, max_bytes;
+};
+
+struct mount_mark {
+	struct mount_mark *next;
+	uint8_t mount[MOUNT_UUID];
+};
+
+struct name_index;
+
+struct keyring {
+	struct store *store;
+	struct seal *seal;
+	struct rcu_table *table;
+	uint8_t hash_key[16];
+	struct cache cache;
+	pthread_mutex_t stripes[STRIPES]; /* by hash: one writer or loader a key */
+	pthread_mutex_t lists_lock;       /* the two lists below, shortly */
+	struct name_index *indexes;
+	struct mount_mark *destroyed;     /* mounts that are gone: nothing may be written for them any more */
+};
+
+/* NOT_FOUND: no key can have that name. */
+BULLA_MUST_USE enum bulla_err keyring_id(const struct keyring *keyring, const uint8_t *mount, struct bulla_bytes name,
+					 struct key_id *out);
+/* Within a read section. NULL: not in the cache. */
+struct key *keyring_find(const struct keyring *keyring, const struct key_id *id);
+/* With a reference; no read section. NULL: not in the cache. */
+struct key *keyring_hold_cached(const struct keyring *keyring, const struct key_id *id);
+/* Puts key in the table; the one whose place it took, or NULL. The cache lock is held. */
+struct key *keyring_replace(struct keyring *keyring, const struct key_id *id, struct key *key);
+pthread_mutex_t *keyring_stripe(struct keyring *keyring, const struct key_id *id);
+bool keyring_is_destroyed(struct keyring *keyring, const uint8_t *mount);
+
+/* Publishes key (a further reference is taken) in the place of what is there, and evicts until the cache is within bounds. */
+void cache_publish(struct keyring *keyring, struct key *key, const struct key_id *id);
+/* Takes it out; readers may still use it until they end. */
+void cache_unpublish(struct keyring *keyring, const struct key_id *id);
+/* Takes out every key of mount (NULL: every key), and waits until no reader has one and the secrets are wiped. */
+void cache_forget(struct keyring *keyring, const uint8_t *mount);
+/* Gives locked memory back: evicts half of the cache and waits until it is free. */
+void cache_shrink(struct keyring *keyring);
+size_t cache_bytes(struct keyring *keyring);
+
+/* ---- load.c -------------------------------------------------------------------- */
+
+/* Loads a key into the cache unless it is there. MUST_BLOCK, SEALED, NOT_FOUND, STORE_DAMAGED naming it. */
+BULLA_MUST_USE enum bulla_err load_into_cache(struct keyring *keyring, struct bulla_call *call, const struct key_id *id);
+/* The same with a reference for the caller, who holds the seal and the stripe. */
+BULLA_MUST_USE enum bulla_err load_current(struct keyring *keyring, struct bulla_call *call, const struct key_id *id,
+					   struct key **out);
+
+/* ---- change.c -------------------------------------------------------------------- */
+
+/* One change of one key, made under the seal's and the stripe's locks. */
+struct change {
+	struct keyring *keyring;
+	struct bulla_call *call;
+	const struct key_id *id;
+	struct key *old;  /* borrowed; NULL: there is no such key */
+	struct key *next; /* to be made by the step, and then published; NULL: nothing changes */
+	bool destroy;     /* the key goes altogether */
+	bool wipes;       /* secrets are destroyed: scrub and wait for readers before answering */
+	struct store_write *writes;
+	size_t count, size;
+};
+
+/* Looks at change->old and either fails, or leaves all as it is, or sets next (or destroy) and adds the writes.
+ * It runs again when another writer was faster. */
+typedef enum bulla_err change_step(struct change *change, void *context);
+
+/* Runs step, commits, publishes; *out (may be NULL) describes the key as it is then; its name is empty when there is none.
+ * MUST_BLOCK, SEALED, errors of the step, the store's. */
+BULLA_MUST_USE enum bulla_err change_run(struct keyring *keyring, struct bulla_call *call, const struct bulla_mount *mount,
+					 struct bulla_bytes name, change_step *step, void *context, struct bulla_key_info *out);
+
+/* For steps: the writes of the head (of change->next), of one version of it, and of taking versions out of the store. */
+BULLA_MUST_USE enum bulla_err change_write_head(struct change *change);
+BULLA_MUST_USE enum bulla_err change_write_version(struct change *change, const struct version *version);
+BULLA_MUST_USE enum bulla_err change_delete_versions(struct change *change, uint32_t first, uint32_t end);
+BULLA_MUST_USE enum bulla_err change_delete_head(struct change *change);
+/* A new version of random material on change->next, which becomes the latest, and its write. */
+BULLA_MUST_USE enum bulla_err change_new_version(struct change *change);
+
+/* ---- names.c, list.c ------------------------------------------------------------- */
+
+/* Names in byte order, each once: blocks of pointers, so that neither a million names nor their order of arrival is slow. */
+struct name_block;
+struct name_set {
+	struct name_block **blocks;
+	size_t block_count, block_size;
+	size_t count;
+	size_t bytes; /* of all names together */
+};
+/* NO_MEMORY: the set is as it was. One that is there already is fine. */
+BULLA_MUST_USE enum bulla_err names_add(struct name_set *set, struct bulla_bytes name);
+void names_remove(struct name_set *set, struct bulla_bytes name);
+void names_clear(struct name_set *set);
+/* Where a walk begins: the first name behind after (empty: the very first). */
+struct name_place {
+	size_t block, index;
+};
+struct name_place names_after(const struct name_set *set, struct bulla_bytes after);
+/* The name there, and steps on. false: there are no more. */
+bool names_step(const struct name_set *set, struct name_place *place, struct bulla_bytes *name);
+
+/* After the commit. A mount without an index needs none. */
+void list_add(struct keyring *keyring, const uint8_t *mount, struct bulla_bytes name);
+void list_remove(struct keyring *keyring, const uint8_t *mount, struct bulla_bytes name);
+/* Drops the index of mount (NULL: of every mount). */
+void list_forget(struct keyring *keyring, const uint8_t *mount);
+
+#endif

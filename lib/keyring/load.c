@@ -1,0 +1,155 @@
+/* load.c: owns the way of a key from the store into the cache. Workers only; one loader a key at a time (its stripe). */
+#include "keyring/internal.h"
+
+/* A call of its own for the records of one scan: their plaintexts are wiped one by one. */
+static enum bulla_err scratch_begin(struct bulla_call *scratch)
+{
+	*scratch = (struct bulla_call){ .arena = bulla_arena_new(1024), .may_block = true };
+	return scratch->arena == NULL ? BULLA_E_NO_MEMORY : BULLA_OK;
+}
+
+static void scratch_end(struct bulla_call *scratch)
+{
+	bulla_arena_free(scratch->arena);
+}
+
+static enum bulla_err damaged(struct bulla_call *call, const struct key_id *id)
+{
+	return bulla_fail(call, BULLA_E_STORE_DAMAGED, "the stored record of key %.*s is damaged", (int)id->name.len,
+			  (const char *)id->name.ptr);
+}
+
+/* *out without its versions. */
+static enum bulla_err read_head(struct keyring *keyring, struct bulla_call *call, const struct key_id *id, struct key **out)
+{
+	struct store_id slot;
+	struct store_record record;
+	struct bulla_bytes plaintext, name;
+	struct key_head head;
+	const uint8_t *data_key;
+
+	TRY(record_head_slot(keyring->seal, id->mount, id->name, &slot));
+	TRY(store_get(keyring->store, call, &slot, &record));
+	enum bulla_err err = barrier_open(keyring->seal, call, &record, &plaintext);
+
+	if (err == BULLA_OK)
+		err = record_decode_head(plaintext, &head, &name, &data_key);
+	if (err == BULLA_OK && !bulla_equal(name, id->name))
+		err = BULLA_E_STORE_DAMAGED;
+	if (err == BULLA_E_STORE_DAMAGED)
+		return damaged(call, id);
+	TRY(err);
+	struct key *key = key_new(id, &head, record.revision);
+
+	if (key == NULL)
+		return BULLA_E_NO_MEMORY;
+	memcpy(key->data_key, data_key, DATA_KEY_BYTES);
+	*out = key;
+	return BULLA_OK;
+}
+
+struct version_scan {
+	struct key *key;
+	struct bulla_call scratch;
+};
+
+/* Takes in a version. One that does not open has no number to be known by: it is missed later. */
+static enum bulla_err visit_version(const struct store_record *record, void *context)
+{
+	struct version_scan *scan = context;
+	struct bulla_bytes plaintext;
+	struct version *version = NULL;
+
+	bulla_arena_reset(scan->scratch.arena);
+	enum bulla_err err = record->revision == 1 ? record_open(scan->key->data_key, &scan->scratch, record, &plaintext)
+						   : BULLA_E_STORE_DAMAGED;
+
+	if (err == BULLA_OK)
+		err = record_decode_version(plaintext, &scan->key->head, &version);
+	if (err == BULLA_E_STORE_DAMAGED)
+		return BULLA_OK;
+	TRY(err);
+	if (version->pub.version < key_first(scan->key)) {
+		version_put(version);
+		return BULLA_OK;
+	}
+	return key_add(scan->key, version);
+}
+
+/* A version that the head names and the store does not give is there, but cannot be used. */
+static enum bulla_err mark_missing(struct key *key)
+{
+	for (uint32_t number = key_first(key); number <= key->head.latest; number++) {
+		if (versions_get(&key->versions, number) != NULL)
+			continue;
+		struct version *version = version_new(number, 0, 0, 0);
+
+		if (version == NULL)
+			return BULLA_E_NO_MEMORY;
+		TRY(key_add(key, version));
+	}
+	return BULLA_OK;
+}
+
+static enum bulla_err read_versions(struct keyring *keyring, struct bulla_call *call, const struct key_id *id, struct key *key)
+{
+	struct version_scan scan = { .key = key };
+	struct store_id any;
+
+	TRY(record_version_slot(keyring->seal, id->mount, id->name, 1, &any));
+	TRY(scratch_begin(&scan.scratch));
+	enum bulla_err err = store_scan(keyring->store, call, any.bytes, visit_version, &scan);
+
+	scratch_end(&scan.scratch);
+	TRY(err);
+	return mark_missing(key);
+}
+
+static enum bulla_err read_key(struct keyring *keyring, struct bulla_call *call, const struct key_id *id, struct key **out)
+{
+	struct key *key;
+
+	TRY(read_head(keyring, call, id, &key));
+	enum bulla_err err = read_versions(keyring, call, id, key);
+
+	if (err != BULLA_OK) {
+		key_put(key);
+		return err;
+	}
+	*out = key;
+	return BULLA_OK;
+}
+
+enum bulla_err load_current(struct keyring *keyring, struct bulla_call *call, const struct key_id *id, struct key **out)
+{
+	struct key *key = keyring_hold_cached(keyring, id);
+
+	if (key == NULL) {
+		enum bulla_err err = read_key(keyring, call, id, &key);
+
+		if (err == BULLA_E_NO_MEMORY) { /* locked memory may be what is short: the cache holds most of it */
+			cache_shrink(keyring);
+			err = read_key(keyring, call, id, &key);
+		}
+		TRY(err);
+		cache_publish(keyring, key, id);
+	}
+	*out = key;
+	return BULLA_OK;
+}
+
+enum bulla_err load_into_cache(struct keyring *keyring, struct bulla_call *call, const struct key_id *id)
+{
+	struct key *key = NULL;
+
+	if (!call->may_block)
+		return BULLA_E_MUST_BLOCK;
+	TRY(seal_hold(keyring->seal));
+	pthread_mutex_lock(keyring_stripe(keyring, id));
+	enum bulla_err err = load_current(keyring, call, id, &key);
+
+	pthread_mutex_unlock(keyring_stripe(keyring, id));
+	seal_release(keyring->seal);
+	key_put(key);
+	return err;
+}

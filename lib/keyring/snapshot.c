@@ -1,0 +1,182 @@
+/* snapshot.c: owns struct key: an immutable picture of one key at one revision, counted by its holders and read without a
+ * lock. Any thread reads; who makes one has it alone until it is published. */
+#include "keyring/internal.h"
+
+#include <stdlib.h>
+
+const struct alg *key_alg(const struct key *key) { return key->head.alg; }
+struct bulla_bytes key_name(const struct key *key) { return bulla_mem(key->name, key->name_len); }
+bool key_soft_deleted(const struct key *key) { return key->head.flags & KEY_SOFT_DELETED; }
+bool key_exportable(const struct key *key) { return key->head.flags & KEY_EXPORTABLE; }
+bool key_plaintext_backup(const struct key *key) { return key->head.flags & KEY_BACKUP; }
+bool key_derived(const struct key *key) { return key->head.flags & KEY_DERIVED; }
+bool key_convergent(const struct key *key) { return key->head.flags & KEY_CONVERGENT; }
+uint32_t key_latest(const struct key *key) { return key->head.latest; }
+uint32_t key_min_decryption(const struct key *key) { return key->head.min_decryption; }
+uint32_t key_min_encryption(const struct key *key) { return key->head.min_encryption; }
+uint32_t key_min_available(const struct key *key) { return key->head.min_available; }
+
+uint32_t key_first(const struct key *key)
+{
+	return key->head.min_available > 1 ? key->head.min_available : 1;
+}
+
+const struct key_version *key_version(const struct key *key, uint32_t version)
+{
+	const struct version *found = key->newest;
+
+	if (found == NULL || found->pub.version != version)
+		found = versions_get(&key->versions, version);
+	return found == NULL ? NULL : &found->pub;
+}
+
+enum bulla_err key_version_use(const struct key *key, uint32_t version, struct bulla_call *call,
+			       const struct key_version **out)
+{
+	const struct key_version *found = key_version(key, version);
+
+	if (found == NULL)
+		return BULLA_E_NOT_FOUND;
+	if (found->key == NULL)
+		return bulla_fail(call, BULLA_E_STORE_DAMAGED, "the stored record of version %u of key %.*s is damaged",
+				  version, (int)key->name_len, (const char *)key->name);
+	*out = found;
+	return BULLA_OK;
+}
+
+struct key *key_new(const struct key_id *id, const struct key_head *head, uint64_t revision)
+{
+	struct key *key = calloc(1, sizeof *key + id->name.len);
+
+	if (key == NULL)
+		return NULL;
+	key->data_key = bulla_secret_alloc(DATA_KEY_BYTES);
+	if (key->data_key == NULL) {
+		free(key);
+		return NULL;
+	}
+	atomic_init(&key->refs, 1);
+	atomic_init(&key->used, true);
+	key->head = *head;
+	key->revision = revision;
+	memcpy(key->mount, id->mount, MOUNT_UUID);
+	key->name_len = id->name.len;
+	memcpy(key->name, id->name.ptr, id->name.len);
+	return key;
+}
+
+struct key *key_next(const struct key *key)
+{
+	struct key_id id = { .mount = key->mount, .name = key_name(key) };
+	struct key *next = key_new(&id, &key->head, key->revision + 1);
+
+	if (next == NULL)
+		return NULL;
+	memcpy(next->data_key, key->data_key, DATA_KEY_BYTES);
+	next->versions = versions_share(&key->versions);
+	next->newest = key->newest;
+	return next;
+}
+
+static void take_tree(struct key *key, struct version_tree tree)
+{
+	versions_put(&key->versions);
+	key->versions = tree;
+	key->newest = versions_get(&tree, key->head.latest);
+}
+
+enum bulla_err key_add(struct key *key, struct version *version)
+{
+	struct version_tree tree;
+	enum bulla_err err = versions_with(&key->versions, version, &tree);
+
+	if (err != BULLA_OK) {
+		version_put(version);
+		return err;
+	}
+	take_tree(key, tree);
+	return BULLA_OK;
+}
+
+enum bulla_err key_drop_below(struct key *key, uint32_t min)
+{
+	struct version_tree tree;
+
+	TRY(versions_from(&key->versions, min, &tree));
+	take_tree(key, tree);
+	return BULLA_OK;
+}
+
+struct key *key_hold(struct key *key)
+{
+	atomic_fetch_add_explicit(&key->refs, 1, memory_order_relaxed);
+	return key;
+}
+
+void key_put(struct key *key)
+{
+	if (key == NULL || atomic_fetch_sub_explicit(&key->refs, 1, memory_order_acq_rel) != 1)
+		return;
+	versions_put(&key->versions);
+	bulla_secret_free(key->data_key, DATA_KEY_BYTES);
+	free(key);
+}
+
+/* An estimate, from numbers that are at hand: what is shared between snapshots is counted for each. */
+size_t key_charge(const struct key *key)
+{
+	size_t live = key->head.latest - key_first(key) + 1;
+	size_t each = sizeof(struct version) + KEY_HMAC_BYTES + key->head.alg->key_bytes + sizeof(void *);
+
+	return sizeof *key + key->name_len + DATA_KEY_BYTES + live * each;
+}
+
+static enum bulla_err list_versions(const struct key *key, struct bulla_call *call, struct bulla_key_info *info)
+{
+	uint32_t first = key->head.min_decryption > key_first(key) ? key->head.min_decryption : key_first(key);
+	struct bulla_key_version_info *list;
+
+	info->version_count = key->head.latest - first + 1;
+	list = bulla_arena_alloc(call->arena, info->version_count * sizeof *list);
+	if (list == NULL)
+		return BULLA_E_NO_MEMORY;
+	for (size_t i = 0; i < info->version_count; i++) {
+		const struct key_version *version = key_version(key, first + (uint32_t)i);
+
+		list[i].version = first + (uint32_t)i;
+		list[i].created_ns = version == NULL ? 0 : version->created_ns;
+	}
+	info->versions = list;
+	return BULLA_OK;
+}
+
+enum bulla_err key_info(const struct key *key, struct bulla_call *call, struct bulla_key_info *out)
+{
+	const struct key_head *head = &key->head;
+	struct bulla_key_info info = {
+		.name = bulla_arena_copy(call->arena, key_name(key)),
+		.type = head->alg->name,
+		.derived = key_derived(key),
+		.convergent = key_convergent(key),
+		.exportable = key_exportable(key),
+		.allow_plaintext_backup = key_plaintext_backup(key),
+		.deletion_allowed = head->flags & KEY_DELETABLE,
+		.imported = head->flags & KEY_IMPORTED,
+		.soft_deleted = key_soft_deleted(key),
+		.convergent_version = head->convergent_version,
+		.can_encrypt = head->alg->can & ALG_ENCRYPT,
+		.can_sign = head->alg->can & ALG_SIGN,
+		.can_derive = head->alg->can & ALG_DERIVE,
+		.latest = head->latest,
+		.min_decryption = head->min_decryption,
+		.min_encryption = head->min_encryption,
+		.min_available = head->min_available,
+		.auto_rotate_s = head->auto_rotate_s,
+	};
+
+	if (info.name.ptr == NULL)
+		return BULLA_E_NO_MEMORY;
+	TRY(list_versions(key, call, &info));
+	*out = info;
+	return BULLA_OK;
+}
