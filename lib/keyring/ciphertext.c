@@ -1,7 +1,4 @@
-/* ciphertext.c: owns the text form of ciphertexts, "vault:v" version ":" base64. Stateless: any thread. */
-#include <stdio.h>
-
-#include "bulla/encode.h"
+/* ciphertext.c: owns taking "vault:v" version ":" base64 apart. Stateless: any thread. */
 #include "keyring/keyring.h"
 
 #define PREFIX "vault:v"
@@ -45,18 +42,5 @@ enum bulla_err ciphertext_parse(struct bulla_call *call, struct bulla_bytes text
 		return bulla_fail(call, BULLA_E_INVALID, "invalid ciphertext: version number could not be decoded");
 	*version = value == 0 ? 1 : value; /* the first releases of the peer counted from 0 */
 	*rest = bulla_mem(colon + 1, left - (size_t)(colon + 1 - number));
-	return BULLA_OK;
-}
-
-enum bulla_err ciphertext_print(struct bulla_call *call, uint32_t version, struct bulla_bytes bytes, struct bulla_bytes *out)
-{
-	char head[PREFIX_LEN + 10 + 1 + 1];
-	size_t head_len = (size_t)snprintf(head, sizeof head, PREFIX "%u:", version);
-	char *text = bytes.len > SIZE_MAX / 2 ? NULL : bulla_arena_alloc(call->arena, head_len + BULLA_BASE64_LEN(bytes.len));
-
-	if (text == NULL)
-		return BULLA_E_NO_MEMORY;
-	memcpy(text, head, head_len);
-	*out = bulla_mem(text, head_len + bulla_base64_encode(bytes, text + head_len));
 	return BULLA_OK;
 }

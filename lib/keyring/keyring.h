@@ -64,8 +64,4 @@ BULLA_MUST_USE enum bulla_err keyring_destroy_mount(struct keyring *keyring, str
 BULLA_MUST_USE enum bulla_err ciphertext_parse(struct bulla_call *call, struct bulla_bytes text, int64_t *version,
 					       struct bulla_bytes *rest);
 
-/* "vault:v" version ":" base64(bytes), in the arena. NO_MEMORY. */
-BULLA_MUST_USE enum bulla_err ciphertext_print(struct bulla_call *call, uint32_t version, struct bulla_bytes bytes,
-					       struct bulla_bytes *out);
-
 #endif
