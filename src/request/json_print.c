@@ -41,6 +41,15 @@ void out_clear(struct out *out)
 	*out = (struct out){ 0 };
 }
 
+void out_cut(struct out *out, size_t len)
+{
+	if (len < out->len) {
+		bulla_wipe(out->ptr + len, out->len - len);
+		out->len = len;
+	}
+	out->comma = false;
+}
+
 void out_raw(struct out *out, struct bulla_bytes bytes)
 {
 	if (bytes.len == 0 || !out_reserve(out, bytes.len))
@@ -124,9 +133,8 @@ static size_t print_wide(struct out *out, const uint8_t *p, size_t n)
 	return seq;
 }
 
-static void print_string(struct out *out, struct bulla_bytes text)
+static void print_characters(struct out *out, struct bulla_bytes text)
 {
-	byte(out, '"');
 	for (size_t i = 0; i < text.len;) {
 		size_t run = i;
 
@@ -140,6 +148,12 @@ static void print_string(struct out *out, struct bulla_bytes text)
 		else
 			i += print_wide(out, text.ptr + i, text.len - i);
 	}
+}
+
+static void print_string(struct out *out, struct bulla_bytes text)
+{
+	byte(out, '"');
+	print_characters(out, text);
 	byte(out, '"');
 }
 
@@ -155,6 +169,16 @@ void json_string(struct out *out, struct bulla_bytes text)
 {
 	separate(out);
 	print_string(out, text);
+}
+
+void json_string_between(struct out *out, const char *before, struct bulla_bytes text, const char *after)
+{
+	separate(out);
+	byte(out, '"');
+	print_characters(out, bulla_str(before));
+	print_characters(out, text);
+	print_characters(out, bulla_str(after));
+	byte(out, '"');
 }
 
 char *json_plain_string(struct out *out, size_t len)
