@@ -17,12 +17,12 @@ static void print_warnings(struct out *body, const struct bulla_warning *warning
 {
 	json_key(body, "warnings");
 	if (warnings == NULL) {
-		json_null(body);
+		json_nil(body);
 		return;
 	}
 	json_open(body, '[');
 	for (; warnings != NULL; warnings = warnings->next)
-		json_string(body, warnings->text);
+		json_text(body, warnings->text);
 	json_close(body, ']');
 }
 
@@ -43,14 +43,14 @@ void envelope_end(struct out *body, size_t data_at, const struct out *auth, cons
 	size_t data_end = body->len;
 
 	if (data_end == data_at)
-		json_null(body);
+		json_nil(body);
 	json_put_null(body, "wrap_info");
 	print_warnings(body, warnings);
 	json_key(body, "auth");
 	if (auth->len > 0)
 		out_raw(body, bulla_mem(auth->ptr, auth->len));
 	else
-		json_null(body);
+		json_nil(body);
 	if (mirror)
 		repeat_members(body, data_at, data_end);
 	out_text(body, "}\n");
@@ -63,7 +63,7 @@ void envelope_error(struct out *body, const struct bulla_err_row *row, struct bu
 	out_text(body, "{\"errors\":[");
 	body->comma = false;
 	if (row->style == BULLA_STYLE_PLAIN)
-		json_string(body, text);
+		json_text(body, text);
 	if (row->style == BULLA_STYLE_LISTED)
 		json_string_between(body, "1 error occurred:\n\t* ", text, "\n\n");
 	out_text(body, "]}\n");

@@ -165,7 +165,7 @@ void json_key_bytes(struct out *out, struct bulla_bytes name)
 	out->comma = false;
 }
 
-void json_string(struct out *out, struct bulla_bytes text)
+void json_text(struct out *out, struct bulla_bytes text)
 {
 	separate(out);
 	print_string(out, text);
@@ -217,7 +217,7 @@ void json_bool(struct out *out, bool value)
 	out_text(out, value ? "true" : "false");
 }
 
-void json_null(struct out *out)
+void json_nil(struct out *out)
 {
 	separate(out);
 	out_text(out, "null");
@@ -227,7 +227,7 @@ void json_value(struct out *out, const struct json *value)
 {
 	switch (value->type) {
 	case JSON_NULL:
-		json_null(out);
+		json_nil(out);
 		return;
 	case JSON_BOOL:
 		json_bool(out, value->boolean);
@@ -237,7 +237,7 @@ void json_value(struct out *out, const struct json *value)
 		out_raw(out, value->text);
 		return;
 	case JSON_STRING:
-		json_string(out, value->text);
+		json_text(out, value->text);
 		return;
 	case JSON_ARRAY:
 		json_open(out, '[');
@@ -259,7 +259,7 @@ void json_value(struct out *out, const struct json *value)
 void json_put_string(struct out *out, const char *key, struct bulla_bytes text)
 {
 	json_key(out, key);
-	json_string(out, text);
+	json_text(out, text);
 }
 
 void json_put_text(struct out *out, const char *key, const char *text)
@@ -282,5 +282,5 @@ void json_put_bool(struct out *out, const char *key, bool value)
 void json_put_null(struct out *out, const char *key)
 {
 	json_key(out, key);
-	json_null(out);
+	json_nil(out);
 }
