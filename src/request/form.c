@@ -95,7 +95,7 @@ static enum bulla_err pair(struct bulla_call *call, struct bulla_bytes text, boo
 {
 	const uint8_t *equals = memchr(text.ptr, '=', text.len);
 	size_t len = equals != NULL ? (size_t)(equals - text.ptr) : text.len;
-	struct bulla_bytes name = bulla_mem(text.ptr, len), value = { 0 };
+	struct bulla_bytes name = bulla_mem(text.ptr, len), value = bulla_mem(text.ptr + len, 0);
 	enum bulla_err err = memchr(text.ptr, ';', text.len) != NULL ? BULLA_E_BAD_REQUEST : BULLA_OK;
 
 	if (equals != NULL)
