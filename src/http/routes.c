@@ -155,8 +155,10 @@ enum bulla_capability routes_capability(enum method method)
 		return BULLA_CAN_PATCH;
 	case METHOD_SCAN:
 		return BULLA_CAN_SCAN;
-	default:
+	case METHOD_GET:
 		return BULLA_CAN_READ;
+	default: /* policies know no others */
+		return BULLA_CAN_ROOT;
 	}
 }
 

@@ -59,7 +59,7 @@ const struct route_path *routes_find(enum bulla_mount_kind mount, struct bulla_b
 /* Calls fn with each path, in the order of the index: for tests and documents. */
 void routes_each(void (*fn)(const struct route_path *path, void *context), void *context);
 
-/* What the method itself needs: GET read, POST update, DELETE delete, LIST list, PATCH patch, SCAN scan. */
+/* What the method itself needs: GET read, POST update, DELETE delete, LIST list, PATCH patch, SCAN scan, others root. */
 enum bulla_capability routes_capability(enum method method);
 
 /* The i-th {name} of a pattern, without braces and star; empty: there is none. */
