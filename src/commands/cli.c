@@ -268,19 +268,17 @@ static const char *without_last(struct cli *cli, const char *target)
 const char *cli_target(struct cli *cli, const char *path)
 {
 	const char *target = "/v1";
-	bool slash_at_end = false;
 
 	while (*path != '\0') {
 		size_t len = strcspn(path, "/");
 
-		slash_at_end = path[len] == '/';
 		if (len == 2 && strncmp(path, "..", 2) == 0)
 			target = without_last(cli, target);
 		else if (len > 0 && !(len == 1 && *path == '.'))
 			target = cli_printf(cli, "%s/%s", target, escaped(cli, path, len, IN_PATH));
-		path += len + slash_at_end;
+		path += len + (path[len] == '/');
 	}
-	return slash_at_end ? cli_printf(cli, "%s/", target) : target;
+	return target;
 }
 
 static const char *with_pair(struct cli *cli, const char *target, const char *key, const char *value)
