@@ -13,6 +13,16 @@ static void fill_material(uint32_t version, uint8_t *key, size_t len)
 	memcpy(key, material.ptr, len);
 }
 
+/* A field's bytes in the call's arena. */
+static struct bulla_bytes field(const json_t *test, const char *name)
+{
+	struct bulla_bytes read = vector_bytes(test, name), copy = bulla_arena_copy(call.arena, read);
+
+	ck_assert_ptr_nonnull(copy.ptr);
+	vector_free(read);
+	return copy;
+}
+
 static bool is_true(const json_t *test, const char *field)
 {
 	return json_is_true(json_object_get(test, field));
@@ -22,11 +32,11 @@ static void check_vector(const json_t *test)
 {
 	uint32_t version = (uint32_t)json_integer_value(json_object_get(test, "version"));
 	struct key_head head = { .alg = alg_by_name(bulla_str(vector_text(test, "alg"))), .latest = version, .min_decryption = 1 };
-	struct bulla_bytes ct = vector_bytes(test, "ct"), msg = vector_bytes(test, "msg");
-	const struct bulla_binding binding = { .aad = vector_bytes(test, "aad") };
-	struct bulla_bytes context = vector_bytes(test, "context");
+	struct bulla_bytes ct = field(test, "ct"), msg = field(test, "msg");
+	const struct bulla_binding binding = { .aad = field(test, "aad") };
+	struct bulla_bytes context = field(test, "context");
 
-	material = vector_bytes(test, "key");
+	material = field(test, "key");
 	head.flags = (is_true(test, "derived") ? (unsigned)KEY_DERIVED : 0) | (is_true(test, "convergent") ? (unsigned)KEY_CONVERGENT : 0);
 	publish("k", &head, fill_material);
 	struct bulla_item_result opened =

@@ -27,7 +27,7 @@ static void teardown(void)
 }
 
 /* Publishes a key with versions 1 to head->latest; fill(version, cell) sets the material of each (NULL: bytes of its number). */
-static void publish(const char *name, const struct key_head *head, void (*fill)(uint32_t version, uint8_t *key, size_t len))
+static inline void publish(const char *name, const struct key_head *head, void (*fill)(uint32_t version, uint8_t *key, size_t len))
 {
 	struct key_id id;
 
@@ -48,7 +48,7 @@ static void publish(const char *name, const struct key_head *head, void (*fill)(
 	key_put(key);
 }
 
-static struct bulla_item_result seal_one(const char *name, struct bulla_encrypt_item item)
+static inline struct bulla_item_result seal_one(const char *name, struct bulla_encrypt_item item)
 {
 	const struct bulla_encrypt_args args = { .mount = &mount, .name = bulla_str(name), .items = &item, .count = 1 };
 	struct bulla_item_result result;
@@ -58,7 +58,7 @@ static struct bulla_item_result seal_one(const char *name, struct bulla_encrypt_
 	return result;
 }
 
-static struct bulla_item_result open_one(const char *name, struct bulla_decrypt_item item)
+static inline struct bulla_item_result open_one(const char *name, struct bulla_decrypt_item item)
 {
 	const struct bulla_decrypt_args args = { .mount = &mount, .name = bulla_str(name), .items = &item, .count = 1 };
 	struct bulla_item_result result;
@@ -69,7 +69,7 @@ static struct bulla_item_result open_one(const char *name, struct bulla_decrypt_
 }
 
 /* "vault:vN:..." of sealed bytes, in the call's arena. */
-static struct bulla_bytes printed(uint32_t version, struct bulla_bytes sealed)
+static inline struct bulla_bytes printed(uint32_t version, struct bulla_bytes sealed)
 {
 	size_t n = bulla_ciphertext_len(version, sealed.len);
 	char *text = bulla_arena_alloc(call.arena, n);
@@ -79,7 +79,7 @@ static struct bulla_bytes printed(uint32_t version, struct bulla_bytes sealed)
 	return bulla_mem(text, n);
 }
 
-static struct bulla_bytes printed_result(const struct bulla_item_result *result)
+static inline struct bulla_bytes printed_result(const struct bulla_item_result *result)
 {
 	ck_assert_ok(result->err);
 	return printed(result->key_version, result->bytes);
