@@ -10,7 +10,6 @@
 #include <sys/resource.h>
 
 #include "bulla/memory.h"
-#include "config.h"
 
 #define SMALLEST 32
 #define CLASSES 12 /* 32 bytes to 64 KiB */

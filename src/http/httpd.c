@@ -1,0 +1,167 @@
+/* httpd.c: starts and stops the server: sockets, certificates, workers, loops. One thread; see httpd_internal.h for the rest. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "http/httpd_internal.h"
+
+#define DEFAULT_REQUEST_BYTES ((size_t)32 << 20)
+#define DEFAULT_REQUEST_S 90
+#define DEFAULT_QUEUE 1024
+#define MOST_CONNECTIONS 16384
+#define OTHER_FILES 64 /* descriptors that are not connections */
+
+static unsigned cores(void)
+{
+	long n = sysconf(_SC_NPROCESSORS_ONLN);
+
+	return n < 1 ? 1 : n > 64 ? 64 : (unsigned)n;
+}
+
+static unsigned connections_possible(void)
+{
+	struct rlimit files;
+
+	if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur < 2 * OTHER_FILES)
+		return OTHER_FILES;
+	if (files.rlim_cur > MOST_CONNECTIONS + OTHER_FILES)
+		return MOST_CONNECTIONS;
+	return (unsigned)files.rlim_cur - OTHER_FILES;
+}
+
+static void fill_defaults(struct httpd_config *c)
+{
+	c->loops = c->loops ? c->loops : cores();
+	c->workers = c->workers ? c->workers : cores() > 4 ? cores() : 4;
+	c->max_queue = c->max_queue ? c->max_queue : DEFAULT_QUEUE;
+	c->max_request_bytes = c->max_request_bytes ? c->max_request_bytes : DEFAULT_REQUEST_BYTES;
+	c->max_request_s = c->max_request_s ? c->max_request_s : DEFAULT_REQUEST_S;
+	c->max_connections = c->max_connections ? c->max_connections : connections_possible();
+}
+
+/* Opens the sockets and reads the certificates. Plain listeners share daemon 0, each TLS listener has its own. */
+static enum bulla_err open_endpoints(struct httpd *httpd, struct bulla_call *call)
+{
+	httpd->daemon_count = 1;
+	for (size_t i = 0; i < httpd->config.listener_count; i++) {
+		const struct listener *listener = &httpd->config.listeners[i];
+		struct endpoint *endpoint = &httpd->endpoints[i];
+
+		endpoint->listener = listener;
+		if (listener->tls) {
+			if (tls_priorities(listener->tls_min_version) == NULL)
+				return bulla_fail(call, BULLA_E_CONFIG, "listener \"%s\": unknown TLS version \"%s\"",
+						  listener->address, listener->tls_min_version);
+			TRY(tls_new(listener->cert_file, listener->key_file, call, &endpoint->tls));
+			endpoint->daemon = httpd->daemon_count++;
+		}
+		TRY(listen_open(listener, call, &endpoint->fd));
+		httpd->endpoint_count = i + 1;
+		endpoint->port = listen_port(endpoint->fd);
+	}
+	return BULLA_OK;
+}
+
+static enum bulla_err start_threads(struct httpd *httpd, struct bulla_call *call)
+{
+	for (unsigned i = 0; i < httpd->config.loops; i++)
+		TRY(loop_init(&httpd->loops[i], httpd, call));
+	httpd->workers = workers_new(httpd->config.workers, httpd->config.max_queue);
+	if (httpd->workers == NULL)
+		return BULLA_E_NO_MEMORY;
+	for (unsigned i = 0; i < httpd->config.loops; i++) {
+		struct loop *loop = &httpd->loops[i];
+
+		if (pthread_create(&loop->thread, NULL, loop_main, loop) != 0)
+			return BULLA_E_NO_MEMORY;
+		loop->started = true;
+		pthread_setname_np(loop->thread, "loop");
+	}
+	return BULLA_OK;
+}
+
+enum bulla_err httpd_start(const struct httpd_config *config, const struct service *service, struct bulla_call *call,
+			   struct httpd **out)
+{
+	struct httpd *httpd = calloc(1, sizeof *httpd);
+	sigset_t all, before;
+
+	if (httpd == NULL)
+		return BULLA_E_NO_MEMORY;
+	httpd->config = *config;
+	httpd->service = service;
+	fill_defaults(&httpd->config);
+	httpd->max_body_bytes = 8 * httpd->config.max_request_bytes;
+	httpd->endpoints = calloc(config->listener_count, sizeof httpd->endpoints[0]);
+	httpd->loops = calloc(httpd->config.loops, sizeof httpd->loops[0]);
+	tls_init(conn_tls);
+	/* signals are for the thread that waits for them */
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	enum bulla_err err = httpd->endpoints == NULL || httpd->loops == NULL ? BULLA_E_NO_MEMORY : open_endpoints(httpd, call);
+
+	if (err == BULLA_OK)
+		err = start_threads(httpd, call);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (err != BULLA_OK) {
+		httpd_stop(httpd);
+		return err;
+	}
+	*out = httpd;
+	return BULLA_OK;
+}
+
+static void stop_loops(struct httpd *httpd)
+{
+	atomic_store(&httpd->stopping, true);
+	for (unsigned i = 0; httpd->loops != NULL && i < httpd->config.loops; i++)
+		if (httpd->loops[i].started)
+			loop_wake(&httpd->loops[i]);
+	for (unsigned i = 0; httpd->loops != NULL && i < httpd->config.loops; i++)
+		if (httpd->loops[i].started)
+			pthread_join(httpd->loops[i].thread, NULL);
+}
+
+void httpd_stop(struct httpd *httpd)
+{
+	stop_loops(httpd);
+	workers_free(httpd->workers); /* the loops have waited for their jobs */
+	for (unsigned i = 0; httpd->loops != NULL && i < httpd->config.loops; i++)
+		loop_clear(&httpd->loops[i]);
+	for (size_t i = 0; httpd->endpoints != NULL && i < httpd->config.listener_count; i++) {
+		struct endpoint *endpoint = &httpd->endpoints[i];
+
+		if (i < httpd->endpoint_count) {
+			close(endpoint->fd);
+			if (endpoint->listener->is_unix)
+				(void)unlink(endpoint->listener->address);
+		}
+		tls_free(endpoint->tls);
+	}
+	free(httpd->endpoints);
+	free(httpd->loops);
+	free(httpd);
+}
+
+enum bulla_err httpd_reload(struct httpd *httpd, struct bulla_call *call)
+{
+	enum bulla_err first = BULLA_OK;
+
+	for (size_t i = 0; i < httpd->endpoint_count; i++) {
+		if (httpd->endpoints[i].tls == NULL)
+			continue;
+		enum bulla_err err = tls_reload(httpd->endpoints[i].tls, call);
+
+		first = first == BULLA_OK ? err : first;
+	}
+	return first;
+}
+
+unsigned httpd_port(const struct httpd *httpd, size_t listener)
+{
+	return listener < httpd->endpoint_count ? httpd->endpoints[listener].port : 0;
+}

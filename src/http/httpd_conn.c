@@ -1,0 +1,197 @@
+/* httpd_conn.c: owns connections: how many there may be, which loop gets one, how long each may take. A loop's connections
+ * belong to its thread; a connection that another loop accepted arrives through the inbox. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "http/httpd_internal.h"
+
+#define ACCEPT_AT_ONCE 16
+#define NO_FILES_PAUSE_MS 100
+
+/* Beyond this many, a connection is only told that the server is busy. */
+static unsigned soft_limit(const struct httpd *httpd)
+{
+	unsigned max = httpd->config.max_connections;
+
+	return max - (max / 32 > 4 ? max / 32 : max > 8 ? 4 : max / 2);
+}
+
+static void add(struct loop *loop, const struct arrival *arrival)
+{
+	loop->adding = arrival;
+	/* on failure libmicrohttpd has closed the socket */
+	(void)MHD_add_connection(loop->daemons[arrival->endpoint->daemon].mhd, arrival->fd,
+				 (const struct sockaddr *)&arrival->address, arrival->address_len);
+	loop->adding = NULL;
+	loop->daemons[arrival->endpoint->daemon].due = true;
+}
+
+/* The loop with the fewest connections; itself, if no other has fewer. */
+static struct loop *least_loaded(struct loop *loop)
+{
+	struct httpd *httpd = loop->httpd;
+	struct loop *best = loop;
+	unsigned fewest = atomic_load_explicit(&loop->conn_count, memory_order_relaxed);
+
+	for (unsigned i = 0; i < httpd->config.loops; i++) {
+		unsigned n = atomic_load_explicit(&httpd->loops[i].conn_count, memory_order_relaxed);
+
+		if (n < fewest)
+			best = &httpd->loops[i], fewest = n;
+	}
+	return best;
+}
+
+/* Counts first, so that a burst is spread: the count is taken back when the connection ends or cannot be made. */
+static void count(struct loop *loop, int change)
+{
+	atomic_fetch_add_explicit(&loop->conn_count, (unsigned)change, memory_order_relaxed);
+	atomic_fetch_add_explicit(&loop->httpd->connections, (unsigned)change, memory_order_relaxed);
+}
+
+static void deliver(struct loop *loop, const struct arrival *arrival)
+{
+	struct loop *target = least_loaded(loop);
+	struct arrival *copy = target == loop ? NULL : malloc(sizeof *copy);
+
+	if (copy == NULL) {
+		add(loop, arrival);
+		return;
+	}
+	*copy = *arrival;
+	count(target, 1);
+	pthread_mutex_lock(&target->inbox_lock);
+	copy->next = target->inbox;
+	target->inbox = copy;
+	pthread_mutex_unlock(&target->inbox_lock);
+	loop_wake(target);
+}
+
+void conn_accept(struct loop *loop, const struct endpoint *endpoint)
+{
+	for (int i = 0; i < ACCEPT_AT_ONCE && !loop->draining; i++) {
+		struct arrival arrival = { .endpoint = endpoint, .address_len = sizeof arrival.address };
+
+		if (atomic_load_explicit(&loop->httpd->connections, memory_order_relaxed) >= loop->httpd->config.max_connections)
+			return;
+		arrival.fd = accept4(endpoint->fd, (struct sockaddr *)&arrival.address, &arrival.address_len,
+				     SOCK_NONBLOCK | SOCK_CLOEXEC);
+		if (arrival.fd >= 0) {
+			deliver(loop, &arrival);
+			continue;
+		}
+		if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS)
+			loop->accept_again_ms = loop->now_ms + NO_FILES_PAUSE_MS;
+		if (errno != EINTR && errno != ECONNABORTED)
+			return;
+	}
+}
+
+void conn_take_arrivals(struct loop *loop)
+{
+	pthread_mutex_lock(&loop->inbox_lock);
+	struct arrival *arrival = loop->inbox;
+
+	loop->inbox = NULL;
+	pthread_mutex_unlock(&loop->inbox_lock);
+	for (struct arrival *next; arrival != NULL; arrival = next) {
+		next = arrival->next;
+		count(loop, -1); /* conn_notify counts it again */
+		if (loop->draining)
+			close(arrival->fd);
+		else
+			add(loop, arrival);
+		free(arrival);
+	}
+}
+
+static void conn_started(struct loop *loop, struct MHD_Connection *mhd, void **context)
+{
+	struct conn *conn = calloc(1, sizeof *conn);
+
+	if (conn == NULL)
+		return; /* request_line finds no context and closes */
+	conn->loop = loop;
+	conn->endpoint = loop->adding->endpoint;
+	conn->fd = loop->adding->fd;
+	conn->deadline_ms = loop->now_ms + FIRST_HEADER_S * 1000;
+	address_print((const struct sockaddr *)&loop->adding->address, conn->remote);
+	conn->next = loop->conns;
+	if (conn->next != NULL)
+		conn->next->prev = conn;
+	loop->conns = conn;
+	count(loop, 1);
+	conn->refused = atomic_load_explicit(&loop->httpd->connections, memory_order_relaxed) > soft_limit(loop->httpd);
+	if (conn->endpoint->tls != NULL && conn->endpoint->listener->client_ca_file != NULL)
+		tls_demand_client(MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_GNUTLS_SESSION)->tls_session);
+	*context = conn;
+}
+
+static void conn_closed(struct loop *loop, struct conn *conn)
+{
+	if (conn->prev != NULL)
+		conn->prev->next = conn->next;
+	else
+		loop->conns = conn->next;
+	if (conn->next != NULL)
+		conn->next->prev = conn->prev;
+	count(loop, -1);
+	free(conn);
+}
+
+void conn_notify(void *context, struct MHD_Connection *mhd, void **socket_context, enum MHD_ConnectionNotificationCode code)
+{
+	if (code == MHD_CONNECTION_NOTIFY_STARTED)
+		conn_started(context, mhd, socket_context);
+	else if (*socket_context != NULL)
+		conn_closed(context, *socket_context);
+}
+
+void conn_kill(struct conn *conn)
+{
+	(void)shutdown(conn->fd, SHUT_RDWR);
+}
+
+/* Whether the peer has left in the middle of a body: libmicrohttpd then waits for a timeout. */
+static bool is_abandoned(const struct conn *conn)
+{
+	struct pollfd p = { .fd = conn->fd, .events = POLLRDHUP };
+	int unread = 0;
+
+	return conn->task != NULL && conn->task->state == TASK_RECEIVING && poll(&p, 1, 0) > 0 &&
+	       (p.revents & POLLRDHUP) != 0 && ioctl(conn->fd, FIONREAD, &unread) == 0 && unread == 0;
+}
+
+void conn_sweep(struct loop *loop)
+{
+	for (struct conn *conn = loop->conns; conn != NULL; conn = conn->next) {
+		bool late = loop->now_ms >= conn->deadline_ms && (conn->task == NULL || conn->task->state != TASK_WORKING);
+
+		if (late || is_abandoned(conn))
+			conn_kill(conn);
+	}
+}
+
+void conn_drain(struct loop *loop)
+{
+	bool late = loop->now_ms >= loop->stop_ms;
+
+	for (struct conn *conn = loop->conns; conn != NULL; conn = conn->next) {
+		if (late)
+			conn_kill(conn);
+		else if (conn->task == NULL)
+			(void)shutdown(conn->fd, SHUT_RD); /* what has arrived already is still read and answered */
+	}
+}
+
+struct tls *conn_tls(void *mhd)
+{
+	const union MHD_ConnectionInfo *info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+	const struct conn *conn = info == NULL ? NULL : info->socket_context;
+
+	return conn == NULL ? NULL : conn->endpoint->tls;
+}

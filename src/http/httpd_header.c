@@ -1,0 +1,123 @@
+/* httpd_header.c: takes from a request's headers what serve() and the framing need. Runs on the loop's thread. */
+#include <stdlib.h>
+#include <strings.h>
+
+#include "http/httpd_internal.h"
+
+enum method header_method(const char *text)
+{
+	static const char *const names[] = {
+		[METHOD_GET] = "GET", [METHOD_POST] = "POST", [METHOD_PUT] = "PUT", [METHOD_DELETE] = "DELETE",
+		[METHOD_LIST] = "LIST", [METHOD_PATCH] = "PATCH", [METHOD_HEAD] = "HEAD", [METHOD_OPTIONS] = "OPTIONS",
+		[METHOD_SCAN] = "SCAN",
+	};
+
+	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+		if (strcmp(text, names[i]) == 0)
+			return (enum method)i;
+	return METHOD_UNKNOWN;
+}
+
+static struct bulla_bytes trim(struct bulla_bytes text)
+{
+	while (text.len > 0 && (text.ptr[0] == ' ' || text.ptr[0] == '\t'))
+		text.ptr++, text.len--;
+	while (text.len > 0 && (text.ptr[text.len - 1] == ' ' || text.ptr[text.len - 1] == '\t'))
+		text.len--;
+	return text;
+}
+
+void wipe_in_place(struct bulla_bytes bytes)
+{
+	bulla_wipe((void *)(uintptr_t)bytes.ptr, bytes.len);
+}
+
+/* The first of two counts, even if it is empty; then the first Authorization with "Bearer ". */
+static bool take_token(struct task *task, struct bulla_bytes value, bool bearer)
+{
+	struct bulla_bytes *token = &task->request.token, text = value;
+	bool *seen = bearer ? &task->saw_bearer : &task->saw_token;
+
+	if (bearer && (value.len < 7 || memcmp(value.ptr, "Bearer ", 7) != 0))
+		return true;
+	if (bearer)
+		text = bulla_mem(value.ptr + 7, value.len - 7);
+	text = trim(text);
+	if (!*seen && text.len > 0 && (!bearer || token->len == 0)) {
+		*token = bulla_arena_copy(task->arena, text);
+		if (token->ptr == NULL)
+			return false;
+	}
+	*seen = true;
+	wipe_in_place(value);
+	return true;
+}
+
+static bool is_name(struct bulla_bytes name, const char *wanted)
+{
+	return name.len == strlen(wanted) && strncasecmp((const char *)name.ptr, wanted, name.len) == 0;
+}
+
+static bool take(struct task *task, struct bulla_bytes *field, struct bulla_bytes value)
+{
+	if (field->ptr != NULL)
+		return true;
+	*field = bulla_arena_copy(task->arena, trim(value));
+	return field->ptr != NULL;
+}
+
+/* Content-Length and Transfer-Encoding decide where the request ends: nothing may be left to opinion (RFC 9112, 6.3 and 11.2).
+ * libmicrohttpd has refused a length that is not a number. */
+static bool take_length(struct task *task, struct bulla_bytes value)
+{
+	if (task->has_length || task->chunked)
+		return false;
+	task->has_length = true;
+	task->declared_len = strtoull((const char *)value.ptr, NULL, 10);
+	return true;
+}
+
+static bool take_coding(struct task *task, struct bulla_bytes value)
+{
+	if (task->has_length || task->chunked || !is_name(trim(value), "chunked"))
+		return false;
+	task->chunked = true;
+	return true;
+}
+
+static bool take_header(struct task *task, struct bulla_bytes name, struct bulla_bytes value)
+{
+	struct request *request = &task->request;
+
+	switch (name.len) {
+	case 6:
+		if (is_name(name, "Expect"))
+			task->expects = is_name(value, "100-continue");
+		return true;
+	case 12:
+		return is_name(name, "Content-Type") ? take(task, &request->content_type, value) : true;
+	case 13:
+		return is_name(name, "X-Vault-Token") ? take_token(task, value, false) :
+		       is_name(name, "Authorization") ? take_token(task, value, true) : true;
+	case 14:
+		return is_name(name, "Content-Length") ? take_length(task, value) : true;
+	case 16:
+		return is_name(name, "X-Vault-Wrap-TTL") ? take(task, &request->wrap_ttl, value) : true;
+	case 17:
+		return is_name(name, "X-Vault-Namespace") ? take(task, &request->namespace, value) :
+		       is_name(name, "Transfer-Encoding") ? take_coding(task, value) : true;
+	default:
+		return true;
+	}
+}
+
+enum MHD_Result header_take(void *context, enum MHD_ValueKind kind, const char *name, size_t name_len, const char *value,
+			    size_t value_len)
+{
+	struct task *task = context;
+
+	(void)kind;
+	if (!take_header(task, bulla_mem(name, name_len), bulla_mem(value, value == NULL ? 0 : value_len)))
+		task->malformed = true;
+	return MHD_YES;
+}

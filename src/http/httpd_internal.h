@@ -1,0 +1,156 @@
+/* httpd_internal.h: what the httpd*.c files share, and nobody else.
+ *   httpd.c          starts and stops, opens listeners
+ *   httpd_loop.c     a loop's turn: wait, accept, run, resume, sweep
+ *   httpd_conn.c     connections: limits, deadlines, balance
+ *   httpd_request.c  gathers a request, has it served
+ *   httpd_header.c   what its headers say
+ *   httpd_body.c     its body, within limits
+ *   httpd_reply.c    sends a reply
+ * Everything of a loop is touched by that loop's thread only, except what is marked shared. */
+#ifndef BULLA_HTTP_HTTPD_INTERNAL_H
+#define BULLA_HTTP_HTTPD_INTERNAL_H
+
+#include <microhttpd.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/socket.h>
+
+#include "http/httpd.h"
+#include "http/listen.h"
+#include "http/tls.h"
+#include "http/workers.h"
+
+#define FIRST_HEADER_S 30  /* from accept (with the TLS handshake) to the end of the first request line */
+#define IDLE_S 300         /* between two requests, as the peer's http_idle_timeout */
+#define REPLY_GRACE_S 30   /* at least this long to fetch the reply of a request that waited for a worker */
+#define SMALL_BODY 16384   /* a task keeps a body buffer up to this size */
+#define INLINE_BODY 65536  /* larger bodies are always served by a worker */
+
+struct loop;
+
+/* One bound socket. */
+struct endpoint {
+	const struct listener *listener;
+	int fd;
+	unsigned port;
+	unsigned daemon;  /* index in each loop's daemons */
+	struct tls *tls;  /* NULL: plain */
+};
+
+/* One connection; made and freed by libmicrohttpd's connection notification. */
+struct conn {
+	struct conn *prev, *next; /* of the loop */
+	struct loop *loop;
+	const struct endpoint *endpoint;
+	struct task *task;        /* the request under way, NULL: idle */
+	int fd;
+	int64_t deadline_ms;
+	bool refused;             /* beyond the limit: is told so and closed */
+	char remote[ADDRESS_TEXT];
+};
+
+enum task_state { TASK_NEW, TASK_RECEIVING, TASK_WORKING, TASK_ANSWERED };
+
+/* One request: made when its request line has been read, recycled when libmicrohttpd has completed it. */
+struct task {
+	struct job job;
+	struct task *next;        /* in the loop's spare list or its done list */
+	struct conn *conn;
+	struct MHD_Connection *mhd;
+	struct bulla_arena *arena;
+	struct bulla_call call;
+	struct request request;
+	struct reply reply;
+	enum task_state state;
+	const char *version_at;   /* where the HTTP version must stand if the target holds no NUL */
+	uint8_t *body;            /* as it came; request.body is what serve() may change */
+	size_t body_len, body_cap;
+	uint64_t declared_len;    /* Content-Length; 0: none or chunked */
+	uint64_t discarded;
+	bool has_length, chunked, expects, malformed, saw_token, saw_bearer;
+};
+
+struct daemon {
+	struct MHD_Daemon *mhd;
+	int epoll_fd;
+	bool due;
+};
+
+/* An accepted connection on its way to its loop. */
+struct arrival {
+	struct arrival *next;
+	const struct endpoint *endpoint;
+	int fd;
+	socklen_t address_len;
+	struct sockaddr_storage address;
+};
+
+struct loop {
+	struct httpd *httpd;
+	pthread_t thread;
+	bool started;
+	int epoll_fd, wake_fd;
+	struct daemon *daemons;         /* 0: all plain listeners; then one for each TLS listener */
+	struct conn *conns;
+	struct task *spare;
+	unsigned spare_count, suspended;
+	const struct arrival *adding;   /* while MHD_add_connection runs */
+	int64_t now_ms, sweep_ms, accept_again_ms, stop_ms;
+	bool accepting, draining;
+	atomic_uint conn_count;         /* shared: read by the other loops to balance */
+	_Atomic(struct task *) done;    /* shared: pushed by workers */
+	pthread_mutex_t inbox_lock;
+	struct arrival *inbox;          /* shared, under inbox_lock */
+};
+
+struct httpd {
+	struct httpd_config config;     /* defaults filled in */
+	const struct service *service;
+	struct workers *workers;
+	struct endpoint *endpoints;
+	size_t endpoint_count;
+	unsigned daemon_count;
+	struct loop *loops;
+	atomic_uint connections;        /* of all loops */
+	atomic_size_t body_bytes;       /* held in large bodies by all loops */
+	size_t max_body_bytes;
+	atomic_bool stopping;
+};
+
+/* httpd_loop.c */
+BULLA_MUST_USE enum bulla_err loop_init(struct loop *loop, struct httpd *httpd, struct bulla_call *call);
+void loop_clear(struct loop *loop);     /* after its thread ended, or if it never started */
+void *loop_main(void *loop);
+void loop_wake(struct loop *loop);      /* any thread */
+
+/* httpd_conn.c */
+void conn_accept(struct loop *loop, const struct endpoint *endpoint);
+void conn_take_arrivals(struct loop *loop);
+void conn_notify(void *loop, struct MHD_Connection *mhd, void **context, enum MHD_ConnectionNotificationCode code);
+void conn_sweep(struct loop *loop);     /* shuts down what is past its deadline */
+void conn_drain(struct loop *loop);     /* shuts down what is idle: the server stops */
+void conn_kill(struct conn *conn);
+struct tls *conn_tls(void *mhd);        /* for tls.c: the TLS settings of a connection */
+
+/* httpd_request.c: libmicrohttpd's callbacks; context is the loop */
+void *request_line(void *loop, const char *target, struct MHD_Connection *mhd);
+enum MHD_Result request_access(void *loop, struct MHD_Connection *mhd, const char *url, const char *method,
+			       const char *version, const char *data, size_t *size, void **context);
+void request_completed(void *loop, struct MHD_Connection *mhd, void **context, enum MHD_RequestTerminationCode code);
+void task_free_spares(struct loop *loop);
+
+/* httpd_header.c */
+enum method header_method(const char *text);
+enum MHD_Result header_take(void *task, enum MHD_ValueKind kind, const char *name, size_t name_len, const char *value,
+			    size_t value_len); /* marks the task malformed if the header is not to be believed */
+void wipe_in_place(struct bulla_bytes bytes); /* in libmicrohttpd's buffer */
+
+/* httpd_body.c */
+void body_receive(struct task *task, struct bulla_bytes data); /* copies; the caller wipes data */
+void body_drop(struct task *task);
+
+/* httpd_reply.c */
+enum MHD_Result reply_send(struct task *task);
+void reply_refuse(struct task *task, enum bulla_err err); /* makes the reply for what serve() never sees */
+
+#endif

@@ -1,0 +1,255 @@
+/* httpd_loop.c: owns an event loop: one thread, its libmicrohttpd daemons (without threads of their own), its epoll.
+ *
+ * A turn: wait; accept; run the daemons, which serves what needs no worker; resume as one group what the workers have done
+ * (a connection resumed alone costs half the throughput, and one resumed by another thread can be lost: docs/DECISIONS.md);
+ * once a second look at the deadlines. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "http/httpd_internal.h"
+
+#define EVENTS 64
+#define SWEEP_MS 1000
+#define ACCEPT_PAUSE_MS 100
+/* libmicrohttpd's memory for a connection: headers must fit in; it is zeroed after every request, so small is fast */
+#define CONNECTION_MEMORY 16384
+
+enum source { SOURCE_WAKE, SOURCE_ENDPOINT, SOURCE_DAEMON };
+
+static int64_t clock_ms(void)
+{
+	struct timespec t = { 0 };
+
+	(void)clock_gettime(CLOCK_MONOTONIC_COARSE, &t);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+static bool watch(const struct loop *loop, int fd, enum source source, size_t index, uint32_t events)
+{
+	struct epoll_event event = { .events = events, .data.u64 = (uint64_t)source << 32 | index };
+
+	return epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, fd, &event) == 0;
+}
+
+/* libmicrohttpd would turn %2F into a separator and end the target at %00. */
+static size_t keep_escapes(void *context, struct MHD_Connection *mhd, char *text)
+{
+	(void)context, (void)mhd;
+	return strlen(text);
+}
+
+static struct MHD_Daemon *start_daemon(struct loop *loop, const struct listener *listener, const char *client_ca)
+{
+	union {
+		void (*plain)(void);
+		void *object;
+	} callback = { .plain = tls_certificate_callback() };
+	struct MHD_OptionItem tls[] = {
+		{ MHD_OPTION_HTTPS_CERT_CALLBACK, 0, callback.object },
+		{ MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)(uintptr_t)tls_priorities(listener ? listener->tls_min_version : NULL) },
+		{ client_ca ? MHD_OPTION_HTTPS_MEM_TRUST : MHD_OPTION_END, 0, (void *)(uintptr_t)client_ca },
+		{ MHD_OPTION_END, 0, NULL },
+	};
+	unsigned flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_NO_LISTEN_SOCKET | (listener ? MHD_USE_TLS : 0);
+
+	return MHD_start_daemon(flags, 0, NULL, NULL, request_access, loop,
+				MHD_OPTION_URI_LOG_CALLBACK, request_line, loop,
+				MHD_OPTION_NOTIFY_COMPLETED, request_completed, loop,
+				MHD_OPTION_NOTIFY_CONNECTION, conn_notify, loop,
+				MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL,
+				MHD_OPTION_STRICT_FOR_CLIENT, 1,
+				MHD_OPTION_CONNECTION_TIMEOUT, 0u,
+				MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
+				MHD_OPTION_CONNECTION_LIMIT, loop->httpd->config.max_connections,
+				MHD_OPTION_ARRAY, listener ? tls : tls + 3,
+				MHD_OPTION_END);
+}
+
+static enum bulla_err add_daemon(struct loop *loop, unsigned index, const struct listener *listener, struct bulla_call *call)
+{
+	struct daemon *daemon = &loop->daemons[index];
+	const char *client_ca = NULL;
+
+	if (listener != NULL && listener->client_ca_file != NULL)
+		TRY(tls_read_ca(listener->client_ca_file, call, &client_ca));
+	daemon->mhd = start_daemon(loop, listener, client_ca);
+	if (daemon->mhd == NULL)
+		return bulla_fail(call, BULLA_E_CONFIG, "the HTTP library refuses to start");
+	daemon->epoll_fd = MHD_get_daemon_info(daemon->mhd, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
+	return watch(loop, daemon->epoll_fd, SOURCE_DAEMON, index, EPOLLIN) ? BULLA_OK : BULLA_E_NO_MEMORY;
+}
+
+enum bulla_err loop_init(struct loop *loop, struct httpd *httpd, struct bulla_call *call)
+{
+	loop->httpd = httpd;
+	pthread_mutex_init(&loop->inbox_lock, NULL);
+	loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	loop->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	loop->daemons = calloc(httpd->daemon_count, sizeof loop->daemons[0]);
+	if (loop->epoll_fd < 0 || loop->wake_fd < 0 || loop->daemons == NULL || !watch(loop, loop->wake_fd, SOURCE_WAKE, 0, EPOLLIN))
+		return BULLA_E_NO_MEMORY;
+	TRY(add_daemon(loop, 0, NULL, call));
+	for (size_t i = 0; i < httpd->endpoint_count; i++)
+		if (httpd->endpoints[i].tls != NULL)
+			TRY(add_daemon(loop, httpd->endpoints[i].daemon, httpd->endpoints[i].listener, call));
+	return BULLA_OK;
+}
+
+void loop_clear(struct loop *loop)
+{
+	if (loop->httpd == NULL)
+		return;
+	for (unsigned i = 0; loop->daemons != NULL && i < loop->httpd->daemon_count; i++)
+		MHD_stop_daemon(loop->daemons[i].mhd);
+	task_free_spares(loop);
+	free(loop->daemons);
+	if (loop->wake_fd >= 0)
+		close(loop->wake_fd);
+	if (loop->epoll_fd >= 0)
+		close(loop->epoll_fd);
+	pthread_mutex_destroy(&loop->inbox_lock);
+}
+
+void loop_wake(struct loop *loop)
+{
+	uint64_t one = 1;
+
+	while (write(loop->wake_fd, &one, sizeof one) < 0 && errno == EINTR)
+		;
+}
+
+static void run_due(struct loop *loop)
+{
+	MHD_UNSIGNED_LONG_LONG wait_ms;
+
+	for (unsigned i = 0; i < loop->httpd->daemon_count; i++) {
+		struct daemon *daemon = &loop->daemons[i];
+
+		if (!daemon->due)
+			continue;
+		(void)MHD_run(daemon->mhd);
+		/* there is no timeout but "at once": something is left to do without an event */
+		daemon->due = MHD_get_timeout(daemon->mhd, &wait_ms) == MHD_YES && wait_ms == 0;
+	}
+}
+
+/* Lets the connections go on whose requests the workers have done. */
+static bool resume_done(struct loop *loop)
+{
+	struct task *task = atomic_exchange_explicit(&loop->done, NULL, memory_order_acquire);
+	bool any = task != NULL;
+
+	for (struct task *next; task != NULL; task = next) {
+		next = task->next;
+		task->state = TASK_ANSWERED;
+		loop->suspended--;
+		loop->daemons[task->conn->endpoint->daemon].due = true;
+		if (task->conn->deadline_ms < loop->now_ms + REPLY_GRACE_S * 1000)
+			task->conn->deadline_ms = loop->now_ms + REPLY_GRACE_S * 1000;
+		MHD_resume_connection(task->mhd);
+	}
+	return any;
+}
+
+/* At the connection limit the listeners leave the epoll for a moment: a level-triggered event nobody handles would spin. */
+static void set_accepting(struct loop *loop, bool accepting)
+{
+	const struct httpd *httpd = loop->httpd;
+
+	for (size_t i = 0; i < httpd->endpoint_count; i++) {
+		if (accepting)
+			(void)watch(loop, httpd->endpoints[i].fd, SOURCE_ENDPOINT, i, EPOLLIN | EPOLLEXCLUSIVE);
+		else
+			(void)epoll_ctl(loop->epoll_fd, EPOLL_CTL_DEL, httpd->endpoints[i].fd, NULL);
+	}
+	loop->accepting = accepting;
+}
+
+static void update_accepting(struct loop *loop)
+{
+	bool want = !loop->draining && loop->now_ms >= loop->accept_again_ms;
+
+	if (want && atomic_load_explicit(&loop->httpd->connections, memory_order_relaxed) >= loop->httpd->config.max_connections) {
+		loop->accept_again_ms = loop->now_ms + ACCEPT_PAUSE_MS;
+		want = false;
+	}
+	if (want != loop->accepting)
+		set_accepting(loop, want);
+}
+
+static void handle(struct loop *loop, const struct epoll_event *event)
+{
+	size_t index = (uint32_t)event->data.u64;
+	uint64_t ignored;
+
+	switch ((enum source)(event->data.u64 >> 32)) {
+	case SOURCE_WAKE:
+		(void)!read(loop->wake_fd, &ignored, sizeof ignored);
+		break;
+	case SOURCE_ENDPOINT:
+		conn_accept(loop, &loop->httpd->endpoints[index]);
+		break;
+	case SOURCE_DAEMON:
+		loop->daemons[index].due = true;
+		break;
+	}
+}
+
+static int wait_ms(const struct loop *loop)
+{
+	for (unsigned i = 0; i < loop->httpd->daemon_count; i++)
+		if (loop->daemons[i].due)
+			return 0;
+	if (!loop->accepting || loop->draining)
+		return ACCEPT_PAUSE_MS;
+	return loop->conns != NULL ? SWEEP_MS : -1;
+}
+
+static void turn(struct loop *loop)
+{
+	struct epoll_event events[EVENTS];
+	int n = epoll_wait(loop->epoll_fd, events, EVENTS, wait_ms(loop));
+
+	loop->now_ms = clock_ms();
+	for (int i = 0; i < n; i++)
+		handle(loop, &events[i]);
+	conn_take_arrivals(loop);
+	run_due(loop);
+	if (resume_done(loop))
+		run_due(loop);
+	if (loop->now_ms >= loop->sweep_ms) {
+		loop->sweep_ms = loop->now_ms + SWEEP_MS;
+		conn_sweep(loop);
+	}
+	update_accepting(loop);
+}
+
+/* What is in flight is finished; what is idle is closed; at the deadline everything is, but a worker is waited for. */
+static bool drained(struct loop *loop)
+{
+	if (!loop->draining) {
+		loop->draining = true;
+		loop->stop_ms = loop->now_ms + (int64_t)loop->httpd->config.max_request_s * 1000;
+		update_accepting(loop);
+	}
+	conn_sweep(loop);
+	conn_drain(loop);
+	return loop->suspended == 0 && (loop->conns == NULL || loop->now_ms >= loop->stop_ms);
+}
+
+void *loop_main(void *context)
+{
+	struct loop *loop = context;
+
+	loop->now_ms = clock_ms();
+	update_accepting(loop);
+	while (!atomic_load_explicit(&loop->httpd->stopping, memory_order_acquire) || !drained(loop))
+		turn(loop);
+	conn_take_arrivals(loop);
+	return NULL;
+}

@@ -1,0 +1,208 @@
+/* httpd_request.c: gathers one request from libmicrohttpd's callbacks, within its limits, and has it served: at once, or by a
+ * worker while the connection is suspended. Runs on the loop's thread, but for task_work.
+ *
+ * libmicrohttpd does not wipe its buffers when a connection ends: tokens and bodies are copied out and wiped in place. */
+#include <stdlib.h>
+
+#include "http/httpd_internal.h"
+
+#define ARENA_BYTES 8192
+#define SPARE_TASKS 64
+
+/* ---- tasks ------------------------------------------------------------------ */
+
+static void task_free(struct task *task)
+{
+	if (task == NULL)
+		return;
+	bulla_arena_free(task->arena);
+	free(task->body);
+	free(task);
+}
+
+void task_free_spares(struct loop *loop)
+{
+	for (struct task *task = loop->spare, *next; task != NULL; task = next) {
+		next = task->next;
+		task_free(task);
+	}
+	loop->spare = NULL;
+}
+
+static struct task *task_new(struct loop *loop)
+{
+	struct task *task = loop->spare;
+
+	if (task != NULL) {
+		loop->spare = task->next;
+		loop->spare_count--;
+		return task;
+	}
+	task = calloc(1, sizeof *task);
+	if (task == NULL || (task->arena = bulla_arena_new(ARENA_BYTES)) == NULL) {
+		free(task);
+		return NULL;
+	}
+	return task;
+}
+
+static void task_recycle(struct loop *loop, struct task *task)
+{
+	out_clear(&task->reply.body);
+	body_drop(task);
+	bulla_arena_reset(task->arena);
+	*task = (struct task){ .arena = task->arena, .body = task->body, .body_cap = task->body_cap };
+	if (loop->spare_count >= SPARE_TASKS) {
+		task_free(task);
+		return;
+	}
+	task->next = loop->spare;
+	loop->spare = task;
+	loop->spare_count++;
+}
+
+/* ---- what libmicrohttpd tells of a request ---------------------------------- */
+
+void *request_line(void *context, const char *target, struct MHD_Connection *mhd)
+{
+	struct loop *loop = context;
+	struct conn *conn = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
+	struct task *task = conn == NULL ? NULL : task_new(loop);
+
+	if (task == NULL)
+		return NULL; /* request_access closes the connection */
+	size_t len = target == NULL ? 0 : strlen(target);
+
+	task->conn = conn;
+	task->mhd = mhd;
+	task->call.arena = task->arena;
+	task->version_at = target == NULL ? NULL : target + len + 1;
+	task->request.target = bulla_arena_copy(task->arena, bulla_mem(target, len));
+	task->request.remote = bulla_str(conn->remote);
+	task->malformed = task->request.target.ptr == NULL;
+	conn->task = task;
+	conn->deadline_ms = loop->now_ms + (int64_t)loop->httpd->config.max_request_s * 1000;
+	return task;
+}
+
+void request_completed(void *context, struct MHD_Connection *mhd, void **task, enum MHD_RequestTerminationCode code)
+{
+	struct loop *loop = context;
+
+	(void)mhd, (void)code;
+	if (*task == NULL)
+		return;
+	struct conn *conn = ((struct task *)*task)->conn;
+
+	task_recycle(loop, *task);
+	*task = NULL;
+	conn->task = NULL;
+	conn->deadline_ms = loop->now_ms + IDLE_S * 1000;
+}
+
+/* ---- serving ------------------------------------------------------------------ */
+
+static bool serve_task(struct task *task, bool may_block)
+{
+	task->call = (struct bulla_call){ .arena = task->arena, .may_block = may_block };
+	out_clear(&task->reply.body);
+	task->reply = (struct reply){ 0 };
+	return serve(task->conn->loop->httpd->service, &task->call, &task->request, &task->reply);
+}
+
+/* On the loop: serve() may change the body it reads, so the original is kept for a second run. */
+static bool serve_inline(struct task *task)
+{
+	struct bulla_bytes copy;
+
+	if (task->body_len > INLINE_BODY)
+		return false;
+	copy = bulla_arena_copy(task->arena, bulla_mem(task->body, task->body_len));
+	if (copy.ptr == NULL)
+		return false;
+	task->request.body = (uint8_t *)(uintptr_t)copy.ptr;
+	task->request.body_len = task->body_len;
+	return serve_task(task, false);
+}
+
+/* On a worker's thread. The loop does not touch the task until it is on its done list. */
+static void task_work(struct job *job)
+{
+	struct task *task = (struct task *)(void *)job;
+	struct loop *loop = task->conn->loop;
+
+	task->request.body = task->body;
+	task->request.body_len = task->body_len;
+	if (!serve_task(task, true))
+		reply_refuse(task, BULLA_E_INTERNAL);
+	task->next = atomic_load_explicit(&loop->done, memory_order_relaxed);
+	while (!atomic_compare_exchange_weak_explicit(&loop->done, &task->next, task, memory_order_release, memory_order_relaxed))
+		;
+	if (task->next == NULL)
+		loop_wake(loop);
+}
+
+static enum MHD_Result run(struct task *task)
+{
+	struct loop *loop = task->conn->loop;
+
+	if (serve_inline(task)) {
+		task->state = TASK_ANSWERED;
+		return reply_send(task);
+	}
+	struct MHD_Connection *mhd = task->mhd;
+
+	task->job.run = task_work;
+	task->state = TASK_WORKING;
+	if (!workers_submit(loop->httpd->workers, &task->job)) {
+		reply_refuse(task, BULLA_E_BUSY);
+		task->state = TASK_ANSWERED;
+		return reply_send(task);
+	}
+	loop->suspended++; /* the task is the worker's now; only this thread resumes, so it cannot come too early */
+	MHD_suspend_connection(mhd);
+	return MHD_YES;
+}
+
+/* Headers are there, the body is not. Whoever asks first whether to send too much, or would send without end, is answered
+ * now; libmicrohttpd then closes the connection. */
+static enum MHD_Result begin(struct task *task, const char *method, const char *version)
+{
+	size_t max = task->conn->loop->httpd->config.max_request_bytes;
+
+	task->state = TASK_RECEIVING;
+	task->request.method = header_method(method);
+	MHD_get_connection_values_n(task->mhd, MHD_HEADER_KIND, header_take, task);
+	if (task->malformed || task->version_at != version) {
+		reply_refuse(task, BULLA_E_BAD_REQUEST);
+		return reply_send(task);
+	}
+	if (task->conn->refused) {
+		reply_refuse(task, BULLA_E_BUSY);
+		task->state = TASK_ANSWERED;
+		return task->declared_len > max ? reply_send(task) : MHD_YES;
+	}
+	task->request.body_too_large = task->declared_len > max;
+	if (task->request.body_too_large && (task->expects || task->declared_len > 2 * (uint64_t)max))
+		return run(task);
+	return MHD_YES;
+}
+
+enum MHD_Result request_access(void *context, struct MHD_Connection *mhd, const char *url, const char *method,
+			       const char *version, const char *data, size_t *size, void **task_at)
+{
+	struct task *task = *task_at;
+
+	(void)context, (void)mhd, (void)url;
+	if (task == NULL)
+		return MHD_NO;
+	if (task->state == TASK_NEW)
+		return begin(task, method, version);
+	if (*size > 0) {
+		body_receive(task, bulla_mem(data, *size));
+		wipe_in_place(bulla_mem(data, *size));
+		*size = 0;
+		return MHD_YES;
+	}
+	return task->state == TASK_ANSWERED ? reply_send(task) : run(task);
+}

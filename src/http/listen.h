@@ -1,0 +1,21 @@
+/* listen.h: listening sockets, TCP and unix. Knows no HTTP library. Called by httpd.c only, from one thread. */
+#ifndef BULLA_HTTP_LISTEN_H
+#define BULLA_HTTP_LISTEN_H
+
+#include "http/httpd.h"
+
+/* Room for a peer's or our own address as text. */
+#define ADDRESS_TEXT 64
+
+/* Opens a non-blocking, close-on-exec socket that listens where the listener says. A stale unix socket is replaced, one that
+ * answers or any other file is not. CONFIG with a detail. */
+BULLA_MUST_USE enum bulla_err listen_open(const struct listener *listener, struct bulla_call *call, int *fd);
+
+/* The port of a TCP socket; 0: none. */
+unsigned listen_port(int fd);
+
+struct sockaddr;
+/* "127.0.0.1:4711", "[::1]:4711"; "" for a unix socket. */
+void address_print(const struct sockaddr *address, char text[ADDRESS_TEXT]);
+
+#endif
