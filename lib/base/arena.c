@@ -102,7 +102,7 @@ void *bulla_arena_alloc(struct bulla_arena *arena, size_t n)
 
 struct bulla_bytes bulla_arena_copy(struct bulla_arena *arena, struct bulla_bytes bytes)
 {
-	uint8_t *p = bulla_arena_alloc(arena, bytes.len + 1);
+	uint8_t *p = bytes.len == SIZE_MAX ? NULL : bulla_arena_alloc(arena, bytes.len + 1);
 
 	if (p == NULL)
 		return (struct bulla_bytes){ 0 };

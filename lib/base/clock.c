@@ -10,6 +10,7 @@
 
 static _Atomic(int64_t) offset_ns; /* wall minus monotonic at the anchor, then slewed; 0: not anchored yet */
 static int64_t (*_Atomic replacement)(void);
+static __thread int64_t latest_ns; /* what this thread was told last */
 
 static int64_t read_clock(clockid_t id)
 {
@@ -35,8 +36,11 @@ int64_t bulla_now_ns(void)
 	if (fixed != NULL)
 		return fixed();
 	int64_t offset = atomic_load_explicit(&offset_ns, memory_order_relaxed);
+	int64_t now = read_clock(CLOCK_MONOTONIC) + (offset != 0 ? offset : anchor());
 
-	return read_clock(CLOCK_MONOTONIC) + (offset != 0 ? offset : anchor());
+	if (now > latest_ns)
+		latest_ns = now;
+	return latest_ns; /* stands still while a slew backwards is made up for */
 }
 
 int64_t bulla_now_s(void)
@@ -46,7 +50,9 @@ int64_t bulla_now_s(void)
 
 int64_t bulla_clock_drift_ns(void)
 {
-	return read_clock(CLOCK_REALTIME) - bulla_now_ns();
+	int64_t offset = atomic_load(&offset_ns);
+
+	return read_clock(CLOCK_REALTIME) - read_clock(CLOCK_MONOTONIC) - (offset != 0 ? offset : anchor());
 }
 
 void bulla_clock_slew(int64_t max_ns)

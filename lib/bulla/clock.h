@@ -5,7 +5,7 @@
 
 #include <stdint.h>
 
-/* Nanoseconds since 1970, never running backwards within this process. */
+/* Nanoseconds since 1970, never running backwards within a thread (between threads by what a slew takes off at most). */
 int64_t bulla_now_ns(void);
 
 /* The same in seconds. */

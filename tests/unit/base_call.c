@@ -1,0 +1,58 @@
+/* What a call says beside its result. */
+#include <stdio.h>
+
+#include "unit.h"
+
+START_TEST(text_without_detail)
+{
+	struct bulla_call call = call_begin();
+
+	ck_assert_bytes(bulla_call_text(&call, BULLA_E_SEALED), bulla_err_row(BULLA_E_SEALED)->text);
+	ck_assert_bytes(bulla_call_text(NULL, BULLA_E_SEALED), bulla_err_row(BULLA_E_SEALED)->text);
+	ck_assert_uint_eq(bulla_call_text(&call, BULLA_E_NOT_FOUND).len, 0);
+	call_end(&call);
+}
+END_TEST
+
+START_TEST(the_last_detail_counts)
+{
+	struct bulla_call call = call_begin();
+
+	ck_assert_err(bulla_fail(&call, BULLA_E_INVALID, "first"), BULLA_E_INVALID);
+	ck_assert_err(bulla_fail(&call, BULLA_E_BAD_FIELD, "field %s: %d%%", "ttl", 7), BULLA_E_BAD_FIELD);
+	ck_assert_bytes(bulla_call_text(&call, BULLA_E_BAD_FIELD), "field ttl: 7%");
+	ck_assert_err(bulla_fail(&call, BULLA_E_SEALED, "%s", ""), BULLA_E_SEALED); /* nothing said: the row speaks */
+	ck_assert_bytes(bulla_call_text(&call, BULLA_E_SEALED), bulla_err_row(BULLA_E_SEALED)->text);
+	call_end(&call);
+}
+END_TEST
+
+START_TEST(warnings_keep_their_order)
+{
+	struct bulla_call call = call_begin();
+	char expected[32];
+	int count = 0;
+
+	for (int i = 0; i < 100; i++)
+		ck_assert_ok(bulla_warn(&call, "warning %d", i));
+	for (const struct bulla_warning *w = call.warnings; w != NULL; w = w->next) {
+		snprintf(expected, sizeof expected, "warning %d", count++);
+		ck_assert_bytes(w->text, expected);
+	}
+	ck_assert_int_eq(count, 100);
+	ck_assert_uint_eq(call.detail.len, 0);
+	call_end(&call);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("base/call");
+	TCase *tc = tcase_create("all");
+
+	tcase_add_test(tc, text_without_detail);
+	tcase_add_test(tc, the_last_detail_counts);
+	tcase_add_test(tc, warnings_keep_their_order);
+	suite_add_tcase(suite, tc);
+	return unit_main(suite);
+}
