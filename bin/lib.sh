@@ -4,6 +4,7 @@
 say() { printf '%s\n' "$*"; }
 die() { printf '%s: %s\n' "${0##*/}" "$*" >&2; exit 1; }
 
+# Lists of words; a|b is a choice, of which the first is installed.
 BUILD_PACKAGES="gcc libc6-dev make autoconf automake pkg-config libmicrohttpd-dev libgnutls28-dev libssl-dev libsodium-dev \
 libsqlite3-dev liburcu-dev libjansson-dev libcurl4-openssl-dev|libcurl4-gnutls-dev"
 TEST_PACKAGES="check xz-utils curl openssl python3 python3-venv binutils"
@@ -69,4 +70,21 @@ build() {
 		printf '%s\n' "$*" >"$dir/.options"
 	fi
 	make -s -C "$dir" -j"$(nproc)" all
+}
+
+# step TEXT COMMAND...: one line for a step; what the command says is kept in build/logs and shown only when it fails.
+step() {
+	local text=$1 log start=$SECONDS
+	shift
+	mkdir -p build/logs
+	log=build/logs/step.log
+	if ! ("$@") >"$log" 2>&1 </dev/null; then
+		cat "$log" >&2
+		die "failed: $text"
+	fi
+	say "$text: done ($((SECONDS - start)) s)"
+}
+
+port_taken() {
+	(exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null
 }

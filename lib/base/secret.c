@@ -10,6 +10,7 @@
 #include <sys/resource.h>
 
 #include "bulla/memory.h"
+#include "config.h"
 
 #define SMALLEST 32
 #define CLASSES 12 /* 32 bytes to 64 KiB */

@@ -17,7 +17,7 @@ struct bulla_token {
 	bool meta_null; /* never given: printed as null */
 	int64_t created_ns, issued_ns, last_renewal_ns; /* 0: never renewed */
 	int64_t creation_ttl_s, ttl_s, period_s, explicit_max_ttl_s; /* ttl_s counts from the last renewal or issue; 0: no end */
-	uint32_t num_uses;      /* 0: unlimited; else how many were left when the snapshot was taken */
+	int32_t num_uses;       /* 0: unlimited; else how many are left after this one; -1: this was the last */
 	bool orphan, renewable, root;
 };
 
@@ -54,19 +54,21 @@ struct bulla_token_create_args {
 	int64_t ttl_s, period_s, explicit_max_ttl_s;
 	int64_t num_uses;
 	bool no_parent, no_default_policy, renewable;
-	struct bulla_bytes type;         /* "", "service"; "batch" comes later */
+	bool entity_alias_set;           /* refused: it needs a token role */
+	bool orphan;                     /* asked for by the endpoint: needs no sudo, as no_parent does */
+	struct bulla_bytes path;         /* the endpoint: "auth/token/create" */
+	struct bulla_bytes type;         /* "", "service"; "batch" is refused */
 };
 /* What a login or a renewal answers with: the reply's "auth". In the arena. */
 struct bulla_auth {
-	struct bulla_bytes client_token, accessor;
+	struct bulla_bytes client_token; /* "" where only the accessor was given */
 	const struct bulla_token *token; /* to be put back */
 	int64_t lease_s;
-	bool renewable;
 };
 /* Errors: the peer's (DENIED, INVALID with its texts). All below block. */
 BULLA_MUST_USE enum bulla_err bulla_token_create(struct bulla *engine, struct bulla_call *call,
 						 const struct bulla_token_create_args *args, struct bulla_auth *out);
-/* By the token itself or by accessor; *out to be put back. BAD_TOKEN; for accessors INVALID "invalid accessor". */
+/* By the token itself or by accessor; *out to be put back. Takes no use. BAD_TOKEN; for accessors BAD_ACCESSOR. */
 BULLA_MUST_USE enum bulla_err bulla_token_lookup(struct bulla *engine, struct bulla_call *call, struct bulla_bytes token,
 						 const struct bulla_token **out);
 BULLA_MUST_USE enum bulla_err bulla_token_lookup_accessor(struct bulla *engine, struct bulla_call *call,
@@ -77,9 +79,21 @@ BULLA_MUST_USE enum bulla_err bulla_token_renew_accessor(struct bulla *engine, s
 							 struct bulla_bytes accessor, int64_t increment_s, struct bulla_auth *out);
 /* The token and its children. Unknown: BULLA_OK, as at the peer. */
 BULLA_MUST_USE enum bulla_err bulla_token_revoke(struct bulla *engine, struct bulla_call *call, struct bulla_bytes token);
+/* The caller's own. */
+BULLA_MUST_USE enum bulla_err bulla_token_revoke_self(struct bulla *engine, struct bulla_call *call);
+/* Its children live on as orphans. INVALID: unknown, or the caller has no sudo. */
+BULLA_MUST_USE enum bulla_err bulla_token_revoke_orphan(struct bulla *engine, struct bulla_call *call, struct bulla_bytes token);
+/* Unknown: BULLA_OK with a warning. */
 BULLA_MUST_USE enum bulla_err bulla_token_revoke_accessor(struct bulla *engine, struct bulla_call *call, struct bulla_bytes accessor);
 /* Accessors of all live tokens, sorted; in the arena. */
 BULLA_MUST_USE enum bulla_err bulla_token_accessors(struct bulla *engine, struct bulla_call *call,
 						    struct bulla_bytes **list, size_t *count);
+
+/* What a lease gets where nobody says otherwise, and its most. */
+void bulla_lease_defaults(const struct bulla *engine, int64_t *default_ttl_s, int64_t *max_ttl_s);
+
+/* As the peer prints durations: "768h", "1h30m", "45s", "1h0m1s". out has room for BULLA_DURATION_TEXT; NUL-terminated. */
+#define BULLA_DURATION_TEXT 40
+void bulla_duration_print(int64_t seconds, char out[BULLA_DURATION_TEXT]);
 
 #endif

@@ -29,6 +29,7 @@ struct bulla_key_create_args {
 	struct bulla_bytes type; /* ptr NULL: aes256-gcm96. An empty one that was given is unknown, as at the peer */
 	bool derived, convergent, exportable, allow_plaintext_backup;
 	int64_t auto_rotate_s;
+	int64_t key_size; /* 0: the type's own; only some types have a choice */
 };
 
 /* Creates, or reads if it exists (as the peer: create is idempotent and then changes nothing). *created says which.

@@ -33,8 +33,9 @@ bool bulla_is_sealed(const struct bulla *engine);
 bool bulla_is_initialised(const struct bulla *engine);
 
 struct bulla_init_args {
-	unsigned secret_shares, secret_threshold;     /* shamir */
-	unsigned recovery_shares, recovery_threshold; /* static; both 0: no recovery keys */
+	/* As the client sent them, whatever their values. */
+	int secret_shares, secret_threshold;     /* shamir */
+	int recovery_shares, recovery_threshold; /* static; both 0: no recovery keys */
 	struct bulla_bytes root_token; /* empty: made at random; else used as it is (-dev) */
 };
 
@@ -51,8 +52,9 @@ struct bulla_init_result {
 BULLA_MUST_USE enum bulla_err bulla_init(struct bulla *engine, struct bulla_call *call, const struct bulla_init_args *args,
 					 struct bulla_init_result *out);
 
-/* One share (raw bytes). When the threshold is reached the store opens and mounts and tokens load.
- * NOT_INITIALISED; BAD_SHARE (malformed, a duplicate is ignored; a wrong set resets the progress). Unsealing twice is fine. Blocks. */
+/* One share (raw bytes). When the threshold is reached the store opens and mounts and tokens load. Under a static seal the
+ * shares are recovery keys, which allow the configured key to open it again after bulla_seal, as at the peer.
+ * NOT_INITIALISED; SEAL_KEY_MISMATCH; BAD_SHARE (malformed, a duplicate is ignored; a wrong set resets the progress). Unsealing twice is fine. Blocks. */
 BULLA_MUST_USE enum bulla_err bulla_unseal(struct bulla *engine, struct bulla_call *call, struct bulla_bytes share);
 
 /* Static seal: opens the store with the configured key. SEAL_KEY_MISMATCH names both key ids. Blocks. */

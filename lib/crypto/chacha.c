@@ -10,6 +10,8 @@
 #include "crypto/evp.h"
 
 #define SHORT_BYTES 1024
+/* what the block counter reaches, 256 GiB: past it libsodium ends the process instead of answering */
+#define MOST_BYTES (UINT64_C(64) * UINT32_MAX)
 
 static enum bulla_err opened(int result, uint8_t *out, size_t n)
 {
@@ -23,6 +25,8 @@ static enum bulla_err seal_chacha(const struct alg *alg, const uint8_t *key, con
 				  struct bulla_bytes plaintext, uint8_t *out)
 {
 	(void)alg;
+	if (plaintext.len > MOST_BYTES)
+		return BULLA_E_CRYPTO;
 	if (plaintext.len > SHORT_BYTES)
 		return evp_seal(EVP_AEAD_CHACHA20_POLY1305, key, nonce, aad, plaintext, out);
 	if (crypto_aead_chacha20poly1305_ietf_encrypt_detached(out, out + plaintext.len, NULL, plaintext.ptr, plaintext.len,
@@ -34,7 +38,7 @@ static enum bulla_err seal_chacha(const struct alg *alg, const uint8_t *key, con
 static enum bulla_err open_chacha(const struct alg *alg, const uint8_t *key, const uint8_t *nonce, struct bulla_bytes aad,
 				  struct bulla_bytes in, uint8_t *out)
 {
-	if (in.len < alg->tag_bytes)
+	if (in.len < alg->tag_bytes || in.len - alg->tag_bytes > MOST_BYTES)
 		return BULLA_E_AUTH_FAILED;
 	size_t n = in.len - alg->tag_bytes;
 
@@ -48,8 +52,7 @@ static enum bulla_err seal_xchacha(const struct alg *alg, const uint8_t *key, co
 				   struct bulla_bytes plaintext, uint8_t *out)
 {
 	(void)alg;
-	/* libsodium aborts the process past its limit instead of answering */
-	if (plaintext.len > crypto_aead_xchacha20poly1305_ietf_MESSAGEBYTES_MAX)
+	if (plaintext.len > MOST_BYTES)
 		return BULLA_E_CRYPTO;
 	if (crypto_aead_xchacha20poly1305_ietf_encrypt_detached(out, out + plaintext.len, NULL, plaintext.ptr, plaintext.len,
 								aad.ptr, aad.len, NULL, nonce, key) != 0)
@@ -60,7 +63,7 @@ static enum bulla_err seal_xchacha(const struct alg *alg, const uint8_t *key, co
 static enum bulla_err open_xchacha(const struct alg *alg, const uint8_t *key, const uint8_t *nonce, struct bulla_bytes aad,
 				   struct bulla_bytes in, uint8_t *out)
 {
-	if (in.len < alg->tag_bytes)
+	if (in.len < alg->tag_bytes || in.len - alg->tag_bytes > MOST_BYTES)
 		return BULLA_E_AUTH_FAILED;
 	size_t n = in.len - alg->tag_bytes;
 

@@ -13,7 +13,8 @@ void hmac_sha256(struct bulla_bytes key, struct bulla_bytes part1, struct bulla_
 {
 	crypto_auth_hmacsha256_state state;
 
-	crypto_auth_hmacsha256_init(&state, key.ptr, key.len);
+	/* libsodium declares that it never gets NULL here, however short the key */
+	crypto_auth_hmacsha256_init(&state, key.len > 0 ? key.ptr : (const uint8_t *)"", key.len);
 	crypto_auth_hmacsha256_update(&state, part1.ptr, part1.len);
 	crypto_auth_hmacsha256_update(&state, part2.ptr, part2.len);
 	crypto_auth_hmacsha256_final(&state, out);

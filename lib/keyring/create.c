@@ -24,6 +24,8 @@ static enum bulla_err check_args(struct bulla_call *call, const struct bulla_key
 	*alg = alg_by_name(type);
 	if (*alg == NULL)
 		return bulla_fail(call, BULLA_E_INVALID, "unknown key type %.*s", (int)type.len, (const char *)type.ptr);
+	if (args->key_size != 0)
+		return bulla_fail(call, BULLA_E_INVALID, "key_size is not valid for algorithm %s", (*alg)->name);
 	return BULLA_OK;
 }
 

@@ -13,4 +13,16 @@ BULLA_MUST_USE enum bulla_err mounts_load(struct mounts *mounts, struct bulla_ca
 void mounts_empty(struct mounts *mounts); /* at seal */
 void mounts_free(struct mounts *mounts);
 
+/* Disabling has three steps, because a mount's keys belong to a higher layer:
+ *   retire  marks the record as dying (durably), takes the mount out of the table, and returns when nobody holds it any more;
+ *   [the engine destroys the keys of uuid]
+ *   forget  deletes the record.
+ * A crash in between leaves a dying record: mounts_dying names it after the next load, and the engine goes on from there.
+ * retire: *found false: there is no such mount, which is fine. INVALID: builtin. */
+BULLA_MUST_USE enum bulla_err mounts_retire(struct mounts *mounts, struct bulla_call *call, struct bulla_bytes path,
+					    bool *found, uint8_t uuid[16]);
+BULLA_MUST_USE enum bulla_err mounts_forget(struct mounts *mounts, struct bulla_call *call, const uint8_t uuid[16]);
+/* false: none is dying. */
+bool mounts_dying(struct mounts *mounts, uint8_t uuid[16]);
+
 #endif

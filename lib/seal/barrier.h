@@ -10,7 +10,7 @@
 #define BARRIER_OVERHEAD (1 + 4 + 12 + 16)
 
 /* The slot of a record: keyed tags, under the id key, of the collection's and the record's name. The parts of a collection's
- * name are length-prefixed before hashing, so that ("ab","c") and ("a","bc") differ. SEALED. */
+ * name are length-prefixed before hashing, so that ("ab","c") and ("a","bc") differ. SEALED, NO_MEMORY. */
 struct barrier_name {
 	const char *kind;         /* "key", "version", "token" ... a constant of the layer that owns it */
 	struct bulla_bytes scope; /* mount uuid, key name ... may be empty */
@@ -20,7 +20,8 @@ struct barrier_name {
 BULLA_MUST_USE enum bulla_err barrier_slot(struct seal *seal, const struct barrier_name *name, struct store_id *out);
 
 /* Seals for slot and revision (the one the record will have) under the barrier's current term; *out in the call's arena.
- * SEALED, NO_MEMORY, CRYPTO. */
+ * Not within a read section: once in 65,536 records it waits for the disk, to count on, or to rotate the term.
+ * SEALED, NO_MEMORY, CRYPTO, MUST_BLOCK, STORE*. */
 BULLA_MUST_USE enum bulla_err barrier_seal(struct seal *seal, struct bulla_call *call, const struct store_id *slot,
 					   uint64_t revision, struct bulla_bytes plaintext, struct bulla_bytes *out);
 
@@ -35,7 +36,7 @@ BULLA_MUST_USE enum bulla_err record_open(const uint8_t *data_key, struct bulla_
 					  struct bulla_bytes *plaintext);
 
 /* Whoever writes, or loads into a cache, holds the seal open meanwhile: sealing waits for the last holder, and later ones get
- * SEALED. Workers only (a rwlock, shared). */
+ * SEALED. Workers only. A hold within a hold may be refused: that writer then fails, as if it had come later. */
 BULLA_MUST_USE enum bulla_err seal_hold(struct seal *seal);
 void seal_release(struct seal *seal);
 

@@ -31,7 +31,10 @@ void seal_reset(struct seal *seal);
 BULLA_MUST_USE enum bulla_err seal_close(struct seal *seal);
 void seal_forget(struct seal *seal);
 
+/* INVALID: BARRIER_MAX_TERMS; SEALED, STORE*. */
 BULLA_MUST_USE enum bulla_err seal_rotate(struct seal *seal, struct bulla_call *call);
+/* After how many sealings a term is replaced by itself (sys/rotate/config); checked when a block of them is used up. */
+void seal_limit_set(struct seal *seal, uint64_t max_operations);
 BULLA_MUST_USE enum bulla_err seal_barrier_status(struct seal *seal, struct bulla_call *call, struct bulla_barrier_status *out);
 
 #endif

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #define NO_SUCH_COMMAND 127
+#define NO_SUCH_SUBCOMMAND 1
 
 static void usage(FILE *stream, const char *program, const struct command *rows)
 {
@@ -30,5 +31,5 @@ int commands_run(const char *program, const struct command *rows, int argc, char
 		if (strcmp(row->name, argv[1]) == 0)
 			return row->fn(argc - 1, argv + 1);
 	usage(stderr, program, rows);
-	return NO_SUCH_COMMAND;
+	return strchr(program, ' ') == NULL ? NO_SUCH_COMMAND : NO_SUCH_SUBCOMMAND;
 }

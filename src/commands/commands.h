@@ -12,10 +12,12 @@ struct command {
 };
 
 /* Runs the command of rows (ended by a row without name) that argv[1] names. Without one, with -h or with an unknown name it
- * prints the rows: on stdout with status 0 if help was asked for, else on stderr with status 127 as Vault's. program is what
- * stands before the name in the usage: "bulla", "bulla operator". */
+ * prints the rows: on stdout with status 0 if help was asked for, else on stderr with Vault's status: 127, or 1 in a group of
+ * subcommands. program is what stands before the name in the usage: "bulla", "bulla operator". */
 int commands_run(const char *program, const struct command *rows, int argc, char **argv);
 
 command_fn command_server;
+command_fn command_status, command_operator, command_secrets, command_token, command_version;
+command_fn command_read, command_write, command_list, command_delete;
 
 #endif

@@ -18,7 +18,7 @@ void reply_refuse(struct task *task, enum bulla_err err)
 	json_open(body, '{');
 	json_key(body, "errors");
 	json_open(body, '[');
-	json_string(body, bulla_str(row->text));
+	json_text(body, bulla_str(row->text));
 	json_close(body, ']');
 	json_close(body, '}');
 	out_text(body, "\n");

@@ -13,6 +13,9 @@ enum route_flag {
 	ROUTE_BLOCKS = 1 << 5,     /* always on a worker */
 	ROUTE_TOKEN = 1 << 6,      /* a valid token with the capability: every row has this or NO_TOKEN, or the start fails */
 	ROUTE_TOKEN_ONLY = 1 << 7, /* a valid token; no capability is asked */
+	ROUTE_EDGE = 1 << 8,       /* sys/ rows that the peer answers outside of its engines (health, init, seal-status, leader, seal,
+				      unseal): this very path; other methods get an empty 405 before anything else is looked at */
+	ROUTE_ANY_NAMESPACE = 1 << 9, /* EDGE rows that take a foreign X-Vault-Namespace (seal-status, leader) */
 };
 
 /* A set of methods: 1 << METHOD_x. PUT counts as POST. */
@@ -21,14 +24,46 @@ enum route_flag {
 struct route {
 	enum bulla_mount_kind mount;
 	unsigned methods;
-	const char *pattern;        /* below the mount: "keys/{name}/rotate"; {} takes one segment, {*} the rest with slashes */
+	const char *pattern;        /* below the mount: "keys/{name}/rotate". {name} takes one segment of the peer's generic names
+				       (\w, - and . within), {path*} anything that is not empty, with slashes, before a fixed end.
+				       A path with a LIST row also matches with a slash at its end. Begins with fixed text. */
 	handler *fn;
 	unsigned flags;
-	enum bulla_capability need; /* of ROUTE_TOKEN; CREATE with exists: create if absent, else update */
+	enum bulla_capability need; /* 0: the method's own (GET read, POST update, ...). CREATE with exists: create if absent, else
+				       update. Anything else than the method's own fails at start. */
 	enum bulla_err (*exists)(struct exchange *x, bool *exists);
 	const struct field *fields; /* that the endpoint knows: others get the peer's warning; NULL: none is checked */
 	const char *doc;            /* anchor in docs/API.md */
 };
+
+/* ---- what serve.c asks of the table (routes.c) ---------------------------------------------------------------------- */
+
+#define ROUTE_METHODS (METHOD_UNKNOWN + 1)
+
+/* All rows of one path. */
+struct route_path {
+	enum bulla_mount_kind mount;
+	const char *pattern;
+	bool slash;    /* one at the end is allowed: there is a LIST row */
+	unsigned flags;/* those of its rows together */
+	const struct route *rows[ROUTE_METHODS]; /* by enum method; NULL: not allowed */
+};
+
+/* Builds the index of all tables. CONFIG with a detail: a row without access flags, with a need that is not its method's, a
+ * pattern that cannot be matched, two rows that collide. Once, at start, before routes_find. */
+BULLA_MUST_USE enum bulla_err routes_init(struct bulla_call *call);
+
+/* The path below a mount of that kind; params gets what the pattern's {} matched. NULL: none. Any thread. */
+const struct route_path *routes_find(enum bulla_mount_kind mount, struct bulla_bytes rest, struct bulla_bytes params[MAX_PARAMS]);
+
+/* Calls fn with each path, in the order of the index: for tests and documents. */
+void routes_each(void (*fn)(const struct route_path *path, void *context), void *context);
+
+/* What the method itself needs: GET read, POST update, DELETE delete, LIST list, PATCH patch, SCAN scan, others root. */
+enum bulla_capability routes_capability(enum method method);
+
+/* The i-th {name} of a pattern, without braces and star; empty: there is none. */
+struct bulla_bytes routes_param(const char *pattern, size_t i);
 
 /* Tables of the handlers, ended by a row without fn. One array a file in handlers/. */
 extern const struct route transit_key_routes[], transit_crypt_routes[], transit_export_routes[];

@@ -18,7 +18,7 @@ struct request {
 	struct bulla_bytes wrap_ttl;   /* of X-Vault-Wrap-TTL */
 	struct bulla_bytes content_type;
 	struct bulla_bytes remote;     /* "127.0.0.1:4711", or "" on a unix socket */
-	uint8_t *body;                 /* the reader works in place */
+	const uint8_t *body;           /* stays as it is: it may be read again on a worker */
 	size_t body_len;
 	bool body_too_large;           /* the body was discarded: over the limit */
 };
@@ -51,13 +51,13 @@ struct exchange {
 	enum method method;             /* after LIST, ?list=true and PUT were folded */
 	struct bulla_bytes path;        /* decoded, below /v1/: "transit/keys/a b" */
 	const struct json *query;       /* the query as an object of strings; NULL: none */
-	const struct json *doc;         /* the body as an object, or NULL; on GET and LIST the query */
-	const struct bulla_mount *mount;/* held by serve() */
+	const struct json *doc;         /* the body as an object, or NULL; on GET, LIST, DELETE the query */
+	const struct bulla_mount *mount;/* held by serve(); NULL on ROUTE_EDGE rows */
 	const struct route *route;
 	struct bulla_bytes params[MAX_PARAMS]; /* what the pattern's {} matched, in order */
 	struct out *data;               /* the handler prints one JSON value here: the reply's "data" (or the whole, if the route is raw) */
 	struct out *auth;               /* ... and here, if it has one, the reply's "auth" */
-	int status;                     /* 0: 200 if data or auth was printed, else 204 */
+	int status;                     /* 0: 200 if data or auth was printed or a warning was given, else 204 */
 };
 
 /* Reads parameters, makes one call into the library, names the reply's fields. What it printed is dropped if it fails. */

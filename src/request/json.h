@@ -46,6 +46,7 @@ struct out {
 
 bool out_reserve(struct out *out, size_t more);   /* room for more bytes behind len; false: failed */
 void out_clear(struct out *out);                  /* wipes and frees */
+void out_cut(struct out *out, size_t len);         /* back to len bytes; wipes the rest */
 void out_raw(struct out *out, struct bulla_bytes bytes);
 void out_text(struct out *out, const char *text);
 
@@ -53,12 +54,14 @@ void json_open(struct out *out, char bracket);    /* '{' or '[' */
 void json_close(struct out *out, char bracket);   /* '}' or ']' */
 void json_key(struct out *out, const char *name); /* a constant that needs no escapes */
 void json_key_bytes(struct out *out, struct bulla_bytes name);
-void json_string(struct out *out, struct bulla_bytes text); /* bad UTF-8 is printed as U+FFFD */
+void json_text(struct out *out, struct bulla_bytes text); /* bad UTF-8 is printed as U+FFFD */
+/* one string of three parts; before and after are constants */
+void json_string_between(struct out *out, const char *before, struct bulla_bytes text, const char *after);
 /* a string of len characters known to need no escapes (base64, numbers): returns where to write them, NULL on failure */
 char *json_plain_string(struct out *out, size_t len);
 void json_int(struct out *out, int64_t value);
 void json_bool(struct out *out, bool value);
-void json_null(struct out *out);
+void json_nil(struct out *out);
 void json_value(struct out *out, const struct json *value); /* a parsed tree, numbers as they were written */
 
 /* shorthands: key and value */

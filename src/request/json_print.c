@@ -41,6 +41,15 @@ void out_clear(struct out *out)
 	*out = (struct out){ 0 };
 }
 
+void out_cut(struct out *out, size_t len)
+{
+	if (len < out->len) {
+		bulla_wipe(out->ptr + len, out->len - len);
+		out->len = len;
+	}
+	out->comma = false;
+}
+
 void out_raw(struct out *out, struct bulla_bytes bytes)
 {
 	if (bytes.len == 0 || !out_reserve(out, bytes.len))
@@ -124,9 +133,8 @@ static size_t print_wide(struct out *out, const uint8_t *p, size_t n)
 	return seq;
 }
 
-static void print_string(struct out *out, struct bulla_bytes text)
+static void print_characters(struct out *out, struct bulla_bytes text)
 {
-	byte(out, '"');
 	for (size_t i = 0; i < text.len;) {
 		size_t run = i;
 
@@ -140,6 +148,12 @@ static void print_string(struct out *out, struct bulla_bytes text)
 		else
 			i += print_wide(out, text.ptr + i, text.len - i);
 	}
+}
+
+static void print_string(struct out *out, struct bulla_bytes text)
+{
+	byte(out, '"');
+	print_characters(out, text);
 	byte(out, '"');
 }
 
@@ -151,10 +165,20 @@ void json_key_bytes(struct out *out, struct bulla_bytes name)
 	out->comma = false;
 }
 
-void json_string(struct out *out, struct bulla_bytes text)
+void json_text(struct out *out, struct bulla_bytes text)
 {
 	separate(out);
 	print_string(out, text);
+}
+
+void json_string_between(struct out *out, const char *before, struct bulla_bytes text, const char *after)
+{
+	separate(out);
+	byte(out, '"');
+	print_characters(out, bulla_str(before));
+	print_characters(out, text);
+	print_characters(out, bulla_str(after));
+	byte(out, '"');
 }
 
 char *json_plain_string(struct out *out, size_t len)
@@ -193,7 +217,7 @@ void json_bool(struct out *out, bool value)
 	out_text(out, value ? "true" : "false");
 }
 
-void json_null(struct out *out)
+void json_nil(struct out *out)
 {
 	separate(out);
 	out_text(out, "null");
@@ -203,7 +227,7 @@ void json_value(struct out *out, const struct json *value)
 {
 	switch (value->type) {
 	case JSON_NULL:
-		json_null(out);
+		json_nil(out);
 		return;
 	case JSON_BOOL:
 		json_bool(out, value->boolean);
@@ -213,7 +237,7 @@ void json_value(struct out *out, const struct json *value)
 		out_raw(out, value->text);
 		return;
 	case JSON_STRING:
-		json_string(out, value->text);
+		json_text(out, value->text);
 		return;
 	case JSON_ARRAY:
 		json_open(out, '[');
@@ -235,7 +259,7 @@ void json_value(struct out *out, const struct json *value)
 void json_put_string(struct out *out, const char *key, struct bulla_bytes text)
 {
 	json_key(out, key);
-	json_string(out, text);
+	json_text(out, text);
 }
 
 void json_put_text(struct out *out, const char *key, const char *text)
@@ -258,5 +282,5 @@ void json_put_bool(struct out *out, const char *key, bool value)
 void json_put_null(struct out *out, const char *key)
 {
 	json_key(out, key);
-	json_null(out);
+	json_nil(out);
 }

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "bulla/call.h"
+#include "crypto/crypto.h"
 
 /* A call that may block, on an arena of its own. Free with call_end. */
 static inline struct bulla_call call_begin(void)
@@ -34,7 +35,7 @@ static inline void call_end(struct bulla_call *call)
 /* Runs one suite; the exit status is Make's. Locked memory is not demanded: a test machine may forbid it. */
 static inline int unit_main(Suite *suite)
 {
-	if (bulla_memory_init(false) != BULLA_OK)
+	if (bulla_memory_init(false) != BULLA_OK || crypto_init() != BULLA_OK)
 		return 99;
 	SRunner *runner = srunner_create(suite);
 

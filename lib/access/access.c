@@ -1,0 +1,73 @@
+/* access.c: owns struct access: made and freed by the engine, emptied when the store is sealed. */
+#include <stdlib.h>
+
+#include "access/access_private.h"
+
+enum bulla_err access_new(struct store *store, struct seal *seal, int64_t default_ttl_s, int64_t max_ttl_s, struct access **out)
+{
+	struct access *access = calloc(1, sizeof *access);
+	pthread_rwlockattr_t attr;
+
+	if (access == NULL)
+		return BULLA_E_NO_MEMORY;
+	access->store = store;
+	access->seal = seal;
+	access->default_ttl_s = default_ttl_s;
+	access->max_ttl_s = max_ttl_s;
+	pthread_rwlockattr_init(&attr);
+	/* or a parent that makes children all the time could never be revoked */
+	(void)pthread_rwlockattr_setkind_np(&attr, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
+	for (size_t i = 0; i < STRIPES; i++)
+		pthread_rwlock_init(&access->stripes[i], &attr);
+	pthread_rwlockattr_destroy(&attr);
+	enum bulla_err err = cache_init(access);
+
+	if (err != BULLA_OK) {
+		access_free(access);
+		return err;
+	}
+	*out = access;
+	return BULLA_OK;
+}
+
+/* Tokens are read when they are first used: the time to unseal does not grow with their number. */
+enum bulla_err access_load(struct access *access, struct bulla_call *call)
+{
+	(void)call;
+	cache_empty(access);
+	return BULLA_OK;
+}
+
+void access_empty(struct access *access)
+{
+	cache_empty(access);
+	rcu_drain();
+}
+
+void access_free(struct access *access)
+{
+	if (access == NULL)
+		return;
+	cache_clear(access);
+	for (size_t i = 0; i < STRIPES; i++)
+		pthread_rwlock_destroy(&access->stripes[i]);
+	free(access);
+}
+
+enum bulla_err access_make_root(struct access *access, struct bulla_call *call, struct bulla_bytes wanted,
+				struct bulla_bytes *token)
+{
+	static const struct bulla_bytes policies[] = { { (const uint8_t *)"root", 4 } };
+	struct token_new args = {
+		.token = { .display_name = bulla_str("root"), .path = bulla_str("auth/token/root"), .policies = policies,
+			   .policy_count = 1, .meta_null = true, .orphan = true, .root = true },
+		.wanted = wanted,
+	};
+	struct token *made;
+
+	if (wanted.len > TOKEN_MAX_BYTES)
+		return bulla_fail(call, BULLA_E_INVALID, "a token is at most %d bytes long", TOKEN_MAX_BYTES);
+	TRY(token_make(access, call, &args, token, &made));
+	token_put(made);
+	return BULLA_OK;
+}

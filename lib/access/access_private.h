@@ -1,0 +1,148 @@
+/* access_private.h: what the files of lib/access share. Nobody else includes it. */
+#ifndef BULLA_ACCESS_PRIVATE_H
+#define BULLA_ACCESS_PRIVATE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "access/access_internal.h"
+#include "base/rcu.h"
+#include "bulla/clock.h"
+#include "bulla/mounts.h" /* struct bulla_pair */
+
+#define TOKEN_MAX_BYTES 512          /* of a token's text: longer ones are unknown */
+#define TOKEN_MAX_RECORD (64 * 1024) /* policies, metadata and all */
+#define STRIPES 64
+
+/* A snapshot of a token. Const once it is shared, but for what the cache keeps in it. */
+struct token {
+	struct bulla_token public; /* first: bulla_token_put casts back */
+	atomic_uint refs;
+	struct store_id slot, parent; /* parent: of zeros for an orphan */
+	uint64_t revision;
+	int64_t end_ns;            /* INT64_MAX: never */
+	/* what its ancestors allow, as of generation */
+	int64_t bound_ns;
+	unsigned generation;
+	/* the cache's */
+	struct rcu_node by_tag, by_slot;
+	struct rcu_later later;
+	struct token *next, *prev; /* the clock's ring */
+	atomic_bool touched;
+	uint8_t tag[16];
+	/* owned */
+	size_t bytes;
+	void *lists;
+	size_t record_len;
+	uint8_t *record;
+};
+
+struct access {
+	struct store *store; /* borrowed */
+	struct seal *seal;   /* borrowed */
+	int64_t default_ttl_s, max_ttl_s;
+	/* Grows when a token with children ends earlier than was known: whoever has a parent is then looked up anew. */
+	atomic_uint generation;
+	/* Held for writing by whoever changes a token or loads it into the cache, for reading by whoever gives it a child; over
+	 * the commit. The stripe is chosen by the slot. */
+	pthread_rwlock_t stripes[STRIPES];
+	/* the cache: found by a keyed tag of the token's text, or by slot */
+	uint8_t *tag_key;    /* 32 bytes, secret, of this process only */
+	struct rcu_table *by_tag, *by_slot;
+	pthread_mutex_t cache_lock; /* of what follows, and of changes of both tables; nothing waits under it */
+	struct token *hand;
+	size_t cached_bytes;
+};
+
+/* ---- token_record.c ---- */
+
+/* The plaintext of a token's record (docs/FORMATS.md). NO_MEMORY; INVALID: larger than TOKEN_MAX_RECORD. */
+BULLA_MUST_USE enum bulla_err token_pack(struct bulla_call *call, const struct bulla_token *token, const struct store_id *parent,
+					 struct bulla_bytes *out);
+/* A snapshot with one reference, from the plaintext (copied). STORE_DAMAGED, NO_MEMORY. */
+BULLA_MUST_USE enum bulla_err token_unpack(struct bulla_bytes record, const struct store_id *slot, uint64_t revision,
+					   struct token **out);
+void token_put(struct token *token);
+bool token_has_parent(const struct token *token);
+/* Ended, or used up. */
+bool token_is_dead(const struct token *token, int64_t now_ns);
+
+/* ---- cache.c ---- */
+BULLA_MUST_USE enum bulla_err cache_init(struct access *access);
+void cache_clear(struct access *access);
+void cache_empty(struct access *access);
+void cache_tag(const struct access *access, struct bulla_bytes text, uint8_t tag[16]);
+/* With a reference of the caller's; NULL: not there. */
+struct token *cache_find(struct access *access, const uint8_t tag[16]);
+struct token *cache_find_slot(struct access *access, const struct store_id *slot);
+/* Puts it in under tag in the place of an older snapshot, with a reference of the cache's own. Called with the stripe held. */
+void cache_put(struct access *access, struct token *token, const uint8_t tag[16]);
+/* A newer snapshot, if an older one is there. Called with the stripe held. */
+void cache_renew(struct access *access, struct token *token);
+void cache_drop(struct access *access, const struct store_id *slot);
+
+/* ---- token_store.c ---- */
+
+/* Opens a blocking operation: MUST_BLOCK, SEALED. Close it with access_end, which passes err on. */
+BULLA_MUST_USE enum bulla_err access_begin(struct access *access, struct bulla_call *call);
+BULLA_MUST_USE enum bulla_err access_end(struct access *access, enum bulla_err err);
+void stripe_lock(struct access *access, const struct store_id *slot);
+void stripe_share(struct access *access, const struct store_id *slot);
+void stripe_unlock(struct access *access, const struct store_id *slot);
+
+BULLA_MUST_USE enum bulla_err token_slot(struct access *access, struct bulla_bytes text, struct store_id *out);
+BULLA_MUST_USE enum bulla_err accessor_slot(struct access *access, struct bulla_bytes accessor, struct store_id *out);
+/* child NULL: any, for the collection half. */
+BULLA_MUST_USE enum bulla_err child_slot(struct access *access, const struct store_id *parent, const struct store_id *child,
+					 struct store_id *out);
+
+/* The token in the store, whatever its state. NOT_FOUND. */
+BULLA_MUST_USE enum bulla_err token_read(struct access *access, struct bulla_call *call, const struct store_id *slot,
+					 struct token **out);
+/* The same for one that is alive, and so are all its ancestors. NOT_FOUND; NO_TOKEN: it is there, but has ended. */
+BULLA_MUST_USE enum bulla_err token_load(struct access *access, struct bulla_call *call, const struct store_id *slot,
+					 struct token **out);
+/* Writes a changed record over before and makes its snapshot. NO_TOKEN: it was revoked meanwhile. */
+BULLA_MUST_USE enum bulla_err token_replace(struct access *access, struct bulla_call *call, const struct token *before,
+					    const struct bulla_token *changed, const struct store_id *parent, struct token **out);
+/* Slot of the token an accessor belongs to. BAD_ACCESSOR. */
+BULLA_MUST_USE enum bulla_err accessor_read(struct access *access, struct bulla_call *call, struct bulla_bytes accessor,
+					    struct store_id *slot);
+struct slots {
+	struct store_id *items; /* in the arena */
+	size_t count, room;
+};
+BULLA_MUST_USE enum bulla_err slots_add(struct bulla_call *call, struct slots *slots, const struct store_id *slot);
+BULLA_MUST_USE enum bulla_err children_read(struct access *access, struct bulla_call *call, const struct store_id *parent,
+					    struct slots *out);
+
+/* ---- token_create.c ---- */
+struct token_new {
+	struct bulla_token token;       /* all but the accessor and the times, which are made */
+	struct bulla_bytes wanted;      /* the text; empty: made */
+	struct store_id parent;
+};
+/* Writes a new token. *text in the arena; *out with a reference. INVALID: a token has this text already. */
+BULLA_MUST_USE enum bulla_err token_make(struct access *access, struct bulla_call *call, const struct token_new *args,
+					 struct bulla_bytes *text, struct token **out);
+
+/* ---- token_revoke.c ---- */
+/* With its children; unknown is fine. The caller holds no stripe. */
+BULLA_MUST_USE enum bulla_err token_revoke(struct access *access, struct bulla_call *call, const struct store_id *slot);
+
+/* ---- lease.c ---- */
+struct lease_wish {
+	int64_t increment_s;    /* asked for; <= 0: nothing */
+	int64_t ttl_s;          /* of the token so far; 0: the default */
+	int64_t period_s, explicit_max_s;
+	int64_t issued_ns, now_ns;
+};
+/* How long the lease runs from now, with the peer's warnings where it was cut. INVALID: past its end. */
+BULLA_MUST_USE enum bulla_err lease_calculate(const struct access *access, struct bulla_call *call, const struct lease_wish *wish,
+					      int64_t *ttl_s);
+
+/* ---- policy.c ---- */
+bool token_may_sudo(const struct bulla_token *token, struct bulla_bytes path);
+bool policy_exists(struct bulla_bytes name);
+
+#endif

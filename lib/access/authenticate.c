@@ -1,0 +1,105 @@
+/* authenticate.c: from a token's text to its caller: the only function here that the request path waits for. A token that was
+ * used lately is found without a lock; loading one, and taking a use of a limited one, is a worker's. Any thread. */
+#include "access/access_private.h"
+
+static bool is_fresh(const struct access *access, const struct token *token, int64_t now_ns)
+{
+	if (!token_has_parent(token))
+		return true;
+	return now_ns < token->bound_ns && token->generation == atomic_load(&((struct access *)(uintptr_t)access)->generation);
+}
+
+/* The use is durable before the operation runs: a crash refunds none, and a refusal costs one as well. */
+static enum bulla_err take_use(struct access *access, struct bulla_call *call, struct token *before, struct token **out)
+{
+	struct bulla_token changed = before->public;
+
+	changed.num_uses = changed.num_uses == 1 ? -1 : changed.num_uses - 1;
+	return token_replace(access, call, before, &changed, &before->parent, out);
+}
+
+/* With the stripe held. Limited tokens are not cached: each use of one is a write anyway. */
+static enum bulla_err load(struct access *access, struct bulla_call *call, const struct store_id *slot, const uint8_t tag[16],
+			   struct token **out)
+{
+	struct token *token, *used;
+
+	cache_drop(access, slot);
+	TRY(token_load(access, call, slot, &token));
+	if (token->public.num_uses == 0) {
+		cache_put(access, token, tag);
+		*out = token;
+		return BULLA_OK;
+	}
+	enum bulla_err err = take_use(access, call, token, &used);
+
+	token_put(token);
+	if (err == BULLA_OK)
+		*out = used;
+	return err;
+}
+
+static enum bulla_err load_blocking(struct access *access, struct bulla_call *call, struct bulla_bytes text,
+				    const uint8_t tag[16], struct token **out)
+{
+	struct store_id slot;
+
+	TRY(token_slot(access, text, &slot));
+	stripe_lock(access, &slot);
+	enum bulla_err err = load(access, call, &slot, tag, out);
+
+	stripe_unlock(access, &slot);
+	if (err == BULLA_E_NOT_FOUND)
+		return BULLA_E_NO_TOKEN;
+	if (err != BULLA_E_NO_TOKEN)
+		return err;
+	/* what is left of one that has ended goes now; if that fails, it goes the next time */
+	enum bulla_err cleaned = token_revoke(access, call, &slot);
+
+	(void)cleaned;
+	call->detail = (struct bulla_bytes){ 0 };
+	return err;
+}
+
+enum bulla_err bulla_authenticate(struct bulla *engine, struct bulla_call *call, struct bulla_bytes text)
+{
+	struct access *access = engine->access;
+	uint8_t tag[16];
+
+	if (text.len == 0 || text.len > TOKEN_MAX_BYTES)
+		return BULLA_E_NO_TOKEN;
+	cache_tag(access, text, tag);
+	struct token *token = cache_find(access, tag);
+	int64_t now_ns = bulla_now_ns();
+
+	if (token != NULL && token_is_dead(token, now_ns)) {
+		cache_drop(access, &token->slot);
+		token_put(token);
+		return BULLA_E_NO_TOKEN;
+	}
+	if (token != NULL && is_fresh(access, token, now_ns)) {
+		call->token = &token->public;
+		return BULLA_OK;
+	}
+	token_put(token);
+	TRY(access_begin(access, call));
+	TRY(access_end(access, load_blocking(access, call, text, tag, &token)));
+	call->token = &token->public;
+	return BULLA_OK;
+}
+
+void bulla_token_put(const struct bulla_token *token)
+{
+	if (token != NULL)
+		token_put((struct token *)(uintptr_t)token);
+}
+
+int64_t bulla_token_ttl_s(const struct bulla_token *public)
+{
+	const struct token *token = (const struct token *)(const void *)public;
+	int64_t left_ns = token->end_ns - bulla_now_ns();
+
+	if (token->end_ns == INT64_MAX || left_ns < 0)
+		return 0;
+	return left_ns / 1000000000;
+}

@@ -1,0 +1,420 @@
+/* token_create.c: new tokens: what a caller may ask for, and writing it. Workers only. */
+#include "access/access_private.h"
+#include "base/pack.h"
+#include "crypto/crypto.h"
+
+#include <stdlib.h>
+
+#define ID_CHARS 24 /* base62: 142 bits */
+#define PRINT(bytes) (int)(bytes).len, (const char *)(bytes).ptr
+
+/* ---- writing one ----------------------------------------------------------- */
+
+static enum bulla_err random_base62(char *out, size_t n)
+{
+	static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+
+	for (size_t i = 0; i < n;) {
+		uint8_t bytes[32];
+
+		TRY(random_bytes(bytes, sizeof bytes));
+		for (size_t j = 0; j < sizeof bytes && i < n; j++)
+			if (bytes[j] < 248) /* 4 * 62: without bias */
+				out[i++] = alphabet[bytes[j] % 62];
+		bulla_wipe(bytes, sizeof bytes);
+	}
+	return BULLA_OK;
+}
+
+static enum bulla_err random_id(struct bulla_call *call, const char *prefix, struct bulla_bytes *out)
+{
+	size_t n = strlen(prefix);
+	char *p = bulla_arena_alloc(call->arena, n + ID_CHARS);
+
+	if (p == NULL)
+		return BULLA_E_NO_MEMORY;
+	memcpy(p, prefix, n);
+	TRY(random_base62(p + n, ID_CHARS));
+	*out = bulla_mem(p, n + ID_CHARS);
+	return BULLA_OK;
+}
+
+/* One of the records that say where a token is: format, its slot, and for an accessor its name. */
+static enum bulla_err pointer(struct access *access, struct bulla_call *call, const struct store_id *id,
+			      const struct store_id *slot, const struct bulla_bytes *name, struct store_write *out)
+{
+	struct pack pack = { .arena = call->arena };
+	struct bulla_bytes plain;
+
+	pack_u8(&pack, 1);
+	pack_raw(&pack, slot->bytes, sizeof slot->bytes);
+	if (name != NULL)
+		pack_bytes(&pack, *name);
+	TRY(pack_finish(&pack, &plain));
+	*out = (struct store_write){ .id = *id, .change = STORE_PUT, .expected = 0 };
+	return barrier_seal(access->seal, call, id, 1, plain, &out->bytes);
+}
+
+static enum bulla_err write_new(struct access *access, struct bulla_call *call, const struct token_new *args,
+				const struct store_id *slot, struct token **out)
+{
+	struct store_write writes[3] = { { .id = *slot, .change = STORE_PUT, .expected = 0 } };
+	struct bulla_bytes record;
+	struct store_id id;
+	struct token *made;
+	size_t count = 2;
+
+	TRY(token_pack(call, &args->token, &args->parent, &record));
+	TRY(barrier_seal(access->seal, call, slot, 1, record, &writes[0].bytes));
+	TRY(accessor_slot(access, args->token.accessor, &id));
+	TRY(pointer(access, call, &id, slot, &args->token.accessor, &writes[1]));
+	if (!args->token.orphan) {
+		TRY(child_slot(access, &args->parent, slot, &id));
+		TRY(pointer(access, call, &id, slot, NULL, &writes[count++]));
+	}
+	TRY(token_unpack(record, slot, 1, &made));
+	enum bulla_err err = store_commit(access->store, call, writes, count, NULL);
+
+	if (err != BULLA_OK) {
+		token_put(made);
+		return err;
+	}
+	*out = made;
+	return BULLA_OK;
+}
+
+enum bulla_err token_make(struct access *access, struct bulla_call *call, const struct token_new *args, struct bulla_bytes *text,
+			  struct token **out)
+{
+	struct token_new new = *args;
+	struct store_id slot;
+
+	new.token.created_ns = new.token.issued_ns = bulla_now_ns();
+	*text = args->wanted;
+	if (text->len == 0)
+		TRY(random_id(call, "s.", text));
+	TRY(random_id(call, "", &new.token.accessor));
+	TRY(token_slot(access, *text, &slot));
+	enum bulla_err err = write_new(access, call, &new, &slot, out);
+
+	if (err == BULLA_E_CONFLICT)
+		return bulla_fail(call, BULLA_E_INVALID, "cannot create a token with a duplicate ID");
+	return err;
+}
+
+/* ---- policies -------------------------------------------------------------- */
+
+static bool is_space(uint8_t c)
+{
+	return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
+/* Trimmed, in lower case. */
+static enum bulla_err policy_name(struct bulla_call *call, struct bulla_bytes name, struct bulla_bytes *out)
+{
+	while (name.len > 0 && is_space(name.ptr[0]))
+		name.ptr++, name.len--;
+	while (name.len > 0 && is_space(name.ptr[name.len - 1]))
+		name.len--;
+	uint8_t *p = bulla_arena_alloc(call->arena, name.len);
+
+	if (p == NULL)
+		return BULLA_E_NO_MEMORY;
+	for (size_t i = 0; i < name.len; i++)
+		p[i] = name.ptr[i] >= 'A' && name.ptr[i] <= 'Z' ? (uint8_t)(name.ptr[i] + 32) : name.ptr[i];
+	*out = bulla_mem(p, name.len);
+	return BULLA_OK;
+}
+
+struct policies {
+	struct bulla_bytes *items;
+	size_t count;
+};
+
+static bool has(const struct bulla_bytes *items, size_t count, struct bulla_bytes name)
+{
+	for (size_t i = 0; i < count; i++)
+		if (bulla_equal(items[i], name))
+			return true;
+	return false;
+}
+
+static int by_name(const void *a, const void *b)
+{
+	return bulla_compare(*(const struct bulla_bytes *)a, *(const struct bulla_bytes *)b);
+}
+
+/* Sorted, without doubles and empty names; root alone where it is among them. */
+static enum bulla_err sanitise(struct bulla_call *call, const struct bulla_bytes *in, size_t count, bool add_default,
+			       struct policies *out)
+{
+	struct bulla_bytes *items = bulla_arena_alloc(call->arena, (count + 1) * sizeof *items);
+	size_t n = 0, kept = 0;
+
+	if (items == NULL)
+		return BULLA_E_NO_MEMORY;
+	for (size_t i = 0; i < count; i++) {
+		TRY(policy_name(call, in[i], &items[n]));
+		if (bulla_is(items[n], "root")) {
+			items[0] = items[n];
+			*out = (struct policies){ items, 1 };
+			return BULLA_OK;
+		}
+		n += items[n].len > 0;
+	}
+	if (add_default)
+		items[n++] = bulla_str("default");
+	qsort(items, n, sizeof *items, by_name);
+	for (size_t i = 0; i < n; i++)
+		if (kept == 0 || !bulla_equal(items[kept - 1], items[i]))
+			items[kept++] = items[i];
+	*out = (struct policies){ items, kept };
+	return BULLA_OK;
+}
+
+static void take_away(struct policies *policies, const char *name)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < policies->count; i++)
+		if (!bulla_is(policies->items[i], name))
+			policies->items[kept++] = policies->items[i];
+	policies->count = kept;
+}
+
+static enum bulla_err choose_policies(struct bulla_call *call, const struct bulla_token *caller,
+				      const struct bulla_token_create_args *args, bool sudo, struct policies *out)
+{
+	bool add_default = !args->no_default_policy;
+	struct policies wanted;
+
+	if (args->policy_count == 0)
+		return sanitise(call, caller->policies, caller->policy_count, false, out);
+	if (!sudo) {
+		TRY(sanitise(call, args->policies, args->policy_count, false, &wanted));
+		for (size_t i = 0; i < wanted.count; i++)
+			if (!has(caller->policies, caller->policy_count, wanted.items[i]))
+				return bulla_fail(call, BULLA_E_INVALID, "child policies must be subset of parent");
+		add_default = add_default && has(caller->policies, caller->policy_count, bulla_str("default"));
+	}
+	return sanitise(call, args->policies, args->policy_count, add_default, out);
+}
+
+static enum bulla_err set_policies(struct bulla_call *call, const struct bulla_token *caller,
+				   const struct bulla_token_create_args *args, bool sudo, struct bulla_token *t)
+{
+	struct policies policies;
+
+	TRY(choose_policies(call, caller, args, sudo, &policies));
+	if (args->no_default_policy)
+		take_away(&policies, "default");
+	if (has(policies.items, policies.count, bulla_str("response-wrapping")) ||
+	    has(policies.items, policies.count, bulla_str("control-group")))
+		return bulla_fail(call, BULLA_E_INVALID, "cannot assign policy \"%s\"",
+				  has(policies.items, policies.count, bulla_str("control-group")) ? "control-group" :
+				  "response-wrapping");
+	t->policies = policies.items;
+	t->policy_count = policies.count;
+	t->root = has(policies.items, policies.count, bulla_str("root"));
+	if (t->root && !caller->root)
+		return bulla_fail(call, BULLA_E_INVALID, "root tokens may not be created without parent token being root");
+	return BULLA_OK;
+}
+
+/* ---- the rest of what may be asked for ------------------------------------- */
+
+static enum bulla_err check_type(struct bulla_call *call, const struct bulla_token_create_args *args)
+{
+	if (args->type.len == 0 || bulla_is(args->type, "service"))
+		return BULLA_OK;
+	if (!bulla_is(args->type, "batch"))
+		return bulla_fail(call, BULLA_E_INVALID, "invalid 'token_type' value");
+	const char *field = args->explicit_max_ttl_s != 0 ? "explicit_max_ttl" : args->num_uses != 0 ? "num_uses" :
+			    args->period_s != 0 ? "period" : NULL;
+
+	if (field != NULL)
+		return bulla_fail(call, BULLA_E_INVALID, "batch tokens cannot have \"%s\" set", field);
+	return BULLA_OK;
+}
+
+static enum bulla_err check_batch(struct bulla_call *call, const struct bulla_token_create_args *args, bool root)
+{
+	if (!bulla_is(args->type, "batch"))
+		return BULLA_OK;
+	if (root)
+		return bulla_fail(call, BULLA_E_INVALID, "batch tokens cannot be root tokens");
+	return bulla_fail(call, BULLA_E_INVALID, "batch tokens are not supported");
+}
+
+static bool begins(struct bulla_bytes text, const char *prefix)
+{
+	return text.len >= strlen(prefix) && memcmp(text.ptr, prefix, strlen(prefix)) == 0;
+}
+
+static enum bulla_err check_id(struct bulla_call *call, struct bulla_bytes id, bool sudo)
+{
+	if (id.len == 0)
+		return BULLA_OK;
+	if (!sudo)
+		return bulla_fail(call, BULLA_E_INVALID, "root or sudo privileges required to specify token id");
+	if (begins(id, "s.") || begins(id, "hvs."))
+		return bulla_fail(call, BULLA_E_INVALID, "custom token ID cannot have the '%s' prefix",
+				  begins(id, "s.") ? "s." : "hvs.");
+	if (memchr(id.ptr, '.', id.len) != NULL)
+		return bulla_fail(call, BULLA_E_INVALID, "custom token ID cannot have a '.' in the value");
+	if (id.len > TOKEN_MAX_BYTES)
+		return bulla_fail(call, BULLA_E_INVALID, "a token is at most %d bytes long", TOKEN_MAX_BYTES);
+	return bulla_warn(call, "Supplying a custom ID for the token uses the weaker SHA1 hashing instead of the more secure "
+			  "SHA2-256 HMAC for token obfuscation. SHA1 hashed tokens on the wire leads to less secure lookups.");
+}
+
+static bool is_name_char(uint8_t c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-';
+}
+
+/* "token-" and the name, a '-' for each character that is no letter, digit or '-', without one such at the end. */
+static enum bulla_err set_display_name(struct bulla_call *call, struct bulla_bytes name, struct bulla_token *t)
+{
+	uint8_t *p = bulla_arena_alloc(call->arena, 6 + name.len);
+	size_t n = 6;
+
+	if (p == NULL)
+		return BULLA_E_NO_MEMORY;
+	memcpy(p, "token-", 6);
+	for (size_t i = 0; i < name.len; i++)
+		if ((name.ptr[i] & 0xC0) != 0x80) /* not within a character */
+			p[n++] = is_name_char(name.ptr[i]) ? name.ptr[i] : '-';
+	if (p[n - 1] == '-')
+		n--;
+	t->display_name = name.len > 0 ? bulla_mem(p, n) : bulla_str("token");
+	return BULLA_OK;
+}
+
+static enum bulla_err check_numbers(struct bulla_call *call, const struct bulla_token_create_args *args, bool sudo)
+{
+	if (args->explicit_max_ttl_s < 0)
+		return bulla_fail(call, BULLA_E_INVALID, "explicit_max_ttl must be positive");
+	if (args->period_s < 0)
+		return bulla_fail(call, BULLA_E_INVALID, "period must be positive");
+	if (args->period_s > 0 && !sudo)
+		return bulla_fail(call, BULLA_E_INVALID, "root or sudo privileges required to create periodic token");
+	if (args->ttl_s < 0)
+		return bulla_fail(call, BULLA_E_INVALID, "ttl must be positive");
+	return BULLA_OK;
+}
+
+static enum bulla_err set_times(const struct access *access, struct bulla_call *call, const struct bulla_token *caller,
+				const struct bulla_token_create_args *args, struct bulla_token *t)
+{
+	int64_t now_ns = bulla_now_ns();
+	struct lease_wish wish = { .ttl_s = args->ttl_s, .period_s = args->period_s,
+				   .explicit_max_s = args->explicit_max_ttl_s, .issued_ns = now_ns, .now_ns = now_ns };
+
+	t->period_s = args->period_s;
+	t->explicit_max_ttl_s = args->explicit_max_ttl_s;
+	if (args->period_s > 0 || args->ttl_s > 0 || !t->root)
+		TRY(lease_calculate(access, call, &wish, &t->ttl_s));
+	if (t->ttl_s == 0)
+		t->ttl_s = args->explicit_max_ttl_s;
+	if (t->ttl_s == 0 && caller->creation_ttl_s != 0)
+		return bulla_fail(call, BULLA_E_INVALID, "expiring root tokens cannot create non-expiring root tokens");
+	t->creation_ttl_s = t->ttl_s;
+	t->renewable = args->renewable && t->ttl_s > 0;
+	return BULLA_OK;
+}
+
+static enum bulla_err warn_policies(struct bulla_call *call, const struct bulla_token *t)
+{
+	for (size_t i = 0; i < t->policy_count; i++)
+		if (!policy_exists(t->policies[i]))
+			TRY(bulla_warn(call, "Policy \"%.*s\" does not exist", PRINT(t->policies[i])));
+	return BULLA_OK;
+}
+
+/* The checks in the peer's order, so that of several mistakes the same one is named. */
+static enum bulla_err prepare(struct access *access, struct bulla_call *call, const struct bulla_token_create_args *args,
+			      struct token_new *new)
+{
+	const struct bulla_token *caller = call->token;
+	struct bulla_token *t = &new->token;
+	bool sudo = token_may_sudo(caller, args->path);
+
+	if (caller->num_uses != 0)
+		return bulla_fail(call, BULLA_E_INVALID, "restricted use token cannot generate child tokens");
+	TRY(check_type(call, args));
+	if (args->num_uses < 0)
+		return bulla_fail(call, BULLA_E_INVALID, "number of uses cannot be negative");
+	if (args->num_uses > INT32_MAX)
+		return bulla_fail(call, BULLA_E_INVALID, "number of uses is too large");
+	if (args->entity_alias_set)
+		return bulla_fail(call, BULLA_E_INVALID, "'entity_alias' is only allowed in combination with token role");
+	t->num_uses = (int32_t)args->num_uses;
+	t->meta = args->meta;
+	t->meta_count = args->meta_count;
+	t->meta_null = !args->meta_set;
+	t->path = args->path;
+	TRY(set_display_name(call, args->display_name, t));
+	TRY(set_policies(call, caller, args, sudo, t));
+	TRY(check_batch(call, args, t->root));
+	if (args->no_parent && !sudo)
+		return bulla_fail(call, BULLA_E_INVALID, "root or sudo privileges required to create orphan token");
+	t->orphan = args->no_parent || args->orphan;
+	TRY(check_numbers(call, args, sudo));
+	TRY(set_times(access, call, caller, args, t));
+	TRY(check_id(call, args->id, sudo));
+	new->wanted = args->id;
+	return BULLA_OK;
+}
+
+/* A token of the wanted text that has ended is no obstacle. */
+static enum bulla_err clear_ended(struct access *access, struct bulla_call *call, struct bulla_bytes text)
+{
+	struct store_id slot;
+	struct token *token;
+
+	if (text.len == 0)
+		return BULLA_OK;
+	TRY(token_slot(access, text, &slot));
+	enum bulla_err err = token_load(access, call, &slot, &token);
+
+	if (err == BULLA_E_NOT_FOUND)
+		return BULLA_OK;
+	if (err == BULLA_E_NO_TOKEN)
+		return token_revoke(access, call, &slot);
+	if (err == BULLA_OK)
+		token_put(token);
+	return err;
+}
+
+static enum bulla_err create(struct access *access, struct bulla_call *call, const struct bulla_token_create_args *args,
+			     struct bulla_auth *out)
+{
+	const struct token *caller = (const struct token *)(const void *)call->token;
+	struct token_new new = { 0 };
+	struct bulla_bytes text;
+	struct token *made;
+
+	TRY(prepare(access, call, args, &new));
+	TRY(clear_ended(access, call, args->id));
+	if (!new.token.orphan)
+		new.parent = caller->slot;
+	TRY(warn_policies(call, &new.token));
+	/* shared: whoever revokes the caller either sees this child or comes before it */
+	stripe_share(access, &caller->slot);
+	enum bulla_err err = token_make(access, call, &new, &text, &made);
+
+	stripe_unlock(access, &caller->slot);
+	TRY(err);
+	*out = (struct bulla_auth){ .client_token = text, .token = &made->public, .lease_s = made->public.ttl_s };
+	return BULLA_OK;
+}
+
+enum bulla_err bulla_token_create(struct bulla *engine, struct bulla_call *call, const struct bulla_token_create_args *args,
+				  struct bulla_auth *out)
+{
+	if (call->token == NULL)
+		return BULLA_E_NO_TOKEN;
+	TRY(access_begin(engine->access, call));
+	return access_end(engine->access, create(engine->access, call, args, out));
+}

@@ -1,0 +1,218 @@
+/* token_lookup.c: reading tokens by their text or accessor, listing accessors, and renewing. Workers only. */
+#include <stdlib.h>
+
+#include "access/access_private.h"
+#include "base/pack.h"
+
+/* ---- lookup ---------------------------------------------------------------- */
+
+/* Of one that has ended the records go. err_dead: what the caller is told then. */
+static enum bulla_err load_or(struct access *access, struct bulla_call *call, const struct store_id *slot,
+			      enum bulla_err err_dead, struct token **out)
+{
+	enum bulla_err err = token_load(access, call, slot, out);
+
+	if (err == BULLA_E_NO_TOKEN)
+		TRY(token_revoke(access, call, slot));
+	if (err == BULLA_E_NO_TOKEN || err == BULLA_E_NOT_FOUND)
+		return err_dead;
+	return err;
+}
+
+static enum bulla_err lookup(struct access *access, struct bulla_call *call, struct bulla_bytes text,
+			     const struct bulla_token **out)
+{
+	struct store_id slot;
+	struct token *token;
+
+	TRY(token_slot(access, text, &slot));
+	TRY(load_or(access, call, &slot, BULLA_E_BAD_TOKEN, &token));
+	*out = &token->public;
+	return BULLA_OK;
+}
+
+enum bulla_err bulla_token_lookup(struct bulla *engine, struct bulla_call *call, struct bulla_bytes text,
+				  const struct bulla_token **out)
+{
+	if (text.len == 0 || text.len > TOKEN_MAX_BYTES)
+		return BULLA_E_BAD_TOKEN;
+	TRY(access_begin(engine->access, call));
+	return access_end(engine->access, lookup(engine->access, call, text, out));
+}
+
+static enum bulla_err lookup_accessor(struct access *access, struct bulla_call *call, struct bulla_bytes accessor,
+				      const struct bulla_token **out)
+{
+	struct store_id slot;
+	struct token *token;
+
+	TRY(accessor_read(access, call, accessor, &slot));
+	TRY(load_or(access, call, &slot, BULLA_E_BAD_ACCESSOR, &token));
+	*out = &token->public;
+	return BULLA_OK;
+}
+
+enum bulla_err bulla_token_lookup_accessor(struct bulla *engine, struct bulla_call *call, struct bulla_bytes accessor,
+					   const struct bulla_token **out)
+{
+	if (accessor.len == 0)
+		return bulla_fail(call, BULLA_E_INVALID_LISTED, "missing accessor");
+	TRY(access_begin(engine->access, call));
+	return access_end(engine->access, lookup_accessor(engine->access, call, accessor, out));
+}
+
+/* ---- list ------------------------------------------------------------------ */
+
+struct listing {
+	struct access *access;
+	struct bulla_call *call;
+	struct slots slots;
+};
+
+static enum bulla_err list_one(const struct store_record *record, void *context)
+{
+	struct listing *listing = context;
+	struct bulla_bytes plain;
+	struct store_id slot;
+
+	TRY(barrier_open(listing->access->seal, listing->call, record, &plain));
+	if (plain.len < 1 + sizeof slot.bytes || plain.ptr[0] != 1)
+		return BULLA_E_STORE_DAMAGED;
+	memcpy(slot.bytes, plain.ptr + 1, sizeof slot.bytes);
+	return slots_add(listing->call, &listing->slots, &slot);
+}
+
+static int by_name(const void *a, const void *b)
+{
+	return bulla_compare(*(const struct bulla_bytes *)a, *(const struct bulla_bytes *)b);
+}
+
+/* Each token is asked whether it is alive: the index may name some that have ended and were not cleared away yet. */
+static enum bulla_err accessors(struct access *access, struct bulla_call *call, struct bulla_bytes **list, size_t *count)
+{
+	struct listing listing = { access, call, { 0 } };
+	struct store_id id;
+	size_t n = 0;
+
+	TRY(accessor_slot(access, (struct bulla_bytes){ 0 }, &id));
+	TRY(store_scan(access->store, call, id.bytes, list_one, &listing));
+	struct bulla_bytes *names = bulla_arena_alloc(call->arena, listing.slots.count * sizeof *names);
+
+	if (names == NULL)
+		return BULLA_E_NO_MEMORY;
+	for (size_t i = 0; i < listing.slots.count; i++) {
+		struct token *token;
+		enum bulla_err err = token_load(access, call, &listing.slots.items[i], &token);
+
+		if (err == BULLA_E_NO_TOKEN || err == BULLA_E_NOT_FOUND)
+			continue;
+		TRY(err);
+		names[n] = bulla_arena_copy(call->arena, token->public.accessor);
+		token_put(token);
+		if (names[n++].ptr == NULL)
+			return BULLA_E_NO_MEMORY;
+	}
+	qsort(names, n, sizeof *names, by_name);
+	*list = names;
+	*count = n;
+	return BULLA_OK;
+}
+
+enum bulla_err bulla_token_accessors(struct bulla *engine, struct bulla_call *call, struct bulla_bytes **list, size_t *count)
+{
+	TRY(access_begin(engine->access, call));
+	return access_end(engine->access, accessors(engine->access, call, list, count));
+}
+
+/* ---- renew ----------------------------------------------------------------- */
+
+/* With the stripe held. *not_found: there is no such token. */
+static enum bulla_err renew(struct access *access, struct bulla_call *call, const struct store_id *slot, int64_t increment_s,
+			    struct token **out)
+{
+	struct slots children = { 0 };
+	struct token *before, *after;
+
+	TRY(token_load(access, call, slot, &before));
+	struct bulla_token t = before->public;
+	int64_t now_ns = bulla_now_ns();
+	struct lease_wish wish = { .increment_s = increment_s, .ttl_s = t.ttl_s, .period_s = t.period_s,
+				   .explicit_max_s = t.explicit_max_ttl_s, .issued_ns = t.issued_ns, .now_ns = now_ns };
+	enum bulla_err err = BULLA_OK;
+
+	if (!t.renewable || t.ttl_s == 0)
+		err = bulla_fail(call, BULLA_E_INVALID, "lease is not renewable");
+	if (err == BULLA_OK)
+		err = lease_calculate(access, call, &wish, &t.ttl_s);
+	t.last_renewal_ns = now_ns;
+	if (err == BULLA_OK)
+		err = token_replace(access, call, before, &t, &before->parent, &after);
+	int64_t old_end_ns = before->end_ns;
+
+	token_put(before);
+	TRY(err);
+	cache_renew(access, after);
+	if (after->end_ns < old_end_ns) { /* its descendants end earlier than they knew */
+		err = children_read(access, call, slot, &children);
+		if (err != BULLA_OK || children.count > 0)
+			atomic_fetch_add(&access->generation, 1);
+	}
+	*out = after;
+	return BULLA_OK;
+}
+
+static enum bulla_err renew_slot(struct access *access, struct bulla_call *call, const struct store_id *slot,
+				 int64_t increment_s, struct bulla_bytes text, struct bulla_auth *out)
+{
+	struct token *token;
+
+	stripe_lock(access, slot);
+	enum bulla_err err = renew(access, call, slot, increment_s, &token);
+
+	stripe_unlock(access, slot);
+	TRY(err);
+	*out = (struct bulla_auth){ .client_token = text, .token = &token->public, .lease_s = token->public.ttl_s };
+	return BULLA_OK;
+}
+
+static enum bulla_err renew_text(struct access *access, struct bulla_call *call, struct bulla_bytes text, int64_t increment_s,
+				 struct bulla_auth *out)
+{
+	struct store_id slot;
+
+	TRY(token_slot(access, text, &slot));
+	enum bulla_err err = renew_slot(access, call, &slot, increment_s, text, out);
+
+	if (err == BULLA_E_NOT_FOUND || err == BULLA_E_NO_TOKEN)
+		return bulla_fail(call, BULLA_E_INVALID, "token not found");
+	return err;
+}
+
+enum bulla_err bulla_token_renew(struct bulla *engine, struct bulla_call *call, struct bulla_bytes text, int64_t increment_s,
+				 struct bulla_auth *out)
+{
+	if (text.len == 0)
+		return bulla_fail(call, BULLA_E_INVALID, "missing token ID");
+	TRY(access_begin(engine->access, call));
+	return access_end(engine->access, renew_text(engine->access, call, text, increment_s, out));
+}
+
+static enum bulla_err renew_accessor(struct access *access, struct bulla_call *call, struct bulla_bytes accessor,
+				     int64_t increment_s, struct bulla_auth *out)
+{
+	struct store_id slot;
+
+	TRY(accessor_read(access, call, accessor, &slot));
+	enum bulla_err err = renew_slot(access, call, &slot, increment_s, bulla_str(""), out);
+
+	return err == BULLA_E_NOT_FOUND || err == BULLA_E_NO_TOKEN ? BULLA_E_BAD_ACCESSOR : err;
+}
+
+enum bulla_err bulla_token_renew_accessor(struct bulla *engine, struct bulla_call *call, struct bulla_bytes accessor,
+					  int64_t increment_s, struct bulla_auth *out)
+{
+	if (accessor.len == 0)
+		return bulla_fail(call, BULLA_E_INVALID_LISTED, "missing accessor");
+	TRY(access_begin(engine->access, call));
+	return access_end(engine->access, renew_accessor(engine->access, call, accessor, increment_s, out));
+}

@@ -1,0 +1,246 @@
+/* token_revoke.c: ending tokens, with all that descend from them. A token whose ancestor is gone is dead wherever it is loaded,
+ * so a crash in the middle leaves nothing that works: at most records that nobody can use. Workers only. */
+#include "access/access_private.h"
+
+#define CHUNK 64 /* tokens a commit */
+
+/* The three records of a token. */
+static enum bulla_err deletions(struct access *access, const struct token *token, struct store_write *out, size_t *count)
+{
+	struct store_id id;
+
+	out[(*count)++] = (struct store_write){ .id = token->slot, .change = STORE_DELETE, .expected = STORE_ANY_REVISION };
+	TRY(accessor_slot(access, token->public.accessor, &id));
+	out[(*count)++] = (struct store_write){ .id = id, .change = STORE_DELETE, .expected = STORE_ANY_REVISION };
+	if (!token_has_parent(token))
+		return BULLA_OK;
+	TRY(child_slot(access, &token->parent, &token->slot, &id));
+	out[(*count)++] = (struct store_write){ .id = id, .change = STORE_DELETE, .expected = STORE_ANY_REVISION };
+	return BULLA_OK;
+}
+
+/* Everything below root, parents before their children. */
+static enum bulla_err descendants(struct access *access, struct bulla_call *call, const struct store_id *root, struct slots *out)
+{
+	TRY(children_read(access, call, root, out));
+	for (size_t i = 0; i < out->count; i++) {
+		struct store_id slot = out->items[i];
+
+		TRY(children_read(access, call, &slot, out));
+	}
+	return BULLA_OK;
+}
+
+static enum bulla_err delete_chunk(struct access *access, struct bulla_call *call, const struct store_id *slots, size_t count)
+{
+	struct store_write writes[3 * CHUNK];
+	size_t n = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		struct token *token;
+		enum bulla_err err = token_read(access, call, &slots[i], &token);
+
+		if (err == BULLA_E_NOT_FOUND)
+			continue;
+		TRY(err);
+		err = deletions(access, token, writes, &n);
+		token_put(token);
+		TRY(err);
+	}
+	if (n > 0)
+		TRY(store_commit(access->store, call, writes, n, NULL));
+	for (size_t i = 0; i < count; i++)
+		cache_drop(access, &slots[i]);
+	return BULLA_OK;
+}
+
+/* From the leaves up: what is left after a failure is found again from the root. */
+static enum bulla_err delete_descendants(struct access *access, struct bulla_call *call, const struct store_id *root)
+{
+	struct slots slots = { 0 };
+
+	TRY(descendants(access, call, root, &slots));
+	while (slots.count > 0) {
+		size_t n = slots.count < CHUNK ? slots.count : CHUNK;
+
+		slots.count -= n;
+		TRY(delete_chunk(access, call, slots.items + slots.count, n));
+	}
+	return BULLA_OK;
+}
+
+/* With the stripe held. */
+static enum bulla_err delete_one(struct access *access, struct bulla_call *call, const struct token *token)
+{
+	struct store_write writes[3];
+	size_t n = 0;
+
+	TRY(deletions(access, token, writes, &n));
+	TRY(store_commit(access->store, call, writes, n, NULL));
+	cache_drop(access, &token->slot);
+	return BULLA_OK;
+}
+
+/* Most tokens have no children: one commit. *leaf: it is done. */
+static enum bulla_err revoke_leaf(struct access *access, struct bulla_call *call, const struct store_id *slot, bool *leaf)
+{
+	struct slots children = { 0 };
+	struct token *token;
+	enum bulla_err err = token_read(access, call, slot, &token);
+
+	*leaf = true;
+	if (err == BULLA_E_NOT_FOUND)
+		return BULLA_OK;
+	TRY(err);
+	err = children_read(access, call, slot, &children);
+	*leaf = children.count == 0;
+	if (err == BULLA_OK && *leaf)
+		err = delete_one(access, call, token);
+	token_put(token);
+	return err;
+}
+
+static enum bulla_err revoke_root(struct access *access, struct bulla_call *call, const struct store_id *slot)
+{
+	struct token *token;
+	enum bulla_err err = token_read(access, call, slot, &token);
+
+	if (err == BULLA_E_NOT_FOUND)
+		return BULLA_OK;
+	TRY(err);
+	err = delete_one(access, call, token);
+	token_put(token);
+	/* children made since they were read have a dead parent now: those that are cached have to find out */
+	atomic_fetch_add(&access->generation, 1);
+	return err;
+}
+
+enum bulla_err token_revoke(struct access *access, struct bulla_call *call, const struct store_id *slot)
+{
+	bool leaf;
+
+	stripe_lock(access, slot);
+	enum bulla_err err = revoke_leaf(access, call, slot, &leaf);
+
+	stripe_unlock(access, slot);
+	if (err != BULLA_OK || leaf)
+		return err;
+	TRY(delete_descendants(access, call, slot));
+	stripe_lock(access, slot);
+	err = revoke_root(access, call, slot);
+	stripe_unlock(access, slot);
+	return err;
+}
+
+/* ---- orphaning ------------------------------------------------------------- */
+
+static enum bulla_err orphan(struct access *access, struct bulla_call *call, const struct store_id *parent,
+			     const struct store_id *child)
+{
+	static const struct store_id nobody;
+	struct store_write entry = { .change = STORE_DELETE, .expected = STORE_ANY_REVISION };
+	struct token *before, *after = NULL;
+
+	TRY(child_slot(access, parent, child, &entry.id));
+	enum bulla_err err = token_read(access, call, child, &before);
+
+	if (err == BULLA_OK) {
+		struct bulla_token changed = before->public;
+
+		changed.orphan = true;
+		err = token_replace(access, call, before, &changed, &nobody, &after);
+		token_put(before);
+		token_put(after);
+	}
+	if (err != BULLA_OK && err != BULLA_E_NOT_FOUND && err != BULLA_E_NO_TOKEN)
+		return err;
+	cache_drop(access, child);
+	return store_commit(access->store, call, &entry, 1, NULL);
+}
+
+static enum bulla_err revoke_orphan(struct access *access, struct bulla_call *call, struct bulla_bytes text)
+{
+	struct slots children = { 0 };
+	struct store_id slot;
+	struct token *token;
+
+	TRY(token_slot(access, text, &slot));
+	enum bulla_err err = token_load(access, call, &slot, &token);
+
+	if (err == BULLA_E_NOT_FOUND || err == BULLA_E_NO_TOKEN)
+		return bulla_fail(call, BULLA_E_INVALID, "token to revoke not found");
+	TRY(err);
+	token_put(token);
+	TRY(children_read(access, call, &slot, &children));
+	for (size_t i = 0; i < children.count; i++) {
+		stripe_lock(access, &children.items[i]);
+		err = orphan(access, call, &slot, &children.items[i]);
+		stripe_unlock(access, &children.items[i]);
+		TRY(err);
+	}
+	return token_revoke(access, call, &slot);
+}
+
+enum bulla_err bulla_token_revoke_orphan(struct bulla *engine, struct bulla_call *call, struct bulla_bytes text)
+{
+	if (text.len == 0)
+		return bulla_fail(call, BULLA_E_INVALID, "missing token ID");
+	if (call->token == NULL || !token_may_sudo(call->token, bulla_str("auth/token/revoke-orphan")))
+		return bulla_fail(call, BULLA_E_INVALID, "root or sudo privileges required to revoke and orphan");
+	TRY(access_begin(engine->access, call));
+	return access_end(engine->access, revoke_orphan(engine->access, call, text));
+}
+
+/* ---- by token, by accessor, oneself ---------------------------------------- */
+
+static enum bulla_err revoke_text(struct access *access, struct bulla_call *call, struct bulla_bytes text)
+{
+	struct store_id slot;
+
+	TRY(token_slot(access, text, &slot));
+	return token_revoke(access, call, &slot);
+}
+
+enum bulla_err bulla_token_revoke(struct bulla *engine, struct bulla_call *call, struct bulla_bytes text)
+{
+	if (text.len == 0)
+		return bulla_fail(call, BULLA_E_INVALID, "missing token ID");
+	TRY(access_begin(engine->access, call));
+	return access_end(engine->access, revoke_text(engine->access, call, text));
+}
+
+enum bulla_err bulla_token_revoke_self(struct bulla *engine, struct bulla_call *call)
+{
+	const struct token *self = (const struct token *)(const void *)call->token;
+
+	if (self == NULL)
+		return BULLA_E_NO_TOKEN;
+	TRY(access_begin(engine->access, call));
+	return access_end(engine->access, token_revoke(engine->access, call, &self->slot));
+}
+
+static enum bulla_err revoke_accessor(struct access *access, struct bulla_call *call, struct bulla_bytes accessor)
+{
+	struct store_id slot;
+	struct token *token;
+	enum bulla_err err = accessor_read(access, call, accessor, &slot);
+
+	if (err == BULLA_OK)
+		err = token_load(access, call, &slot, &token);
+	if (err == BULLA_OK)
+		token_put(token);
+	if (err == BULLA_E_NO_TOKEN)
+		TRY(token_revoke(access, call, &slot));
+	if (err == BULLA_E_BAD_ACCESSOR || err == BULLA_E_NOT_FOUND || err == BULLA_E_NO_TOKEN)
+		return bulla_warn(call, "No token found with this accessor");
+	TRY(err);
+	return token_revoke(access, call, &slot);
+}
+
+enum bulla_err bulla_token_revoke_accessor(struct bulla *engine, struct bulla_call *call, struct bulla_bytes accessor)
+{
+	if (accessor.len == 0)
+		return bulla_fail(call, BULLA_E_INVALID_LISTED, "missing accessor");
+	TRY(access_begin(engine->access, call));
+	return access_end(engine->access, revoke_accessor(engine->access, call, accessor));
+}

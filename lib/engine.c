@@ -1,0 +1,98 @@
+/* engine.c: owns the parts of struct bulla, opens them from the bottom up and closes them from the top down.
+ * bulla_open and bulla_close: one thread, nothing else under way. */
+#include "engine_private.h"
+
+#include <stdlib.h>
+
+#include "base/rcu.h"
+#include "crypto/crypto.h"
+
+#define DEFAULT_LEASE_S INT64_C(2764800) /* 768 h, the peer's */
+#define DEFAULT_CACHE_BYTES (64u << 20)
+
+static pthread_once_t crypto_once = PTHREAD_ONCE_INIT;
+static enum bulla_err crypto_err;
+
+static void start_crypto(void)
+{
+	crypto_err = crypto_init();
+}
+
+static enum bulla_err open_parts(const struct bulla_config *config, struct bulla_call *call, struct bulla *parts)
+{
+	struct store_options options = { .path = config->storage_path };
+	int64_t default_s = config->default_lease_ttl_s > 0 ? config->default_lease_ttl_s : DEFAULT_LEASE_S;
+	int64_t max_s = config->max_lease_ttl_s > 0 ? config->max_lease_ttl_s : DEFAULT_LEASE_S;
+
+	if (default_s > max_s)
+		return bulla_fail(call, BULLA_E_CONFIG, "default_lease_ttl is longer than max_lease_ttl");
+	TRY(store_open_sqlite(&options, call, &parts->store));
+	TRY(seal_new(parts->store, &config->seal, call, &parts->seal));
+	TRY(mounts_new(parts->store, parts->seal, &parts->mounts));
+	TRY(keyring_new(parts->store, parts->seal, config->max_cached_bytes ? config->max_cached_bytes : DEFAULT_CACHE_BYTES,
+			&parts->keyring));
+	return access_new(parts->store, parts->seal, default_s, max_s, &parts->access);
+}
+
+enum bulla_err bulla_open(const struct bulla_config *config, struct bulla_call *call, struct bulla **out)
+{
+	pthread_once(&crypto_once, start_crypto);
+	TRY(crypto_err);
+	struct engine *engine = calloc(1, sizeof *engine);
+
+	if (engine == NULL)
+		return BULLA_E_NO_MEMORY;
+	pthread_mutex_init(&engine->lock, NULL);
+	enum bulla_err err = open_parts(config, call, &engine->parts);
+
+	if (err != BULLA_OK) {
+		bulla_close(&engine->parts);
+		return err;
+	}
+	*out = &engine->parts;
+	return BULLA_OK;
+}
+
+static void seal_quietly(struct bulla *engine)
+{
+	if (seal_close(engine->seal) != BULLA_OK)
+		return; /* sealed already */
+	keyring_empty(engine->keyring);
+	access_empty(engine->access);
+	mounts_empty(engine->mounts);
+	rcu_drain();
+	seal_forget(engine->seal);
+}
+
+void bulla_close(struct bulla *bulla)
+{
+	if (bulla == NULL)
+		return;
+	struct engine *engine = engine_of(bulla);
+
+	if (bulla->access != NULL) /* all parts are there */
+		seal_quietly(bulla);
+	access_free(bulla->access);
+	if (bulla->keyring != NULL)
+		keyring_free(bulla->keyring);
+	mounts_free(bulla->mounts);
+	seal_free(bulla->seal);
+	store_close(bulla->store);
+	pthread_mutex_destroy(&engine->lock);
+	free(engine);
+}
+
+const char *bulla_storage_kind(const struct bulla *engine)
+{
+	return store_kind(engine->store);
+}
+
+enum bulla_err bulla_random(void *out, size_t n)
+{
+	return random_bytes(out, n);
+}
+
+enum bulla_err bulla_uuid(char out[36])
+{
+	return random_uuid(out);
+}

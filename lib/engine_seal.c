@@ -1,0 +1,159 @@
+/* engine_seal.c: initialising, unsealing and sealing, over all parts in their order. Changes of state are made one at a time;
+ * the questions may be asked by any thread. */
+#include "engine_private.h"
+
+#include "base/rcu.h"
+
+static enum bulla_err change_begin(struct bulla *engine, struct bulla_call *call)
+{
+	if (!call->may_block)
+		return BULLA_E_MUST_BLOCK;
+	pthread_mutex_lock(&engine_of(engine)->lock);
+	return BULLA_OK;
+}
+
+static enum bulla_err change_end(struct bulla *engine, enum bulla_err err)
+{
+	pthread_mutex_unlock(&engine_of(engine)->lock);
+	return err;
+}
+
+/* ---- seal ------------------------------------------------------------------ */
+
+static enum bulla_err seal(struct bulla *engine)
+{
+	TRY(seal_close(engine->seal));
+	keyring_empty(engine->keyring);
+	access_empty(engine->access);
+	mounts_empty(engine->mounts);
+	rcu_drain();
+	seal_forget(engine->seal);
+	return BULLA_OK;
+}
+
+enum bulla_err bulla_seal(struct bulla *engine, struct bulla_call *call)
+{
+	TRY(change_begin(engine, call));
+	return change_end(engine, seal(engine));
+}
+
+/* ---- unseal ---------------------------------------------------------------- */
+
+/* The barrier is open: loads what lies behind it, and only then lets requests through. If that fails, nothing stays open. */
+static enum bulla_err load(struct bulla *engine, struct bulla_call *call)
+{
+	enum bulla_err err = mounts_load(engine->mounts, call);
+
+	if (err == BULLA_OK)
+		err = access_load(engine->access, call);
+	if (err != BULLA_OK) {
+		enum bulla_err closed = seal(engine);
+
+		return closed == BULLA_OK ? err : closed;
+	}
+	seal_admit(engine->seal);
+	return engine_finish_disabling(engine, call);
+}
+
+static enum bulla_err unseal(struct bulla *engine, struct bulla_call *call, struct bulla_bytes share)
+{
+	bool opened = false;
+
+	TRY(seal_unseal(engine->seal, call, share, &opened));
+	return opened ? load(engine, call) : BULLA_OK;
+}
+
+enum bulla_err bulla_unseal(struct bulla *engine, struct bulla_call *call, struct bulla_bytes share)
+{
+	TRY(change_begin(engine, call));
+	return change_end(engine, unseal(engine, call, share));
+}
+
+static enum bulla_err unseal_auto(struct bulla *engine, struct bulla_call *call)
+{
+	if (!seal_is_sealed(engine->seal))
+		return BULLA_OK;
+	TRY(seal_unseal_auto(engine->seal, call));
+	return load(engine, call);
+}
+
+enum bulla_err bulla_unseal_auto(struct bulla *engine, struct bulla_call *call)
+{
+	TRY(change_begin(engine, call));
+	return change_end(engine, unseal_auto(engine, call));
+}
+
+void bulla_unseal_reset(struct bulla *engine)
+{
+	seal_reset(engine->seal);
+}
+
+/* ---- init ------------------------------------------------------------------ */
+
+static enum bulla_err fill(struct bulla *engine, struct bulla_call *call, const struct bulla_init_args *args,
+			   struct bulla_init_result *out)
+{
+	TRY(mounts_load(engine->mounts, call));
+	TRY(access_load(engine->access, call));
+	return access_make_root(engine->access, call, args->root_token, &out->root_token);
+}
+
+static enum bulla_err init(struct bulla *engine, struct bulla_call *call, const struct bulla_init_args *args,
+			   struct bulla_init_result *out)
+{
+	struct bulla_init_result result = { 0 };
+	struct bulla_seal_status status;
+
+	TRY(seal_initialise(engine->seal, call, args, &result));
+	enum bulla_err err = fill(engine, call, args, &result);
+
+	seal_status(engine->seal, &status);
+	if (err == BULLA_OK && status.kind == BULLA_SEAL_STATIC) {
+		seal_admit(engine->seal);
+		*out = result;
+		return BULLA_OK;
+	}
+	enum bulla_err closed = seal(engine);
+
+	if (err != BULLA_OK)
+		return err;
+	TRY(closed);
+	*out = result;
+	return BULLA_OK;
+}
+
+enum bulla_err bulla_init(struct bulla *engine, struct bulla_call *call, const struct bulla_init_args *args,
+			  struct bulla_init_result *out)
+{
+	TRY(change_begin(engine, call));
+	return change_end(engine, init(engine, call, args, out));
+}
+
+/* ---- questions ------------------------------------------------------------- */
+
+void bulla_seal_status(struct bulla *engine, struct bulla_seal_status *out)
+{
+	seal_status(engine->seal, out);
+}
+
+bool bulla_is_sealed(const struct bulla *engine)
+{
+	return seal_is_sealed(engine->seal);
+}
+
+bool bulla_is_initialised(const struct bulla *engine)
+{
+	return seal_is_initialised(engine->seal);
+}
+
+/* ---- the barrier's key ----------------------------------------------------- */
+
+enum bulla_err bulla_barrier_status(struct bulla *engine, struct bulla_call *call, struct bulla_barrier_status *out)
+{
+	return seal_barrier_status(engine->seal, call, out);
+}
+
+enum bulla_err bulla_barrier_rotate(struct bulla *engine, struct bulla_call *call)
+{
+	return seal_rotate(engine->seal, call);
+}

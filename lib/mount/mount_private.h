@@ -1,0 +1,75 @@
+/* mount_private.h: what the files of lib/mount share. Nobody else includes it. */
+#ifndef BULLA_MOUNT_PRIVATE_H
+#define BULLA_MOUNT_PRIVATE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "base/rcu.h"
+#include "mount/mounts.h"
+
+/* Counts the snapshots of one mount that somebody still holds, over all its changes: a mount is destroyed when none is left. */
+struct mount_life {
+	pthread_mutex_t lock;
+	pthread_cond_t gone;
+	size_t snapshots;
+	atomic_uint refs; /* of this struct: one a snapshot, and whoever waits */
+};
+
+/* A snapshot: the public part points into record. */
+struct mount {
+	struct bulla_mount public; /* first: bulla_mount_put casts back */
+	atomic_uint refs;
+	struct mount_life *life;
+	uint64_t revision; /* of its record in the store */
+	bool dying;        /* disabled, its keys are being destroyed: not in the table */
+	size_t record_len;
+	uint8_t *record;   /* owned */
+	void *lists;       /* owned: the arrays that public points at */
+};
+
+/* What readers see: sorted by path, no path a prefix of another. Holds a reference to each. */
+struct mount_table {
+	struct rcu_later later;
+	size_t count;
+	struct mount *mounts[];
+};
+
+struct mounts {
+	struct store *store; /* borrowed */
+	struct seal *seal;   /* borrowed */
+	pthread_mutex_t lock; /* one writer; held over its commit */
+	struct mount_table *table; /* rcu; NULL while sealed */
+	struct mount_table *dying; /* found at load; under lock; NULL: none */
+};
+
+/* ---- mount_record.c ---- */
+
+/* The plaintext of a mount's record (docs/FORMATS.md). NO_MEMORY. */
+BULLA_MUST_USE enum bulla_err mount_pack(struct bulla_call *call, const struct bulla_mount *mount, bool dying,
+					 struct bulla_bytes *out);
+/* A snapshot with one reference, from a record's plaintext (copied). life: of an earlier snapshot, NULL: a new one.
+ * STORE_DAMAGED, NO_MEMORY. */
+BULLA_MUST_USE enum bulla_err mount_unpack(struct bulla_bytes record, uint64_t revision, struct mount_life *life,
+					   struct mount **out);
+void mount_put(struct mount *mount);
+void life_put(struct mount_life *life);
+/* NULL: no such kind / there is no such type. */
+const char *mount_kind_name(enum bulla_mount_kind kind);
+bool mount_kind_by_name(struct bulla_bytes name, enum bulla_mount_kind *out);
+
+/* ---- mounts.c: for writers, who hold mounts->lock ---- */
+
+/* Seals and commits the record of a mount (revision: the present one, 0: new), then makes its snapshot. */
+BULLA_MUST_USE enum bulla_err mount_store(struct mounts *mounts, struct bulla_call *call, const struct bulla_mount *mount,
+					  bool dying, const struct mount *before, struct mount **out);
+/* The slot of a mount's record. */
+BULLA_MUST_USE enum bulla_err mount_slot(struct mounts *mounts, const uint8_t uuid[16], struct store_id *out);
+/* Publishes the table without `remove` and with `add` (either may be NULL), taking over add's reference. NO_MEMORY. */
+BULLA_MUST_USE enum bulla_err table_change(struct mounts *mounts, const struct mount *remove, struct mount *add);
+/* The mount at exactly this path in the present table, borrowed. */
+struct mount *table_at(const struct mount_table *table, struct bulla_bytes path);
+/* One whose path is a prefix of path or the other way round. */
+struct mount *table_conflict(const struct mount_table *table, struct bulla_bytes path, const struct mount *except);
+
+#endif

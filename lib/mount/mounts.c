@@ -1,0 +1,375 @@
+/* mounts.c: owns the mount table: loading it, finding in it without a lock, publishing a changed one.
+ * Readers: any thread, in RCU read sections of this file only. Writers: workers, one at a time. */
+#include "mount/mounts.h"
+
+#include <stdlib.h>
+
+#include "crypto/crypto.h"
+#include "mount/mount_private.h"
+
+#define KIND "mount" /* of the records */
+
+/* ---- the table ------------------------------------------------------------- */
+
+static struct mount_table *table_new(size_t room)
+{
+	return calloc(1, sizeof(struct mount_table) + room * sizeof(struct mount *));
+}
+
+static void table_free(struct mount_table *table)
+{
+	for (size_t i = 0; i < table->count; i++)
+		mount_put(table->mounts[i]);
+	free(table);
+}
+
+static void free_later(struct rcu_later *later)
+{
+	table_free(rcu_entry(later, struct mount_table, later));
+}
+
+static void publish(struct mounts *mounts, struct mount_table *table)
+{
+	struct mount_table *old = mounts->table;
+
+	rcu_publish(mounts->table, table);
+	if (old != NULL)
+		rcu_later(&old->later, free_later);
+}
+
+static int by_path(const void *a, const void *b)
+{
+	const struct mount *const *m = a, *const *n = b;
+
+	return bulla_compare((*m)->public.path, (*n)->public.path);
+}
+
+enum bulla_err table_change(struct mounts *mounts, const struct mount *remove, struct mount *add)
+{
+	const struct mount_table *old = mounts->table;
+	struct mount_table *table = table_new((old ? old->count : 0) + 1);
+
+	if (table == NULL)
+		return BULLA_E_NO_MEMORY;
+	for (size_t i = 0; old != NULL && i < old->count; i++) {
+		if (old->mounts[i] == remove)
+			continue;
+		atomic_fetch_add(&old->mounts[i]->refs, 1);
+		table->mounts[table->count++] = old->mounts[i];
+	}
+	if (add != NULL)
+		table->mounts[table->count++] = add;
+	qsort(table->mounts, table->count, sizeof table->mounts[0], by_path);
+	publish(mounts, table);
+	return BULLA_OK;
+}
+
+/* Orders a mount's path against path + "/", so that "transit" finds "transit/". */
+static int order(struct bulla_bytes mount_path, struct bulla_bytes path)
+{
+	size_t common = mount_path.len < path.len ? mount_path.len : path.len;
+	int c = common > 0 ? memcmp(mount_path.ptr, path.ptr, common) : 0;
+
+	if (c != 0 || mount_path.len <= path.len)
+		return c != 0 ? c : -1; /* a prefix: before it */
+	if (mount_path.ptr[path.len] != '/')
+		return mount_path.ptr[path.len] - '/';
+	return mount_path.len > path.len + 1;
+}
+
+static bool is_prefix(struct bulla_bytes mount_path, struct bulla_bytes path)
+{
+	if (mount_path.len == path.len + 1)
+		return memcmp(mount_path.ptr, path.ptr, path.len) == 0 && mount_path.ptr[path.len] == '/';
+	return mount_path.len <= path.len && memcmp(mount_path.ptr, path.ptr, mount_path.len) == 0;
+}
+
+/* Since no path is a prefix of another, the only candidate is the last one that is not after path. */
+static struct mount *table_find(const struct mount_table *table, struct bulla_bytes path)
+{
+	size_t low = 0, high = table->count;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+
+		if (order(table->mounts[mid]->public.path, path) > 0)
+			high = mid;
+		else
+			low = mid + 1;
+	}
+	if (low == 0 || !is_prefix(table->mounts[low - 1]->public.path, path))
+		return NULL;
+	return table->mounts[low - 1];
+}
+
+struct mount *table_at(const struct mount_table *table, struct bulla_bytes path)
+{
+	for (size_t i = 0; i < table->count; i++)
+		if (bulla_equal(table->mounts[i]->public.path, path))
+			return table->mounts[i];
+	return NULL;
+}
+
+struct mount *table_conflict(const struct mount_table *table, struct bulla_bytes path, const struct mount *except)
+{
+	for (size_t i = 0; i < table->count; i++) {
+		struct bulla_bytes other = table->mounts[i]->public.path;
+		size_t common = other.len < path.len ? other.len : path.len;
+
+		if (table->mounts[i] != except && memcmp(other.ptr, path.ptr, common) == 0)
+			return table->mounts[i];
+	}
+	return NULL;
+}
+
+/* ---- readers --------------------------------------------------------------- */
+
+const struct bulla_mount *bulla_mount_find(struct bulla *engine, struct bulla_bytes path, struct bulla_bytes *rest)
+{
+	struct mount *found = NULL;
+
+	rcu_read_begin();
+	const struct mount_table *table = rcu_load(engine->mounts->table);
+
+	if (table != NULL)
+		found = table_find(table, path);
+	if (found != NULL)
+		atomic_fetch_add(&found->refs, 1); /* the table's own reference keeps it above 0 until the section ends */
+	rcu_read_end();
+	if (found == NULL)
+		return NULL;
+	size_t skip = found->public.path.len < path.len ? found->public.path.len : path.len;
+
+	*rest = bulla_mem(path.ptr + skip, path.len - skip);
+	return &found->public;
+}
+
+void bulla_mount_put(const struct bulla_mount *mount)
+{
+	if (mount != NULL)
+		mount_put((struct mount *)(uintptr_t)mount);
+}
+
+enum bulla_err bulla_mount_list(struct bulla *engine, struct bulla_call *call, const struct bulla_mount ***list,
+				size_t *count)
+{
+	const struct bulla_mount **mounts = NULL;
+	size_t n = 0;
+
+	rcu_read_begin();
+	const struct mount_table *table = rcu_load(engine->mounts->table);
+
+	if (table != NULL)
+		mounts = bulla_arena_alloc(call->arena, table->count * sizeof *mounts);
+	for (; mounts != NULL && n < table->count; n++) {
+		atomic_fetch_add(&table->mounts[n]->refs, 1);
+		mounts[n] = &table->mounts[n]->public;
+	}
+	rcu_read_end();
+	if (table == NULL)
+		return BULLA_E_SEALED;
+	if (mounts == NULL)
+		return BULLA_E_NO_MEMORY;
+	*list = mounts;
+	*count = n;
+	return BULLA_OK;
+}
+
+/* ---- records --------------------------------------------------------------- */
+
+enum bulla_err mount_slot(struct mounts *mounts, const uint8_t uuid[16], struct store_id *out)
+{
+	struct barrier_name name = { .kind = KIND, .item = bulla_mem(uuid, 16) };
+
+	return barrier_slot(mounts->seal, &name, out);
+}
+
+enum bulla_err mount_store(struct mounts *mounts, struct bulla_call *call, const struct bulla_mount *mount, bool dying,
+			   const struct mount *before, struct mount **out)
+{
+	uint64_t revision = before != NULL ? before->revision : 0;
+	struct store_write write = { .change = STORE_PUT, .expected = revision };
+	struct bulla_bytes record;
+	struct mount *made;
+
+	TRY(mount_pack(call, mount, dying, &record));
+	TRY(mount_slot(mounts, mount->uuid, &write.id));
+	TRY(barrier_seal(mounts->seal, call, &write.id, revision + 1, record, &write.bytes));
+	TRY(mount_unpack(record, revision + 1, before != NULL ? before->life : NULL, &made));
+	enum bulla_err err = store_commit(mounts->store, call, &write, 1, NULL);
+
+	if (err != BULLA_OK) {
+		mount_put(made);
+		return err;
+	}
+	*out = made;
+	return BULLA_OK;
+}
+
+/* ---- load ------------------------------------------------------------------ */
+
+struct loading {
+	struct mounts *mounts;
+	struct bulla_call *call;
+	struct mount **found;
+	size_t count, room;
+};
+
+static enum bulla_err load_one(const struct store_record *record, void *context)
+{
+	struct loading *loading = context;
+	struct bulla_bytes plain;
+
+	if (loading->count == loading->room) {
+		size_t room = loading->room ? loading->room * 2 : 16;
+		struct mount **grown = realloc(loading->found, room * sizeof *grown);
+
+		if (grown == NULL)
+			return BULLA_E_NO_MEMORY;
+		loading->found = grown;
+		loading->room = room;
+	}
+	enum bulla_err err = barrier_open(loading->mounts->seal, loading->call, record, &plain);
+
+	if (err == BULLA_OK)
+		err = mount_unpack(plain, record->revision, NULL, &loading->found[loading->count]);
+	if (err == BULLA_E_STORE_DAMAGED)
+		return bulla_fail(loading->call, err, "the record of a mount is damaged");
+	if (err == BULLA_OK)
+		loading->count++;
+	return err;
+}
+
+static const struct {
+	enum bulla_mount_kind kind;
+	const char *path, *accessor, *description, *header;
+	bool local, seal_wrap;
+} builtins[] = {
+	{ BULLA_MOUNT_SYSTEM, "sys/", "system_", "system endpoints used for control, policy and debugging", "Accept", false, true },
+	{ BULLA_MOUNT_IDENTITY, "identity/", "identity_", "identity store", "Authorization", false, false },
+	{ BULLA_MOUNT_CUBBYHOLE, "cubbyhole/", "cubbyhole_", "per-token private secret storage", NULL, true, false },
+	{ BULLA_MOUNT_TOKEN, "auth/token/", "auth_token_", "token based credentials", NULL, false, false },
+};
+#define BUILTINS (sizeof builtins / sizeof builtins[0])
+
+static enum bulla_err make_builtin(struct mounts *mounts, struct bulla_call *call, size_t i, struct mount **out)
+{
+	uint8_t tail[4];
+	struct bulla_bytes header = bulla_str(builtins[i].header);
+	struct bulla_mount m = {
+		.path = bulla_str(builtins[i].path), .kind = builtins[i].kind, .description = bulla_str(builtins[i].description),
+		.local = builtins[i].local, .seal_wrap = builtins[i].seal_wrap, .options_null = true, .builtin = true,
+		.audit_request_count = -1, .audit_response_count = -1, .allowed_count = -1,
+		.passthrough_count = builtins[i].header ? 1 : -1, .passthrough_request_headers = &header,
+	};
+
+	TRY(random_bytes(m.uuid, sizeof m.uuid));
+	TRY(random_bytes(tail, sizeof tail));
+	m.accessor = bulla_arena_printf(call->arena, "%s%02x%02x%02x%02x", builtins[i].accessor, tail[0], tail[1], tail[2], tail[3]);
+	if (m.accessor.ptr == NULL)
+		return BULLA_E_NO_MEMORY;
+	return mount_store(mounts, call, &m, false, NULL, out);
+}
+
+/* Splits what was read into the table and the dying, taking over the references. */
+static enum bulla_err divide(struct mounts *mounts, struct loading *loading)
+{
+	struct mount_table *table = table_new(loading->count), *dying = table_new(loading->count);
+
+	if (table == NULL || dying == NULL) {
+		free(table);
+		free(dying);
+		return BULLA_E_NO_MEMORY;
+	}
+	for (size_t i = 0; i < loading->count; i++) {
+		struct mount_table *to = loading->found[i]->dying ? dying : table;
+
+		to->mounts[to->count++] = loading->found[i];
+	}
+	loading->count = 0;
+	qsort(table->mounts, table->count, sizeof table->mounts[0], by_path);
+	publish(mounts, table);
+	mounts->dying = dying;
+	return BULLA_OK;
+}
+
+static enum bulla_err add_builtins(struct mounts *mounts, struct bulla_call *call)
+{
+	for (size_t i = 0; i < BUILTINS; i++) {
+		struct mount *made;
+
+		if (table_at(mounts->table, bulla_str(builtins[i].path)) != NULL)
+			continue;
+		TRY(make_builtin(mounts, call, i, &made));
+		enum bulla_err err = table_change(mounts, NULL, made);
+
+		if (err != BULLA_OK) {
+			mount_put(made);
+			return err;
+		}
+	}
+	return BULLA_OK;
+}
+
+static enum bulla_err load(struct mounts *mounts, struct bulla_call *call, struct loading *loading)
+{
+	static const uint8_t any_uuid[16];
+	struct store_id id;
+
+	TRY(mount_slot(mounts, any_uuid, &id)); /* for its collection half */
+	TRY(store_scan(mounts->store, call, id.bytes, load_one, loading));
+	TRY(divide(mounts, loading));
+	return add_builtins(mounts, call);
+}
+
+enum bulla_err mounts_load(struct mounts *mounts, struct bulla_call *call)
+{
+	struct loading loading = { .mounts = mounts, .call = call };
+
+	mounts_empty(mounts);
+	pthread_mutex_lock(&mounts->lock);
+	enum bulla_err err = load(mounts, call, &loading);
+
+	pthread_mutex_unlock(&mounts->lock);
+	for (size_t i = 0; i < loading.count; i++)
+		mount_put(loading.found[i]);
+	free(loading.found);
+	if (err != BULLA_OK)
+		mounts_empty(mounts);
+	return err;
+}
+
+/* ---- life ------------------------------------------------------------------ */
+
+enum bulla_err mounts_new(struct store *store, struct seal *seal, struct mounts **out)
+{
+	struct mounts *mounts = calloc(1, sizeof *mounts);
+
+	if (mounts == NULL)
+		return BULLA_E_NO_MEMORY;
+	mounts->store = store;
+	mounts->seal = seal;
+	pthread_mutex_init(&mounts->lock, NULL);
+	*out = mounts;
+	return BULLA_OK;
+}
+
+void mounts_empty(struct mounts *mounts)
+{
+	pthread_mutex_lock(&mounts->lock);
+	publish(mounts, NULL);
+	if (mounts->dying != NULL)
+		table_free(mounts->dying);
+	mounts->dying = NULL;
+	pthread_mutex_unlock(&mounts->lock);
+}
+
+void mounts_free(struct mounts *mounts)
+{
+	if (mounts == NULL)
+		return;
+	mounts_empty(mounts);
+	rcu_drain();
+	pthread_mutex_destroy(&mounts->lock);
+	free(mounts);
+}

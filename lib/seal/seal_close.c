@@ -1,0 +1,52 @@
+/* seal_close.c: owns who holds the seal open, closing it and forgetting its keys. Thread-safe.
+ * A count and not a rwlock: from the moment of closing on nobody new is let in, so holders cannot keep it open for ever. */
+#include "seal/seal_internal.h"
+
+enum bulla_err seal_hold(struct seal *seal)
+{
+	pthread_mutex_lock(&seal->state);
+	bool open = seal->open;
+
+	if (open)
+		seal->holders++;
+	pthread_mutex_unlock(&seal->state);
+	return open ? BULLA_OK : BULLA_E_SEALED;
+}
+
+void seal_release(struct seal *seal)
+{
+	pthread_mutex_lock(&seal->state);
+	if (--seal->holders == 0)
+		pthread_cond_broadcast(&seal->released);
+	pthread_mutex_unlock(&seal->state);
+}
+
+enum bulla_err seal_close(struct seal *seal)
+{
+	pthread_mutex_lock(&seal->operation); /* not while it is being opened */
+	pthread_mutex_lock(&seal->state);
+	bool open = seal->open;
+
+	seal->open = false;
+	atomic_store(&seal->admitted, false);
+	while (seal->holders > 0)
+		pthread_cond_wait(&seal->released, &seal->state);
+	pthread_mutex_unlock(&seal->state);
+	pthread_mutex_unlock(&seal->operation);
+	return open ? BULLA_OK : BULLA_E_SEALED;
+}
+
+void seal_forget(struct seal *seal)
+{
+	pthread_mutex_lock(&seal->operation);
+	pthread_mutex_lock(&seal->keyring);
+	struct barrier_keys *keys = seal->keys;
+
+	rcu_publish(seal->keys, NULL);
+	rcu_wait();
+	barrier_keys_free(keys);
+	seal_key_drop(&seal->root_key);
+	seal->keyring_revision = 0;
+	pthread_mutex_unlock(&seal->keyring);
+	pthread_mutex_unlock(&seal->operation);
+}

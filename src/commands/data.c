@@ -1,0 +1,172 @@
+/* data.c: read, write, list and delete: any path of the API. */
+#include "commands/commands.h"
+#include "commands/output.h"
+#include "commands/values.h"
+
+/* Vault's client takes a 404 for an empty answer, whatever it says, unless it brings data or warnings. */
+static bool is_nothing(const struct cli_answer *answer)
+{
+	if (answer->status != 404 && answer->status != 204)
+		return false;
+	return !json_is_object(json_object_get(answer->doc, "data")) && json_array_size(json_object_get(answer->doc, "warnings")) == 0;
+}
+
+/* GET of a target; CLI_GO_ON when there is an answer to print. */
+static int get(struct cli *cli, const char *verb, const char *path, const char *target, struct cli_answer *answer)
+{
+	const char *what = cli_printf(cli, "Error %s %s", verb, path);
+	int status = cli_send(cli, what, "GET", target, NULL, answer);
+
+	if (status != CLI_GO_ON)
+		return status;
+	if (is_nothing(answer)) {
+		fprintf(stderr, "No value found at %s\n", path);
+		return CLI_SERVER_ERROR;
+	}
+	if (answer->status >= 300 && answer->status != 404)
+		return cli_refused(what, answer);
+	return CLI_GO_ON;
+}
+
+int command_read(int argc, char **argv)
+{
+	static const struct cli_spec spec = {
+		.usage = "read [options] PATH [K=V...]",
+		.about = "  Reads what is at the path; K=V pairs go into the query.\n\n"
+			 "      $ bulla read transit/keys/cards\n",
+		.min_args = 1, .max_args = -1, .has_field = true,
+	};
+	struct cli cli BULLA_CLEANUP(cli_end);
+	struct cli_answer answer BULLA_CLEANUP(cli_answer_clear) = { 0 };
+	int status = cli_begin(&cli, &spec, argc, argv);
+
+	if (status != CLI_GO_ON)
+		return status;
+	json_t *query BULLA_CLEANUP(cli_json_clear) = values_parse(&cli, cli.argc - 1, cli.argv + 1);
+
+	if (query == NULL)
+		return CLI_LOCAL_ERROR;
+	status = get(&cli, "reading", cli.argv[0], cli_target_with(&cli, cli_target(&cli, cli.argv[0]), query), &answer);
+	return status == CLI_GO_ON ? output_answer(&cli, answer.doc) : status;
+}
+
+int command_list(int argc, char **argv)
+{
+	const char *after = NULL;
+	int64_t limit = -1;
+	const struct flag flags[] = {
+		{ "after", FLAG_STRING, &after, "Begin behind this key." },
+		{ "limit", FLAG_INT, &limit, "Give no more keys than this." },
+		{ 0 },
+	};
+	const struct cli_spec spec = {
+		.usage = "list [options] PATH",
+		.about = "  Lists the keys at the path.\n\n"
+			 "      $ bulla list transit/keys\n",
+		.flags = flags, .min_args = 1, .max_args = 1,
+	};
+	struct cli cli BULLA_CLEANUP(cli_end);
+	struct cli_answer answer BULLA_CLEANUP(cli_answer_clear) = { 0 };
+	int status = cli_begin(&cli, &spec, argc, argv);
+
+	if (status != CLI_GO_ON)
+		return status;
+	json_t *query BULLA_CLEANUP(cli_json_clear) = json_object();
+
+	if (after != NULL)
+		json_object_set_new(query, "after", json_string(after));
+	if (limit >= 0)
+		json_object_set_new(query, "limit", json_string(cli_printf(&cli, "%lld", (long long)limit)));
+	json_object_set_new(query, "list", json_string("true"));
+	status = get(&cli, "listing", cli.argv[0], cli_target_with(&cli, cli_target(&cli, cli.argv[0]), query), &answer);
+	if (status != CLI_GO_ON) {
+		if (is_nothing(&answer) && cli_wants_json(&cli))
+			puts("{}");
+		return status;
+	}
+	json_t *keys = json_object_get(output_data(answer.doc), "keys");
+	struct output_table table;
+	json_t *key;
+	size_t i;
+
+	if (cli_wants_json(&cli)) {
+		output_json(&cli, keys, true);
+		return CLI_DONE;
+	}
+	output_warnings(answer.doc);
+	output_table_begin(&table, &cli, 1);
+	output_table_add(&table, "Keys");
+	json_array_foreach(keys, i, key)
+		output_table_add(&table, output_value(&cli, key));
+	output_table_print(&table);
+	return CLI_DONE;
+}
+
+/* An answer without content is told in a sentence. */
+static int print_written(struct cli *cli, const struct cli_answer *answer, const char *sentence)
+{
+	if (json_is_object(answer->doc))
+		return output_answer(cli, answer->doc);
+	if (!cli_wants_json(cli))
+		printf("Success! %s: %s\n", sentence, cli->argv[0]);
+	return CLI_DONE;
+}
+
+int command_write(int argc, char **argv)
+{
+	bool force = false;
+	const struct flag flags[] = {
+		{ "force", FLAG_BOOL, &force, "Write without data. Also: -f." },
+		{ "f", FLAG_BOOL, &force, NULL },
+		{ 0 },
+	};
+	const struct cli_spec spec = {
+		.usage = "write [options] PATH [DATA K=V...]",
+		.about = "  Writes data to the path and prints the answer.\n"
+			 "  K=V is a value, K=@FILE the contents of a file, K=- standard input (the way for what nobody else should see);\n"
+			 "  @FILE or - alone is a JSON object.\n\n"
+			 "      $ bulla write -f transit/keys/cards\n"
+			 "      $ base64 <card | bulla write -field=ciphertext transit/encrypt/cards plaintext=-\n",
+		.flags = flags, .min_args = 1, .max_args = -1, .has_field = true,
+	};
+	struct cli cli BULLA_CLEANUP(cli_end);
+	struct cli_answer answer BULLA_CLEANUP(cli_answer_clear) = { 0 };
+	int status = cli_begin(&cli, &spec, argc, argv);
+
+	if (status != CLI_GO_ON)
+		return status;
+	if (cli.argc == 1 && !force) {
+		fputs("Must supply data or use -force\n", stderr);
+		return CLI_LOCAL_ERROR;
+	}
+	json_t *data BULLA_CLEANUP(cli_json_clear) = values_parse(&cli, cli.argc - 1, cli.argv + 1);
+
+	if (data == NULL)
+		return CLI_LOCAL_ERROR;
+	status = cli_call(&cli, cli_printf(&cli, "Error writing data to %s", cli.argv[0]), "PUT", cli_target(&cli, cli.argv[0]),
+			  cli.argc == 1 ? json_null() : data, &answer);
+	return status == CLI_GO_ON ? print_written(&cli, &answer, "Data written to") : status;
+}
+
+int command_delete(int argc, char **argv)
+{
+	static const struct cli_spec spec = {
+		.usage = "delete [options] PATH [K=V...]",
+		.about = "  Deletes what is at the path.\n\n"
+			 "      $ bulla delete transit/keys/cards\n",
+		.min_args = 1, .max_args = -1, .has_field = true,
+	};
+	struct cli cli BULLA_CLEANUP(cli_end);
+	struct cli_answer answer BULLA_CLEANUP(cli_answer_clear) = { 0 };
+	int status = cli_begin(&cli, &spec, argc, argv);
+
+	if (status != CLI_GO_ON)
+		return status;
+	json_t *query BULLA_CLEANUP(cli_json_clear) = values_parse(&cli, cli.argc - 1, cli.argv + 1);
+
+	if (query == NULL)
+		return CLI_LOCAL_ERROR;
+	status = cli_call(&cli, cli_printf(&cli, "Error deleting %s", cli.argv[0]), "DELETE",
+			  cli_target_with(&cli, cli_target(&cli, cli.argv[0]), query), NULL, &answer);
+	return status == CLI_GO_ON ? print_written(&cli, &answer, "Data deleted (if it existed) at") : status;
+}

@@ -1,0 +1,186 @@
+/* flags.c: owns the parsing of flags and the printing of durations. No state: any thread. */
+#include "commands/flags.h"
+
+#include "request/fields.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct flag *find(const struct flag *const *tables, const char *name, size_t len)
+{
+	for (; *tables != NULL; tables++)
+		for (const struct flag *flag = *tables; flag->name != NULL; flag++)
+			if (strlen(flag->name) == len && strncmp(flag->name, name, len) == 0)
+				return flag;
+	return NULL;
+}
+
+bool flags_parse_bool(const char *text, bool *out)
+{
+	static const char *const yes[] = { "1", "t", "T", "true", "TRUE", "True" };
+	static const char *const no[] = { "0", "f", "F", "false", "FALSE", "False" };
+
+	for (size_t i = 0; i < sizeof yes / sizeof yes[0]; i++) {
+		if (strcmp(text, yes[i]) == 0 || strcmp(text, no[i]) == 0) {
+			*out = strcmp(text, yes[i]) == 0;
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool parse_int(const char *text, int64_t *out)
+{
+	char *end;
+
+	errno = 0;
+	long long value = strtoll(text, &end, 10);
+
+	if (errno != 0 || end == text || *end != '\0')
+		return false;
+	*out = value;
+	return true;
+}
+
+void duration_print(int64_t seconds, char text[DURATION_TEXT_MAX])
+{
+	long long s = seconds;
+
+	if (s >= 3600)
+		snprintf(text, DURATION_TEXT_MAX, "%lldh%lldm%llds", s / 3600, s / 60 % 60, s % 60);
+	else if (s >= 60)
+		snprintf(text, DURATION_TEXT_MAX, "%lldm%llds", s / 60, s % 60);
+	else
+		snprintf(text, DURATION_TEXT_MAX, "%llds", s);
+}
+
+static void drop_end(char *text, const char *end, size_t keep)
+{
+	size_t len = strlen(text), n = strlen(end);
+
+	if (len > n && strcmp(text + len - n, end) == 0)
+		text[len - n + keep] = '\0';
+}
+
+void duration_print_short(int64_t seconds, char text[DURATION_TEXT_MAX])
+{
+	duration_print(seconds, text);
+	drop_end(text, "m0s", 1);
+	drop_end(text, "h0m", 1);
+}
+
+static bool add_to_list(const struct flag *flag, const char *value)
+{
+	struct flag_list *list = flag->value;
+
+	if (list->count == FLAG_LIST_MAX) {
+		fprintf(stderr, "flag -%s is given more than %d times\n", flag->name, FLAG_LIST_MAX);
+		return false;
+	}
+	if (flag->kind == FLAG_PAIRS && strchr(value, '=') == NULL) {
+		fprintf(stderr, "invalid value \"%s\" for flag -%s: missing = in KV pair: %s\n", value, flag->name, value);
+		return false;
+	}
+	list->items[list->count++] = value;
+	return true;
+}
+
+static bool set_duration(const struct flag *flag, const char *value)
+{
+	struct bulla_call call = { .arena = bulla_arena_new(256) };
+	bool good = call.arena != NULL && duration_parse(&call, bulla_str(value), flag->value) == BULLA_OK;
+
+	if (!good)
+		fprintf(stderr, "invalid value \"%s\" for flag -%s: %.*s\n", value, flag->name, (int)call.detail.len,
+			(const char *)call.detail.ptr);
+	bulla_arena_free(call.arena);
+	return good;
+}
+
+static bool set(const struct flag *flag, const char *value)
+{
+	bool good = true;
+
+	switch (flag->kind) {
+	case FLAG_STRING:
+		*(const char **)flag->value = value;
+		break;
+	case FLAG_BOOL:
+		good = flags_parse_bool(value, flag->value);
+		break;
+	case FLAG_INT:
+		good = parse_int(value, flag->value);
+		break;
+	case FLAG_DURATION:
+		return set_duration(flag, value);
+	case FLAG_LIST:
+	case FLAG_PAIRS:
+		return add_to_list(flag, value);
+	}
+	if (!good)
+		fprintf(stderr, "invalid value \"%s\" for flag -%s\n", value, flag->name);
+	return good;
+}
+
+static bool is_help(const char *name)
+{
+	return strcmp(name, "h") == 0 || strcmp(name, "help") == 0;
+}
+
+enum flags_result flags_parse(const struct flag *const *tables, int argc, char **argv, int *rest)
+{
+	int i = 1;
+
+	for (; i < argc; i++) {
+		const char *name = argv[i];
+
+		if (name[0] != '-' || name[1] == '\0')
+			break;
+		name += name[1] == '-' ? 2 : 1;
+		if (*name == '\0') { /* "--" */
+			i++;
+			break;
+		}
+		const char *equals = strchr(name, '=');
+		size_t len = equals != NULL ? (size_t)(equals - name) : strlen(name);
+		const struct flag *flag = find(tables, name, len);
+
+		if (flag == NULL && is_help(name))
+			return FLAGS_HELP;
+		if (flag == NULL) {
+			fprintf(stderr, "flag provided but not defined: -%.*s\n", (int)len, name);
+			return FLAGS_WRONG;
+		}
+		const char *value = equals != NULL ? equals + 1 : flag->kind == FLAG_BOOL ? "true" : NULL;
+
+		if (value == NULL && i + 1 < argc)
+			value = argv[++i];
+		if (value == NULL) {
+			fprintf(stderr, "flag needs an argument: -%s\n", flag->name);
+			return FLAGS_WRONG;
+		}
+		if (!set(flag, value))
+			return FLAGS_WRONG;
+	}
+	*rest = i;
+	return FLAGS_OK;
+}
+
+void flags_print(FILE *stream, const char *title, const struct flag *table)
+{
+	static const char *const forms[] = {
+		[FLAG_STRING] = "=<string>", [FLAG_BOOL] = "", [FLAG_INT] = "=<int>", [FLAG_DURATION] = "=<duration>",
+		[FLAG_LIST] = "=<string>", [FLAG_PAIRS] = "=<key=value>",
+	};
+	bool first = true;
+
+	for (; table->name != NULL; table++) {
+		if (table->help == NULL)
+			continue;
+		if (first)
+			fprintf(stream, "\n%s:\n", title);
+		first = false;
+		fprintf(stream, "\n  -%s%s\n      %s\n", table->name, forms[table->kind], table->help);
+	}
+}

@@ -1,0 +1,52 @@
+/* flags.h: command lines as Vault's: "-name=value", "-name value", a bool's "-name" or "-name=false", "--" and one or two
+ * dashes alike. Flags come before the other arguments. Flag tables are const arrays, ended by a row without a name. */
+#ifndef BULLA_COMMANDS_FLAGS_H
+#define BULLA_COMMANDS_FLAGS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+enum flag_kind {
+	FLAG_STRING,   /* value: const char ** */
+	FLAG_BOOL,     /* bool * */
+	FLAG_INT,      /* int64_t * */
+	FLAG_DURATION, /* int64_t *, in seconds: "90", "90s", "1h30m", "2d" */
+	FLAG_LIST,     /* struct flag_list *: may be given many times */
+	FLAG_PAIRS,    /* the same, each "key=value" */
+};
+
+#define FLAG_LIST_MAX 64
+
+struct flag_list {
+	const char *items[FLAG_LIST_MAX];
+	size_t count;
+};
+
+struct flag {
+	const char *name; /* without dashes */
+	enum flag_kind kind;
+	void *value;      /* left as it is when the flag is not given */
+	const char *help; /* one line; NULL: not shown */
+};
+
+enum flags_result { FLAGS_OK, FLAGS_HELP, FLAGS_WRONG };
+
+/* Parses argv[1..] by the tables (a NULL ends the list of them). *rest gets the index of the first other argument. A mistake is
+ * told on stderr. Values point into argv. bulla_memory_init must have been called. */
+enum flags_result flags_parse(const struct flag *const *tables, int argc, char **argv, int *rest);
+
+/* Prints one table's flags with their help. */
+void flags_print(FILE *stream, const char *title, const struct flag *table);
+
+/* "1", "true", "T" ... as Go takes them. False: neither true nor false. */
+bool flags_parse_bool(const char *text, bool *out);
+
+#define DURATION_TEXT_MAX 32
+/* "1h0m0s", as Go prints it. */
+void duration_print(int64_t seconds, char text[DURATION_TEXT_MAX]);
+/* "1h", without the parts that are zero at the end, as Vault's tables have it. */
+void duration_print_short(int64_t seconds, char text[DURATION_TEXT_MAX]);
+
+#endif

@@ -1,0 +1,262 @@
+/* secrets.c: secrets enable, disable, list and tune: the mounts of the server. */
+#include "commands/commands.h"
+#include "commands/output.h"
+#include "commands/values.h"
+
+#include <stdlib.h>
+
+/* What enable and tune have in common; -1, NULL: not given. */
+struct mount_flags {
+	const char *description, *listing_visibility;
+	int64_t default_ttl_s, max_ttl_s;
+	bool force_no_cache;
+	struct flag_list options, audit_request, audit_response, passthrough, allowed;
+};
+
+#define MOUNT_FLAGS_NONE { .default_ttl_s = -1, .max_ttl_s = -1 }
+#define MOUNT_FLAG_ROWS(m) \
+	{ "description", FLAG_STRING, &(m).description, "What the engine is for." }, \
+	{ "default-lease-ttl", FLAG_DURATION, &(m).default_ttl_s, "Default lease time." }, \
+	{ "max-lease-ttl", FLAG_DURATION, &(m).max_ttl_s, "Longest lease time." }, \
+	{ "options", FLAG_PAIRS, &(m).options, "An option of the engine; may be given many times." }, \
+	{ "listing-visibility", FLAG_STRING, &(m).listing_visibility, "\"unauth\" or \"hidden\"." }, \
+	{ "audit-non-hmac-request-keys", FLAG_LIST, &(m).audit_request, "A request field that the audit log shows in clear." }, \
+	{ "audit-non-hmac-response-keys", FLAG_LIST, &(m).audit_response, "A response field that the audit log shows in clear." }, \
+	{ "passthrough-request-headers", FLAG_LIST, &(m).passthrough, "A request header that the engine is given." }, \
+	{ "allowed-response-headers", FLAG_LIST, &(m).allowed, "A response header that the engine may set." }
+
+/* Adds the member unless there is none; takes over the reference. */
+static void set_unless_null(json_t *object, const char *name, json_t *value)
+{
+	if (value != NULL)
+		json_object_set_new(object, name, value);
+}
+
+static void set_duration(struct cli *cli, json_t *object, const char *name, int64_t seconds)
+{
+	char text[DURATION_TEXT_MAX];
+
+	if (seconds < 0)
+		return;
+	duration_print(seconds, text);
+	json_object_set_new(object, name, json_string(cli_printf(cli, "%s", text)));
+}
+
+/* The members that enable has in "config" and tune at the top. */
+static void set_config(struct cli *cli, json_t *object, const struct mount_flags *m)
+{
+	set_duration(cli, object, "default_lease_ttl", m->default_ttl_s);
+	set_duration(cli, object, "max_lease_ttl", m->max_ttl_s);
+	if (m->listing_visibility != NULL)
+		json_object_set_new(object, "listing_visibility", json_string(m->listing_visibility));
+	set_unless_null(object, "audit_non_hmac_request_keys", values_of_list(&m->audit_request));
+	set_unless_null(object, "audit_non_hmac_response_keys", values_of_list(&m->audit_response));
+	set_unless_null(object, "passthrough_request_headers", values_of_list(&m->passthrough));
+	set_unless_null(object, "allowed_response_headers", values_of_list(&m->allowed));
+}
+
+static int secrets_enable(int argc, char **argv)
+{
+	struct mount_flags m = MOUNT_FLAGS_NONE;
+	const char *path = NULL;
+	bool local = false, seal_wrap = false, external_entropy = false;
+	int64_t version = -1;
+	const struct flag flags[] = {
+		{ "path", FLAG_STRING, &path, "Where the engine answers; its type if not given." },
+		MOUNT_FLAG_ROWS(m),
+		{ "force-no-cache", FLAG_BOOL, &m.force_no_cache, "Keep no cache." },
+		{ "local", FLAG_BOOL, &local, "Mark as local." },
+		{ "seal-wrap", FLAG_BOOL, &seal_wrap, "Mark as seal-wrapped." },
+		{ "external-entropy-access", FLAG_BOOL, &external_entropy, NULL },
+		{ "version", FLAG_INT, &version, NULL },
+		{ 0 },
+	};
+	const struct cli_spec spec = {
+		.usage = "secrets enable [options] TYPE",
+		.about = "  Enables an engine.\n\n      $ bulla secrets enable -path=cards transit\n",
+		.flags = flags, .min_args = 1, .max_args = 1, .no_format = true,
+	};
+	struct cli cli BULLA_CLEANUP(cli_end);
+	struct cli_answer answer BULLA_CLEANUP(cli_answer_clear) = { 0 };
+	int status = cli_begin(&cli, &spec, argc, argv);
+
+	if (status != CLI_GO_ON)
+		return status;
+	const char *type = cli.argv[0], *mount = cli_mount_path(&cli, path != NULL ? path : type);
+	json_t *options = values_of_pairs(&cli, &m.options);
+
+	if (version >= 0) {
+		options = options != NULL ? options : json_object();
+		json_object_set_new(options, "version", json_string(cli_printf(&cli, "%lld", (long long)version)));
+	}
+	json_t *body BULLA_CLEANUP(cli_json_clear) = json_pack("{s:s, s:s, s:{s:b}, s:b, s:b, s:b, s:o*}", "type", type,
+		"description", m.description != NULL ? m.description : "", "config", "force_no_cache", (int)m.force_no_cache,
+		"local", (int)local, "seal_wrap", (int)seal_wrap, "external_entropy_access", (int)external_entropy, "options", options);
+
+	if (body == NULL) {
+		fputs("An argument is not UTF-8\n", stderr);
+		return CLI_LOCAL_ERROR;
+	}
+	set_config(&cli, json_object_get(body, "config"), &m);
+	const char *target = cli_target(&cli, cli_printf(&cli, "sys/mounts/%.*s", (int)strlen(mount) - 1, mount));
+
+	status = cli_call(&cli, "Error enabling", "POST", target, body, &answer);
+	if (status != CLI_GO_ON)
+		return status;
+	printf("Success! Enabled the %s secrets engine at: %s\n", type, mount);
+	return CLI_DONE;
+}
+
+static int secrets_disable(int argc, char **argv)
+{
+	static const struct cli_spec spec = {
+		.usage = "secrets disable [options] PATH",
+		.about = "  Disables the engine at PATH and destroys all its keys. There is no way back.\n",
+		.min_args = 1, .max_args = 1, .no_format = true,
+	};
+	struct cli cli BULLA_CLEANUP(cli_end);
+	struct cli_answer answer BULLA_CLEANUP(cli_answer_clear) = { 0 };
+	int status = cli_begin(&cli, &spec, argc, argv);
+
+	if (status != CLI_GO_ON)
+		return status;
+	const char *mount = cli_mount_path(&cli, cli.argv[0]);
+	const char *target = cli_target(&cli, cli_printf(&cli, "sys/mounts/%.*s", (int)strlen(mount) - 1, mount));
+
+	status = cli_call(&cli, cli_printf(&cli, "Error disabling secrets engine at %s", mount), "DELETE", target, NULL, &answer);
+	if (status != CLI_GO_ON)
+		return status;
+	printf("Success! Disabled the secrets engine (if it existed) at: %s\n", mount);
+	return CLI_DONE;
+}
+
+static int secrets_tune(int argc, char **argv)
+{
+	struct mount_flags m = MOUNT_FLAGS_NONE;
+	const struct flag flags[] = { MOUNT_FLAG_ROWS(m), { 0 } };
+	const struct cli_spec spec = {
+		.usage = "secrets tune [options] PATH",
+		.about = "  Changes the settings of the engine at PATH.\n",
+		.flags = flags, .min_args = 1, .max_args = 1, .no_format = true,
+	};
+	struct cli cli BULLA_CLEANUP(cli_end);
+	struct cli_answer answer BULLA_CLEANUP(cli_answer_clear) = { 0 };
+	int status = cli_begin(&cli, &spec, argc, argv);
+
+	if (status != CLI_GO_ON)
+		return status;
+	json_t *body BULLA_CLEANUP(cli_json_clear) = json_object(), *options = values_of_pairs(&cli, &m.options);
+	const char *mount = cli_mount_path(&cli, cli.argv[0]);
+
+	set_config(&cli, body, &m);
+	if (m.description != NULL)
+		json_object_set_new(body, "description", json_string(m.description));
+	set_unless_null(body, "options", options);
+	status = cli_call(&cli, cli_printf(&cli, "Error tuning secrets engine %s", mount), "POST",
+			  cli_target(&cli, cli_printf(&cli, "sys/mounts/%stune", mount)), body, &answer);
+	if (status != CLI_GO_ON)
+		return status;
+	printf("Success! Tuned the secrets engine at: %s\n", mount);
+	return CLI_DONE;
+}
+
+/* A lease time of a mount: the server's own when it has none. */
+static const char *lease(struct cli *cli, json_t *mount, const char *name)
+{
+	const char *type = json_string_value(json_object_get(mount, "type"));
+	json_t *seconds = json_object_get(json_object_get(mount, "config"), name);
+
+	if (type != NULL && (strcmp(type, "system") == 0 || strcmp(type, "cubbyhole") == 0))
+		return "n/a";
+	return json_integer_value(seconds) == 0 ? "system" : output_value(cli, seconds);
+}
+
+static void add_mount(struct output_table *table, const char *path, json_t *mount, bool detailed)
+{
+	struct cli *cli = table->cli;
+	json_t *options = json_object_get(mount, "options");
+
+	output_table_add(table, path);
+	output_table_add(table, json_string_value(json_object_get(mount, "type")));
+	output_table_add(table, json_string_value(json_object_get(mount, "accessor")));
+	if (detailed) {
+		output_table_add(table, lease(cli, mount, "default_lease_ttl"));
+		output_table_add(table, lease(cli, mount, "max_lease_ttl"));
+		output_table_add(table, output_value(cli, json_object_get(json_object_get(mount, "config"), "force_no_cache")));
+		output_table_add(table, json_is_true(json_object_get(mount, "local")) ? "local" : "replicated");
+		output_table_add(table, output_value(cli, json_object_get(mount, "seal_wrap")));
+		output_table_add(table, json_is_object(options) ? output_value(cli, options) : "map[]");
+	}
+	output_table_add(table, json_string_value(json_object_get(mount, "description")));
+	if (detailed)
+		output_table_add(table, json_string_value(json_object_get(mount, "uuid")));
+}
+
+static int compare_paths(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static void print_mounts(struct cli *cli, json_t *mounts, bool detailed)
+{
+	static const char *const heads[] = { "Path", "Type", "Accessor", "Default TTL", "Max TTL", "Force No Cache", "Replication",
+					     "Seal Wrap", "Options", "Description", "UUID" };
+	const size_t brief_end = 3, description = 9, all = sizeof heads / sizeof heads[0];
+	size_t count = 0;
+	const char *path, **paths = bulla_arena_alloc(cli->arena, json_object_size(mounts) * sizeof *paths);
+	struct output_table table;
+	json_t *mount;
+
+	if (paths == NULL)
+		cli_out_of_memory();
+	json_object_foreach(mounts, path, mount)
+		paths[count++] = path;
+	qsort(paths, count, sizeof *paths, compare_paths);
+	output_table_begin(&table, cli, detailed ? all : brief_end + 1);
+	for (size_t i = 0; i < all; i++)
+		if (detailed || i < brief_end || i == description)
+			output_table_add(&table, heads[i]);
+	for (size_t i = 0; i < count; i++)
+		add_mount(&table, paths[i], json_object_get(mounts, paths[i]), detailed);
+	output_table_print(&table);
+}
+
+static int secrets_list(int argc, char **argv)
+{
+	bool detailed = false;
+	const struct flag flags[] = {
+		{ "detailed", FLAG_BOOL, &detailed, "Print all settings." },
+		{ 0 },
+	};
+	const struct cli_spec spec = {
+		.usage = "secrets list [options]",
+		.about = "  Lists the enabled engines.\n",
+		.flags = flags,
+	};
+	struct cli cli BULLA_CLEANUP(cli_end);
+	struct cli_answer answer BULLA_CLEANUP(cli_answer_clear) = { 0 };
+	int status = cli_begin(&cli, &spec, argc, argv);
+
+	if (status == CLI_GO_ON)
+		status = cli_call(&cli, "Error listing secrets engines", "GET", "/v1/sys/mounts", NULL, &answer);
+	if (status != CLI_GO_ON)
+		return status;
+	if (cli_wants_json(&cli))
+		output_json(&cli, output_data(answer.doc), true);
+	else
+		print_mounts(&cli, output_data(answer.doc), detailed);
+	return CLI_DONE;
+}
+
+int command_secrets(int argc, char **argv)
+{
+	static const struct command rows[] = {
+		{ "disable", secrets_disable, "Disable an engine and destroy its keys" },
+		{ "enable", secrets_enable, "Enable an engine" },
+		{ "list", secrets_list, "List the enabled engines" },
+		{ "tune", secrets_tune, "Change an engine's settings" },
+		{ 0 },
+	};
+
+	return commands_run("bulla secrets", rows, argc, argv);
+}

@@ -1,0 +1,20 @@
+/* envelope.h: the JSON around what handlers print, and around errors. */
+#ifndef BULLA_HTTP_ENVELOPE_H
+#define BULLA_HTTP_ENVELOPE_H
+
+#include "request/exchange.h"
+
+/* Prints everything up to the value of "data", which is printed next (or nothing is: envelope_end makes it null).
+ * NO_RANDOM: no request id. */
+BULLA_MUST_USE enum bulla_err envelope_begin(struct out *body);
+
+/* data_at: body->len as envelope_begin left it. auth: empty is null. mirror: the members of data stand at the top, too. */
+void envelope_end(struct out *body, size_t data_at, const struct out *auth, const struct bulla_warning *warnings, bool mirror);
+
+/* The body of an error reply: {"errors":[...]}, by the style of its row. STYLE_NOBODY prints nothing. */
+void envelope_error(struct out *body, const struct bulla_err_row *row, struct bulla_bytes text);
+
+/* The body of a redirect for GET and HEAD, as Go's http package has it. */
+void envelope_redirect(struct out *body, struct bulla_bytes location);
+
+#endif

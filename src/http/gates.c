@@ -1,0 +1,328 @@
+/* gates.c: what a request passes before its handler: target, method, body, namespace, seal, token, capability, operation; in
+ * the peer's order, for which refusal comes first can be seen. Stateless: any thread. */
+#include "http/gates.h"
+
+#include <strings.h>
+
+#include "http/target.h"
+#include "request/form.h"
+
+/* Reading more than this takes longer than a loop may stand still. */
+#define LOOP_MAX_BODY 65536
+
+/* Go's strconv.ParseBool. */
+static enum bulla_err parse_bool(struct bulla_bytes text, bool *out)
+{
+	struct json value = { .type = JSON_STRING, .text = text };
+
+	if (text.len == 0 || field_bool(&value, out) != BULLA_OK)
+		return BULLA_E_EMPTY_400;
+	return BULLA_OK;
+}
+
+/* Of a query: the first value of name; empty: absent. */
+static struct bulla_bytes query_first(const struct json *query, const char *name)
+{
+	const struct json *value = json_get(query, name);
+
+	if (value != NULL && value->type == JSON_ARRAY)
+		value = value->first;
+	return value != NULL ? value->text : (struct bulla_bytes){ 0 };
+}
+
+/* The query as a document: without what is no parameter of an endpoint. */
+static enum bulla_err query_document(struct exchange *x, bool folded)
+{
+	struct json *doc = bulla_arena_alloc(x->call->arena, sizeof *doc);
+	struct json **end;
+
+	if (doc == NULL)
+		return BULLA_E_NO_MEMORY;
+	doc->type = JSON_OBJECT;
+	end = &doc->first;
+	for (const struct json *v = x->query->first; v != NULL; v = v->next) {
+		if (bulla_is(v->name, "help") || (folded && (bulla_is(v->name, "list") || bulla_is(v->name, "scan"))))
+			continue;
+		*end = bulla_arena_alloc(x->call->arena, sizeof **end);
+		if (*end == NULL)
+			return BULLA_E_NO_MEMORY;
+		**end = *v;
+		(*end)->next = NULL;
+		end = &(*end)->next;
+		doc->count++;
+	}
+	x->doc = doc->count > 0 ? doc : NULL;
+	return BULLA_OK;
+}
+
+static enum bulla_err add_slash(struct exchange *x)
+{
+	if (x->path.len > 0 && x->path.ptr[x->path.len - 1] == '/')
+		return BULLA_OK;
+	uint8_t *path = bulla_arena_alloc(x->call->arena, x->path.len + 1);
+
+	if (path == NULL)
+		return BULLA_E_NO_MEMORY;
+	if (x->path.len > 0)
+		memcpy(path, x->path.ptr, x->path.len);
+	path[x->path.len] = '/';
+	x->path = bulla_mem(path, x->path.len + 1);
+	return BULLA_OK;
+}
+
+/* GET with ?list=true is LIST, with ?scan=true SCAN; PUT is POST. */
+static enum bulla_err fold_method(struct exchange *x)
+{
+	static const struct {
+		const char *name;
+		enum method method;
+	} folds[] = { { "list", METHOD_LIST }, { "scan", METHOD_SCAN } };
+	bool get = x->method == METHOD_GET, yes, folded = false;
+
+	if (x->method == METHOD_PUT)
+		x->method = METHOD_POST;
+	for (size_t i = 0; get && x->query != NULL && i < 2; i++) {
+		struct bulla_bytes text = query_first(x->query, folds[i].name);
+
+		if (text.len == 0)
+			continue;
+		TRY(parse_bool(text, &yes));
+		if (yes) {
+			x->method = folds[i].method;
+			folded = true;
+		}
+	}
+	if (x->method == METHOD_LIST || x->method == METHOD_SCAN)
+		TRY(add_slash(x));
+	if (x->query != NULL && x->method != METHOD_POST && x->method != METHOD_PATCH)
+		TRY(query_document(x, folded));
+	return BULLA_OK;
+}
+
+/* sys/ paths that the peer answers before its engines: by this very path. */
+static void find_edge(struct passage *p)
+{
+	struct exchange *x = &p->x;
+
+	if (x->path.len < 4 || memcmp(x->path.ptr, "sys/", 4) != 0)
+		return;
+	const struct route_path *path =
+		routes_find(BULLA_MOUNT_SYSTEM, bulla_mem(x->path.ptr + 4, x->path.len - 4), x->params);
+
+	if (path != NULL && (path->flags & ROUTE_EDGE) != 0)
+		p->path = path;
+}
+
+/* The type of a Content-Type, without its parameters. */
+static struct bulla_bytes media_type(struct bulla_bytes header)
+{
+	const uint8_t *cut = header.len > 0 ? memchr(header.ptr, ';', header.len) : NULL;
+
+	if (cut != NULL)
+		header.len = (size_t)(cut - header.ptr);
+	while (header.len > 0 && header.ptr[0] == ' ')
+		header = bulla_mem(header.ptr + 1, header.len - 1);
+	while (header.len > 0 && header.ptr[header.len - 1] == ' ')
+		header.len--;
+	return header;
+}
+
+static bool is_media(struct bulla_bytes type, const char *name)
+{
+	return type.len == strlen(name) && strncasecmp((const char *)type.ptr, name, type.len) == 0;
+}
+
+/* The method as such: what no path takes. */
+static enum bulla_err gate_method(struct passage *p)
+{
+	struct exchange *x = &p->x;
+
+	if (x->method == METHOD_UNKNOWN || (p->path != NULL && p->path->rows[x->method] == NULL))
+		return BULLA_E_METHOD_NOT_ALLOWED;
+	if (x->method == METHOD_OPTIONS)
+		return bulla_fail(x->call, BULLA_E_BAD_REQUEST, "cannot handle internal-only request operation");
+	if (x->method != METHOD_PATCH)
+		return BULLA_OK;
+	struct bulla_bytes type = media_type(x->request->content_type);
+
+	if (type.len == 0)
+		return bulla_fail(x->call, BULLA_E_BAD_REQUEST, "mime: no media type");
+	if (!is_media(type, "application/merge-patch+json"))
+		return bulla_fail(x->call, BULLA_E_MEDIA_TYPE,
+				  "PATCH requires Content-Type of application/merge-patch+json, provided %.*s", (int)type.len,
+				  (const char *)type.ptr);
+	return BULLA_OK;
+}
+
+/* Forms are what says so and does not look like JSON: curl -d sends JSON under that name. */
+static bool is_form(const struct request *request)
+{
+	if (!is_media(media_type(request->content_type), "application/x-www-form-urlencoded"))
+		return false;
+	for (size_t i = 0; i < request->body_len; i++)
+		if (strchr(" \t\r\n", request->body[i]) == NULL || request->body[i] == 0)
+			return request->body[i] != '{' && request->body[i] != '[';
+	return false;
+}
+
+/* The body, where the method has one: a document or nothing. */
+static enum bulla_err gate_body(struct passage *p)
+{
+	struct exchange *x = &p->x;
+	const struct request *request = x->request;
+	struct json *doc = NULL;
+
+	if (x->method != METHOD_POST && x->method != METHOD_PATCH)
+		return BULLA_OK;
+	if (request->body_too_large)
+		return BULLA_E_TOO_LARGE;
+	if (request->body_len == 0)
+		return BULLA_OK;
+	enum bulla_err err = is_form(request)
+		? form_parse(x->call, bulla_mem(request->body, request->body_len), true, &doc)
+		: json_parse_body(x->call, request->body, request->body_len, &doc);
+
+	if (err == BULLA_E_BAD_REQUEST)
+		return bulla_fail(x->call, BULLA_E_BAD_REQUEST, "error parsing form data");
+	x->doc = doc;
+	return err;
+}
+
+/* There is the root namespace only. */
+static enum bulla_err gate_namespace(struct passage *p)
+{
+	struct bulla_bytes ns = p->x.request->namespace;
+
+	while (ns.len > 0 && ns.ptr[0] == '/')
+		ns = bulla_mem(ns.ptr + 1, ns.len - 1);
+	while (ns.len > 0 && ns.ptr[ns.len - 1] == '/')
+		ns.len--;
+	if (ns.len == 0 || bulla_is(ns, "root"))
+		return BULLA_OK;
+	if (p->path == NULL)
+		return BULLA_E_NO_NAMESPACE;
+	if ((p->path->flags & ROUTE_ANY_NAMESPACE) != 0)
+		return BULLA_OK;
+	return bulla_fail(p->x.call, BULLA_E_BAD_REQUEST, "operation unavailable in namespaces");
+}
+
+static enum bulla_err gate_seal(struct passage *p)
+{
+	if (p->path != NULL && (p->path->flags & ROUTE_WHILE_SEALED) != 0)
+		return BULLA_OK;
+	return bulla_is_sealed(p->x.engine) ? BULLA_E_SEALED : BULLA_OK;
+}
+
+static enum bulla_err gate_slash(struct passage *p)
+{
+	const struct exchange *x = &p->x;
+
+	if (x->method != METHOD_POST && x->method != METHOD_PATCH)
+		return BULLA_OK;
+	if (x->path.len == 0 || x->path.ptr[x->path.len - 1] != '/')
+		return BULLA_OK;
+	return bulla_fail(x->call, BULLA_E_BAD_REQUEST, "cannot write to a path ending in '/'");
+}
+
+/* Mount and path; that one of them is missing is said only to who may know. */
+static void find_route(struct passage *p)
+{
+	struct exchange *x = &p->x;
+
+	if (p->path == NULL) {
+		x->mount = bulla_mount_find(x->engine, x->path, &p->rest);
+		if (x->mount != NULL)
+			p->path = routes_find(x->mount->kind, p->rest, x->params);
+	}
+	if (p->path != NULL)
+		x->route = p->path->rows[x->method];
+}
+
+static enum bulla_err gate_token(struct passage *p)
+{
+	struct exchange *x = &p->x;
+	unsigned flags = x->route != NULL ? x->route->flags : p->path != NULL ? p->path->flags : 0;
+
+	if ((flags & ROUTE_NO_TOKEN) != 0)
+		return BULLA_OK;
+	TRY(bulla_authenticate(x->engine, x->call, x->request->token));
+	if ((flags & ROUTE_TOKEN_ONLY) != 0)
+		return BULLA_OK;
+	enum bulla_capability need = routes_capability(x->method);
+
+	if (x->route != NULL && x->route->exists != NULL && !x->call->token->root) {
+		bool exists = false;
+
+		TRY(x->route->exists(x, &exists));
+		if (!exists && x->route->need == BULLA_CAN_CREATE)
+			need = BULLA_CAN_CREATE;
+	}
+	return bulla_authorise(x->engine, x->call, need, (flags & ROUTE_SUDO) != 0, x->path);
+}
+
+/* What can be answered at all: 404 and 405. */
+static enum bulla_err gate_operation(struct passage *p)
+{
+	struct exchange *x = &p->x;
+
+	if (x->mount == NULL && p->path == NULL)
+		return bulla_fail(x->call, BULLA_E_NO_ROUTE, "no handler for route \"%.*s\". route entry not found.",
+				  (int)x->path.len, (const char *)x->path.ptr);
+	if (p->path == NULL)
+		return BULLA_E_UNSUPPORTED_PATH;
+	return x->route != NULL ? BULLA_OK : BULLA_E_UNSUPPORTED_METHOD;
+}
+
+/* How long the reply's wrapping is to live; 0: none was asked for. */
+static enum bulla_err gate_wrap_ttl(struct passage *p)
+{
+	struct exchange *x = &p->x;
+
+	if (x->request->wrap_ttl.len == 0 || p->path != NULL)
+		return BULLA_OK;
+	if (duration_parse(x->call, x->request->wrap_ttl, &p->wrap_ttl_s) != BULLA_OK)
+		return bulla_fail(x->call, BULLA_E_BAD_REQUEST, "error parsing X-Vault-Wrap-TTL header: %.*s",
+				  (int)x->call->detail.len, (const char *)x->call->detail.ptr);
+	if (p->wrap_ttl_s < 0)
+		return bulla_fail(x->call, BULLA_E_BAD_REQUEST,
+				  "error parsing X-Vault-Wrap-TTL header: requested wrap ttl cannot be negative");
+	return BULLA_OK;
+}
+
+/* A secret that was asked for in a wrapping must not go out without one. */
+static enum bulla_err gate_wrapping(struct passage *p)
+{
+	if (p->wrap_ttl_s == 0)
+		return BULLA_OK;
+	return bulla_fail(p->x.call, BULLA_E_BAD_REQUEST, "response wrapping is not supported: the request was refused");
+}
+
+enum bulla_err gates_pass(struct passage *p)
+{
+	struct exchange *x = &p->x;
+	struct target target;
+
+	if (!x->call->may_block && x->request->body_len > LOOP_MAX_BODY)
+		return BULLA_E_MUST_BLOCK;
+	TRY(target_decode(x->call, x->request->target, &target));
+	if (target.location.len > 0) {
+		p->reply->location = target.location;
+		return BULLA_OK;
+	}
+	x->path = target.path;
+	x->query = target.query;
+	TRY(fold_method(x));
+	find_edge(p);
+	TRY(gate_method(p));
+	TRY(gate_body(p));
+	TRY(gate_wrap_ttl(p));
+	TRY(gate_namespace(p));
+	TRY(gate_seal(p));
+	TRY(gate_slash(p));
+	find_route(p);
+	if (!x->call->may_block && x->route != NULL && (x->route->flags & ROUTE_BLOCKS) != 0)
+		return BULLA_E_MUST_BLOCK;
+	TRY(gate_token(p));
+	TRY(gate_operation(p));
+	return gate_wrapping(p);
+}

@@ -1,0 +1,27 @@
+/* gates.h: what a request passes before its handler, for serve.c alone. */
+#ifndef BULLA_HTTP_GATES_H
+#define BULLA_HTTP_GATES_H
+
+#include "http/routes.h"
+#include "http/serve.h"
+
+/* What serve() keeps beside the exchange that handlers see. */
+struct passage {
+	struct exchange x;
+	const struct service *service;
+	struct reply *reply;
+	const struct route_path *path; /* NULL: no such path within the mount */
+	struct bulla_bytes rest;       /* of x.path, below the mount */
+	int64_t wrap_ttl_s;            /* 0: no wrapping is asked for */
+	struct out auth;
+	size_t data_at;
+};
+
+/* All gates in the peer's order. BULLA_OK with reply->location set: a redirect; else x.route may be run. Any other error is
+ * the answer; MUST_BLOCK when !may_block: nothing has happened yet. x.mount and call->token are held, also on failure. */
+BULLA_MUST_USE enum bulla_err gates_pass(struct passage *p);
+
+/* Adds the peer's warnings of members that the endpoint does not know, or that stand in the path already. NO_MEMORY. */
+BULLA_MUST_USE enum bulla_err notices_fields(struct exchange *x);
+
+#endif

@@ -1,0 +1,147 @@
+/* serve.c: the pipeline: the gates, the handler, one reply. The only place that makes a reply.
+ * Stateless: any thread; a request is served by one thread at a time, perhaps twice (on a loop, then on a worker). */
+#include "http/serve.h"
+
+#include "http/envelope.h"
+#include "http/gates.h"
+
+static enum bulla_err run_handler(struct passage *p)
+{
+	struct exchange *x = &p->x;
+	struct out *body = &p->reply->body;
+	bool raw = (x->route->flags & ROUTE_RAW) != 0;
+
+	if (!raw)
+		TRY(envelope_begin(body));
+	p->data_at = body->len;
+	x->data = body;
+	x->auth = &p->auth;
+	TRY(x->route->fn(x));
+	bool printed = body->len > p->data_at || p->auth.len > 0;
+	bool answers = printed || x->call->warnings != NULL;
+
+	/* the peer's warnings of fields go with what its framework answers, not with a status that the handler chose */
+	if (answers && x->status == 0)
+		TRY(notices_fields(x));
+	p->reply->status = x->status != 0 ? x->status : answers ? 200 : 204;
+	p->reply->content_type = "application/json";
+	if (!raw && answers)
+		envelope_end(body, p->data_at, &p->auth, x->call->warnings, (x->route->flags & ROUTE_MIRROR) != 0);
+	else if (!answers)
+		out_cut(body, 0);
+	return body->failed || p->auth.failed ? BULLA_E_NO_MEMORY : BULLA_OK;
+}
+
+static void log_fault(const struct passage *p, const struct bulla_err_row *row)
+{
+	const struct exchange *x = &p->x;
+	const struct service *service = p->service;
+
+	if (service->log == NULL)
+		return;
+	struct bulla_bytes mount = x->mount != NULL ? x->mount->path : (struct bulla_bytes){ 0 };
+	struct bulla_bytes detail = x->call->detail;
+	struct bulla_bytes line = bulla_arena_printf(x->call->arena, "%s at %.*s%s: %.*s", row->name, (int)mount.len,
+						     (const char *)mount.ptr, p->path != NULL ? p->path->pattern : "",
+						     (int)detail.len, (const char *)detail.ptr);
+
+	service->log(service->log_context, "error", line.ptr != NULL ? (const char *)line.ptr : row->name);
+}
+
+/* The methods that the path has, for Allow. */
+static const char *allowed(const struct passage *p)
+{
+	static const struct {
+		enum method method;
+		const char *name;
+	} names[] = { { METHOD_GET, "GET" }, { METHOD_HEAD, "HEAD" }, { METHOD_LIST, "LIST" }, { METHOD_POST, "POST, PUT" },
+		      { METHOD_DELETE, "DELETE" }, { METHOD_PATCH, "PATCH" } };
+	char *list = p->path != NULL ? bulla_arena_alloc(p->x.call->arena, 64) : NULL;
+
+	if (list == NULL)
+		return NULL;
+	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+		if (p->path->rows[names[i].method] != NULL) {
+			if (list[0] != 0)
+				strcat(list, ", ");
+			strcat(list, names[i].name);
+		}
+	return list[0] != 0 ? list : NULL;
+}
+
+static void answer_error(struct passage *p, enum bulla_err err)
+{
+	const struct bulla_err_row *row = bulla_err_row(err);
+	struct reply *reply = p->reply;
+	struct bulla_bytes text = bulla_call_text(p->x.call, err);
+
+	if (row->kind == BULLA_CLASS_FAULT) {
+		log_fault(p, row);
+		text = bulla_str(row->text);
+	}
+	out_clear(&reply->body);
+	reply->status = row->status;
+	reply->content_type = row->style == BULLA_STYLE_NOBODY ? NULL : "application/json";
+	reply->retry_after_s = row->kind == BULLA_CLASS_BUSY ? 1 : 0;
+	if (row->status == 405)
+		reply->allow = allowed(p);
+	envelope_error(&reply->body, row, text);
+	if (reply->body.failed)
+		out_clear(&reply->body); /* the status alone has to do */
+}
+
+static void answer_redirect(struct passage *p)
+{
+	struct reply *reply = p->reply;
+	enum method method = p->x.request->method;
+
+	reply->status = 307;
+	if (method != METHOD_GET && method != METHOD_HEAD)
+		return;
+	reply->content_type = "text/html; charset=utf-8";
+	envelope_redirect(&reply->body, reply->location);
+}
+
+/* Gives back what the gates took. */
+static void release(struct passage *p)
+{
+	struct bulla_call *call = p->x.call;
+
+	bulla_token_put(call->token);
+	call->token = NULL;
+	bulla_mount_put(p->x.mount);
+	out_clear(&p->auth);
+}
+
+enum bulla_err serve_check(struct bulla_call *call)
+{
+	return routes_init(call);
+}
+
+bool serve(const struct service *service, struct bulla_call *call, const struct request *request, struct reply *reply)
+{
+	struct passage p = {
+		.x = { .engine = service->engine, .call = call, .server = &service->info, .request = request, .method = request->method },
+		.service = service, .reply = reply,
+	};
+
+	*reply = (struct reply){ 0 };
+	enum bulla_err err = gates_pass(&p);
+
+	if (err == BULLA_OK && reply->location.len == 0)
+		err = run_handler(&p);
+	if (err == BULLA_E_MUST_BLOCK && !call->may_block) {
+		release(&p);
+		out_clear(&reply->body);
+		*reply = (struct reply){ 0 };
+		call->detail = (struct bulla_bytes){ 0 };
+		call->warnings = NULL;
+		return false;
+	}
+	if (err != BULLA_OK)
+		answer_error(&p, err);
+	else if (reply->location.len > 0)
+		answer_redirect(&p);
+	release(&p);
+	return true;
+}

@@ -1,0 +1,416 @@
+"""The client commands against a real server: what they print and how they end, beside the real `bao` client on the same server."""
+import json
+import os
+import pty
+import re
+import subprocess
+import sys
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+import servers  # noqa: E402
+
+BAO = os.path.join(os.path.dirname(sys.executable), "bao")
+PLAIN = servers.b64("4111111111111111")
+
+# Each line is run by both programs, each on a mount of its own, in this order. {m}: the mount.
+ALIKE = """
+secrets enable -path={m} -description=cards transit
+secrets enable -path={m} transit
+secrets enable
+secrets enable nosuch
+secrets tune -default-lease-ttl=1h -max-lease-ttl=2h {m}
+secrets tune nosuch
+secrets
+secrets nosuch
+write -f {m}/keys/k1
+write {m}/keys/k1
+write
+write {m}/keys/k1/config foo
+write {m}/keys/k1/config deletion_allowed=true
+write {m}/keys/k1/config deletion_allowed=true nosuch=1
+write -format=json -f {m}/keys/k2 exportable=true
+write -f {m}/keys/k3 type=chacha20-poly1305
+write -f {m}/keys/k4 type=nosuch
+write -f {m}/keys/k1/rotate
+write -f {m}/nosuch/k1
+read {m}/keys/k1
+read -format=json {m}/keys/k1
+read -field=latest_version {m}/keys/k1
+read -field=keys {m}/keys/k1
+read -format=json -field=type {m}/keys/k1
+read -field=nosuch {m}/keys/k1
+read --field latest_version /{m}//keys/../keys/k1/
+read {m}/keys/nosuch
+read
+read a -nosuch
+read -nosuch=1 a
+read -format=nosuch {m}/keys/k1
+read {m}/keys/k1 nosuch=1
+read nosuch/x
+read sys/seal-status
+read {m}/export/encryption-key/k2
+list {m}/keys
+list -format=json {m}/keys
+list -limit=1 {m}/keys
+list -after=k1 {m}/keys
+list {m}/nosuch
+list -format=json nosuch/keys
+list
+list {m}/keys x
+write {m}/encrypt/k1 plaintext=PLAIN
+write -field=ciphertext {m}/encrypt/k1 plaintext=PLAIN
+write -format=json {m}/encrypt/k1 plaintext=PLAIN
+write -field=nosuch {m}/encrypt/k1 plaintext=PLAIN
+write {m}/encrypt/k1 plaintext=!
+write {m}/encrypt/k1 plaintext=@/nosuch/file
+write {m}/encrypt/new plaintext=PLAIN
+write {m}/decrypt/k1 ciphertext=vault:v9:AAAA
+write {m}/decrypt/k1 ciphertext=nosuch
+delete {m}/keys/k2
+delete {m}/keys/k1
+delete {m}/keys/k1
+delete
+delete {m}/nosuch
+token create -policy=default -ttl=1h -display-name=x
+token create -policy=default -ttl=1h -metadata=a=b -format=json
+token create -field=policies -policy=default
+token create -field=nosuch
+token create -ttl=nosuch
+token create x
+token create -period=30m -policy=default -use-limit=3 -orphan -no-default-policy=false
+token lookup
+token lookup -format=json
+token lookup nosuch
+token lookup -accessor nosuch
+token renew nosuch
+token revoke
+token revoke nosuch
+token revoke -self x
+token revoke -accessor nosuch
+token
+token nosuch
+status -field=sealed
+status x
+operator
+operator init -status
+operator init -status -format=json
+operator init -key-shares=1 -key-threshold=1
+operator init x
+operator unseal a b
+operator unseal -reset
+secrets disable
+secrets disable {m}
+secrets disable {m}
+nosuch
+"""
+
+
+def normal(text, mount):
+    """What differs from run to run, taken out."""
+    text = text.replace(mount, "MOUNT")
+    for pattern, name in (
+        (r"vault:v(\d+):[A-Za-z0-9+/=]+", r"vault:v\1:CT"),
+        (r"\b[hs]v?s?\.[A-Za-z0-9]{20,}\b", "TOKEN"),
+        (r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "UUID"),
+        (r"\b(transit|cubbyhole|identity|kv|system|token)_[0-9a-f]{8}\b", r"\1_ACCESSOR"),
+        (r"\d{4}-\d\d-\d\dT[0-9:.]+Z", "TIME"),
+        (r"\b1[78]\d{8}\b", "1700000000"),
+        (r"(accessor[\":]*\s+\"?)[A-Za-z0-9]{20,}", r"\1ACCESSOR"),
+        (r"map\[1:[A-Za-z0-9+/=]{43,}\]", "map[1:KEY]"),
+        (r"\b(5\d)m\d+s", "TTL"),
+        (r"WARNING! The following warnings were returned from (Bulla|OpenBao)", "WARNING"),
+    ):
+        text = re.sub(pattern, name, text)
+    return text
+
+
+class Clients(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.server = servers.bulla_dev().start()
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.server.close()
+
+    def run_program(self, program, *args, stdin="", env=None, token=None):
+        environment = servers.clean_environment()
+        environment["HOME"] = self.server.folder
+        prefix = "BAO_" if program == BAO else "VAULT_"
+        environment[prefix + "ADDR"] = self.server.url
+        environment[prefix + "TOKEN"] = self.server.token if token is None else token
+        environment.update(env or {})
+        environment = {k: v for k, v in environment.items() if v is not None}
+        done = subprocess.run([program, *args], input=stdin, capture_output=True, text=True, env=environment, timeout=60)
+        return done.returncode, done.stdout, done.stderr
+
+    def bulla(self, *args, **kw):
+        return self.run_program(servers.bulla_binary(), *args, **kw)
+
+
+class BesideBao(Clients):
+    """Both clients, line by line: the same exit status and the same text on stdout; the same refusals on stderr."""
+
+    def compare(self, line, ours, theirs):
+        self.assertEqual(ours[0], theirs[0], f"{line}: exit status\nours: {ours}\ntheirs: {theirs}")
+        out = [normal(run[1], mount) for run, mount in ((ours, "ours0"), (theirs, "theirs"))]
+        if "-format=json" in line and out[1].lstrip().startswith(("{", "[")):
+            out = [json.loads(text) for text in out]
+        if "-format=json" in line and isinstance(out[1], dict) and isinstance(out[1].get("auth"), dict):
+            for key in set(out[0]["auth"]) ^ set(out[1]["auth"]):
+                self.assertIn(out[0]["auth"].pop(key, None) or out[1]["auth"].pop(key, None), (None, 0, "service"), key)
+        self.assertEqual(out[0], out[1], line)
+        if "Error making API request" in theirs[2] or "Not enough" in theirs[2] or "not present" in theirs[2]:
+            self.assertEqual(normal(ours[2], "ours0").replace("at least ", ""), normal(theirs[2], "theirs").replace("at least ", ""), line)
+
+    def test_line_by_line(self):
+        self.assertTrue(os.path.exists(BAO), f"no bao beside {sys.executable}")
+        for line in filter(None, ALIKE.replace("PLAIN", PLAIN).splitlines()):
+            with self.subTest(line):
+                ours = self.bulla(*line.format(m="ours0").split(" "))
+                theirs = self.run_program(BAO, *line.format(m="theirs").split(" "))
+                self.compare(line, ours, theirs)
+
+
+class Values(Clients):
+    """Where the data of a write comes from."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.server.post("sys/mounts/transit", {"type": "transit"})
+        cls.server.post("transit/keys/k")
+
+    def plain_of(self, run):
+        self.assertEqual(run[0], 0, run)
+        return self.server.post("transit/decrypt/k", {"ciphertext": run[1]}).data["plaintext"]
+
+    def encrypt(self, *args, **kw):
+        return self.bulla("write", "-field=ciphertext", "transit/encrypt/k", *args, **kw)
+
+    def test_argument(self):
+        self.assertEqual(self.plain_of(self.encrypt("plaintext=" + PLAIN)), PLAIN)
+
+    def test_file(self):
+        path = os.path.join(self.server.folder, "plain")
+        with open(path, "w") as f:
+            f.write(PLAIN)
+        self.assertEqual(self.plain_of(self.encrypt("plaintext=@" + path)), PLAIN)
+
+    def test_standard_input(self):
+        self.assertEqual(self.plain_of(self.encrypt("plaintext=-", stdin=PLAIN)), PLAIN)
+
+    def test_document_on_standard_input(self):
+        self.assertEqual(self.plain_of(self.encrypt("-", stdin=json.dumps({"plaintext": PLAIN}))), PLAIN)
+
+    def test_document_in_file_and_pair(self):
+        path = os.path.join(self.server.folder, "doc")
+        with open(path, "w") as f:
+            json.dump({"plaintext": PLAIN}, f)
+        self.assertEqual(self.plain_of(self.encrypt("@" + path, "key_version=1")), PLAIN)
+
+    def test_batch_document(self):
+        batch = {"batch_input": [{"plaintext": servers.b64(str(i))} for i in range(3000)]}
+        status, out, err = self.bulla("write", "-format=json", "transit/encrypt/k", "-", stdin=json.dumps(batch))
+        self.assertEqual(status, 0, err)
+        self.assertEqual(len(json.loads(out)["data"]["batch_results"]), 3000)
+
+    def test_refused(self):
+        for args, stdin in ((["-"], ""), (["-"], "[1]"), (["-"], "{"), (["plaintext=@/nosuch/file"], ""), (["=x"], ""), (["x"], "")):
+            with self.subTest(args=args, stdin=stdin):
+                status, out, err = self.encrypt(*args, stdin=stdin)
+                self.assertEqual((status, out), (1, ""))
+                self.assertIn("Failed to parse K=V data", err)
+
+    def test_not_utf8(self):
+        path = os.path.join(self.server.folder, "bytes")
+        with open(path, "wb") as f:
+            f.write(b"\xff\xfe")
+        status, _, err = self.encrypt("plaintext=@" + path)
+        self.assertEqual(status, 1)
+        self.assertIn("UTF-8", err)
+
+    def test_table_of_batch(self):
+        status, out, err = self.bulla("write", "transit/encrypt/k", "-", stdin=json.dumps({"batch_input": [{"plaintext": PLAIN}]}))
+        self.assertEqual(status, 0, err)
+        self.assertRegex(out, r"batch_results    \[map\[ciphertext:vault:v1:\S+ key_version:1 reference:\]\]")
+
+
+class Environment(Clients):
+    """Where address and token come from, and in what order."""
+
+    def lookup(self, **env):
+        return self.bulla("token", "lookup", "-field=id", env=env)
+
+    def test_bulla_before_vault(self):
+        self.assertEqual(self.lookup(BULLA_TOKEN="root", VAULT_TOKEN="nosuch")[:2], (0, "root"))
+        self.assertEqual(self.lookup(BULLA_ADDR="http://127.0.0.1:1")[0], 2)
+        self.assertEqual(self.lookup(BULLA_ADDR=self.server.url, VAULT_ADDR="http://127.0.0.1:1")[0], 0)
+
+    def test_flag_before_environment(self):
+        self.assertEqual(self.bulla("read", "-address=" + self.server.url, "sys/health", env={"VAULT_ADDR": "http://127.0.0.1:1"})[0], 0)
+
+    def test_token_files(self):
+        home = os.path.join(self.server.folder, "home")
+        os.makedirs(home, exist_ok=True)
+        with open(os.path.join(home, ".vault-token"), "w") as f:
+            f.write("root\n")
+        self.assertEqual(self.lookup(HOME=home, VAULT_TOKEN=None)[:2], (0, "root"))
+        with open(os.path.join(home, ".bulla-token"), "w") as f:
+            f.write("nosuch")
+        self.assertEqual(self.lookup(HOME=home, VAULT_TOKEN=None)[0], 2)
+
+    def test_no_token(self):
+        status, _, err = self.lookup(VAULT_TOKEN=None)
+        self.assertEqual(status, 2)
+        self.assertIn("Code: 403", err)
+
+    def test_token_cannot_add_headers(self):
+        status, _, err = self.lookup(VAULT_TOKEN="root\r\nX-Other: 1")
+        self.assertEqual(status, 1)
+        self.assertIn("non-printable", err)
+
+    def test_bad_address(self):
+        for address in ("ftp://x", "127.0.0.1:8200", "http://", "://"):
+            with self.subTest(address):
+                self.assertEqual(self.lookup(VAULT_ADDR=address)[0], 1)
+
+    def test_unreachable(self):
+        self.assertEqual(self.bulla("status", env={"VAULT_ADDR": "http://127.0.0.1:1"})[0], 1)
+        self.assertEqual(self.bulla("read", "x", env={"VAULT_ADDR": "http://127.0.0.1:1"})[0], 2)
+
+    def test_proxy_is_not_asked_on_the_same_machine(self):
+        self.assertEqual(self.lookup(http_proxy="http://127.0.0.1:1", HTTP_PROXY="http://127.0.0.1:1", NO_PROXY=None)[0], 0)
+
+    def test_format(self):
+        self.assertEqual(json.loads(self.bulla("status", env={"VAULT_FORMAT": "json"})[1])["sealed"], False)
+        self.assertEqual(self.bulla("status", env={"VAULT_FORMAT": "nosuch"})[0], 1)
+
+    def test_refused_path(self):
+        status, _, err = self.bulla("read", "x", env={"VAULT_ADDR": self.server.url + "/nosuch"})
+        self.assertEqual(status, 2, err)
+
+
+class Help(Clients):
+    def test_every_command(self):
+        lines = ["", "operator", "secrets", "token", "read", "write", "list", "delete", "status", "version", "server", "operator init",
+                 "operator unseal", "operator seal", "secrets enable", "secrets disable", "secrets list", "secrets tune",
+                 "token create", "token lookup", "token renew", "token revoke"]
+        for line in lines:
+            for flag in ("-h", "--help"):
+                with self.subTest(line=line, flag=flag):
+                    status, out, err = self.bulla(*line.split(), flag)
+                    self.assertEqual((status, err), (0, ""))
+                    self.assertTrue(out.startswith("Usage: bulla"), out)
+
+    def test_version(self):
+        for line in ("version", "-version", "--version"):
+            self.assertRegex(self.bulla(line)[1], r"^Bulla v\d+\.\d+\.\d+\n$")
+
+    def test_unknown(self):
+        self.assertEqual(self.bulla("nosuch")[0], 127)
+        self.assertEqual(self.bulla()[0], 127)
+
+
+class Tokens(Clients):
+    def create(self, *args):
+        status, out, err = self.bulla("token", "create", "-format=json", *args)
+        self.assertEqual(status, 0, err)
+        return json.loads(out)["auth"]
+
+    def test_life(self):
+        auth = self.create("-policy=default", "-ttl=1h")
+        token = auth["client_token"]
+        self.assertIn("policies            [default]", self.bulla("token", "lookup", token)[1])
+        self.assertEqual(self.bulla("token", "lookup", "-", stdin=token + "\n")[0], 0)
+        self.assertIn("n/a", self.bulla("token", "lookup", "-accessor", auth["accessor"])[1])
+        self.assertRegex(self.bulla("token", "renew", "-increment=30m", token)[1], r"token_duration\s+30m\n")
+        self.assertRegex(self.bulla("token", "renew", token=token)[1], r"token_renewable\s+true\n")
+        self.assertEqual(self.bulla("token", "revoke", "-self", token=token)[:2], (0, "Success! Revoked token (if it existed)\n"))
+        self.assertEqual(self.bulla("token", "lookup", token=token)[0], 2)
+
+    def test_revoke_by_accessor(self):
+        auth = self.create("-policy=default")
+        self.assertEqual(self.bulla("token", "revoke", "-accessor", auth["accessor"])[0], 0)
+        self.assertEqual(self.bulla("token", "lookup", auth["client_token"])[0], 2)
+
+    def test_default_policy_may_not_encrypt(self):
+        self.server.post("sys/mounts/tk", {"type": "transit"})
+        self.server.post("tk/keys/k")
+        token = self.create("-policy=default")["client_token"]
+        status, _, err = self.bulla("write", "tk/encrypt/k", "plaintext=" + PLAIN, token=token)
+        self.assertEqual(status, 2)
+        self.assertIn("permission denied", err)
+
+
+class Seal(Clients):
+    """operator init, unseal and seal with shares."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = servers.tempfile.mkdtemp(prefix="bulla-test-")
+        port = servers.free_port()
+        text = servers.config_text(port, os.path.join(cls.folder, "b.db"), seal_key=None)
+        cls.server = servers.bulla_config(cls.folder, text, port, token="").start()
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.server.close()
+        servers.shutil.rmtree(cls.folder)
+
+    def test_whole_way(self):
+        self.assertEqual(self.bulla("status")[0], 2)
+        self.assertEqual(self.bulla("operator", "init", "-status")[0], 2)
+        self.assertEqual(self.bulla("operator", "init", "-key-shares=2", "-key-threshold=3")[0], 2)
+        status, out, err = self.bulla("operator", "init", "-key-shares=3", "-key-threshold=2")
+        self.assertEqual(status, 0, err)
+        shares = re.findall(r"^Unseal Key \d: (\S+)$", out, re.M)
+        token = re.search(r"^Initial Root Token: (\S+)$", out, re.M)[1]
+        self.assertEqual(len(shares), 3)
+        self.assertEqual(self.bulla("operator", "init", "-status")[0], 0)
+        status, out, _ = self.bulla("operator", "unseal", shares[0])
+        self.assertEqual(status, 0)
+        self.assertRegex(out, r"Unseal Progress\s+1/2\n")
+        self.assertRegex(self.bulla("operator", "unseal", "-reset")[1], r"Unseal Progress\s+0/2\n")
+        self.assertEqual(self.bulla("operator", "unseal", "nosuch!")[0], 2)
+        self.bulla("operator", "unseal", shares[0])
+        status, out, _ = self.bulla("operator", "unseal", "-", stdin=shares[2] + "\n")
+        self.assertRegex(out, r"Sealed\s+false\n")
+        self.assertEqual(self.bulla("status")[0], 0)
+        self.assertEqual(self.bulla("operator", "seal", token="nosuch")[0], 2)
+        self.assertEqual(self.bulla("operator", "seal", token=token)[:2], (0, "Success! Vault is sealed.\n"))
+        self.assertEqual(self.bulla("status")[0], 2)
+        self.assertEqual(self.bulla("read", "sys/mounts", token=token)[0], 2)
+        self.unseal_at_terminal(shares[1])
+        self.bulla("operator", "unseal", shares[0])
+        self.assertEqual(self.bulla("status")[0], 0)
+
+    def unseal_at_terminal(self, share):
+        """The key is asked for, and the terminal does not show it."""
+        env = servers.clean_environment() | {"VAULT_ADDR": self.server.url}
+        pid, fd = pty.fork()
+        if pid == 0:
+            os.execve(servers.bulla_binary(), ["bulla", "operator", "unseal"], env)
+        shown = b""
+        while b"hidden): " not in shown:
+            shown += os.read(fd, 1000)
+        servers.time.sleep(0.2)
+        os.write(fd, share.encode() + b"\n")
+        try:
+            while chunk := os.read(fd, 1000):
+                shown += chunk
+        except OSError:
+            pass
+        self.assertEqual(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), 0, shown)
+        self.assertNotIn(share.encode(), shown)
+        self.assertIn(b"1/2", shown)
+
+    def test_unseal_without_terminal(self):
+        status, _, err = self.bulla("operator", "unseal")
+        self.assertEqual(status, 1)
+        self.assertIn("no terminal", err)
+
+
+if __name__ == "__main__":
+    unittest.main()
