@@ -135,10 +135,12 @@ static void task_work(struct job *job)
 	task->request.body_len = task->body_len;
 	if (!serve_task(task, true))
 		reply_refuse(task, BULLA_E_INTERNAL);
-	task->next = atomic_load_explicit(&loop->done, memory_order_relaxed);
-	while (!atomic_compare_exchange_weak_explicit(&loop->done, &task->next, task, memory_order_release, memory_order_relaxed))
-		;
-	if (task->next == NULL)
+	struct task *top = atomic_load_explicit(&loop->done, memory_order_relaxed);
+
+	do
+		task->next = top; /* once it is pushed, the task is the loop's */
+	while (!atomic_compare_exchange_weak_explicit(&loop->done, &top, task, memory_order_release, memory_order_relaxed));
+	if (top == NULL)
 		loop_wake(loop);
 }
 
