@@ -200,7 +200,7 @@ static enum bulla_err copy_names(struct bulla_call *call, const struct name_inde
 			return BULLA_E_NO_MEMORY;
 	}
 	if (index->unreadable > 0)
-		return bulla_warn(call, "%zu stored keys are damaged: their names are not known", index->unreadable);
+		return bulla_warn(call, "keys whose stored record is damaged are not listed: %zu", index->unreadable);
 	return BULLA_OK;
 }
 
