@@ -131,6 +131,14 @@ bool keyring_is_destroyed(struct keyring *keyring, const uint8_t *mount)
 	return mark != NULL;
 }
 
+/* The use that a key was loaded for does not count: else every key of a long walk through all would seem as much used as those
+ * that are asked for again and again. Read first: readers on all cores share the line as long as nobody writes it. */
+static void mark_used(struct key *key)
+{
+	if (!atomic_load_explicit(&key->used, memory_order_relaxed))
+		atomic_store_explicit(&key->used, true, memory_order_relaxed);
+}
+
 enum bulla_err keyring_begin(struct keyring *keyring, struct bulla_call *call, const struct bulla_mount *mount,
 			     struct bulla_bytes name, const struct key **out)
 {
@@ -142,9 +150,8 @@ enum bulla_err keyring_begin(struct keyring *keyring, struct bulla_call *call, c
 		struct key *key = keyring_find(keyring, &id);
 
 		if (key != NULL) {
-			/* read first: readers on all cores share this line as long as nobody writes it */
-			if (!atomic_load_explicit(&key->used, memory_order_relaxed))
-				atomic_store_explicit(&key->used, true, memory_order_relaxed);
+			if (tries == 0)
+				mark_used(key);
 			*out = key;
 			return BULLA_OK;
 		}

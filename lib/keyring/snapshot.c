@@ -56,7 +56,7 @@ struct key *key_new(const struct key_id *id, const struct key_head *head, uint64
 		return NULL;
 	}
 	atomic_init(&key->refs, 1);
-	atomic_init(&key->used, true);
+	atomic_init(&key->used, false);
 	key->head = *head;
 	key->revision = revision;
 	memcpy(key->mount, id->mount, MOUNT_UUID);

@@ -1,8 +1,8 @@
 /* The cache: its bound holds with far more keys than fit, what is used stays, and a change costs the same at any number of
  * versions. */
-#include <stdio.h>
-
 #include "keyring_unit.h"
+
+#include <stdio.h>
 
 #define KEYS 3000
 #define BOUND (64 * 1024)

@@ -1,7 +1,7 @@
 /* Damage in the store: it is found when it is read and named, and only what it hit fails. */
-#include <stdio.h>
-
 #include "keyring_unit.h"
+
+#include <stdio.h>
 
 static struct store_id version_slot(struct rig *rig, const char *name, uint32_t version)
 {

@@ -1,7 +1,7 @@
 /* LIST: order, after, limit, and that the index follows every change from its first use on. */
-#include <stdio.h>
-
 #include "keyring_unit.h"
+
+#include <stdio.h>
 
 /* The names as one text, "a b c". */
 static const char *list(struct rig *rig, const char *after, int64_t limit)

@@ -1,9 +1,9 @@
 /* Many threads on the same keys: nobody sees half a change, no rotation is lost, no secret outlives its key. To be run under
  * ThreadSanitizer too. */
+#include "keyring_unit.h"
+
 #include <pthread.h>
 #include <stdio.h>
-
-#include "keyring_unit.h"
 
 #define THREADS 8
 #define ROTATIONS 50
@@ -251,6 +251,8 @@ START_TEST(sealing_under_load)
 		ck_assert_int_eq(pthread_join(workers[i].thread, NULL), 0);
 		ck_assert_int_eq(workers[i].failures, 0);
 	}
+	seal_forget(rig.engine.seal);
+	rig.secrets = bulla_secret_in_use();
 	rig_close(&rig);
 }
 END_TEST
