@@ -107,7 +107,7 @@ static enum bulla_err read_versions(struct keyring *keyring, struct bulla_call *
 
 static enum bulla_err read_key(struct keyring *keyring, struct bulla_call *call, const struct key_id *id, struct key **out)
 {
-	struct key *key;
+	struct key *key = NULL;
 
 	TRY(read_head(keyring, call, id, &key));
 	enum bulla_err err = read_versions(keyring, call, id, key);
