@@ -1,0 +1,46 @@
+/* pipeline.h: tests as arrays of steps, each a request through serve() in this process, on a real engine in memory. */
+#ifndef TESTS_PIPELINE_H
+#define TESTS_PIPELINE_H
+
+#include <check.h>
+
+#include "http/routes.h"
+#include "http/serve.h"
+
+struct step {
+	const char *request;      /* "POST transit/keys/k": the path is below /v1/ unless it begins with a slash */
+	const char *body;         /* NULL: none */
+	int status;
+	const char *expect;       /* JSON that must stand within the answer; "%any" stands for whatever is there; NULL: any body;
+				     "": an empty one */
+	const char *token;        /* NULL: the root token; "": none */
+	const char *save;         /* "ct=data.ciphertext": $ct stands for that value in later steps */
+	const char *absent;       /* "data.x": must not be there */
+	const char *namespace, *wrap_ttl, *content_type;
+	const char *location;     /* of a redirect */
+	const char *allow;
+	bool too_large;           /* the body was over the limit */
+	void (*before)(void);     /* run ahead of the request */
+};
+
+/* Runs steps until one without a request. */
+void pipeline_run(const struct step *steps);
+
+/* An engine that is initialised and unsealed, with the root token "root" and transit at transit/; and one that is neither. */
+void pipeline_begin(void);
+void pipeline_begin_uninitialised(void);
+void pipeline_end(void);
+
+extern struct bulla *pipeline_engine;
+extern struct bulla_bytes pipeline_unseal_key;
+/* What was logged since pipeline_begin, last line; "" if nothing. */
+extern char pipeline_log[512];
+
+/* How many rows have been answered without an error so far in this process, and the first that has not; for the last case. */
+size_t pipeline_rows_answered(size_t *rows, char missing[128]);
+
+/* Suites, one a file. */
+Suite *gates_suite(void);
+Suite *transit_suite(void);
+
+#endif
