@@ -46,8 +46,7 @@ static void print_request(const struct request *r, bool blocked, struct out *out
 	json_close(out, '}');
 }
 
-/* /echo; /block?MS waits on a worker; /fill?N answers N bytes; /none 204; /moved 307; /wait 503 with Retry-After;
- * /change spoils the body before it asks for a worker, as a reader that works in place does. */
+/* /echo; /block?MS waits on a worker; /fill?N answers N bytes; /none 204; /moved 307; /wait 503 with Retry-After. */
 bool serve(const struct service *service, struct bulla_call *call, const struct request *request, struct reply *reply)
 {
 	struct bulla_bytes target = request->target;
@@ -55,9 +54,7 @@ bool serve(const struct service *service, struct bulla_call *call, const struct 
 	(void)service;
 	reply->status = 200;
 	reply->content_type = "application/json";
-	if (starts(target, "/change"))
-		memset(request->body, call->may_block ? request->body[0] : 'X', request->body_len);
-	if ((starts(target, "/block") || starts(target, "/change")) && !call->may_block)
+	if (starts(target, "/block") && !call->may_block)
 		return false;
 	if (starts(target, "/block"))
 		sleep_ms(number_in(target));
