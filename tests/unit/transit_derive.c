@@ -136,6 +136,20 @@ START_TEST(kinds_of_binding)
 }
 END_TEST
 
+/* As docs/FORMATS.md has it, computed by other means. */
+START_TEST(known_nonces)
+{
+	static const uint8_t unbound[] = { 0xa4, 0x97, 0x43, 0xf2, 0x05, 0x62, 0xe5, 0x77, 0xc9, 0x9c, 0x15, 0x54 };
+	static const uint8_t bound[] = { 0x34, 0x2d, 0x70, 0x70, 0x1d, 0x0d, 0xae, 0xa0, 0xa3, 0xa8, 0x49, 0xc1 };
+	const struct bulla_pair pairs[] = { { bulla_str("purpose"), bulla_str("pan") } };
+	const struct bulla_bytes text = bulla_str("4111111111111111"), none = bulla_str("");
+
+	publish_convergent(&alg_aes256_gcm96);
+	ck_assert_mem_eq(seal_bound(text, NULL, 0, none).ptr, unbound, sizeof unbound);
+	ck_assert_mem_eq(seal_bound(text, pairs, 1, none).ptr, bound, sizeof bound);
+}
+END_TEST
+
 /* No unbound plaintext has the nonce of a bound one, even if it is what the bound nonce was made from. */
 START_TEST(bound_nonces_have_a_key_of_their_own)
 {
@@ -194,6 +208,7 @@ int main(void)
 	tcase_add_test(cases, openbao);
 	tcase_add_loop_test(cases, contexts_never_share_a_nonce, 0, 4);
 	tcase_add_loop_test(cases, kinds_of_binding, 0, 4);
+	tcase_add_test(cases, known_nonces);
 	tcase_add_test(cases, bound_nonces_have_a_key_of_their_own);
 	tcase_add_test(cases, bytes_do_not_move_between_parts);
 	tcase_add_test(cases, bound_opens_with_the_encoded_aad);
