@@ -30,6 +30,8 @@ static const struct rule {
 	{ "identity/oidc/provider/+/authorize", R | U },
 };
 
+#define RULES (sizeof default_rules / sizeof default_rules[0])
+
 bool policy_exists(struct bulla_bytes name)
 {
 	return bulla_is(name, "root") || bulla_is(name, "default");
@@ -57,6 +59,14 @@ static bool matches(const char *pattern, struct bulla_bytes path)
 	return p == end;
 }
 
+static bool has_default(const struct bulla_token *token)
+{
+	for (size_t i = 0; i < token->policy_count; i++)
+		if (bulla_is(token->policies[i], "default"))
+			return true;
+	return false;
+}
+
 unsigned bulla_capabilities(struct bulla *engine, const struct bulla_token *token, struct bulla_bytes path)
 {
 	unsigned can = 0;
@@ -64,14 +74,24 @@ unsigned bulla_capabilities(struct bulla *engine, const struct bulla_token *toke
 	(void)engine;
 	if (token->root)
 		return BULLA_CAN_ROOT;
-	for (size_t i = 0; i < token->policy_count; i++) {
-		if (!bulla_is(token->policies[i], "default"))
-			continue;
-		for (size_t rule = 0; rule < sizeof default_rules / sizeof default_rules[0]; rule++)
-			if (matches(default_rules[rule].path, path))
-				can |= default_rules[rule].can;
-	}
+	for (size_t i = 0; has_default(token) && i < RULES; i++)
+		if (matches(default_rules[i].path, path))
+			can |= default_rules[i].can;
 	return can != 0 ? can : BULLA_CAN_DENY;
+}
+
+bool bulla_may_reach(struct bulla *engine, const struct bulla_token *token, struct bulla_bytes mount_path)
+{
+	(void)engine;
+	if (token->root)
+		return true;
+	for (size_t i = 0; has_default(token) && i < RULES; i++) {
+		struct bulla_bytes rule = bulla_str(default_rules[i].path);
+
+		if (rule.len > mount_path.len && memcmp(rule.ptr, mount_path.ptr, mount_path.len) == 0)
+			return true;
+	}
+	return false;
 }
 
 bool token_may_sudo(const struct bulla_token *token, struct bulla_bytes path)

@@ -38,6 +38,9 @@ enum bulla_capability {
 /* What token may do on path (below /v1/, without a namespace): a set of enum bulla_capability. Never blocks. */
 unsigned bulla_capabilities(struct bulla *engine, const struct bulla_token *token, struct bulla_bytes path);
 
+/* Whether the caller may do anything at all somewhere below the mount at path: then it may know of it. Never blocks. */
+bool bulla_may_reach(struct bulla *engine, const struct bulla_token *token, struct bulla_bytes mount_path);
+
 /* DENIED unless the caller has the capability there (and sudo, where need_sudo). Never blocks. */
 BULLA_MUST_USE enum bulla_err bulla_authorise(struct bulla *engine, struct bulla_call *call, enum bulla_capability need,
 					      bool need_sudo, struct bulla_bytes path);

@@ -63,8 +63,14 @@ BULLA_MUST_USE enum bulla_err bulla_mount_enable(struct bulla *engine, struct bu
 BULLA_MUST_USE enum bulla_err bulla_mount_disable(struct bulla *engine, struct bulla_call *call, struct bulla_bytes path);
 BULLA_MUST_USE enum bulla_err bulla_mount_tune(struct bulla *engine, struct bulla_call *call, struct bulla_bytes path,
 					       const struct bulla_mount_settings *settings);
-/* Moves a mount to another path: its keys go with it. Blocks. */
+/* Moves a mount to another path: its keys go with it. id names the move (a UUID, NUL-terminated). Blocks. */
 BULLA_MUST_USE enum bulla_err bulla_mount_move(struct bulla *engine, struct bulla_call *call, struct bulla_bytes from,
-					       struct bulla_bytes to);
+					       struct bulla_bytes to, char id[37]);
+/* One of the last moves of this process, by its id; in the arena. NOT_FOUND. */
+struct bulla_mount_move {
+	struct bulla_bytes from, to;
+};
+BULLA_MUST_USE enum bulla_err bulla_mount_moved(struct bulla *engine, struct bulla_call *call, struct bulla_bytes id,
+						struct bulla_mount_move *out);
 
 #endif

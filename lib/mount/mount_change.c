@@ -5,7 +5,6 @@
 #include "crypto/crypto.h"
 #include "mount/mount_private.h"
 
-#define MAX_PATH_BYTES 1024
 #define PRINT(bytes) (int)(bytes).len, (const char *)(bytes).ptr
 
 /* A writer holds the seal open and the lock. */
@@ -173,6 +172,20 @@ enum bulla_err bulla_mount_enable(struct bulla *engine, struct bulla_call *call,
 
 /* ---- tune ------------------------------------------------------------------ */
 
+static const char *first_set(unsigned set)
+{
+	static const char *const names[] = {
+		"description", "default_lease_ttl", "max_lease_ttl", "listing_visibility", "audit_non_hmac_request_keys",
+		"audit_non_hmac_response_keys", "passthrough_request_headers", "allowed_response_headers", "options",
+		"force_no_cache",
+	}; /* by the bits of enum bulla_mount_set */
+
+	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+		if (set & 1u << i)
+			return names[i];
+	return "";
+}
+
 static enum bulla_err tune(struct mounts *mounts, struct bulla_call *call, struct bulla_bytes path,
 			   const struct bulla_mount_settings *settings)
 {
@@ -180,10 +193,10 @@ static enum bulla_err tune(struct mounts *mounts, struct bulla_call *call, struc
 
 	if (before == NULL)
 		return bulla_fail(call, BULLA_E_INVALID, "tune of path \"%.*s\" failed: no mount entry found", PRINT(path));
-	if (before->public.builtin && (settings->set & BULLA_MOUNT_DESCRIPTION))
-		return bulla_fail(call, BULLA_E_INVALID, "cannot tune parameter description of %.*s", PRINT(path));
 	if (settings->set == 0)
 		return BULLA_OK;
+	if (before->public.builtin)
+		return bulla_fail(call, BULLA_E_INVALID, "cannot tune parameter %s of %.*s", first_set(settings->set), PRINT(path));
 	struct bulla_mount m = before->public;
 
 	apply(&m, settings);
@@ -228,14 +241,59 @@ static enum bulla_err move(struct mounts *mounts, struct bulla_call *call, struc
 	return publish_or_put(mounts, before, made);
 }
 
-enum bulla_err bulla_mount_move(struct bulla *engine, struct bulla_call *call, struct bulla_bytes from, struct bulla_bytes to)
+static enum bulla_err remember(struct mounts *mounts, struct bulla_bytes from, struct bulla_bytes to, char id[37])
 {
+	if (mounts->moved == NULL)
+		mounts->moved = calloc(MOVES_KEPT, sizeof *mounts->moved);
+	if (mounts->moved == NULL)
+		return BULLA_E_NO_MEMORY;
+	struct mount_moved *moved = &mounts->moved[mounts->moved_count++ % MOVES_KEPT];
+
+	memset(moved, 0, sizeof *moved);
+	TRY(random_uuid(moved->id));
+	memcpy(moved->from, from.ptr, from.len);
+	memcpy(moved->to, to.ptr, to.len);
+	memcpy(id, moved->id, sizeof moved->id);
+	return BULLA_OK;
+}
+
+enum bulla_err bulla_mount_move(struct bulla *engine, struct bulla_call *call, struct bulla_bytes from, struct bulla_bytes to,
+				char id[37])
+{
+	struct mounts *mounts = engine->mounts;
+
 	if (from.len == 0 || to.len == 0)
 		return bulla_fail(call, BULLA_E_INVALID, "both 'from' and 'to' path must be specified as a string");
 	TRY(clean(call, from, &from));
 	TRY(clean(call, to, &to));
-	TRY(begin(engine->mounts, call));
-	return end(engine->mounts, move(engine->mounts, call, from, to));
+	TRY(begin(mounts, call));
+	enum bulla_err err = move(mounts, call, from, to);
+
+	if (err == BULLA_OK)
+		err = remember(mounts, from, to, id);
+	return end(mounts, err);
+}
+
+enum bulla_err bulla_mount_moved(struct bulla *engine, struct bulla_call *call, struct bulla_bytes id,
+				 struct bulla_mount_move *out)
+{
+	struct mounts *mounts = engine->mounts;
+	enum bulla_err err = BULLA_E_NOT_FOUND;
+
+	if (!call->may_block)
+		return BULLA_E_MUST_BLOCK;
+	pthread_mutex_lock(&mounts->lock);
+	for (size_t i = 0; mounts->moved != NULL && i < MOVES_KEPT; i++) {
+		const struct mount_moved *moved = &mounts->moved[i];
+
+		if (moved->id[0] == '\0' || !bulla_is(id, moved->id))
+			continue;
+		out->from = bulla_arena_copy(call->arena, bulla_str(moved->from));
+		out->to = bulla_arena_copy(call->arena, bulla_str(moved->to));
+		err = out->from.ptr == NULL || out->to.ptr == NULL ? BULLA_E_NO_MEMORY : BULLA_OK;
+	}
+	pthread_mutex_unlock(&mounts->lock);
+	return err;
 }
 
 /* ---- disable --------------------------------------------------------------- */

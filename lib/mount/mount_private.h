@@ -35,12 +35,22 @@ struct mount_table {
 	struct mount *mounts[];
 };
 
+/* Moves that a client may ask about. */
+#define MOVES_KEPT 16
+#define MAX_PATH_BYTES 1024
+struct mount_moved {
+	char id[37];
+	char from[MAX_PATH_BYTES + 2], to[MAX_PATH_BYTES + 2];
+};
+
 struct mounts {
 	struct store *store; /* borrowed */
 	struct seal *seal;   /* borrowed */
 	pthread_mutex_t lock; /* one writer; held over its commit */
 	struct mount_table *table; /* rcu; NULL while sealed */
 	struct mount_table *dying; /* found at load; under lock; NULL: none */
+	struct mount_moved *moved; /* MOVES_KEPT of them, under lock; made at the first move */
+	size_t moved_count;
 };
 
 /* ---- mount_record.c ---- */

@@ -371,5 +371,6 @@ void mounts_free(struct mounts *mounts)
 	mounts_empty(mounts);
 	rcu_drain();
 	pthread_mutex_destroy(&mounts->lock);
+	free(mounts->moved);
 	free(mounts);
 }

@@ -1,0 +1,369 @@
+/* sys_mounts.c: listing, enabling, disabling, tuning and moving mounts. Any thread, one exchange at a time. */
+#include "handlers/mount_print.h"
+#include "http/routes.h"
+
+#define PRINT(bytes) (int)(bytes).len, (const char *)(bytes).ptr
+
+static void put_mounts(const struct bulla_mount *const *mounts, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		bulla_mount_put(mounts[i]);
+}
+
+/* ---- reading ------------------------------------------------------------------------------------------------------------- */
+
+static enum bulla_err list(struct exchange *x, bool auth)
+{
+	const struct bulla_mount **mounts;
+	size_t count;
+
+	TRY(bulla_mount_list(x->engine, x->call, &mounts, &count));
+	json_open(x->data, '{');
+	for (size_t i = 0; i < count; i++) {
+		if (mount_is_auth(mounts[i]) != auth)
+			continue;
+		json_key_bytes(x->data, mount_name(mounts[i]));
+		mount_print(x, mounts[i], false);
+	}
+	json_close(x->data, '}');
+	put_mounts(mounts, count);
+	return BULLA_OK;
+}
+
+static enum bulla_err list_mounts(struct exchange *x)
+{
+	return list(x, false);
+}
+
+static enum bulla_err list_auth(struct exchange *x)
+{
+	return list(x, true);
+}
+
+/* path with one slash behind it, as texts have it; in the arena. */
+static struct bulla_bytes slashed(struct exchange *x, struct bulla_bytes path)
+{
+	while (path.len > 0 && path.ptr[path.len - 1] == '/')
+		path.len--;
+	struct bulla_bytes text = bulla_arena_printf(x->call->arena, "%.*s/", PRINT(path));
+
+	return text.ptr != NULL ? text : path;
+}
+
+/* The mount at this very path, to be put back. NULL: none. */
+static const struct bulla_mount *mount_at(struct exchange *x, struct bulla_bytes path)
+{
+	struct bulla_bytes rest;
+	const struct bulla_mount *mount = bulla_mount_find(x->engine, path, &rest);
+
+	if (mount != NULL && !bulla_equal(mount->path, path)) {
+		bulla_mount_put(mount);
+		return NULL;
+	}
+	return mount;
+}
+
+static enum bulla_err read_mount(struct exchange *x)
+{
+	struct bulla_bytes path = slashed(x, x->params[0]);
+	const struct bulla_mount *mount = mount_at(x, path);
+
+	if (mount == NULL)
+		return bulla_fail(x->call, BULLA_E_INVALID, "No secret engine mount at %.*s", PRINT(path));
+	mount_print(x, mount, false);
+	bulla_mount_put(mount);
+	return BULLA_OK;
+}
+
+static enum bulla_err read_tune(struct exchange *x)
+{
+	struct bulla_bytes path = slashed(x, x->params[0]);
+	const struct bulla_mount *mount = mount_at(x, path);
+
+	if (mount == NULL)
+		return bulla_fail(x->call, BULLA_E_INVALID, "cannot fetch sysview for path \"%.*s\"", PRINT(path));
+	mount_print_tune(x, mount);
+	bulla_mount_put(mount);
+	return BULLA_OK;
+}
+
+/* ---- settings ------------------------------------------------------------------------------------------------------------ */
+
+struct setting_fields {
+	unsigned set;
+	struct bulla_bytes description, default_ttl, max_ttl, listing_visibility, ignored;
+	struct field_strings audit_request, audit_response, passthrough, allowed;
+	struct field_pairs options;
+	bool force_no_cache;
+};
+
+#define SETTING(text, member, type, bit) FIELD_SET(struct setting_fields, text, member, type, set, bit)
+#define COMMON_SETTINGS                                                                                        \
+	SETTING("default_lease_ttl", default_ttl, FIELD_STRING, BULLA_MOUNT_DEFAULT_TTL),                      \
+	SETTING("max_lease_ttl", max_ttl, FIELD_STRING, BULLA_MOUNT_MAX_TTL),                                  \
+	SETTING("listing_visibility", listing_visibility, FIELD_STRING, BULLA_MOUNT_LISTING),                  \
+	SETTING("audit_non_hmac_request_keys", audit_request, FIELD_STRINGS, BULLA_MOUNT_AUDIT_REQUEST),       \
+	SETTING("audit_non_hmac_response_keys", audit_response, FIELD_STRINGS, BULLA_MOUNT_AUDIT_RESPONSE),    \
+	SETTING("passthrough_request_headers", passthrough, FIELD_STRINGS, BULLA_MOUNT_PASSTHROUGH),           \
+	SETTING("allowed_response_headers", allowed, FIELD_STRINGS, BULLA_MOUNT_ALLOWED)
+
+static const struct field config_fields[] = { /* of enable's "config" */
+	COMMON_SETTINGS,
+	SETTING("force_no_cache", force_no_cache, FIELD_BOOL, BULLA_MOUNT_NO_CACHE),
+	FIELD_END,
+};
+
+static const struct field tune_fields[] = {
+	COMMON_SETTINGS,
+	SETTING("description", description, FIELD_STRING, BULLA_MOUNT_DESCRIPTION),
+	SETTING("options", options, FIELD_PAIRS, BULLA_MOUNT_OPTIONS),
+	FIELD_AS(struct setting_fields, "token_type", ignored, FIELD_STRING),
+	FIELD_AS(struct setting_fields, "plugin_version", ignored, FIELD_STRING),
+	FIELD_END,
+};
+
+/* "", "system": as the server has it. what: the words before an error's text on enable; NULL: none. */
+static enum bulla_err read_ttl(struct exchange *x, struct bulla_bytes text, const char *what, int64_t *out)
+{
+	*out = 0;
+	if (text.len == 0 || bulla_is(text, "system"))
+		return BULLA_OK;
+	enum bulla_err err = duration_parse(x->call, text, out);
+
+	if (err != BULLA_E_BAD_FIELD || what == NULL)
+		return err;
+	struct bulla_bytes why = x->call->detail;
+
+	return bulla_fail(x->call, BULLA_E_INVALID, "unable to parse %s TTL of %.*s: %.*s", what, PRINT(text), PRINT(why));
+}
+
+static enum bulla_err to_settings(struct exchange *x, const struct setting_fields *f, bool enabling,
+				  struct bulla_mount_settings *out)
+{
+	struct bulla_mount *v = &out->values;
+
+	out->set = f->set;
+	TRY(read_ttl(x, f->default_ttl, enabling ? "default" : NULL, &v->default_lease_ttl_s));
+	TRY(read_ttl(x, f->max_ttl, enabling ? "max" : NULL, &v->max_lease_ttl_s));
+	v->description = f->description;
+	v->listing_visibility = f->listing_visibility;
+	v->force_no_cache = f->force_no_cache;
+	v->audit_non_hmac_request_keys = f->audit_request.items, v->audit_request_count = (int)f->audit_request.count;
+	v->audit_non_hmac_response_keys = f->audit_response.items, v->audit_response_count = (int)f->audit_response.count;
+	v->passthrough_request_headers = f->passthrough.items, v->passthrough_count = (int)f->passthrough.count;
+	v->allowed_response_headers = f->allowed.items, v->allowed_count = (int)f->allowed.count;
+	v->options = f->options.items, v->option_count = f->options.count;
+	return BULLA_OK;
+}
+
+/* ---- changing ------------------------------------------------------------------------------------------------------------ */
+
+struct enable_fields {
+	struct bulla_bytes type, description, plugin_name, plugin_version;
+	bool local, seal_wrap, external_entropy_access;
+	const struct json *config;
+	struct field_pairs options;
+};
+
+static const struct field enable_fields[] = {
+	FIELD(struct enable_fields, type, FIELD_STRING),
+	FIELD(struct enable_fields, description, FIELD_STRING),
+	FIELD(struct enable_fields, plugin_name, FIELD_STRING),
+	FIELD(struct enable_fields, plugin_version, FIELD_STRING),
+	FIELD(struct enable_fields, local, FIELD_BOOL),
+	FIELD(struct enable_fields, seal_wrap, FIELD_BOOL),
+	FIELD(struct enable_fields, external_entropy_access, FIELD_BOOL),
+	FIELD(struct enable_fields, config, FIELD_JSON),
+	FIELD(struct enable_fields, options, FIELD_PAIRS),
+	FIELD_END,
+};
+
+static const char *go_type(const struct json *value)
+{
+	return value->type == JSON_ARRAY ? "[]interface {}" : value->type == JSON_BOOL ? "bool" :
+	       value->type == JSON_NUMBER ? "json.Number" : "string";
+}
+
+static enum bulla_err check_config(struct exchange *x, const struct json *config)
+{
+	if (config == NULL || config->type == JSON_NULL || config->type == JSON_OBJECT)
+		return BULLA_OK;
+	return bulla_fail(x->call, BULLA_E_BAD_FIELD, "Field validation failed: error converting input for field \"config\": '' "
+			  "expected type 'map[string]interface {}', got unconvertible type '%s'", go_type(config));
+}
+
+/* As older clients name an engine: type "plugin", and which one in plugin_name or the config's. */
+static enum bulla_err read_type(struct exchange *x, const struct enable_fields *f, struct bulla_bytes *out)
+{
+	const struct json *name = json_get(f->config, "plugin_name");
+
+	*out = f->type;
+	if (!bulla_is(f->type, "plugin"))
+		return BULLA_OK;
+	*out = f->plugin_name;
+	return out->len == 0 && name != NULL ? field_string(x->call, name, out) : BULLA_OK;
+}
+
+static enum bulla_err enable(struct exchange *x)
+{
+	struct bulla_mount_settings settings = { 0 };
+	struct setting_fields config = { 0 };
+	struct enable_fields f = { 0 };
+	struct bulla_bytes type;
+
+	TRY(fields_bind(x->call, x->doc, enable_fields, true, &f));
+	TRY(check_config(x, f.config));
+	TRY(fields_bind(x->call, f.config, config_fields, true, &config));
+	config.description = f.description;
+	config.options = f.options;
+	config.set |= BULLA_MOUNT_DESCRIPTION | BULLA_MOUNT_OPTIONS;
+	TRY(to_settings(x, &config, true, &settings));
+	settings.values.local = f.local;
+	settings.values.seal_wrap = f.seal_wrap;
+	settings.values.external_entropy_access = f.external_entropy_access;
+	TRY(read_type(x, &f, &type));
+	return bulla_mount_enable(x->engine, x->call, x->params[0], type, &settings);
+}
+
+static enum bulla_err disable(struct exchange *x)
+{
+	return bulla_mount_disable(x->engine, x->call, x->params[0]);
+}
+
+static enum bulla_err tune(struct exchange *x)
+{
+	struct bulla_mount_settings settings = { 0 };
+	struct setting_fields f = { 0 };
+
+	TRY(fields_bind(x->call, x->doc, tune_fields, true, &f));
+	TRY(to_settings(x, &f, false, &settings));
+	return bulla_mount_tune(x->engine, x->call, x->params[0], &settings);
+}
+
+/* ---- moving -------------------------------------------------------------------------------------------------------------- */
+
+struct remount_fields {
+	struct bulla_bytes from, to;
+};
+
+static const struct field remount_fields[] = {
+	FIELD(struct remount_fields, from, FIELD_STRING),
+	FIELD(struct remount_fields, to, FIELD_STRING),
+	FIELD_END,
+};
+
+/* Done when it answers; the peer queues it and clients ask for its status, which they get. */
+static enum bulla_err remount(struct exchange *x)
+{
+	struct remount_fields f = { 0 };
+	char id[37];
+
+	TRY(fields_bind(x->call, x->doc, remount_fields, true, &f));
+	TRY(bulla_mount_move(x->engine, x->call, f.from, f.to, id));
+	json_open(x->data, '{');
+	json_put_text(x->data, "migration_id", id);
+	json_close(x->data, '}');
+	return BULLA_OK;
+}
+
+static enum bulla_err remount_status(struct exchange *x)
+{
+	struct bulla_mount_move move;
+
+	TRY(bulla_mount_moved(x->engine, x->call, x->params[0], &move));
+	json_open(x->data, '{');
+	json_put_string(x->data, "migration_id", x->params[0]);
+	json_key(x->data, "migration_info");
+	json_open(x->data, '{');
+	json_put_string(x->data, "source_mount", move.from);
+	json_put_string(x->data, "target_mount", move.to);
+	json_put_text(x->data, "status", "success");
+	json_close(x->data, '}');
+	json_close(x->data, '}');
+	return BULLA_OK;
+}
+
+/* ---- for user interfaces: what a caller may know of ---------------------------------------------------------------------- */
+
+static void put_reachable(struct exchange *x, const struct bulla_mount *const *mounts, size_t count, bool auth)
+{
+	const struct bulla_token *caller = x->call->token;
+
+	json_key(x->data, auth ? "auth" : "secret");
+	json_open(x->data, '{');
+	for (size_t i = 0; i < count; i++) {
+		bool open = bulla_is(mounts[i]->listing_visibility, "unauth");
+
+		if (mount_is_auth(mounts[i]) != auth)
+			continue;
+		if (!open && (caller == NULL || !bulla_may_reach(x->engine, caller, mounts[i]->path)))
+			continue;
+		json_key_bytes(x->data, mount_name(mounts[i]));
+		mount_print(x, mounts[i], false);
+	}
+	json_close(x->data, '}');
+}
+
+/* Anybody may ask; who has a token sees more. */
+static enum bulla_err identify(struct exchange *x)
+{
+	if (x->request->token.len == 0)
+		return BULLA_OK;
+	return bulla_authenticate(x->engine, x->call, x->request->token);
+}
+
+static enum bulla_err ui_mounts(struct exchange *x)
+{
+	const struct bulla_mount **mounts;
+	size_t count;
+
+	TRY(identify(x));
+	TRY(bulla_mount_list(x->engine, x->call, &mounts, &count));
+	json_open(x->data, '{');
+	put_reachable(x, mounts, count, true);
+	put_reachable(x, mounts, count, false);
+	json_close(x->data, '}');
+	put_mounts(mounts, count);
+	return BULLA_OK;
+}
+
+static enum bulla_err ui_mount(struct exchange *x)
+{
+	struct bulla_bytes path = slashed(x, x->params[0]), rest;
+
+	TRY(identify(x));
+	if (x->call->token == NULL)
+		return BULLA_E_NO_TOKEN;
+	const struct bulla_mount *mount = bulla_mount_find(x->engine, path, &rest);
+	bool seen = mount != NULL && bulla_may_reach(x->engine, x->call->token, mount->path);
+
+	if (seen)
+		mount_print(x, mount, true);
+	bulla_mount_put(mount);
+	if (seen)
+		return BULLA_OK;
+	return bulla_fail(x->call, BULLA_E_FORBIDDEN, "preflight capability check returned 403, please ensure client's policies "
+			  "grant access to path \"%.*s\"", PRINT(path));
+}
+
+/* ---- routes -------------------------------------------------------------------------------------------------------------- */
+
+#define ROW(method, path, handler_, flags_, known, anchor)                                                     \
+	{ .mount = BULLA_MOUNT_SYSTEM, .methods = ON(method), .pattern = path, .fn = handler_, .flags = flags_, \
+	  .fields = known, .doc = anchor }
+#define ASKED (ROUTE_TOKEN | ROUTE_MIRROR)
+
+const struct route sys_mount_routes[] = {
+	ROW(GET, "mounts", list_mounts, ASKED, NULL, "list-mounts"),
+	ROW(GET, "mounts/{path*}/tune", read_tune, ASKED, NULL, "tune-mount"),
+	ROW(POST, "mounts/{path*}/tune", tune, ROUTE_TOKEN | ROUTE_BLOCKS, tune_fields, "tune-mount"),
+	ROW(GET, "mounts/{path*}", read_mount, ASKED, NULL, "read-mount"),
+	ROW(POST, "mounts/{path*}", enable, ROUTE_TOKEN | ROUTE_BLOCKS, enable_fields, "enable-mount"),
+	ROW(DELETE, "mounts/{path*}", disable, ROUTE_TOKEN | ROUTE_BLOCKS, NULL, "disable-mount"),
+	ROW(GET, "auth", list_auth, ASKED, NULL, "list-auth"),
+	ROW(POST, "remount", remount, ASKED | ROUTE_SUDO | ROUTE_BLOCKS, remount_fields, "remount"),
+	ROW(GET, "remount/status/{migration_id}", remount_status, ROUTE_TOKEN, NULL, "remount"),
+	ROW(GET, "internal/ui/mounts", ui_mounts, ROUTE_NO_TOKEN, NULL, "ui-mounts"),
+	ROW(GET, "internal/ui/mounts/{path*}", ui_mount, ROUTE_NO_TOKEN, NULL, "ui-mounts"),
+	{ .fn = NULL },
+};

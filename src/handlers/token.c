@@ -1,0 +1,319 @@
+/* token.c: creating, looking up, renewing and revoking tokens. Any thread, one exchange at a time. */
+#include "http/routes.h"
+
+#define NS_PER_S 1000000000
+
+/* ---- printing ------------------------------------------------------------------------------------------------------------ */
+
+static void put_strings(struct out *out, const char *name, const struct bulla_bytes *items, size_t count)
+{
+	json_key(out, name);
+	json_open(out, '[');
+	for (size_t i = 0; i < count; i++)
+		json_text(out, items[i]);
+	json_close(out, ']');
+}
+
+static void put_meta(struct out *out, const char *name, const struct bulla_token *t)
+{
+	json_key(out, name);
+	if (t->meta_null) {
+		json_nil(out);
+		return;
+	}
+	json_open(out, '{');
+	for (size_t i = 0; i < t->meta_count; i++) {
+		json_key_bytes(out, t->meta[i].key);
+		json_text(out, t->meta[i].value);
+	}
+	json_close(out, '}');
+}
+
+static void put_time(struct out *out, const char *name, int64_t ns)
+{
+	char text[BULLA_TIME_TEXT];
+
+	(void)bulla_time_print(ns, text);
+	json_put_text(out, name, text);
+}
+
+static void print_auth(struct exchange *x, const struct bulla_auth *auth)
+{
+	const struct bulla_token *t = auth->token;
+	struct out *out = x->auth;
+
+	json_open(out, '{');
+	json_put_string(out, "client_token", auth->client_token);
+	json_put_string(out, "accessor", t->accessor);
+	put_strings(out, "policies", t->policies, t->policy_count);
+	if (t->policy_count > 0)
+		put_strings(out, "token_policies", t->policies, t->policy_count);
+	put_meta(out, "metadata", t);
+	json_put_int(out, "lease_duration", auth->lease_s);
+	json_put_bool(out, "renewable", t->renewable);
+	json_put_text(out, "entity_id", "");
+	json_put_text(out, "token_type", "service");
+	json_put_bool(out, "orphan", t->orphan);
+	json_put_null(out, "mfa_requirement");
+	json_put_int(out, "num_uses", t->num_uses);
+	json_close(out, '}');
+}
+
+static void put_times(struct out *out, const struct bulla_token *t)
+{
+	int64_t start_ns = t->last_renewal_ns != 0 ? t->last_renewal_ns : t->issued_ns;
+
+	json_put_int(out, "creation_time", t->created_ns / NS_PER_S);
+	json_put_int(out, "creation_ttl", t->creation_ttl_s);
+	if (t->ttl_s == 0)
+		json_put_null(out, "expire_time");
+	if (t->ttl_s != 0)
+		put_time(out, "expire_time", start_ns + t->ttl_s * NS_PER_S);
+	json_put_int(out, "explicit_max_ttl", t->explicit_max_ttl_s);
+	put_time(out, "issue_time", t->issued_ns);
+	if (t->last_renewal_ns != 0) {
+		put_time(out, "last_renewal", t->last_renewal_ns);
+		json_put_int(out, "last_renewal_time", t->last_renewal_ns / NS_PER_S);
+	}
+	if (t->period_s != 0)
+		json_put_int(out, "period", t->period_s);
+	json_put_int(out, "ttl", bulla_token_ttl_s(t));
+}
+
+/* id: the token's text where the caller had it already, else nothing. */
+static void print_token(struct exchange *x, const struct bulla_token *t, struct bulla_bytes id)
+{
+	struct out *out = x->data;
+
+	json_open(out, '{');
+	json_put_string(out, "accessor", t->accessor);
+	json_put_string(out, "display_name", t->display_name);
+	json_put_text(out, "entity_id", "");
+	json_put_string(out, "id", id);
+	put_meta(out, "meta", t);
+	json_put_int(out, "num_uses", t->num_uses);
+	json_put_bool(out, "orphan", t->orphan);
+	json_put_string(out, "path", t->path);
+	put_strings(out, "policies", t->policies, t->policy_count);
+	json_put_bool(out, "renewable", t->renewable);
+	put_times(out, t);
+	json_put_text(out, "type", "service");
+	json_close(out, '}');
+}
+
+/* ---- create -------------------------------------------------------------------------------------------------------------- */
+
+struct create_fields {
+	struct bulla_bytes id, ttl, lease, period, explicit_max_ttl, display_name, entity_alias, type;
+	struct field_strings policies;
+	struct field_pairs meta;
+	int64_t num_uses;
+	bool no_parent, no_default_policy, renewable;
+};
+
+static const struct field create_fields[] = {
+	FIELD(struct create_fields, id, FIELD_STRING),
+	FIELD(struct create_fields, policies, FIELD_STRINGS),
+	FIELD(struct create_fields, ttl, FIELD_STRING),
+	FIELD(struct create_fields, lease, FIELD_STRING),
+	FIELD(struct create_fields, renewable, FIELD_BOOL),
+	FIELD(struct create_fields, meta, FIELD_PAIRS),
+	FIELD(struct create_fields, no_parent, FIELD_BOOL),
+	FIELD(struct create_fields, no_default_policy, FIELD_BOOL),
+	FIELD(struct create_fields, display_name, FIELD_STRING),
+	FIELD(struct create_fields, num_uses, FIELD_INT),
+	FIELD(struct create_fields, period, FIELD_STRING),
+	FIELD(struct create_fields, explicit_max_ttl, FIELD_STRING),
+	FIELD(struct create_fields, entity_alias, FIELD_STRING),
+	FIELD(struct create_fields, type, FIELD_STRING),
+	FIELD_END,
+};
+
+static enum bulla_err create(struct exchange *x, const char *path, bool orphan)
+{
+	struct create_fields f = { .renewable = true };
+	const struct json *meta = json_get(x->doc, "meta");
+	struct bulla_auth auth;
+
+	TRY(fields_bind(x->call, x->doc, create_fields, true, &f));
+	struct bulla_token_create_args args = {
+		.id = f.id, .policies = f.policies.items, .policy_count = f.policies.count, .display_name = f.display_name,
+		.meta = f.meta.items, .meta_count = f.meta.count, .meta_set = meta != NULL && meta->type != JSON_NULL,
+		.num_uses = f.num_uses, .no_parent = f.no_parent, .no_default_policy = f.no_default_policy,
+		.renewable = f.renewable, .entity_alias_set = f.entity_alias.len > 0, .orphan = orphan, .path = bulla_str(path),
+		.type = f.type,
+	};
+
+	TRY(duration_parse(x->call, f.explicit_max_ttl, &args.explicit_max_ttl_s));
+	TRY(duration_parse(x->call, f.period, &args.period_s));
+	TRY(duration_parse(x->call, f.ttl.len > 0 ? f.ttl : f.lease, &args.ttl_s));
+	TRY(bulla_token_create(x->engine, x->call, &args, &auth));
+	print_auth(x, &auth);
+	bulla_token_put(auth.token);
+	return BULLA_OK;
+}
+
+static enum bulla_err create_child(struct exchange *x)
+{
+	return create(x, "auth/token/create", false);
+}
+
+static enum bulla_err create_orphan(struct exchange *x)
+{
+	return create(x, "auth/token/create-orphan", true);
+}
+
+/* ---- lookup -------------------------------------------------------------------------------------------------------------- */
+
+struct token_fields {
+	struct bulla_bytes token, accessor;
+	int64_t increment_s;
+};
+
+#define TOKEN_FIELD FIELD(struct token_fields, token, FIELD_STRING)
+#define ACCESSOR_FIELD FIELD(struct token_fields, accessor, FIELD_STRING)
+#define INCREMENT_FIELD FIELD_AS(struct token_fields, "increment", increment_s, FIELD_SECONDS)
+
+static const struct field token_field[] = { TOKEN_FIELD, FIELD_END };
+static const struct field accessor_field[] = { ACCESSOR_FIELD, FIELD_END };
+static const struct field renew_fields[] = { TOKEN_FIELD, INCREMENT_FIELD, FIELD_END };
+static const struct field renew_accessor_fields[] = { ACCESSOR_FIELD, INCREMENT_FIELD, FIELD_END };
+
+static enum bulla_err lookup_self(struct exchange *x)
+{
+	print_token(x, x->call->token, x->request->token);
+	return BULLA_OK;
+}
+
+static enum bulla_err lookup(struct exchange *x)
+{
+	struct token_fields f = { 0 };
+	const struct bulla_token *token;
+
+	TRY(fields_bind(x->call, x->doc, token_field, true, &f));
+	if (f.token.len == 0)
+		return lookup_self(x);
+	TRY(bulla_token_lookup(x->engine, x->call, f.token, &token));
+	print_token(x, token, f.token);
+	bulla_token_put(token);
+	return BULLA_OK;
+}
+
+static enum bulla_err lookup_accessor(struct exchange *x)
+{
+	struct token_fields f = { 0 };
+	const struct bulla_token *token;
+
+	TRY(fields_bind(x->call, x->doc, accessor_field, true, &f));
+	TRY(bulla_token_lookup_accessor(x->engine, x->call, f.accessor, &token));
+	print_token(x, token, bulla_str(""));
+	bulla_token_put(token);
+	return BULLA_OK;
+}
+
+static enum bulla_err list_accessors(struct exchange *x)
+{
+	struct bulla_bytes *accessors;
+	size_t count;
+
+	TRY(bulla_token_accessors(x->engine, x->call, &accessors, &count));
+	if (count == 0)
+		return BULLA_E_NOT_FOUND;
+	json_open(x->data, '{');
+	put_strings(x->data, "keys", accessors, count);
+	json_close(x->data, '}');
+	return BULLA_OK;
+}
+
+/* ---- renew --------------------------------------------------------------------------------------------------------------- */
+
+static enum bulla_err renewed(struct exchange *x, const struct bulla_auth *auth)
+{
+	print_auth(x, auth);
+	bulla_token_put(auth->token);
+	return BULLA_OK;
+}
+
+static enum bulla_err renew_self(struct exchange *x)
+{
+	struct token_fields f = { 0 };
+	struct bulla_auth auth;
+
+	TRY(fields_bind(x->call, x->doc, renew_fields, true, &f));
+	TRY(bulla_token_renew(x->engine, x->call, x->request->token, f.increment_s, &auth));
+	return renewed(x, &auth);
+}
+
+static enum bulla_err renew(struct exchange *x)
+{
+	struct token_fields f = { 0 };
+	struct bulla_auth auth;
+
+	TRY(fields_bind(x->call, x->doc, renew_fields, true, &f));
+	TRY(bulla_token_renew(x->engine, x->call, f.token, f.increment_s, &auth));
+	return renewed(x, &auth);
+}
+
+static enum bulla_err renew_accessor(struct exchange *x)
+{
+	struct token_fields f = { 0 };
+	struct bulla_auth auth;
+
+	TRY(fields_bind(x->call, x->doc, renew_accessor_fields, true, &f));
+	TRY(bulla_token_renew_accessor(x->engine, x->call, f.accessor, f.increment_s, &auth));
+	return renewed(x, &auth);
+}
+
+/* ---- revoke -------------------------------------------------------------------------------------------------------------- */
+
+static enum bulla_err revoke_self(struct exchange *x)
+{
+	return bulla_token_revoke_self(x->engine, x->call);
+}
+
+static enum bulla_err revoke(struct exchange *x)
+{
+	struct token_fields f = { 0 };
+
+	TRY(fields_bind(x->call, x->doc, token_field, true, &f));
+	return bulla_token_revoke(x->engine, x->call, f.token);
+}
+
+static enum bulla_err revoke_orphan(struct exchange *x)
+{
+	struct token_fields f = { 0 };
+
+	TRY(fields_bind(x->call, x->doc, token_field, true, &f));
+	return bulla_token_revoke_orphan(x->engine, x->call, f.token);
+}
+
+static enum bulla_err revoke_accessor(struct exchange *x)
+{
+	struct token_fields f = { 0 };
+
+	TRY(fields_bind(x->call, x->doc, accessor_field, true, &f));
+	return bulla_token_revoke_accessor(x->engine, x->call, f.accessor);
+}
+
+/* ---- routes -------------------------------------------------------------------------------------------------------------- */
+
+#define ROW(methods_, path, handler_, flags_, known, anchor)                                                                \
+	{ .mount = BULLA_MOUNT_TOKEN, .methods = methods_, .pattern = path, .fn = handler_, .flags = ROUTE_TOKEN | (flags_), \
+	  .fields = known, .doc = anchor }
+
+const struct route token_routes[] = {
+	ROW(ON(POST), "create", create_child, ROUTE_BLOCKS, create_fields, "token-create"),
+	ROW(ON(POST), "create-orphan", create_orphan, ROUTE_BLOCKS | ROUTE_SUDO, create_fields, "token-create"),
+	ROW(ON(GET) | ON(POST), "lookup-self", lookup_self, 0, token_field, "token-lookup"),
+	ROW(ON(GET) | ON(POST), "lookup", lookup, 0, token_field, "token-lookup"),
+	ROW(ON(POST), "lookup-accessor", lookup_accessor, ROUTE_BLOCKS, accessor_field, "token-lookup"),
+	ROW(ON(LIST), "accessors", list_accessors, ROUTE_BLOCKS | ROUTE_SUDO, NULL, "token-accessors"),
+	ROW(ON(POST), "renew-self", renew_self, ROUTE_BLOCKS, renew_fields, "token-renew"),
+	ROW(ON(POST), "renew", renew, ROUTE_BLOCKS, renew_fields, "token-renew"),
+	ROW(ON(POST), "renew-accessor", renew_accessor, ROUTE_BLOCKS, renew_accessor_fields, "token-renew"),
+	ROW(ON(POST), "revoke-self", revoke_self, ROUTE_BLOCKS, token_field, "token-revoke"),
+	ROW(ON(POST), "revoke", revoke, ROUTE_BLOCKS, token_field, "token-revoke"),
+	ROW(ON(POST), "revoke-orphan", revoke_orphan, ROUTE_BLOCKS | ROUTE_SUDO, token_field, "token-revoke"),
+	ROW(ON(POST), "revoke-accessor", revoke_accessor, ROUTE_BLOCKS, accessor_field, "token-revoke"),
+	{ .fn = NULL },
+};
