@@ -241,37 +241,42 @@ static enum bulla_err move(struct mounts *mounts, struct bulla_call *call, struc
 	return publish_or_put(mounts, before, made);
 }
 
-static enum bulla_err remember(struct mounts *mounts, struct bulla_bytes from, struct bulla_bytes to, char id[37])
+static void remember(struct mounts *mounts, struct bulla_bytes from, struct bulla_bytes to, const char id[37])
 {
+	struct mount_moved *moved = &mounts->moved[mounts->moved_count++ % MOVES_KEPT];
+
+	memset(moved, 0, sizeof *moved);
+	memcpy(moved->id, id, sizeof moved->id);
+	memcpy(moved->from, from.ptr, from.len);
+	memcpy(moved->to, to.ptr, to.len);
+}
+
+/* What may fail comes before the move. */
+static enum bulla_err move_and_remember(struct mounts *mounts, struct bulla_call *call, struct bulla_bytes from,
+					struct bulla_bytes to, char id[37])
+{
+	char uuid[37] = { 0 };
+
+	TRY(random_uuid(uuid));
 	if (mounts->moved == NULL)
 		mounts->moved = calloc(MOVES_KEPT, sizeof *mounts->moved);
 	if (mounts->moved == NULL)
 		return BULLA_E_NO_MEMORY;
-	struct mount_moved *moved = &mounts->moved[mounts->moved_count++ % MOVES_KEPT];
-
-	memset(moved, 0, sizeof *moved);
-	TRY(random_uuid(moved->id));
-	memcpy(moved->from, from.ptr, from.len);
-	memcpy(moved->to, to.ptr, to.len);
-	memcpy(id, moved->id, sizeof moved->id);
+	TRY(move(mounts, call, from, to));
+	remember(mounts, from, to, uuid);
+	memcpy(id, uuid, sizeof uuid);
 	return BULLA_OK;
 }
 
 enum bulla_err bulla_mount_move(struct bulla *engine, struct bulla_call *call, struct bulla_bytes from, struct bulla_bytes to,
 				char id[37])
 {
-	struct mounts *mounts = engine->mounts;
-
 	if (from.len == 0 || to.len == 0)
 		return bulla_fail(call, BULLA_E_INVALID, "both 'from' and 'to' path must be specified as a string");
 	TRY(clean(call, from, &from));
 	TRY(clean(call, to, &to));
-	TRY(begin(mounts, call));
-	enum bulla_err err = move(mounts, call, from, to);
-
-	if (err == BULLA_OK)
-		err = remember(mounts, from, to, id);
-	return end(mounts, err);
+	TRY(begin(engine->mounts, call));
+	return end(engine->mounts, move_and_remember(engine->mounts, call, from, to, id));
 }
 
 enum bulla_err bulla_mount_moved(struct bulla *engine, struct bulla_call *call, struct bulla_bytes id,
