@@ -29,6 +29,7 @@ int main(void)
 		return 99;
 	SRunner *runner = srunner_create(gates_suite());
 
+	srunner_add_suite(runner, transit_suite());
 	srunner_add_suite(runner, last_suite());
 	/* one process: the rows that were answered are counted over all suites */
 	srunner_set_fork_status(runner, CK_NOFORK);
