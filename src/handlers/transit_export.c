@@ -48,7 +48,7 @@ static enum bulla_err export_key(struct exchange *x)
 const struct route transit_export_routes[] = {
 	{ .mount = BULLA_MOUNT_TRANSIT, .methods = ON(GET), .pattern = "export/{type}/{name}", .fn = export_key, .flags = ROUTE_TOKEN,
 	  .need = BULLA_CAN_READ, .fields = export_fields, .doc = "export-key" },
-	{ .mount = BULLA_MOUNT_TRANSIT, .methods = ON(GET), .pattern = "export/{type}/{name}/{*}", .fn = export_key, .flags = ROUTE_TOKEN,
+	{ .mount = BULLA_MOUNT_TRANSIT, .methods = ON(GET), .pattern = "export/{type}/{name}/{version*}", .fn = export_key, .flags = ROUTE_TOKEN,
 	  .need = BULLA_CAN_READ, .fields = export_fields, .doc = "export-key" },
 	{ .fn = NULL },
 };

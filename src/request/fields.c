@@ -356,7 +356,7 @@ enum bulla_err fields_bind(struct bulla_call *call, const struct json *object, c
 		const struct json *value = json_get(object, f->name);
 		struct refusal why = { 0 };
 
-		if (value == NULL)
+		if (value == NULL || (f->type == FIELD_SECONDS && value->type == JSON_NULL)) /* a null duration is not there */
 			continue;
 		enum bulla_err err = convert(call, value, f, (char *)structure + f->offset, &why);
 
