@@ -4,6 +4,7 @@
 #include <string.h>
 
 static const struct command commands[] = {
+	{ "server", command_server, "Run the server" },
 	{ "read", command_read, "Read what is at a path" },
 	{ "write", command_write, "Write data to a path: keys, encryption, settings" },
 	{ "list", command_list, "List the keys at a path" },

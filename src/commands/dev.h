@@ -1,0 +1,31 @@
+/* dev.h: "bulla server -dev": a server that is initialised, unsealed and whose root token is known. Not for production. */
+#ifndef BULLA_COMMANDS_DEV_H
+#define BULLA_COMMANDS_DEV_H
+
+#include "commands/server_config.h"
+
+struct dev_options {
+	const char *token, *address, *storage; /* NULL: made at random, 127.0.0.1:8200, in memory */
+	bool tls;
+};
+
+struct dev {
+	struct bulla_bytes share, token; /* in the call's arena */
+	const char *tls_folder, *ca_file; /* NULL: no TLS */
+};
+
+/* Fills in what a configuration file would say; with TLS, makes certificates in a new folder. CONFIG, CRYPTO, NO_MEMORY. */
+BULLA_MUST_USE enum bulla_err dev_configure(const struct dev_options *options, struct bulla_call *call,
+					    struct server_config *config, struct dev *dev);
+
+/* Initialises the engine and keeps share and token in FILE.dev, or reads them from there; unseals. CONFIG and the engine's. */
+BULLA_MUST_USE enum bulla_err dev_open(const struct dev_options *options, struct bulla *engine, struct bulla_call *call,
+				       struct dev *dev);
+
+/* Tells on stdout what a user needs to know. */
+void dev_announce(const struct dev_options *options, const struct server_config *config, const struct dev *dev);
+
+/* Removes the certificates. */
+void dev_clear(const struct dev *dev);
+
+#endif

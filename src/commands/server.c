@@ -1,0 +1,288 @@
+/* server.c: "bulla server": reads the configuration, opens the engine, serves, and waits for signals. The main thread is the one
+ * that gets them: SIGTERM and SIGINT end the server, SIGHUP reloads certificates and the log file. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "commands/commands.h"
+#include "commands/dev.h"
+#include "commands/flags.h"
+#include "config.h"
+
+#define MAX_FILES 65536
+#define CLOCK_STEP_NS INT64_C(1000000000)
+#define CLOCK_SLEW_NS INT64_C(500000) /* a second: half a millisecond */
+#define RELEASED "2026-11-21T00:00:00Z"
+
+struct options {
+	const char *config_file;
+	bool dev;
+	struct dev_options dev_options;
+};
+
+struct server {
+	struct options options;
+	struct server_config config;
+	struct dev dev;
+	struct bulla_call call;   /* its arena holds the texts of the configuration */
+	struct bulla *engine;
+	struct service service;
+	struct httpd *httpd;
+	bool wrote_pid, clock_told;
+};
+
+/* ---- start ------------------------------------------------------------------------ */
+
+static enum flags_result read_options(int argc, char **argv, struct options *o)
+{
+	const struct flag config_flags[] = {
+		{ "config", FLAG_STRING, &o->config_file, "the configuration file" },
+		{ 0 },
+	};
+	const struct flag dev_flags[] = {
+		{ "dev", FLAG_BOOL, &o->dev, "a server for development: initialised, unsealed, in memory" },
+		{ "dev-root-token-id", FLAG_STRING, &o->dev_options.token, "the root token; made at random otherwise" },
+		{ "dev-listen-address", FLAG_STRING, &o->dev_options.address, "where to listen; 127.0.0.1:8200 otherwise" },
+		{ "dev-tls", FLAG_BOOL, &o->dev_options.tls, "TLS with a throw-away certificate" },
+		{ "dev-storage", FLAG_STRING, &o->dev_options.storage, "keep data in this file, and what opens it in FILE.dev" },
+		{ 0 },
+	};
+	const struct flag *const tables[] = { config_flags, dev_flags, NULL };
+	int rest = argc;
+	enum flags_result result = flags_parse(tables, argc, argv, &rest);
+
+	if (result == FLAGS_HELP) {
+		printf("Usage: bulla server -config=FILE\n       bulla server -dev [options]\n");
+		flags_print(stdout, "Options", config_flags);
+		flags_print(stdout, "Dev options", dev_flags);
+		return result;
+	}
+	if (result == FLAGS_OK && (rest != argc || o->dev == (o->config_file != NULL))) {
+		fprintf(stderr, "bulla server takes either -config=FILE or -dev, and no arguments\n");
+		return FLAGS_WRONG;
+	}
+	bool has_dev = o->dev_options.token || o->dev_options.address || o->dev_options.storage || o->dev_options.tls;
+
+	if (result == FLAGS_OK && has_dev && !o->dev) {
+		fprintf(stderr, "the -dev-... options need -dev\n");
+		return FLAGS_WRONG;
+	}
+	return result;
+}
+
+static enum bulla_err configure(struct server *s)
+{
+	if (!s->options.dev)
+		return server_config_read(s->options.config_file, &s->call, &s->config);
+	if (s->options.dev_options.address == NULL)
+		s->options.dev_options.address = "127.0.0.1:8200";
+	return dev_configure(&s->options.dev_options, &s->call, &s->config, &s->dev);
+}
+
+/* As many connections as the system lets us have. */
+static void raise_file_limit(void)
+{
+	struct rlimit files;
+
+	if (getrlimit(RLIMIT_NOFILE, &files) != 0)
+		return;
+	files.rlim_cur = files.rlim_max < MAX_FILES ? files.rlim_max : MAX_FILES;
+	(void)setrlimit(RLIMIT_NOFILE, &files);
+}
+
+static enum bulla_err open_engine(struct server *s)
+{
+	struct bulla_config config = {
+		.storage_path = s->config.storage_path, .seal = s->config.seal,
+		.default_lease_ttl_s = s->config.default_lease_ttl_s, .max_lease_ttl_s = s->config.max_lease_ttl_s,
+	};
+
+	if (!s->config.disable_mlock && bulla_memory_init(true) != BULLA_OK)
+		return bulla_fail(&s->call, BULLA_E_CONFIG,
+				  "memory cannot be locked: raise the limit (ulimit -l), or set disable_mlock = true");
+	enum bulla_err err = bulla_open(&config, &s->call, &s->engine);
+
+	bulla_wipe((void *)(uintptr_t)s->config.seal.key.ptr, s->config.seal.key.len); /* the engine has a copy */
+	TRY(err);
+	if (s->options.dev)
+		return dev_open(&s->options.dev_options, s->engine, &s->call, &s->dev);
+	if (s->config.seal.kind == BULLA_SEAL_STATIC && bulla_is_initialised(s->engine))
+		return bulla_unseal_auto(s->engine, &s->call);
+	return BULLA_OK;
+}
+
+static enum bulla_err write_pid(struct server *s)
+{
+	char text[24];
+	int n = snprintf(text, sizeof text, "%ld\n", (long)getpid());
+	int fd = open(s->config.pid_file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
+
+	s->wrote_pid = fd >= 0 && write(fd, text, (size_t)n) == n;
+	if (fd >= 0)
+		close(fd);
+	if (!s->wrote_pid)
+		return bulla_fail(&s->call, BULLA_E_CONFIG, "pid_file %s: %s", s->config.pid_file, strerror(errno));
+	return BULLA_OK;
+}
+
+static enum bulla_err start_http(struct server *s)
+{
+	struct httpd_config config = {
+		.listeners = s->config.listeners, .listener_count = s->config.listener_count,
+		.max_request_bytes = (size_t)s->config.max_request_bytes, .max_request_s = (unsigned)s->config.max_request_s,
+	};
+
+	s->service = (struct service){
+		.engine = s->engine, .log = log_text,
+		.info = {
+			.version = PACKAGE_VERSION, .build_date = RELEASED,
+			.cluster_name = s->config.cluster_name != NULL ? s->config.cluster_name : "bulla",
+			.api_addr = s->config.api_addr != NULL ? s->config.api_addr : "",
+			.max_request_bytes = s->config.max_request_bytes > 0 ? (size_t)s->config.max_request_bytes : (size_t)32 << 20,
+		},
+	};
+	TRY(serve_check(&s->call));
+	return httpd_start(&config, &s->service, &s->call, &s->httpd);
+}
+
+static void tell_state(const struct server *s)
+{
+	struct bulla_seal_status seal;
+
+	bulla_seal_status(s->engine, &seal);
+	if (s->config.warning != NULL)
+		log_write(LOG_LEVEL_WARN, "%s", s->config.warning);
+	for (size_t i = 0; i < s->config.listener_count; i++) {
+		const struct listener *l = &s->config.listeners[i];
+
+		log_write(LOG_LEVEL_INFO, "listening on %s%s", l->address, l->is_unix ? "" : l->tls ? " (tls)" : " (no tls)");
+	}
+	log_write(LOG_LEVEL_INFO, "bulla %s, storage %s, %s", PACKAGE_VERSION, bulla_storage_kind(s->engine),
+		  !seal.initialised ? "not initialised" : seal.sealed ? "sealed" : "unsealed");
+}
+
+static enum bulla_err start(struct server *s)
+{
+	const struct log_config log = { s->config.log_level, s->config.log_json, s->config.log_file };
+
+	TRY(log_open(&log, &s->call));
+	raise_file_limit();
+	TRY(open_engine(s));
+	TRY(start_http(s));
+	if (s->config.pid_file != NULL)
+		TRY(write_pid(s));
+	tell_state(s);
+	if (s->options.dev)
+		dev_announce(&s->options.dev_options, &s->config, &s->dev);
+	return BULLA_OK;
+}
+
+/* ---- while it serves ----------------------------------------------------------------- */
+
+static void reload(struct server *s)
+{
+	struct bulla_call call = { .arena = bulla_arena_new(4096), .may_block = true };
+
+	if (call.arena == NULL)
+		return;
+	if (log_reopen(&call) != BULLA_OK)
+		log_write(LOG_LEVEL_ERROR, "the log stays where it is: %s", (const char *)call.detail.ptr);
+	if (httpd_reload(s->httpd, &call) == BULLA_OK)
+		log_write(LOG_LEVEL_INFO, "reloaded certificates and log file");
+	else
+		log_write(LOG_LEVEL_ERROR, "the certificates stay as they are: %s", (const char *)call.detail.ptr);
+	bulla_arena_free(call.arena);
+}
+
+/* Leases and key times run on our own clock: a step of the wall clock is told once and followed slowly. */
+static void watch_clock(struct server *s)
+{
+	int64_t drift = bulla_clock_drift_ns();
+	bool stepped = drift > CLOCK_STEP_NS || drift < -CLOCK_STEP_NS;
+
+	if (stepped && !s->clock_told)
+		log_write(LOG_LEVEL_WARN, "the system's clock was set %s by %.1f s: following slowly", drift > 0 ? "forward" : "back",
+			  (double)(drift > 0 ? drift : -drift) / 1e9);
+	s->clock_told = stepped;
+	bulla_clock_slew(CLOCK_SLEW_NS);
+}
+
+/* Returns when the server is to end. */
+static void wait_for_signals(struct server *s, const sigset_t *signals)
+{
+	const struct timespec second = { 1, 0 };
+
+	for (;;) {
+		int signal = sigtimedwait(signals, NULL, &second);
+
+		if (signal == SIGHUP)
+			reload(s);
+		if (signal == SIGTERM || signal == SIGINT) {
+			log_write(LOG_LEVEL_INFO, "%s: stopping", signal == SIGTERM ? "SIGTERM" : "SIGINT");
+			return;
+		}
+		watch_clock(s);
+	}
+}
+
+/* ---- the command ----------------------------------------------------------------------- */
+
+static void stop(struct server *s)
+{
+	if (s->httpd != NULL)
+		httpd_stop(s->httpd);
+	bulla_close(s->engine);
+	if (s->wrote_pid)
+		(void)unlink(s->config.pid_file);
+	dev_clear(&s->dev);
+}
+
+static int fail(const struct server *s, enum bulla_err err)
+{
+	struct bulla_bytes text = bulla_call_text(&s->call, err);
+
+	fprintf(stderr, "bulla server: %.*s\n", (int)text.len, (const char *)text.ptr);
+	return 1;
+}
+
+int command_server(int argc, char **argv)
+{
+	struct server s = { 0 };
+	sigset_t signals;
+	int status = 0;
+
+	/* before the threads start, and before the configuration's secrets are read */
+	(void)signal(SIGPIPE, SIG_IGN);
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGTERM);
+	sigaddset(&signals, SIGINT);
+	sigaddset(&signals, SIGHUP);
+	if (sigprocmask(SIG_BLOCK, &signals, NULL) != 0 || bulla_memory_init(false) != BULLA_OK)
+		return fail(&s, BULLA_E_INTERNAL);
+	enum flags_result flags = read_options(argc, argv, &s.options);
+
+	if (flags != FLAGS_OK)
+		return flags == FLAGS_HELP ? 0 : 1;
+	s.call = (struct bulla_call){ .arena = bulla_arena_new(16384), .may_block = true };
+	if (s.call.arena == NULL)
+		return fail(&s, BULLA_E_NO_MEMORY);
+	enum bulla_err err = configure(&s);
+
+	if (err == BULLA_OK)
+		err = start(&s);
+	if (err == BULLA_OK)
+		wait_for_signals(&s, &signals);
+	else
+		status = fail(&s, err);
+	stop(&s);
+	if (err == BULLA_OK)
+		log_write(LOG_LEVEL_INFO, "stopped");
+	bulla_arena_free(s.call.arena);
+	return status;
+}

@@ -1,0 +1,318 @@
+/* server_config.c: turns a configuration file into struct server_config. One thread, at start. */
+#include "commands/server_config.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#include "commands/config_values.h"
+
+#define KEY_BYTES 32
+#define KEY_FILE_MAX 4096
+
+struct reader {
+	struct bulla_call *call;
+	const char *file;
+	struct server_config *config;
+};
+
+/* ---- files ------------------------------------------------------------------- */
+
+/* The whole of a file of at most max bytes, in the arena. */
+static bool read_file(struct bulla_call *call, const char *path, size_t max, struct bulla_bytes *out)
+{
+	FILE *f = fopen(path, "re");
+
+	if (f == NULL)
+		return false;
+	(void)setvbuf(f, NULL, _IONBF, 0); /* it may be a key: no copy of it in a buffer of stdio */
+	uint8_t *p = bulla_arena_alloc(call->arena, max + 1);
+	size_t n = p == NULL ? 0 : fread(p, 1, max, f);
+	bool good = p != NULL && !ferror(f) && fgetc(f) == EOF;
+
+	if (!good)
+		errno = ferror(f) ? EISDIR : EFBIG;
+	fclose(f);
+	*out = bulla_mem(p, n);
+	return good;
+}
+
+/* ---- seal ---------------------------------------------------------------------- */
+
+struct static_seal {
+	const char *key_id, *key;
+};
+
+static const struct setting seal_settings[] = {
+	{ "current_key_id", SETTING_TEXT, offsetof(struct static_seal, key_id), NULL },
+	{ "current_key", SETTING_TEXT, offsetof(struct static_seal, key), NULL },
+	{ 0 },
+};
+
+static const struct hcl *child(const struct hcl *block, const char *name)
+{
+	for (const struct hcl *h = block->first; h != NULL; h = h->next)
+		if (strcmp(h->name, name) == 0)
+			return h;
+	return block;
+}
+
+/* 32 bytes as they are, in hex, or in base64 (the line ends of a file do not count). */
+static bool decode_key(struct bulla_call *call, struct bulla_bytes text, struct bulla_bytes *out)
+{
+	uint8_t *key = bulla_arena_alloc(call->arena, BULLA_BASE64_MAX_DECODED(KEY_FILE_MAX));
+	size_t len = 0, bad_at;
+
+	if (key == NULL)
+		return false;
+	*out = bulla_mem(key, KEY_BYTES);
+	if (text.len == KEY_BYTES) {
+		memcpy(key, text.ptr, KEY_BYTES);
+		return true;
+	}
+	while (text.len > 0 && (text.ptr[text.len - 1] == '\n' || text.ptr[text.len - 1] == '\r'))
+		text.len--;
+	if (text.len == KEY_BYTES) {
+		memcpy(key, text.ptr, KEY_BYTES);
+		return true;
+	}
+	if (text.len == 2 * KEY_BYTES)
+		return bulla_hex_decode(text, key) == BULLA_OK;
+	return text.len == BULLA_BASE64_LEN(KEY_BYTES) && bulla_base64_decode(text, key, &len, &bad_at) == BULLA_OK &&
+	       len == KEY_BYTES;
+}
+
+static enum bulla_err read_key(struct reader *r, const struct hcl *at, const char *text)
+{
+	struct bulla_bytes raw = bulla_str(text);
+	const char *path = strncmp(text, "file://", 7) == 0 ? text + 7 : NULL;
+	struct stat st;
+
+	if (path != NULL && !read_file(r->call, path, KEY_FILE_MAX, &raw))
+		return setting_fail(r->call, r->file, at, "%s: %s", path, strerror(errno));
+	if (path != NULL && stat(path, &st) == 0 && (st.st_mode & 077) != 0)
+		r->config->warning = (const char *)bulla_arena_printf(r->call->arena,
+			"the seal key's file %s can be read by others: it should have mode 0600", path).ptr;
+	/* the value is never printed: it is the key */
+	if (!decode_key(r->call, raw, &r->config->seal.key))
+		return setting_fail(r->call, r->file, at, "\"current_key\" must be 32 bytes: raw, in hex, in base64, or file:// with such");
+	return BULLA_OK;
+}
+
+static enum bulla_err read_seal(struct reader *r, const struct hcl *block)
+{
+	struct static_seal seal = { 0 };
+
+	if (block->label == NULL || strcmp(block->label, "static") != 0)
+		return setting_fail(r->call, r->file, block, "unknown seal: only \"static\" is known (without a seal block: Shamir)");
+	if (r->config->seal.kind == BULLA_SEAL_STATIC)
+		return setting_fail(r->call, r->file, block, "a second seal");
+	TRY(settings_bind(r->call, r->file, block, seal_settings, &seal));
+	if (seal.key_id == NULL || seal.key == NULL)
+		return setting_fail(r->call, r->file, block, "seal \"static\" needs current_key_id and current_key");
+	r->config->seal.kind = BULLA_SEAL_STATIC;
+	r->config->seal.key_id = bulla_str(seal.key_id);
+	return read_key(r, child(block, "current_key"), seal.key);
+}
+
+/* ---- storage -------------------------------------------------------------------- */
+
+struct storage {
+	const char *path;
+};
+
+static const struct setting sqlite_settings[] = {
+	{ "path", SETTING_TEXT, offsetof(struct storage, path), NULL },
+	{ 0 },
+};
+
+static enum bulla_err read_storage(struct reader *r, const struct hcl *block)
+{
+	static const struct setting none[] = { { 0 } };
+	struct storage storage = { 0 };
+
+	if (block->label != NULL && strcmp(block->label, "inmem") == 0)
+		return settings_bind(r->call, r->file, block, none, &storage);
+	if (block->label == NULL || strcmp(block->label, "sqlite") != 0)
+		return setting_fail(r->call, r->file, block, "unknown storage: \"sqlite\" and \"inmem\" are known");
+	TRY(settings_bind(r->call, r->file, block, sqlite_settings, &storage));
+	if (storage.path == NULL)
+		return setting_fail(r->call, r->file, block, "storage \"sqlite\" needs a path");
+	r->config->storage_path = storage.path;
+	return BULLA_OK;
+}
+
+/* ---- listeners ------------------------------------------------------------------ */
+
+struct tcp {
+	struct listener listener;
+	bool tls_disable;
+	int min_version;
+	int64_t max_request_bytes, max_request_s;
+};
+
+static const char *const tls_versions[] = { "", "tls12", "tls13", NULL };
+
+#define LISTENER(name, member, kind) { name, kind, offsetof(struct tcp, listener.member), NULL }
+static const struct setting tcp_settings[] = {
+	LISTENER("address", address, SETTING_TEXT),
+	LISTENER("tls_cert_file", cert_file, SETTING_TEXT),
+	LISTENER("tls_key_file", key_file, SETTING_TEXT),
+	LISTENER("tls_client_ca_file", client_ca_file, SETTING_TEXT),
+	{ "tls_disable", SETTING_BOOL, offsetof(struct tcp, tls_disable), NULL },
+	{ "tls_min_version", SETTING_CHOICE, offsetof(struct tcp, min_version), tls_versions },
+	{ "max_request_size", SETTING_BYTES, offsetof(struct tcp, max_request_bytes), NULL },
+	{ "max_request_duration", SETTING_SECONDS, offsetof(struct tcp, max_request_s), NULL },
+	{ 0 },
+};
+static const struct setting unix_settings[] = {
+	LISTENER("address", address, SETTING_TEXT),
+	LISTENER("socket_mode", socket_mode, SETTING_MODE),
+	{ "max_request_size", SETTING_BYTES, offsetof(struct tcp, max_request_bytes), NULL },
+	{ "max_request_duration", SETTING_SECONDS, offsetof(struct tcp, max_request_s), NULL },
+	{ 0 },
+};
+
+static enum bulla_err check_tls(struct reader *r, const struct hcl *block, const struct tcp *tcp)
+{
+	const struct listener *l = &tcp->listener;
+
+	if (!tcp->tls_disable && (l->cert_file == NULL || l->key_file == NULL))
+		return setting_fail(r->call, r->file, block, "listener \"tcp\" needs tls_cert_file and tls_key_file, or tls_disable = true");
+	if (tcp->tls_disable && (l->cert_file != NULL || l->key_file != NULL || l->client_ca_file != NULL || tcp->min_version != 0))
+		return setting_fail(r->call, r->file, block, "tls_disable contradicts the other tls_ settings");
+	return BULLA_OK;
+}
+
+/* Vault has these limits on its listeners; here one value serves all. */
+static enum bulla_err take_limit(struct reader *r, const struct hcl *block, const char *name, int64_t value, int64_t *limit)
+{
+	if (value == 0)
+		return BULLA_OK;
+	if (*limit != 0 && *limit != value)
+		return setting_fail(r->call, r->file, child(block, name), "\"%s\" must be the same everywhere", name);
+	*limit = value;
+	return BULLA_OK;
+}
+
+static enum bulla_err read_listener(struct reader *r, const struct hcl *block)
+{
+	struct tcp tcp = { .listener = { .address = "127.0.0.1:8200", .socket_mode = 0600 } };
+	bool is_unix = block->label != NULL && strcmp(block->label, "unix") == 0;
+
+	if (!is_unix && (block->label == NULL || strcmp(block->label, "tcp") != 0))
+		return setting_fail(r->call, r->file, block, "unknown listener: \"tcp\" and \"unix\" are known");
+	if (r->config->listener_count == MAX_LISTENERS)
+		return setting_fail(r->call, r->file, block, "more than %d listeners", MAX_LISTENERS);
+	if (is_unix)
+		tcp.listener.address = NULL;
+	TRY(settings_bind(r->call, r->file, block, is_unix ? unix_settings : tcp_settings, &tcp));
+	if (tcp.listener.address == NULL)
+		return setting_fail(r->call, r->file, block, "listener \"unix\" needs an address: the socket's path");
+	if (!is_unix)
+		TRY(check_tls(r, block, &tcp));
+	TRY(take_limit(r, block, "max_request_size", tcp.max_request_bytes, &r->config->max_request_bytes));
+	TRY(take_limit(r, block, "max_request_duration", tcp.max_request_s, &r->config->max_request_s));
+	tcp.listener.is_unix = is_unix;
+	tcp.listener.tls = !is_unix && !tcp.tls_disable;
+	tcp.listener.tls_min_version = tcp.min_version == 0 ? NULL : tls_versions[tcp.min_version];
+	r->config->listeners[r->config->listener_count++] = tcp.listener;
+	return BULLA_OK;
+}
+
+/* ---- the whole ------------------------------------------------------------------ */
+
+static const char *const levels[] = { "trace", "debug", "info", "warn", "error", NULL };
+static const char *const formats[] = { "standard", "json", NULL };
+
+struct top {
+	struct server_config config;
+	int level, format;
+};
+
+#define TOP(name, member, kind) { name, kind, offsetof(struct top, config.member), NULL }
+static const struct setting top_settings[] = {
+	TOP("disable_mlock", disable_mlock, SETTING_BOOL),
+	TOP("log_file", log_file, SETTING_TEXT),
+	TOP("max_request_size", max_request_bytes, SETTING_BYTES),
+	TOP("max_request_duration", max_request_s, SETTING_SECONDS),
+	TOP("default_lease_ttl", default_lease_ttl_s, SETTING_SECONDS),
+	TOP("max_lease_ttl", max_lease_ttl_s, SETTING_SECONDS),
+	TOP("pid_file", pid_file, SETTING_TEXT),
+	TOP("api_addr", api_addr, SETTING_TEXT),
+	TOP("cluster_name", cluster_name, SETTING_TEXT),
+	{ "log_level", SETTING_CHOICE, offsetof(struct top, level), levels },
+	{ "log_format", SETTING_CHOICE, offsetof(struct top, format), formats },
+	{ 0 },
+};
+
+/* Moves the blocks of the root out of its list, so that what is left are settings. */
+static struct hcl *split_blocks(struct hcl *root)
+{
+	struct hcl *blocks = NULL, **end = &blocks, **at = &root->first;
+
+	while (*at != NULL) {
+		struct hcl *h = *at;
+
+		if (h->kind != HCL_BLOCK) {
+			at = &h->next;
+			continue;
+		}
+		*at = h->next;
+		h->next = NULL;
+		*end = h;
+		end = &h->next;
+	}
+	return blocks;
+}
+
+static enum bulla_err read_block(struct reader *r, const struct hcl *block, bool *stored)
+{
+	if (strcmp(block->name, "listener") == 0)
+		return read_listener(r, block);
+	if (strcmp(block->name, "seal") == 0)
+		return read_seal(r, block);
+	if (strcmp(block->name, "storage") != 0)
+		return setting_fail(r->call, r->file, block, "unknown block \"%s\"", block->name);
+	if (*stored)
+		return setting_fail(r->call, r->file, block, "a second storage");
+	*stored = true;
+	return read_storage(r, block);
+}
+
+static enum bulla_err check_limits(struct reader *r, const struct hcl *root)
+{
+	const struct server_config *c = r->config;
+
+	if (c->max_request_s > INT32_MAX || c->max_request_bytes > INT32_MAX)
+		return setting_fail(r->call, r->file, root, "max_request_size or max_request_duration is beyond reason");
+	if (c->listener_count == 0)
+		return setting_fail(r->call, r->file, root, "no listener");
+	return BULLA_OK;
+}
+
+enum bulla_err server_config_read(const char *file, struct bulla_call *call, struct server_config *out)
+{
+	struct top top = { .level = LOG_LEVEL_INFO };
+	struct reader r = { call, file, &top.config };
+	struct bulla_bytes text;
+	struct hcl *root;
+	bool stored = false;
+
+	if (!read_file(call, file, HCL_MAX_BYTES, &text))
+		return bulla_fail(call, BULLA_E_CONFIG, "%s: %s", file, strerror(errno));
+	TRY(hcl_parse(call, file, text, &root));
+	const struct hcl *blocks = split_blocks(root);
+
+	TRY(settings_bind(call, file, root, top_settings, &top));
+	for (const struct hcl *block = blocks; block != NULL; block = block->next)
+		TRY(read_block(&r, block, &stored));
+	if (!stored)
+		return setting_fail(call, file, root, "no storage");
+	TRY(check_limits(&r, root));
+	top.config.log_level = (enum log_level)top.level;
+	top.config.log_json = top.format == 1;
+	*out = top.config;
+	return BULLA_OK;
+}

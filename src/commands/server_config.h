@@ -1,0 +1,30 @@
+/* server_config.h: the server's configuration file. */
+#ifndef BULLA_COMMANDS_SERVER_CONFIG_H
+#define BULLA_COMMANDS_SERVER_CONFIG_H
+
+#include "commands/log.h"
+#include "http/httpd.h"
+
+#define MAX_LISTENERS 16
+
+/* Texts are borrowed from the arena of the call it was read with. */
+struct server_config {
+	struct listener listeners[MAX_LISTENERS];
+	size_t listener_count;
+	const char *storage_path;       /* NULL: in memory */
+	struct bulla_seal_config seal;
+	bool disable_mlock;
+	enum log_level log_level;
+	bool log_json;
+	const char *log_file;           /* NULL: stderr */
+	int64_t max_request_bytes;      /* 0: the default */
+	int64_t max_request_s;
+	int64_t default_lease_ttl_s, max_lease_ttl_s;
+	const char *pid_file, *api_addr, *cluster_name; /* NULL: none */
+	const char *warning;            /* something to log at start; NULL: nothing */
+};
+
+/* Reads and checks the file. CONFIG: the detail is "FILE:LINE: what"; NO_MEMORY. */
+BULLA_MUST_USE enum bulla_err server_config_read(const char *file, struct bulla_call *call, struct server_config *out);
+
+#endif
