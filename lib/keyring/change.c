@@ -192,6 +192,11 @@ static enum bulla_err run_held(struct keyring *keyring, struct bulla_call *call,
 		drop_warnings(call, warnings);
 		err = run_once(keyring, call, id, step, context, out);
 	}
+	if (err == BULLA_E_NO_MEMORY) { /* nothing was changed; locked memory may be what is short, and the cache holds most of it */
+		cache_shrink(keyring);
+		drop_warnings(call, warnings);
+		err = run_once(keyring, call, id, step, context, out);
+	}
 	return err;
 }
 

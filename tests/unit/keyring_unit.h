@@ -17,17 +17,16 @@ static const struct bulla_mount mount_a = { .path = { (const uint8_t *)"a/", 2 }
 static const struct bulla_mount mount_b = { .path = { (const uint8_t *)"b/", 2 }, .uuid = { 0xbb, 2 } };
 static const uint8_t seal_key[32] = { 7, 7, 7 };
 
-/* path NULL: in memory. An existing file is unsealed. */
-static inline struct rig rig_open(const char *path, size_t max_cached_bytes)
+/* An existing file is unsealed. */
+static inline struct rig rig_open_with(const struct store_options *options, size_t max_cached_bytes)
 {
 	struct rig rig = { .call = call_begin() };
-	const struct store_options options = { .path = path };
 	const struct bulla_seal_config config = { .kind = BULLA_SEAL_STATIC, .key_id = bulla_str("k1"),
 						  .key = bulla_mem(seal_key, sizeof seal_key) };
 	const struct bulla_init_args args = { 0 };
 	struct bulla_init_result result;
 
-	ck_assert_ok(store_open_sqlite(&options, &rig.call, &rig.engine.store));
+	ck_assert_ok(store_open_sqlite(options, &rig.call, &rig.engine.store));
 	ck_assert_ok(seal_new(rig.engine.store, &config, &rig.call, &rig.engine.seal));
 	if (seal_is_initialised(rig.engine.seal))
 		ck_assert_ok(seal_unseal_auto(rig.engine.seal, &rig.call));
@@ -37,6 +36,14 @@ static inline struct rig rig_open(const char *path, size_t max_cached_bytes)
 	ck_assert_ok(keyring_new(rig.engine.store, rig.engine.seal, max_cached_bytes, &rig.engine.keyring));
 	rig.secrets = bulla_secret_in_use();
 	return rig;
+}
+
+/* path NULL: in memory. */
+static inline struct rig rig_open(const char *path, size_t max_cached_bytes)
+{
+	const struct store_options options = { .path = path };
+
+	return rig_open_with(&options, max_cached_bytes);
 }
 
 static inline void rig_close(struct rig *rig)
