@@ -243,10 +243,11 @@ static enum bulla_err gate_token(struct passage *p)
 	struct exchange *x = &p->x;
 	unsigned flags = x->route != NULL ? x->route->flags : p->path != NULL ? p->path->flags : 0;
 
-	if ((flags & ROUTE_NO_TOKEN) != 0)
+	/* off the edge, who shows a token without need shows a good one: he may see more */
+	if ((flags & ROUTE_NO_TOKEN) != 0 && ((flags & ROUTE_EDGE) != 0 || x->request->token.len == 0))
 		return BULLA_OK;
 	TRY(bulla_authenticate(x->engine, x->call, x->request->token));
-	if ((flags & ROUTE_TOKEN_ONLY) != 0)
+	if ((flags & (ROUTE_TOKEN_ONLY | ROUTE_NO_TOKEN)) != 0)
 		return BULLA_OK;
 	enum bulla_capability need = routes_capability(x->method);
 

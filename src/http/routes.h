@@ -5,7 +5,7 @@
 #include "request/exchange.h"
 
 enum route_flag {
-	ROUTE_NO_TOKEN = 1 << 0,   /* anyone may call: sys/health */
+	ROUTE_NO_TOKEN = 1 << 0,   /* anyone may call: sys/health. Off the edge a token may be shown, and must be good */
 	ROUTE_WHILE_SEALED = 1 << 1,
 	ROUTE_SUDO = 1 << 2,
 	ROUTE_RAW = 1 << 3,        /* what the handler prints is the whole body */

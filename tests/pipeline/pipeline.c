@@ -126,21 +126,29 @@ static const struct json *at_path(const struct json *value, const char *path)
 	return value;
 }
 
+void pipeline_save(const char *name, const char *value)
+{
+	size_t i = 0;
+
+	while (i < saved_count && strcmp(saved[i].name, name) != 0)
+		i++;
+	ck_assert_uint_lt(i, MAX_SAVED);
+	snprintf(saved[i].name, sizeof saved[i].name, "%s", name);
+	snprintf(saved[i].value, sizeof saved[i].value, "%s", value);
+	saved_count += i == saved_count;
+}
+
 static void save_value(const struct json *doc, const char *what)
 {
 	const char *equals = strchr(what, '=');
 	const struct json *value = at_path(doc, equals + 1);
 
 	ck_assert_msg(value != NULL && value->text.len < sizeof saved[0].value, "nothing to save: %s", what);
-	size_t i = 0;
+	char name[32], text[sizeof saved[0].value];
 
-	while (i < saved_count && strncmp(saved[i].name, what, (size_t)(equals - what)) != 0)
-		i++;
-	ck_assert_uint_lt(i, MAX_SAVED);
-	snprintf(saved[i].name, sizeof saved[i].name, "%.*s", (int)(equals - what), what);
-	memcpy(saved[i].value, value->text.ptr, value->text.len);
-	saved[i].value[value->text.len] = 0;
-	saved_count += i == saved_count;
+	snprintf(name, sizeof name, "%.*s", (int)(equals - what), what);
+	snprintf(text, sizeof text, "%.*s", (int)value->text.len, (const char *)value->text.ptr);
+	pipeline_save(name, text);
 }
 
 /* ---- steps --------------------------------------------------------------------------------------------------------------- */

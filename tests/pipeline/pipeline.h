@@ -31,6 +31,9 @@ void pipeline_begin(void);
 void pipeline_begin_uninitialised(void);
 void pipeline_end(void);
 
+/* $name stands for value in the steps that follow. */
+void pipeline_save(const char *name, const char *value);
+
 extern struct bulla *pipeline_engine;
 extern struct bulla_bytes pipeline_unseal_key;
 /* What was logged since pipeline_begin, last line; "" if nothing. */
@@ -42,5 +45,7 @@ size_t pipeline_rows_answered(size_t *rows, char missing[128]);
 /* Suites, one a file. */
 Suite *gates_suite(void);
 Suite *transit_suite(void);
+Suite *sys_suite(void);
+Suite *token_suite(void);
 
 #endif

@@ -1,0 +1,157 @@
+/* sys/: initialising, unsealing, sealing, status, mounts, capabilities. Refusals first. */
+#include <stdio.h>
+
+#include "pipeline.h"
+
+#define PLAIN(text) "{\"errors\":[\"" text "\"]}"
+#define DENIED PLAIN("permission denied")
+#define REFUSED "{\"errors\":[\"1 error occurred:\\n\\t* permission denied\\n\\n\"]}"
+#define EMPTY "{\"errors\":[]}"
+#define FORBIDDEN 403
+
+/* The edge: open to everyone, strict about methods and paths. */
+static const struct step edge[] = {
+	{ "GET sys/seal", .status = 405, .expect = EMPTY }, { "GET sys/unseal", .token = "", .status = 405, .expect = EMPTY },
+	{ "POST sys/health", "{bad", .token = "", .status = 405, .expect = EMPTY }, { "PUT sys/seal-status", .token = "", .status = 405, .expect = EMPTY },
+	{ "DELETE sys/init", .token = "", .status = 405, .expect = EMPTY }, { "POST sys/leader", .token = "", .status = 405, .expect = EMPTY },
+	{ "OPTIONS sys/health", .token = "", .status = 405, .expect = EMPTY }, { "HEAD sys/seal-status", .status = 405 },
+	{ "PATCH sys/health", .token = "", .status = 405, .expect = EMPTY }, { "FOO sys/health", .token = "", .status = 405, .expect = EMPTY },
+	{ "GET sys/health/", .token = "", .status = FORBIDDEN, .expect = DENIED }, { "GET sys/init/", .status = 404 },
+	{ "PUT sys/init/", .token = "", .status = 400, .expect = PLAIN("cannot write to a path ending in '/'") },
+	{ "GET sys/health?activecode=abc", .token = "", .status = 400, .expect = EMPTY },
+	{ "GET sys/health", .token = "", .namespace = "foo", .status = 400, .expect = PLAIN("operation unavailable in namespaces") },
+	{ "PUT sys/seal", .token = "", .status = FORBIDDEN, .expect = DENIED }, { "PUT sys/seal", .token = "bad", .status = FORBIDDEN },
+	{ "PUT sys/unseal", "{bad", .token = "", .status = 400 }, { "PUT sys/unseal", .token = "", .status = 400 },
+	{ "PUT sys/unseal", "{\"key\":\"!\"}", .token = "", .status = 400 },
+	{ "PUT sys/init", "{\"secret_shares\":1,\"secret_threshold\":1}", .token = "", .status = 400, .expect = PLAIN("Vault is already initialized") },
+	/* and what is answered */
+	{ "GET sys/health", .token = "", .status = 200, .expect = "{\"initialized\":true,\"sealed\":false,\"version\":\"1.2.3\"}", .absent = "request_id" },
+	{ "GET sys/health?activecode=202", .token = "bad", .wrap_ttl = "60", .status = 202 }, { "HEAD sys/health", .token = "", .status = 200 },
+	{ "GET sys/seal-status", .token = "", .namespace = "foo", .status = 200, .expect = "{\"type\":\"shamir\",\"sealed\":false,\"t\":1,\"n\":1}" },
+	{ "GET sys/leader", .token = "", .namespace = "foo", .status = 200, .expect = "{\"ha_enabled\":false}" },
+	{ "GET sys/init", .token = "", .status = 200, .expect = "{\"initialized\":true}" },
+	{ NULL },
+};
+
+static const struct step birth[] = {
+	{ "GET sys/health", .token = "", .status = 501, .expect = "{\"initialized\":false,\"sealed\":true}" },
+	{ "GET sys/init", .token = "", .status = 200, .expect = "{\"initialized\":false}" },
+	{ "PUT sys/unseal", "{\"key\":\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\"}", .token = "", .status = 400 },
+	{ "PUT sys/init", .token = "", .status = 400 }, { "PUT sys/init", "{\"secret_shares\":1,\"secret_threshold\":2}", .token = "", .status = 400 },
+	{ "PUT sys/init", "{\"secret_shares\":\"x\"}", .token = "", .status = 400 },
+	{ "GET sys/mounts", .status = 503 }, { "PUT sys/seal", .status = 503 },
+	{ "PUT sys/init", "{\"secret_shares\":3,\"secret_threshold\":2}", .token = "", .status = 200, .save = "k1=keys_base64.0" },
+	{ "PUT sys/init", "{\"secret_shares\":3,\"secret_threshold\":2}", .token = "", .status = 400, .expect = PLAIN("Vault is already initialized") },
+	{ "GET sys/health", .token = "", .status = 503, .expect = "{\"initialized\":true,\"sealed\":true}" },
+	{ "GET sys/health?sealedcode=299", .token = "", .status = 299 },
+	{ "PUT sys/unseal", "{\"key\":\"$k1\"}", .token = "", .status = 200, .expect = "{\"sealed\":true,\"t\":2,\"progress\":1}" },
+	{ "PUT sys/unseal", "{\"reset\":true}", .token = "", .status = 200, .expect = "{\"sealed\":true,\"progress\":0}" },
+	{ NULL },
+};
+
+static const struct step seal_and_unseal[] = {
+	{ "POST transit/keys/k", .status = 200 },
+	{ "POST transit/encrypt/k", "{\"plaintext\":\"aGk=\"}", .status = 200, .save = "ct=data.ciphertext" },
+	{ "PUT sys/seal", .status = 204, .expect = "" },
+	{ "POST transit/decrypt/k", "{\"ciphertext\":\"$ct\"}", .status = 503, .expect = PLAIN("Vault is sealed") },
+	{ "GET sys/seal-status", .token = "", .status = 200, .expect = "{\"sealed\":true,\"initialized\":true}", .absent = "cluster_id" },
+	{ "PUT sys/seal", .status = 503 },
+	{ "PUT sys/unseal", "{\"key\":\"$unseal\"}", .token = "", .status = 200, .expect = "{\"sealed\":false}" },
+	{ "PUT sys/unseal", "{\"reset\":true}", .token = "", .status = 400 },
+	{ "POST transit/decrypt/k", "{\"ciphertext\":\"$ct\"}", .status = 200, .expect = "{\"data\":{\"plaintext\":\"aGk=\"}}" },
+	{ NULL },
+};
+
+static const struct step mounts[] = {
+	{ "GET sys/mounts", .token = "", .status = FORBIDDEN, .expect = DENIED }, { "POST sys/mounts", "{\"type\":\"transit\"}", .status = 405 },
+	{ "POST sys/mounts/", "{\"type\":\"transit\"}", .status = 400 }, { "POST sys/mounts/sys", "{\"type\":\"transit\"}", .status = 400 },
+	{ "POST sys/mounts/transit", "{\"type\":\"transit\"}", .status = 400, .expect = PLAIN("path is already in use at transit/") },
+	{ "POST sys/mounts/x", "{\"type\":\"nonsense\"}", .status = 400, .expect = PLAIN("plugin not found in the catalog: nonsense") },
+	{ "POST sys/mounts/x", "{\"type\":\"transit\",\"config\":{\"default_lease_ttl\":\"x\"}}", .status = 400 },
+	{ "GET sys/mounts/x", .status = 400, .expect = PLAIN("No secret engine mount at x/") }, { "DELETE sys/mounts/sys", .status = 400 },
+	{ "POST sys/mounts/x/tune", "{\"default_lease_ttl\":\"1h\"}", .status = 400 }, { "GET sys/mounts/x/tune", .status = 400 },
+	{ "POST sys/remount", "{\"from\":\"x\",\"to\":\"y\"}", .status = 400 }, { "GET sys/mounts/", .status = 404 },
+	{ "GET sys/internal/ui/mounts/x", .token = "", .status = FORBIDDEN }, { "GET sys/internal/ui/mounts", .token = "bad", .status = FORBIDDEN },
+	{ "GET x/keys/k", .status = 404, .expect = PLAIN("no handler for route \\\"x/keys/k\\\". route entry not found.") },
+	/* several at once, each its own keyring; they move with their keys */
+	{ "POST sys/mounts/team/a", "{\"type\":\"transit\",\"description\":\"mine\"}", .status = 204, .expect = "" },
+	{ "POST team/a/keys/k", .status = 200 }, { "GET transit/keys/k", .status = 404 },
+	{ "POST team/a/encrypt/k", "{\"plaintext\":\"aGk=\"}", .status = 200, .save = "ct=data.ciphertext" },
+	{ "GET sys/mounts", .status = 200, .expect = "{\"team/a/\":{\"type\":\"transit\"},\"data\":{\"team/a/\":{\"description\":\"mine\"},\"sys/\":\"%any\"}}" },
+	{ "GET sys/mounts/team/a", .status = 200, .expect = "{\"type\":\"transit\",\"data\":{\"type\":\"transit\"}}" },
+	{ "POST sys/mounts/team/a/tune", "{\"default_lease_ttl\":\"30m\"}", .status = 204 },
+	{ "GET sys/mounts/team/a/tune", .status = 200, .expect = "{\"default_lease_ttl\":1800,\"data\":{\"default_lease_ttl\":1800}}" },
+	{ "GET sys/internal/ui/mounts", .token = "", .status = 200, .expect = "{\"data\":{\"secret\":{}}}" },
+	{ "GET sys/internal/ui/mounts/team/a", .status = 200, .expect = "{\"data\":{\"path\":\"team/a/\"}}" },
+	{ "POST sys/remount", "{\"from\":\"team/a\",\"to\":\"moved\"}", .status = 200, .save = "id=data.migration_id" },
+	{ "GET sys/remount/status/$id", .status = 200 },
+	{ "POST moved/decrypt/k", "{\"ciphertext\":\"$ct\"}", .status = 200, .expect = "{\"data\":{\"plaintext\":\"aGk=\"}}" },
+	{ "POST team/a/decrypt/k", "{\"ciphertext\":\"$ct\"}", .status = 404 },
+	{ "DELETE sys/mounts/moved", .status = 204, .expect = "" }, { "DELETE sys/mounts/moved", .status = 204 },
+	{ "POST moved/decrypt/k", "{\"ciphertext\":\"$ct\"}", .status = 404 }, { "GET sys/auth", .status = 200, .expect = "{\"data\":{\"token/\":\"%any\"}}" },
+	{ NULL },
+};
+
+static const struct step others[] = {
+	{ "POST sys/capabilities-self", "{}", .status = 400 }, { "POST sys/capabilities-self", "{\"paths\":[\"x\"]}", .token = "", .status = FORBIDDEN },
+	{ "POST sys/capabilities", "{\"paths\":[\"x\"],\"token\":\"bad\"}", .status = 400 }, { "GET sys/key-status", .token = "", .status = FORBIDDEN },
+	{ "POST auth/token/create", "{\"policies\":[\"default\"]}", .status = 200, .save = "tok=auth.client_token" },
+	{ "GET auth/token/lookup-self", .token = "$tok", .status = 200, .save = "acc=data.accessor" },
+	{ "PUT sys/rotate", .token = "$tok", .status = FORBIDDEN, .expect = REFUSED }, { "PUT sys/seal", .token = "$tok", .status = FORBIDDEN, .expect = REFUSED },
+	{ "GET sys/mounts", .token = "$tok", .status = FORBIDDEN, .expect = REFUSED }, { "GET transit/nonsense", .token = "$tok", .status = FORBIDDEN, .expect = REFUSED },
+	{ "GET nowhere", .token = "$tok", .status = FORBIDDEN, .expect = REFUSED }, { "POST transit/encrypt/x", "{\"plaintext\":\"aGk=\"}", .token = "$tok", .status = FORBIDDEN, .expect = REFUSED },
+	{ "HEAD auth/token/lookup-self", .token = "$tok", .status = FORBIDDEN },
+	{ "GET transit/keys/x", .status = 404 }, /* the refused one made no key */
+	{ "POST sys/capabilities-self", "{\"paths\":[\"transit/keys/x\",\"auth/token/lookup-self\"]}", .token = "$tok", .status = 200,
+	  .expect = "{\"data\":{\"transit/keys/x\":[\"deny\"],\"auth/token/lookup-self\":[\"read\"]}}" },
+	{ "POST sys/capabilities", "{\"paths\":[\"sys/seal\"],\"token\":\"$tok\"}", .status = 200, .expect = "{\"sys/seal\":[\"deny\"]}" },
+	{ "POST sys/capabilities-accessor", "{\"paths\":[\"sys/seal\"],\"accessor\":\"$acc\"}", .status = 200, .expect = "{\"data\":{\"sys/seal\":[\"deny\"]}}" },
+	{ "GET sys/key-status", .status = 200, .expect = "{\"data\":{\"term\":1},\"term\":1}" }, { "PUT sys/rotate", .status = 204 },
+	{ "GET sys/key-status", .status = 200, .expect = "{\"data\":{\"term\":2}}" },
+	{ NULL },
+};
+
+START_TEST(cases)
+{
+	static const struct step *const lists[] = { edge, mounts, others };
+
+	pipeline_begin();
+	pipeline_run(lists[_i]);
+	ck_assert_str_eq(pipeline_log, "");
+	pipeline_end();
+}
+END_TEST
+
+START_TEST(first_start)
+{
+	pipeline_begin_uninitialised();
+	pipeline_run(birth);
+	pipeline_end();
+}
+END_TEST
+
+START_TEST(sealing)
+{
+	char text[BULLA_BASE64_LEN(64) + 1];
+
+	pipeline_begin();
+	ck_assert_uint_le(pipeline_unseal_key.len, 64);
+	text[bulla_base64_encode(pipeline_unseal_key, text)] = 0;
+	pipeline_save("unseal", text);
+	pipeline_run(seal_and_unseal);
+	pipeline_end();
+}
+END_TEST
+
+Suite *sys_suite(void)
+{
+	Suite *suite = suite_create("pipeline/sys");
+	TCase *tc = tcase_create("all");
+
+	tcase_set_timeout(tc, 60);
+	tcase_add_loop_test(tc, cases, 0, 3);
+	tcase_add_test(tc, first_start);
+	tcase_add_test(tc, sealing);
+	suite_add_tcase(suite, tc);
+	return suite;
+}
