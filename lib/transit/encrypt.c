@@ -92,7 +92,7 @@ static enum bulla_err check_type(struct bulla_call *call, struct bulla_bytes nam
 	for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
 		if (bulla_is(name, known[i]))
 			return bulla_fail(call, BULLA_E_INVALID, "key type %s not supported for this operation", known[i]);
-	return bulla_fail(call, BULLA_E_INVALID, "unknown key type %.*s", (int)(name.len < 256 ? name.len : 256), (const char *)name.ptr);
+	return bulla_fail(call, BULLA_E_INVALID, "unknown key type %.*s", (int)name.len, (const char *)name.ptr);
 }
 
 /* Encryption under a key that does not exist creates it, derived if the items have a context. */

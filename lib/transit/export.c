@@ -14,7 +14,7 @@ static enum bulla_err parse_kind(struct bulla_call *call, struct bulla_bytes tex
 			*out = (enum kind)i;
 			return BULLA_OK;
 		}
-	return bulla_fail(call, BULLA_E_INVALID, "invalid export type: %.*s", (int)(text.len < 256 ? text.len : 256),
+	return bulla_fail(call, BULLA_E_INVALID, "invalid export type: %.*s", (int)text.len,
 			  (const char *)text.ptr);
 }
 
@@ -23,7 +23,7 @@ static enum bulla_err check_format(struct bulla_call *call, struct bulla_bytes t
 	for (size_t i = 0; i < sizeof formats / sizeof formats[0]; i++)
 		if (bulla_is(text, formats[i]))
 			return BULLA_OK;
-	return bulla_fail(call, BULLA_E_INVALID, "invalid format: %.*s", (int)(text.len < 256 ? text.len : 256), (const char *)text.ptr);
+	return bulla_fail(call, BULLA_E_INVALID, "invalid format: %.*s", (int)text.len, (const char *)text.ptr);
 }
 
 /* What the key allows and can have at all, in the peer's order. */

@@ -9,6 +9,7 @@
 
 struct reader {
 	struct bulla_call *call;
+	bool weak;
 	struct bulla_bytes complaints; /* one a line */
 	unsigned complaint_count;
 };
@@ -25,6 +26,17 @@ static const char *go_type(const struct json *value)
 	case JSON_OBJECT: return "map[string]interface {}";
 	}
 	return "";
+}
+
+/* The kind that the weak reader sees: a number is its digits there. */
+static const char *go_kind(const struct json *value)
+{
+	switch (value->type) {
+	case JSON_BOOL:   return "bool";
+	case JSON_ARRAY:  return "slice";
+	case JSON_OBJECT: return "map";
+	default:          return "string";
+	}
 }
 
 /* ---- complaints: all of them are told at once ----------------------------------------------------------------------- */
@@ -65,26 +77,35 @@ static enum bulla_err read_string(struct reader *r, size_t at, const struct json
 	return BULLA_OK;
 }
 
-/* A number as it is written, but no text of one. */
+/* Of JSON's numbers, integers are those of digits alone: an exponent or a fraction is none. */
+static bool is_integer(struct bulla_bytes text)
+{
+	for (size_t i = 0; i < text.len; i++)
+		if (!((text.ptr[i] >= '0' && text.ptr[i] <= '9') || (i == 0 && text.ptr[i] == '-')))
+			return false;
+	return text.len > 0;
+}
+
+/* A number, but no text of one. */
 static enum bulla_err read_version(struct reader *r, size_t at, const struct json *value, int64_t *out)
 {
 	if (value == NULL || value->type == JSON_NULL)
 		return BULLA_OK;
 	if (value->type != JSON_NUMBER)
 		return complain_type(r, at, "key_version", "int", value);
-	const uint8_t *digit = value->text.ptr;
-	size_t n = value->text.len;
-
-	/* of JSON's numbers, integers are those of digits alone; an exponent or a fraction is none */
-	for (size_t i = 0; i < n; i++)
-		if (!((digit[i] >= '0' && digit[i] <= '9') || (i == 0 && digit[i] == '-')))
-			n = 0;
-	if (n > 0 && field_int(value, out) == BULLA_OK)
+	if (is_integer(value->text) && field_int(value, out) == BULLA_OK)
 		return BULLA_OK;
+	int len = (int)(value->text.len < 64 ? value->text.len : 64);
+	const char *digits = (const char *)value->text.ptr;
+
+	if (!r->weak)
+		return complain(r, bulla_arena_printf(r->call->arena,
+						      "error decoding json.Number into [%zu].key_version: strconv.ParseInt: "
+						      "parsing \"%.*s\": invalid syntax",
+						      at, len, digits));
 	return complain(r, bulla_arena_printf(r->call->arena,
-					      "error decoding json.Number into [%zu].key_version: strconv.ParseInt: parsing \"%.*s\": "
-					      "invalid syntax",
-					      at, (int)(value->text.len < 64 ? value->text.len : 64), (const char *)digit));
+					      "'[%zu].key_version' cannot parse value as 'int': strconv.ParseInt: parsing \"%.*s\": %s",
+					      at, len, digits, is_integer(value->text) ? "value out of range" : "invalid syntax"));
 }
 
 /* ---- strict items, in the order of the peer's complaints ------------------------------------------------------------ */
@@ -142,6 +163,7 @@ static enum bulla_err read_weak(struct reader *r, size_t at, const struct json *
 	bool given;
 
 	TRY(read_text(r, at, item, "context", &out->context, &given));
+	TRY(read_text(r, at, item, "plaintext", &out->plaintext, &given)); /* of no use, but it must be a text */
 	TRY(read_text(r, at, item, "ciphertext", &out->ciphertext, &given));
 	TRY(read_version(r, at, find(item, "key_version"), &out->key_version));
 	TRY(read_text(r, at, item, "associated_data", &out->aad, &out->aad_given));
@@ -156,11 +178,14 @@ static enum bulla_err read_weak(struct reader *r, size_t at, const struct json *
 
 static enum bulla_err read_item(struct reader *r, size_t at, const struct json *item, enum items_of of, struct crypt_item *out)
 {
-	if (of == ITEMS_REWRAP && item->type == JSON_NULL)
-		return BULLA_OK;
 	if (item->type == JSON_OBJECT)
-		return of == ITEMS_REWRAP ? read_weak(r, at, item, out) : read_strict(r, at, item, of, out);
-	return bulla_fail(r->call, BULLA_E_INVALID_500, "failed to parse batch input: [%zu] expected a map, got '%s'", at, go_type(item));
+		return r->weak ? read_weak(r, at, item, out) : read_strict(r, at, item, of, out);
+	if (!r->weak)
+		return bulla_fail(r->call, BULLA_E_INVALID_500, "failed to parse batch input: [%zu] expected a map, got '%s'", at,
+				  go_type(item));
+	if (item->type == JSON_NULL)
+		return BULLA_OK;
+	return complain(r, bulla_arena_printf(r->call->arena, "'[%zu]' expected a map or struct, got \"%s\"", at, go_kind(item)));
 }
 
 static enum bulla_err same_context(struct bulla_call *call, const struct crypt_item *items, size_t count)
@@ -174,12 +199,12 @@ static enum bulla_err same_context(struct bulla_call *call, const struct crypt_i
 enum bulla_err items_parse(struct bulla_call *call, const struct json *batch, enum items_of of, struct crypt_item **items,
 			   size_t *count)
 {
-	struct reader r = { .call = call, .complaints = bulla_str("") };
+	struct reader r = { .call = call, .weak = of == ITEMS_REWRAP, .complaints = bulla_str("") };
 	size_t n = 0;
 
 	if (batch->type != JSON_ARRAY)
-		return bulla_fail(call, BULLA_E_INVALID_500, "failed to parse batch input: source data must be an array or slice, got %s",
-				  go_type(batch));
+		return bulla_fail(call, BULLA_E_INVALID_500, "failed to parse batch input: %ssource data must be an array or slice, got %s",
+				  r.weak ? "'' " : "", r.weak ? go_kind(batch) : go_type(batch));
 	if (batch->count == 0)
 		return bulla_fail(call, BULLA_E_INVALID, "missing batch input to process");
 	struct crypt_item *list = bulla_arena_alloc(call->arena, batch->count * sizeof *list);
@@ -189,7 +214,8 @@ enum bulla_err items_parse(struct bulla_call *call, const struct json *batch, en
 	for (const struct json *item = batch->first; item != NULL; item = item->next, n++)
 		TRY(read_item(&r, n, item, of, &list[n]));
 	if (r.complaint_count > 0)
-		return bulla_fail(call, BULLA_E_INVALID_500, "failed to parse batch input: %.*s", (int)r.complaints.len,
+		return bulla_fail(call, BULLA_E_INVALID_500, "failed to parse batch input: %s%.*s",
+				  r.weak ? "decoding failed due to the following error(s):\n\n" : "", (int)r.complaints.len,
 				  (const char *)r.complaints.ptr);
 	TRY(same_context(call, list, n));
 	*items = list;
