@@ -63,7 +63,7 @@ struct task {
 	struct reply reply;
 	enum task_state state;
 	const char *version_at;   /* where the HTTP version must stand if the target holds no NUL */
-	uint8_t *body;            /* as it came; request.body is what serve() may change */
+	uint8_t *body;            /* what request.body borrows */
 	size_t body_len, body_cap;
 	uint64_t declared_len;    /* Content-Length; 0: none or chunked */
 	uint64_t discarded;

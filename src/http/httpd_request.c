@@ -105,24 +105,11 @@ void request_completed(void *context, struct MHD_Connection *mhd, void **task, e
 static bool serve_task(struct task *task, bool may_block)
 {
 	task->call = (struct bulla_call){ .arena = task->arena, .may_block = may_block };
+	task->request.body = task->body;
+	task->request.body_len = task->body_len;
 	out_clear(&task->reply.body);
 	task->reply = (struct reply){ 0 };
 	return serve(task->conn->loop->httpd->service, &task->call, &task->request, &task->reply);
-}
-
-/* On the loop: serve() may change the body it reads, so the original is kept for a second run. */
-static bool serve_inline(struct task *task)
-{
-	struct bulla_bytes copy;
-
-	if (task->body_len > INLINE_BODY)
-		return false;
-	copy = bulla_arena_copy(task->arena, bulla_mem(task->body, task->body_len));
-	if (copy.ptr == NULL)
-		return false;
-	task->request.body = (uint8_t *)(uintptr_t)copy.ptr;
-	task->request.body_len = task->body_len;
-	return serve_task(task, false);
 }
 
 /* On a worker's thread. The loop does not touch the task until it is on its done list. */
@@ -131,8 +118,6 @@ static void task_work(struct job *job)
 	struct task *task = (struct task *)(void *)job;
 	struct loop *loop = task->conn->loop;
 
-	task->request.body = task->body;
-	task->request.body_len = task->body_len;
 	if (!serve_task(task, true))
 		reply_refuse(task, BULLA_E_INTERNAL);
 	struct task *top = atomic_load_explicit(&loop->done, memory_order_relaxed);
@@ -148,7 +133,7 @@ static enum MHD_Result run(struct task *task)
 {
 	struct loop *loop = task->conn->loop;
 
-	if (serve_inline(task)) {
+	if (task->body_len <= INLINE_BODY && serve_task(task, false)) {
 		task->state = TASK_ANSWERED;
 		return reply_send(task);
 	}
