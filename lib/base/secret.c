@@ -1,16 +1,18 @@
 /* secret.c: owns all locked memory of the process. One sodium_malloc per key would run out of lockable pages near 2,000 keys
  * (each takes four), so small secrets are cells of slabs: a slab is one sodium_malloc with its guard pages and canary.
  * Thread-safe by one mutex: allocation is not on the request path. */
+#include "config.h"
+
 #include <errno.h>
 #include <pthread.h>
 #include <sodium.h>
 #include <stdlib.h>
 #include <malloc.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
 #include "bulla/memory.h"
-#include "config.h"
 
 #define SMALLEST 32
 #define CLASSES 12 /* 32 bytes to 64 KiB */
@@ -24,6 +26,7 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct cell *free_cells[CLASSES];
 static size_t in_use;
 static bool must_lock = true;
+static size_t may_lock = SIZE_MAX;
 
 void bulla_wipe(void *p, size_t n)
 {
@@ -71,11 +74,35 @@ static bool grow(unsigned class)
 	return true;
 }
 
+/* Whether a limit binds depends on capabilities: trying is surer than asking. Nothing is paged in. */
+static size_t find_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_MEMLOCK, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
+		return SIZE_MAX;
+	size_t n = (size_t)limit.rlim_cur + SLAB_BYTES;
+	void *p = mmap(NULL, n, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (p == MAP_FAILED)
+		return (size_t)limit.rlim_cur;
+	bool unbound = mlock2(p, n, MLOCK_ONFAULT) == 0;
+
+	(void)munmap(p, n);
+	return unbound ? SIZE_MAX : (size_t)limit.rlim_cur;
+}
+
+size_t bulla_secret_limit(void)
+{
+	return may_lock;
+}
+
 enum bulla_err bulla_memory_init(bool need_lock)
 {
 	struct rlimit none = { 0, 0 };
 
 	must_lock = need_lock;
+	may_lock = need_lock ? find_limit() : SIZE_MAX;
 	if (sodium_init() < 0)
 		return BULLA_E_NO_MEMORY;
 #ifndef BULLA_SANITIZER

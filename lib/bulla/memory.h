@@ -33,6 +33,10 @@ void bulla_secret_free(void *p, size_t n);
 /* Bytes of locked memory held now, for a metric and tests. */
 size_t bulla_secret_in_use(void);
 
+/* Bytes that may be locked in all: SIZE_MAX when nothing limits it (RLIMIT_MEMLOCK, CAP_IPC_LOCK) or locking is not demanded.
+ * Caches of secrets keep well below it, so that others find room. Settled by bulla_memory_init. */
+size_t bulla_secret_limit(void);
+
 /* ---- arena: the memory of one call --------------------------------------- */
 struct bulla_arena;
 

@@ -1,4 +1,4 @@
-/* cache.c: owns which keys are in memory: at most max_bytes of them, the least used going first (CLOCK: a reader only marks a
+/* cache.c: owns which keys are in memory: at most max_bytes of them, and of what may be locked at most half; the least used going first (CLOCK: a reader only marks a
  * key as used, the hand of whoever inserts passes over the marked ones once). Workers only; one lock, held shortly. */
 #include "keyring/internal.h"
 
@@ -12,7 +12,9 @@ static void ring_insert(struct cache *cache, struct key *key)
 		key->previous->next = key->next->previous = key;
 	}
 	key->charge = key_charge(key);
+	key->locked_charge = key_locked_charge(key);
 	cache->bytes += key->charge;
+	cache->locked += key->locked_charge;
 }
 
 static void ring_remove(struct cache *cache, struct key *key)
@@ -23,6 +25,7 @@ static void ring_remove(struct cache *cache, struct key *key)
 	key->next->previous = key->previous;
 	key->next = key->previous = NULL;
 	cache->bytes -= key->charge;
+	cache->locked -= key->locked_charge;
 }
 
 static void put_later(struct rcu_later *later)
@@ -48,14 +51,15 @@ static void retire_all(struct key *list)
 	}
 }
 
-/* Takes keys out of table and ring until max_bytes are left, but never keep (may be NULL); returns them as a list. */
-static struct key *evict(struct keyring *keyring, size_t max_bytes, const struct key *keep)
+/* Takes keys out of table and ring until at most so much is left, but never keep (may be NULL); returns them as a list. */
+static struct key *evict(struct keyring *keyring, size_t max_bytes, size_t max_locked, const struct key *keep)
 {
 	struct cache *cache = &keyring->cache;
 	struct key *victims = NULL;
 	size_t passes = 2 * rcu_table_count(keyring->table); /* then marks count no more: readers may be faster than the hand */
 
-	while (cache->bytes > max_bytes && cache->hand != NULL && !(cache->hand == keep && keep->next == keep)) {
+	while ((cache->bytes > max_bytes || cache->locked > max_locked) && cache->hand != NULL &&
+	       !(cache->hand == keep && keep->next == keep)) {
 		struct key *key = cache->hand;
 
 		bool used = atomic_exchange_explicit(&key->used, false, memory_order_relaxed);
@@ -83,7 +87,7 @@ void cache_publish(struct keyring *keyring, struct key *key, const struct key_id
 	if (old != NULL)
 		ring_remove(cache, old);
 	ring_insert(cache, key);
-	struct key *victims = evict(keyring, cache->max_bytes, key);
+	struct key *victims = evict(keyring, cache->max_bytes, cache->max_locked, key);
 
 	pthread_mutex_unlock(&cache->lock);
 	retire(old);
@@ -136,7 +140,7 @@ void cache_shrink(struct keyring *keyring)
 	struct cache *cache = &keyring->cache;
 
 	pthread_mutex_lock(&cache->lock);
-	struct key *victims = evict(keyring, cache->bytes / 2, NULL);
+	struct key *victims = evict(keyring, cache->bytes / 2, cache->locked / 2, NULL);
 
 	pthread_mutex_unlock(&cache->lock);
 	retire_all(victims);

@@ -78,7 +78,7 @@ struct key {
 	atomic_uint refs;             /* one is the table's; readers take none */
 	atomic_bool used;             /* since the clock's hand passed last */
 	struct key *next, *previous;  /* the cache's ring */
-	size_t charge;
+	size_t charge, locked_charge;
 	uint8_t mount[MOUNT_UUID];
 	size_t name_len;
 	uint8_t name[];
@@ -102,8 +102,10 @@ BULLA_MUST_USE enum bulla_err key_drop_below(struct key *key, uint32_t min);
 uint32_t key_first(const struct key *key);
 struct key *key_hold(struct key *key);
 void key_put(struct key *key); /* NULL is fine. The last one wipes. */
-/* Bytes that the cache counts for it. */
+/* Bytes that the cache counts for it, and how many of them are secret memory: estimates, from numbers that are at hand. What
+ * snapshots share is counted for each. */
 size_t key_charge(const struct key *key);
+size_t key_locked_charge(const struct key *key);
 /* Allocates in the call's arena. NO_MEMORY. */
 BULLA_MUST_USE enum bulla_err key_info(const struct key *key, struct bulla_call *call, struct bulla_key_info *out);
 
@@ -141,6 +143,7 @@ struct cache {
 	pthread_mutex_t lock;
 	struct key *hand;  /* NULL: empty */
 	size_t bytes, max_bytes;
+	size_t locked, max_locked; /* the part of it that is secret memory */
 };
 
 struct mount_mark {

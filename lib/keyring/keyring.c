@@ -29,6 +29,7 @@ enum bulla_err keyring_new(struct store *store, struct seal *seal, size_t max_ca
 	keyring->store = store;
 	keyring->seal = seal;
 	keyring->cache.max_bytes = max_cached_bytes;
+	keyring->cache.max_locked = bulla_secret_limit() / 2;
 	enum bulla_err err = set_up(keyring);
 
 	if (err != BULLA_OK) {

@@ -122,13 +122,24 @@ void key_put(struct key *key)
 	free(key);
 }
 
-/* An estimate, from numbers that are at hand: what is shared between snapshots is counted for each. */
+static size_t live_versions(const struct key *key)
+{
+	return key->head.latest - key_first(key) + 1;
+}
+
+size_t key_locked_charge(const struct key *key)
+{
+	size_t cell = 32; /* as secret memory is handed out */
+
+	while (cell < KEY_HMAC_BYTES + key->head.alg->key_bytes)
+		cell *= 2;
+	return DATA_KEY_BYTES + live_versions(key) * cell;
+}
+
 size_t key_charge(const struct key *key)
 {
-	size_t live = key->head.latest - key_first(key) + 1;
-	size_t each = sizeof(struct version) + KEY_HMAC_BYTES + key->head.alg->key_bytes + sizeof(void *);
-
-	return sizeof *key + key->name_len + DATA_KEY_BYTES + live * each;
+	return sizeof *key + key->name_len + live_versions(key) * (sizeof(struct version) + sizeof(void *)) +
+	       key_locked_charge(key);
 }
 
 static enum bulla_err list_versions(const struct key *key, struct bulla_call *call, struct bulla_key_info *info)
