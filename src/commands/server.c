@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +19,7 @@
 #define MAX_FILES 65536
 #define CLOCK_STEP_NS INT64_C(1000000000)
 #define CLOCK_SLEW_NS INT64_C(500000) /* a second: half a millisecond */
+#define FREED_BYTE 0xaa
 #define RELEASED "2026-11-21T00:00:00Z"
 
 struct options {
@@ -259,6 +261,8 @@ int command_server(int argc, char **argv)
 
 	/* before the threads start, and before the configuration's secrets are read */
 	(void)signal(SIGPIPE, SIG_IGN);
+	/* glibc overwrites what is freed: libmicrohttpd's buffers hold headers and bodies, and it does not */
+	(void)mallopt(M_PERTURB, FREED_BYTE);
 	sigemptyset(&signals);
 	sigaddset(&signals, SIGTERM);
 	sigaddset(&signals, SIGINT);

@@ -2,9 +2,10 @@
 #include "commands/server_config.h"
 
 #include <errno.h>
-#include <stdio.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "commands/config_values.h"
 
@@ -19,23 +20,34 @@ struct reader {
 
 /* ---- files ------------------------------------------------------------------- */
 
-/* The whole of a file of at most max bytes, in the arena. */
+/* The whole of a file of at most max bytes, in the arena. Without stdio, which would keep a copy: it may be a key. */
 static bool read_file(struct bulla_call *call, const char *path, size_t max, struct bulla_bytes *out)
 {
-	FILE *f = fopen(path, "re");
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	struct stat st;
+	uint8_t *p = NULL;
+	size_t n = 0, room = 0;
+	ssize_t got = -1;
 
-	if (f == NULL)
-		return false;
-	(void)setvbuf(f, NULL, _IONBF, 0); /* it may be a key: no copy of it in a buffer of stdio */
-	uint8_t *p = bulla_arena_alloc(call->arena, max + 1);
-	size_t n = p == NULL ? 0 : fread(p, 1, max, f);
-	bool good = p != NULL && !ferror(f) && fgetc(f) == EOF;
+	if (fd >= 0 && fstat(fd, &st) == 0) {
+		room = st.st_size > 0 && (size_t)st.st_size < max ? (size_t)st.st_size + 1 : max + 1; /* 1: to see the end */
+		p = bulla_arena_alloc(call->arena, room);
+	}
+	while (p != NULL && n < room && ((got = read(fd, p + n, room - n)) > 0 || (got < 0 && errno == EINTR)))
+		n += got > 0 ? (size_t)got : 0;
+	int err = p != NULL && got > 0 ? EFBIG : errno; /* grown meanwhile, or too large */
 
-	if (!good)
-		errno = ferror(f) ? EISDIR : EFBIG;
-	fclose(f);
+	if (fd >= 0)
+		close(fd);
+	errno = err;
 	*out = bulla_mem(p, n);
-	return good;
+	return p != NULL && got == 0;
+}
+
+/* A secret has been read from it: it is not to lie about as long as the server runs. */
+static void forget(const void *text, size_t len)
+{
+	bulla_wipe((void *)(uintptr_t)text, len);
 }
 
 /* ---- seal ---------------------------------------------------------------------- */
@@ -95,7 +107,11 @@ static enum bulla_err read_key(struct reader *r, const struct hcl *at, const cha
 		r->config->warning = (const char *)bulla_arena_printf(r->call->arena,
 			"the seal key's file %s can be read by others: it should have mode 0600", path).ptr;
 	/* the value is never printed: it is the key */
-	if (!decode_key(r->call, raw, &r->config->seal.key))
+	bool good = decode_key(r->call, raw, &r->config->seal.key);
+
+	forget(text, strlen(text));
+	forget(raw.ptr, path == NULL ? 0 : raw.len);
+	if (!good)
 		return setting_fail(r->call, r->file, at, "\"current_key\" must be 32 bytes: raw, in hex, in base64, or file:// with such");
 	return BULLA_OK;
 }
@@ -302,7 +318,10 @@ enum bulla_err server_config_read(const char *file, struct bulla_call *call, str
 
 	if (!read_file(call, file, HCL_MAX_BYTES, &text))
 		return bulla_fail(call, BULLA_E_CONFIG, "%s: %s", file, strerror(errno));
-	TRY(hcl_parse(call, file, text, &root));
+	enum bulla_err err = hcl_parse(call, file, text, &root);
+
+	forget(text.ptr, text.len); /* what was read from it are copies */
+	TRY(err);
 	const struct hcl *blocks = split_blocks(root);
 
 	TRY(settings_bind(call, file, root, top_settings, &top));
