@@ -2,37 +2,79 @@
  * accepted by Go's decoder: it skips CR and LF anywhere, lets unused trailing bits be set, and names the offset. */
 #include "bulla/encode.h"
 
-static const char std_alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-static const char url_alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+#include "bulla/memory.h"
 
-/* Whole groups of three bytes, then what is left; returns the characters written, padding not among them. */
-static size_t encode(struct bulla_bytes in, const char *alphabet, char *out)
+/* Digits are computed in both directions, not looked up: a table indexed by secrets would leak through the cache. All of it in
+ * bytes, so that the compiler can do many at once. */
+
+/* 255 where c is within lo and hi, else 0; all below 128. */
+#define IN(c, lo, hi) ((uint8_t)~((int8_t)(uint8_t)(((c) - (lo)) | ((hi) - (c))) >> 7))
+
+/* 255 where v is above limit, else 0; both below 128. */
+#define ABOVE(v, limit) ((uint8_t)((int8_t)(uint8_t)((limit) - (v)) >> 7))
+
+/* The digit of v, which is below 64: what is added to it changes at each of the alphabet's runs. */
+static inline uint8_t digit_of(uint8_t v, uint8_t c62, uint8_t c63)
+{
+	uint8_t add = 'A';
+
+	add += ABOVE(v, 25) & (uint8_t)('a' - 26 - 'A');
+	add += ABOVE(v, 51) & (uint8_t)('0' - 52 - ('a' - 26));
+	add += ABOVE(v, 61) & (uint8_t)(c62 - 62 - ('0' - 52));
+	add += ABOVE(v, 62) & (uint8_t)(c63 - 63 - (c62 - 62));
+	return (uint8_t)(v + add);
+}
+
+/* 0..63, or more. */
+static inline uint8_t value_of(uint8_t c, uint8_t c62, uint8_t c63)
+{
+	uint8_t upper = IN(c, 'A', 'Z'), lower = IN(c, 'a', 'z'), digit = IN(c, '0', '9'), is62 = IN(c, c62, c62), is63 = IN(c, c63, c63);
+	uint8_t v = (uint8_t)((upper & (c - 'A')) | (lower & (c - 'a' + 26)) | (digit & (c - '0' + 52)) | (is62 & 62) | (is63 & 63));
+
+	return v | (uint8_t)~(upper | lower | digit | is62 | is63) | (c & 0x80);
+}
+
+/* Characters that are worked on at once. */
+#define BLOCK 32
+#define BLOCK_BYTES (BLOCK / 4 * 3)
+
+/* Three bytes as four values. */
+static inline void split(const uint8_t *p, uint8_t *v)
+{
+	v[0] = p[0] >> 2;
+	v[1] = (uint8_t)((p[0] << 4 | p[1] >> 4) & 63);
+	v[2] = (uint8_t)((p[1] << 2 | p[2] >> 6) & 63);
+	v[3] = p[2] & 63;
+}
+
+/* Whole blocks, then what is left; returns the characters written, padding not among them. */
+static size_t encode(struct bulla_bytes in, uint8_t c62, uint8_t c63, char *out)
 {
 	const uint8_t *p = in.ptr;
 	size_t left = in.len, n = 0;
+	uint8_t v[BLOCK], last[BLOCK_BYTES] = { 0 };
 
-	for (; left >= 3; left -= 3, p += 3) {
-		uint32_t v = (uint32_t)p[0] << 16 | (uint32_t)p[1] << 8 | p[2];
-
-		out[n++] = alphabet[v >> 18];
-		out[n++] = alphabet[v >> 12 & 63];
-		out[n++] = alphabet[v >> 6 & 63];
-		out[n++] = alphabet[v & 63];
+	for (; left >= BLOCK_BYTES; left -= BLOCK_BYTES, p += BLOCK_BYTES, n += BLOCK) {
+		for (int i = 0; i < BLOCK / 4; i++)
+			split(p + 3 * i, v + 4 * i);
+		for (int i = 0; i < BLOCK; i++)
+			out[n + (size_t)i] = (char)digit_of(v[i], c62, c63);
 	}
-	if (left == 0)
-		return n;
-	uint32_t v = (uint32_t)p[0] << 16 | (left == 2 ? (uint32_t)p[1] << 8 : 0);
-
-	out[n++] = alphabet[v >> 18];
-	out[n++] = alphabet[v >> 12 & 63];
-	if (left == 2)
-		out[n++] = alphabet[v >> 6 & 63];
+	if (left > 0) {
+		memcpy(last, p, left);
+		for (size_t i = 0; i < (left + 2) / 3; i++)
+			split(last + 3 * i, v + 4 * i);
+		for (size_t i = 0; i < (4 * left + 2) / 3; i++)
+			out[n++] = (char)digit_of(v[i], c62, c63);
+	}
+	bulla_wipe(v, sizeof v);
+	bulla_wipe(last, sizeof last);
 	return n;
 }
 
 size_t bulla_base64_encode(struct bulla_bytes in, char *out)
 {
-	size_t n = encode(in, std_alphabet, out);
+	size_t n = encode(in, '+', '/', out);
 
 	while (n % 4 != 0)
 		out[n++] = '=';
@@ -41,22 +83,7 @@ size_t bulla_base64_encode(struct bulla_bytes in, char *out)
 
 size_t bulla_base64url_encode(struct bulla_bytes in, char *out)
 {
-	return encode(in, url_alphabet, out);
-}
-
-/* 0..63, or 255. Computed, not looked up: a table indexed by secrets would leak through the cache. */
-static uint8_t value_of(uint8_t c, uint8_t c62, uint8_t c63)
-{
-	uint32_t v = 0;
-
-#define IN(lo, hi) ((((uint32_t)(c) - (lo)) | ((uint32_t)(hi) - (c))) >> 31 ^ 1)
-	v |= (0u - IN('A', 'Z')) & (c - 'A' + 1u);
-	v |= (0u - IN('a', 'z')) & (c - 'a' + 27u);
-	v |= (0u - IN('0', '9')) & (c - '0' + 53u);
-	v |= (0u - IN(c62, c62)) & 63u;
-	v |= (0u - IN(c63, c63)) & 64u;
-#undef IN
-	return (uint8_t)(v - 1u);
+	return encode(in, '-', '_', out);
 }
 
 struct reader {
@@ -99,10 +126,36 @@ static enum bulla_err padding(struct reader *r, unsigned have, size_t *bad_at)
 	return BULLA_OK;
 }
 
+/* Whole blocks of characters that are all digits: the bytes written to out. What is left is for decode(). */
+static size_t decode_blocks(struct reader *r, bool url, uint8_t *out)
+{
+	uint8_t c62 = url ? '-' : '+', c63 = url ? '_' : '/', v[BLOCK];
+	size_t n = 0;
+
+	for (; r->in.len - r->at >= BLOCK; r->at += BLOCK) {
+		const uint8_t *in = r->in.ptr + r->at;
+		uint8_t other = 0;
+
+		for (int i = 0; i < BLOCK; i++)
+			v[i] = value_of(in[i], c62, c63);
+		for (int i = 0; i < BLOCK; i++)
+			other |= v[i];
+		if (other > 63)
+			break;
+		for (int i = 0; i < BLOCK; i += 4, n += 3) {
+			out[n] = (uint8_t)(v[i] << 2 | v[i + 1] >> 4);
+			out[n + 1] = (uint8_t)(v[i + 1] << 4 | v[i + 2] >> 2);
+			out[n + 2] = (uint8_t)(v[i + 2] << 6 | v[i + 3]);
+		}
+	}
+	bulla_wipe(v, sizeof v);
+	return n;
+}
+
 static enum bulla_err decode(struct bulla_bytes in, bool url, uint8_t *out, size_t *out_len, size_t *bad_at)
 {
 	struct reader r = { in, 0 };
-	size_t n = 0;
+	size_t n = in.len >= BLOCK ? decode_blocks(&r, url, out) : 0;
 
 	for (;;) {
 		uint32_t group = 0;

@@ -102,6 +102,41 @@ START_TEST(every_byte)
 }
 END_TEST
 
+/* Where a character stands must not matter: in a block that is worked on at once, at its edges, or behind it. */
+START_TEST(every_place)
+{
+	uint8_t in[100], out[100 + 3];
+	char good_text[136], text[140];
+	size_t n, at;
+
+	for (size_t i = 0; i < sizeof in; i++)
+		in[i] = (uint8_t)(i * 37);
+	size_t len = bulla_base64_encode(bulla_mem(in, sizeof in), good_text);
+
+	for (size_t i = 0; i <= len; i++) {
+		memcpy(text, good_text, i);
+		text[i] = '\n';
+		memcpy(text + i + 1, good_text + i, len - i);
+		ck_assert_ok(bulla_base64_decode(bulla_mem(text, len + 1), out, &n, &at));
+		ck_assert(bulla_equal(bulla_mem(out, n), bulla_mem(in, sizeof in)));
+		ck_assert_ok(bulla_base64_decode(bulla_mem(text, len + 1), (uint8_t *)text, &n, &at));
+		ck_assert(bulla_equal(bulla_mem(text, n), bulla_mem(in, sizeof in)));
+	}
+	for (size_t i = 0; i + 4 < len; i++)
+		for (int c = 0; c < 256; c++) {
+			bool digit = c != 0 && c < 128 && strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/", c) != NULL;
+
+			if (c == '\r' || c == '\n' || c == '=')
+				continue;
+			memcpy(text, good_text, len);
+			text[i] = (char)c;
+			at = 777;
+			ck_assert((bulla_base64_decode(bulla_mem(text, len), out, &n, &at) == BULLA_OK) == digit);
+			ck_assert_uint_eq(at, digit ? 777 : i);
+		}
+}
+END_TEST
+
 START_TEST(hex_refuses)
 {
 	uint8_t out[4];
@@ -125,6 +160,7 @@ int main(void)
 	tcase_add_test(tc, in_place);
 	tcase_add_test(tc, url_alphabet);
 	tcase_add_test(tc, every_byte);
+	tcase_add_test(tc, every_place);
 	tcase_add_test(tc, hex_refuses);
 	suite_add_tcase(suite, tc);
 	return unit_main(suite);
