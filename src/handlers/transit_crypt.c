@@ -287,8 +287,12 @@ static enum bulla_err rewrap(struct exchange *x)
 
 /* ---- routes -------------------------------------------------------------------------------------------------------------- */
 
+/* The peer looks at the fields here, before it refuses. */
 static enum bulla_err key_exists(struct exchange *x, bool *exists)
 {
+	struct crypt_fields f = { 0 };
+
+	TRY(fields_bind(x->call, x->doc, encrypt_fields, false, &f));
 	return bulla_key_exists(x->engine, x->call, x->mount, x->params[0], exists);
 }
 

@@ -70,7 +70,7 @@ static enum bulla_err add_slash(struct exchange *x)
 	return BULLA_OK;
 }
 
-/* GET with ?list=true is LIST, with ?scan=true SCAN; PUT is POST. */
+/* GET with ?list=true is LIST, with ?scan=true SCAN; but not on the edge. */
 static enum bulla_err fold_method(struct exchange *x)
 {
 	static const struct {
@@ -79,8 +79,6 @@ static enum bulla_err fold_method(struct exchange *x)
 	} folds[] = { { "list", METHOD_LIST }, { "scan", METHOD_SCAN } };
 	bool get = x->method == METHOD_GET, yes, folded = false;
 
-	if (x->method == METHOD_PUT)
-		x->method = METHOD_POST;
 	for (size_t i = 0; get && x->query != NULL && i < 2; i++) {
 		struct bulla_bytes text = query_first(x->query, folds[i].name);
 
@@ -139,8 +137,6 @@ static enum bulla_err gate_method(struct passage *p)
 
 	if (x->method == METHOD_UNKNOWN || (p->path != NULL && p->path->rows[x->method] == NULL))
 		return BULLA_E_METHOD_NOT_ALLOWED;
-	if (x->method == METHOD_OPTIONS)
-		return bulla_fail(x->call, BULLA_E_BAD_REQUEST, "cannot handle internal-only request operation");
 	if (x->method != METHOD_PATCH)
 		return BULLA_OK;
 	struct bulla_bytes type = media_type(x->request->content_type);
@@ -213,10 +209,15 @@ static enum bulla_err gate_seal(struct passage *p)
 	return bulla_is_sealed(p->x.engine) ? BULLA_E_SEALED : BULLA_OK;
 }
 
-static enum bulla_err gate_slash(struct passage *p)
+/* Paths that could mean something else than they say. */
+static enum bulla_err gate_path(struct passage *p, bool relative)
 {
 	const struct exchange *x = &p->x;
 
+	if (relative)
+		return bulla_fail(x->call, BULLA_E_BAD_REQUEST, "relative paths not supported");
+	if (x->method == METHOD_OPTIONS)
+		return bulla_fail(x->call, BULLA_E_BAD_REQUEST, "cannot handle internal-only request operation");
 	if (x->method != METHOD_POST && x->method != METHOD_PATCH)
 		return BULLA_OK;
 	if (x->path.len == 0 || x->path.ptr[x->path.len - 1] != '/')
@@ -312,14 +313,19 @@ enum bulla_err gates_pass(struct passage *p)
 	}
 	x->path = target.path;
 	x->query = target.query;
-	TRY(fold_method(x));
+	if (x->method == METHOD_PUT)
+		x->method = METHOD_POST;
 	find_edge(p);
+	if (p->path == NULL)
+		TRY(fold_method(x));
+	else
+		TRY(gate_namespace(p));
 	TRY(gate_method(p));
 	TRY(gate_body(p));
 	TRY(gate_wrap_ttl(p));
 	TRY(gate_namespace(p));
 	TRY(gate_seal(p));
-	TRY(gate_slash(p));
+	TRY(gate_path(p, target.relative));
 	find_route(p);
 	if (!x->call->may_block && x->route != NULL && (x->route->flags & ROUTE_BLOCKS) != 0)
 		return BULLA_E_MUST_BLOCK;

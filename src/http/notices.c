@@ -18,7 +18,7 @@ static bool is_param(const char *pattern, struct bulla_bytes name)
 
 static bool is_field(const struct field *fields, struct bulla_bytes name)
 {
-	for (const struct field *f = fields; f->name != NULL; f++)
+	for (const struct field *f = fields; f != NULL && f->name != NULL; f++)
 		if (bulla_is(name, f->name))
 			return true;
 	return false;
@@ -57,7 +57,7 @@ enum bulla_err notices_fields(struct exchange *x)
 {
 	const struct json *doc = x->doc;
 
-	if (x->route->fields == NULL || doc == NULL)
+	if ((x->route->flags & ROUTE_RAW) != 0 || doc == NULL)
 		return BULLA_OK;
 	struct bulla_bytes *ignored = bulla_arena_alloc(x->call->arena, 2 * doc->count * sizeof *ignored);
 	size_t ignored_count = 0, replaced_count = 0;
@@ -67,9 +67,11 @@ enum bulla_err notices_fields(struct exchange *x)
 	struct bulla_bytes *replaced = ignored + doc->count;
 
 	for (const struct json *v = doc->first; v != NULL; v = v->next) {
-		if (is_param(x->route->pattern, v->name))
+		bool param = is_param(x->route->pattern, v->name);
+
+		if (param && v->type != JSON_NULL)
 			replaced[replaced_count++] = v->name;
-		else if (!is_field(x->route->fields, v->name))
+		if (!param && !is_field(x->route->fields, v->name))
 			ignored[ignored_count++] = v->name;
 	}
 	TRY(warn_of(x->call, "Endpoint ignored these unrecognized parameters", ignored, ignored_count));

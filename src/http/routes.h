@@ -32,7 +32,7 @@ struct route {
 	enum bulla_capability need; /* 0: the method's own (GET read, POST update, ...). CREATE with exists: create if absent, else
 				       update. Anything else than the method's own fails at start. */
 	enum bulla_err (*exists)(struct exchange *x, bool *exists);
-	const struct field *fields; /* that the endpoint knows: others get the peer's warning; NULL: none is checked */
+	const struct field *fields; /* that the endpoint knows: others get the peer's warning; NULL: it knows none */
 	const char *doc;            /* anchor in docs/API.md */
 };
 

@@ -115,7 +115,7 @@ static size_t put_escaped(uint8_t *to, uint8_t c)
 static enum bulla_err clean(struct bulla_call *call, struct bulla_bytes path, struct bulla_bytes query, bool has_query,
 			    struct bulla_bytes *out)
 {
-	uint8_t *to = bulla_arena_alloc(call->arena, 3 * (path.len + query.len) + 3);
+	uint8_t *to = bulla_arena_alloc(call->arena, 3 * (path.len + query.len) + 4);
 	const uint8_t *end = path.ptr + path.len;
 	size_t n = 0;
 
@@ -141,6 +141,7 @@ static enum bulla_err clean(struct bulla_call *call, struct bulla_bytes path, st
 		to[n++] = '?';
 	for (size_t i = 0; i < query.len; i++)
 		n += query.ptr[i] > 0x20 && query.ptr[i] < 0x7F ? (to[n] = query.ptr[i], 1) : put_escaped(to + n, query.ptr[i]);
+	to[n] = 0;
 	*out = bulla_mem(to, n);
 	return BULLA_OK;
 }
@@ -171,8 +172,7 @@ enum bulla_err target_decode(struct bulla_call *call, struct bulla_bytes raw, st
 		*out = target;
 		return BULLA_OK;
 	}
-	if (decoded.ptr != path.ptr && has_odd_segment(decoded, false))
-		return bulla_fail(call, BULLA_E_BAD_REQUEST, "relative paths not supported");
+	target.relative = decoded.ptr != path.ptr && has_odd_segment(decoded, false);
 	if (query.len > 0)
 		TRY(form_parse(call, query, false, &target.query));
 	target.path = bulla_mem(decoded.ptr + 4, decoded.len - 4);

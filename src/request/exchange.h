@@ -27,7 +27,7 @@ struct reply {
 	int status;
 	const char *content_type;      /* NULL: none */
 	struct out body;               /* owned: whoever sends it takes it over */
-	struct bulla_bytes location;   /* of a redirect; in the arena */
+	struct bulla_bytes location;   /* of a redirect; in the arena, a NUL behind it */
 	const char *allow;             /* 405: methods, NULL: none */
 	int retry_after_s;             /* 503, 429: 0: none */
 };

@@ -434,6 +434,9 @@ enum bulla_err json_parse_body(struct bulla_call *call, const uint8_t *text, siz
 		r.p = text;
 		return bad(&r, "an object is expected");
 	}
+	skip_space(&r);
+	if (r.p != r.end && (*r.p == 0 || strchr("{[\"-0123456789tfn", *r.p) == NULL))
+		return bad(&r, "unexpected character after the value");
 	*out = v->type == JSON_OBJECT ? v : NULL;
 	return BULLA_OK;
 }

@@ -26,7 +26,8 @@ struct json {
 BULLA_MUST_USE enum bulla_err json_parse(struct bulla_call *call, const uint8_t *text, size_t len, struct json **out);
 
 /* A request's body, with the peer's liberties: *out is NULL when there is nothing, only white space or null; any other value
- * must be an object; what follows the first value is not looked at. Numbers that no double can hold are refused.
+ * must be an object; what follows the first value is not read, but must begin like a value. Numbers that no double can hold are
+ * refused.
  * BAD_JSON, NO_MEMORY. */
 BULLA_MUST_USE enum bulla_err json_parse_body(struct bulla_call *call, const uint8_t *text, size_t len, struct json **out);
 

@@ -57,7 +57,7 @@ static const struct step bodies[] = {
 	{ "GET transit/keys/k", .status = 404, .expect = EMPTY }, /* nothing of this made a key */
 	/* what is taken */
 	{ "POST transit/keys/k", .status = 200 }, { "POST transit/keys/k", "null", .status = 200 },
-	{ "POST transit/keys/k", " \n", .status = 200 }, { "POST transit/keys/k", "{}{}", .status = 200 },
+	{ "POST transit/keys/k", " \n", .status = 200 }, { "POST transit/keys/k", "{}{", .status = 200 }, { "POST transit/keys/k", "{} x", .status = 400 },
 	{ "POST transit/encrypt/k", "plaintext=aGVsbG8%3D", .content_type = FORM, .status = 200 },
 	{ "POST transit/encrypt/k", "  {\"plaintext\":\"aGk=\"}", .content_type = FORM "; charset=utf-8", .status = 200 },
 	{ "POST transit/encrypt/k", "{\"plaintext\":\"aGk=\"}", .content_type = "text/plain", .status = 200 },
@@ -83,6 +83,8 @@ static const struct step warnings[] = {
 	{ "POST transit/encrypt/k", "{\"name\":\"other\",\"plaintext\":\"aGk=\",\"Plaintext\":1}", .status = 200,
 	  .expect = "{\"warnings\":[\"Endpoint ignored these unrecognized parameters: [Plaintext]\","
 		    "\"Endpoint replaced the value of these parameters with the values captured from the endpoint's path: [name]\"]}" },
+	{ "POST transit/encrypt/k", "{\"name\":null,\"plaintext\":\"aGk=\"}", .status = 200, .expect = "{\"warnings\":null}" },
+	{ "GET sys/mounts?foo=1&list=", .status = 200, .expect = "{\"warnings\":[\"Endpoint ignored these unrecognized parameters: [foo list]\"]}" },
 	/* not with an error */
 	{ "POST transit/encrypt/k", "{\"plaintext\":\"!\",\"foo\":1}", .status = 400, .absent = "warnings" },
 	{ NULL },
@@ -93,6 +95,8 @@ static const struct step targets[] = {
 	{ "GET /v2/x", .status = 404, .expect = EMPTY }, { "POST //v1/transit/keys/k", "{}", .status = 404, .expect = EMPTY },
 	{ "GET *", .status = 400, .expect = "" }, { "GET transit/keys/%00", .status = 400, .expect = "" },
 	{ "GET transit/keys/%zz", .status = 400, .expect = "" }, { "GET transit/keys/a%0Ab", .token = "", .status = 400, .expect = "" },
+	{ "FOO transit/%2e%2e/x", .status = 405 }, { "POST transit/%2e%2e/x", "{bad", .status = 400, .absent = "data" },
+	{ "OPTIONS transit/%2e%2e/", .token = "", .status = 400, .expect = "{\"errors\":[\"relative paths not supported\"]}" },
 	{ "GET transit/%2e%2e/x", .status = 400, .expect = "{\"errors\":[\"relative paths not supported\"]}" },
 	{ "GET transit//keys/k", .status = 307, .location = "/v1/transit/keys/k" },
 	{ "GET transit/keys/../keys/k?a=b", .token = "", .status = 307, .location = "/v1/transit/keys/k?a=b" },
@@ -104,6 +108,7 @@ static const struct step targets[] = {
 	{ "GET transit/keys/k%20", .status = 404, .expect = NO_PATH }, { "GET transit/keys/%E2%82%AC", .status = 404, .expect = NO_PATH },
 	{ "GET transit/keys/%25", .status = 404, .expect = NO_PATH }, { "GET transit/keys/.b", .status = 404, .expect = NO_PATH },
 	{ "GET transit/keys/b.", .status = 404, .expect = NO_PATH }, { "GET transit/keys/-b", .status = 404, .expect = NO_PATH },
+	{ "GET transit/keys/..", .status = 307, .location = "/v1/transit" },
 	{ "GET transit/keys/a..b", .status = 404, .expect = EMPTY }, { "GET transit/keys/k/", .status = 404, .expect = NO_PATH },
 	{ "GET transit%2F%2Fkeys/k", .status = 404, .expect = NO_PATH },
 	{ NULL },

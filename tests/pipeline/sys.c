@@ -21,6 +21,8 @@ static const struct step edge[] = {
 	{ "GET sys/health?activecode=abc", .token = "", .status = 400, .expect = EMPTY },
 	{ "GET sys/health", .token = "", .namespace = "foo", .status = 400, .expect = PLAIN("operation unavailable in namespaces") },
 	{ "PUT sys/seal", .token = "", .status = FORBIDDEN, .expect = DENIED }, { "PUT sys/seal", .token = "bad", .status = FORBIDDEN },
+	{ "GET sys/seal", .namespace = "foo", .status = 400 }, { "POST sys/seal-status", .namespace = "foo", .status = 405 },
+	{ "LIST sys/init", .token = "", .status = 405, .expect = EMPTY }, { "SCAN sys/health", .wrap_ttl = "x", .status = 405 },
 	{ "PUT sys/unseal", "{bad", .token = "", .status = 400 }, { "PUT sys/unseal", .token = "", .status = 400 },
 	{ "PUT sys/unseal", "{\"key\":\"!\"}", .token = "", .status = 400 },
 	{ "PUT sys/init", "{\"secret_shares\":1,\"secret_threshold\":1}", .token = "", .status = 400, .expect = PLAIN("Vault is already initialized") },
@@ -30,6 +32,7 @@ static const struct step edge[] = {
 	{ "GET sys/seal-status", .token = "", .namespace = "foo", .status = 200, .expect = "{\"type\":\"shamir\",\"sealed\":false,\"t\":1,\"n\":1}" },
 	{ "GET sys/leader", .token = "", .namespace = "foo", .status = 200, .expect = "{\"ha_enabled\":false}" },
 	{ "GET sys/init", .token = "", .status = 200, .expect = "{\"initialized\":true}" },
+	{ "GET sys/init?list=true", .token = "", .status = 200 }, { "GET sys/leader?list=yes", .token = "", .status = 200 },
 	{ NULL },
 };
 
@@ -101,6 +104,7 @@ static const struct step others[] = {
 	{ "GET sys/mounts", .token = "$tok", .status = FORBIDDEN, .expect = REFUSED }, { "GET transit/nonsense", .token = "$tok", .status = FORBIDDEN, .expect = REFUSED },
 	{ "GET nowhere", .token = "$tok", .status = FORBIDDEN, .expect = REFUSED }, { "POST transit/encrypt/x", "{\"plaintext\":\"aGk=\"}", .token = "$tok", .status = FORBIDDEN, .expect = REFUSED },
 	{ "HEAD auth/token/lookup-self", .token = "$tok", .status = FORBIDDEN },
+	{ "POST transit/encrypt/x", "{\"plaintext\":\"aGk=\",\"key_version\":\"x\"}", .token = "$tok", .status = 400 }, /* said before it is refused */
 	{ "GET transit/keys/x", .status = 404 }, /* the refused one made no key */
 	{ "POST sys/capabilities-self", "{\"paths\":[\"transit/keys/x\",\"auth/token/lookup-self\"]}", .token = "$tok", .status = 200,
 	  .expect = "{\"data\":{\"transit/keys/x\":[\"deny\"],\"auth/token/lookup-self\":[\"read\"]}}" },

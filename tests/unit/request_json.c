@@ -200,7 +200,7 @@ static const struct {
 	bool ok, document;
 } bodies[] = {
 	{ "", true, false }, { " \n\t ", true, false }, { "null", true, false }, { " null ", true, false }, { "{}", true, true },
-	{ "{\"a\":1}{\"b\":2}", true, true }, { "{} junk", true, true }, { "null null", true, false }, { "[]", false, false },
+	{ "{\"a\":1}{\"b\":2}", true, true }, { "{} {", true, true }, { "{} 1 \"x", true, true }, { "{} junk", false, false }, { "{}}", false, false }, { "null,", false, false }, { "null null", true, false }, { "[]", false, false },
 	{ "\"x\"", false, false }, { "true", false, false }, { "1", false, false }, { "{\"a\":1e400}", false, false },
 	{ "{\"a\":1e308}", true, true }, { "{\"a\":-1e309}", false, false }, { "{\"a\":1e-400}", true, true }, { "hello", false, false },
 };
