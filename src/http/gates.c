@@ -209,13 +209,11 @@ static enum bulla_err gate_seal(struct passage *p)
 	return bulla_is_sealed(p->x.engine) ? BULLA_E_SEALED : BULLA_OK;
 }
 
-/* Paths that could mean something else than they say. */
-static enum bulla_err gate_path(struct passage *p, bool relative)
+/* What no engine is asked about. */
+static enum bulla_err gate_path(struct passage *p)
 {
 	const struct exchange *x = &p->x;
 
-	if (relative)
-		return bulla_fail(x->call, BULLA_E_BAD_REQUEST, "relative paths not supported");
 	if (x->method == METHOD_OPTIONS)
 		return bulla_fail(x->call, BULLA_E_BAD_REQUEST, "cannot handle internal-only request operation");
 	if (x->method != METHOD_POST && x->method != METHOD_PATCH)
@@ -322,10 +320,12 @@ enum bulla_err gates_pass(struct passage *p)
 		TRY(gate_namespace(p));
 	TRY(gate_method(p));
 	TRY(gate_body(p));
+	if (target.relative)
+		return bulla_fail(x->call, BULLA_E_BAD_REQUEST, "relative paths not supported");
 	TRY(gate_wrap_ttl(p));
 	TRY(gate_namespace(p));
 	TRY(gate_seal(p));
-	TRY(gate_path(p, target.relative));
+	TRY(gate_path(p));
 	find_route(p);
 	if (!x->call->may_block && x->route != NULL && (x->route->flags & ROUTE_BLOCKS) != 0)
 		return BULLA_E_MUST_BLOCK;

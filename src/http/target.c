@@ -112,8 +112,7 @@ static size_t put_escaped(uint8_t *to, uint8_t c)
 }
 
 /* The path without empty and dot segments, as Go's path.Clean makes it, a slash at the end kept; then the query. */
-static enum bulla_err clean(struct bulla_call *call, struct bulla_bytes path, struct bulla_bytes query, bool has_query,
-			    struct bulla_bytes *out)
+static enum bulla_err clean(struct bulla_call *call, struct bulla_bytes path, struct bulla_bytes query, struct bulla_bytes *out)
 {
 	uint8_t *to = bulla_arena_alloc(call->arena, 3 * (path.len + query.len) + 4);
 	const uint8_t *end = path.ptr + path.len;
@@ -137,7 +136,7 @@ static enum bulla_err clean(struct bulla_call *call, struct bulla_bytes path, st
 	}
 	if (n == 0 || path.ptr[path.len - 1] == '/')
 		to[n++] = '/';
-	if (has_query)
+	if (query.len > 0)
 		to[n++] = '?';
 	for (size_t i = 0; i < query.len; i++)
 		n += query.ptr[i] > 0x20 && query.ptr[i] < 0x7F ? (to[n] = query.ptr[i], 1) : put_escaped(to + n, query.ptr[i]);
@@ -168,7 +167,7 @@ enum bulla_err target_decode(struct bulla_call *call, struct bulla_bytes raw, st
 	if (decoded.len < 4 || memcmp(decoded.ptr, "/v1/", 4) != 0)
 		return BULLA_E_NOT_FOUND;
 	if (has_odd_segment(bulla_mem(path.ptr + 1, path.len - 1), true)) {
-		TRY(clean(call, path, query, mark != NULL, &target.location));
+		TRY(clean(call, path, query, &target.location));
 		*out = target;
 		return BULLA_OK;
 	}
