@@ -105,7 +105,7 @@ static int compare_first(const struct route_path *path, enum bulla_mount_kind mo
 {
 	if (path->mount != mount)
 		return path->mount < mount ? -1 : 1;
-	return bulla_compare(first_segment(bulla_str(path->pattern)), first);
+	return bulla_compare(path->first, first);
 }
 
 /* The first path that is not before (mount, first). */
@@ -214,7 +214,7 @@ static struct route_path *path_of(const struct route *row)
 	while (at < path_count && compare_first(&paths[at], row->mount, first) == 0)
 		at++;
 	memmove(&paths[at + 1], &paths[at], (path_count - at) * sizeof paths[0]);
-	paths[at] = (struct route_path){ .mount = row->mount, .pattern = row->pattern };
+	paths[at] = (struct route_path){ .mount = row->mount, .pattern = row->pattern, .first = first };
 	path_count++;
 	return &paths[at];
 }

@@ -44,6 +44,7 @@ struct route {
 struct route_path {
 	enum bulla_mount_kind mount;
 	const char *pattern;
+	struct bulla_bytes first; /* its first segment */
 	bool slash;    /* one at the end is allowed: there is a LIST row */
 	unsigned flags;/* those of its rows together */
 	const struct route *rows[ROUTE_METHODS]; /* by enum method; NULL: not allowed */

@@ -45,7 +45,14 @@ struct out {
 	bool comma; /* a separator is due before the next value */
 };
 
-bool out_reserve(struct out *out, size_t more);   /* room for more bytes behind len; false: failed */
+bool out_grow(struct out *out, size_t more);      /* for out_reserve alone */
+
+/* Room for more bytes behind len; false: failed. */
+static inline bool out_reserve(struct out *out, size_t more)
+{
+	return !out->failed && (out->cap - out->len >= more || out_grow(out, more));
+}
+
 void out_clear(struct out *out);                  /* wipes and frees */
 void out_cut(struct out *out, size_t len);         /* back to len bytes; wipes the rest */
 void out_raw(struct out *out, struct bulla_bytes bytes);

@@ -6,12 +6,8 @@
 
 #define FIRST_BYTES 512
 
-bool out_reserve(struct out *out, size_t more)
+bool out_grow(struct out *out, size_t more)
 {
-	if (out->failed)
-		return false;
-	if (out->cap - out->len >= more)
-		return true;
 	size_t cap = out->cap < FIRST_BYTES ? FIRST_BYTES : out->cap;
 
 	while (cap - out->len < more && cap <= SIZE_MAX / 4)
