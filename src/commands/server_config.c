@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "commands/config_values.h"
+#include "http/listen.h"
 
 #define KEY_BYTES 32
 #define KEY_FILE_MAX 4096
@@ -190,10 +191,22 @@ static const struct setting unix_settings[] = {
 	{ 0 },
 };
 
-static enum bulla_err check_tls(struct reader *r, const struct hcl *block, const struct tcp *tcp)
+static enum bulla_err check_file(struct reader *r, const struct hcl *block, const char *name, const char *path)
+{
+	if (path == NULL || access(path, R_OK) == 0)
+		return BULLA_OK;
+	return setting_fail(r->call, r->file, child(block, name), "\"%s\": %s: %s", name, path, strerror(errno));
+}
+
+static enum bulla_err check_tcp(struct reader *r, const struct hcl *block, const struct tcp *tcp)
 {
 	const struct listener *l = &tcp->listener;
 
+	if (!listen_is_address(l->address))
+		return setting_fail(r->call, r->file, child(block, "address"), "\"address\" must be host:port");
+	TRY(check_file(r, block, "tls_cert_file", l->cert_file));
+	TRY(check_file(r, block, "tls_key_file", l->key_file));
+	TRY(check_file(r, block, "tls_client_ca_file", l->client_ca_file));
 	if (!tcp->tls_disable && (l->cert_file == NULL || l->key_file == NULL))
 		return setting_fail(r->call, r->file, block, "listener \"tcp\" needs tls_cert_file and tls_key_file, or tls_disable = true");
 	if (tcp->tls_disable && (l->cert_file != NULL || l->key_file != NULL || l->client_ca_file != NULL || tcp->min_version != 0))
@@ -227,7 +240,7 @@ static enum bulla_err read_listener(struct reader *r, const struct hcl *block)
 	if (tcp.listener.address == NULL)
 		return setting_fail(r->call, r->file, block, "listener \"unix\" needs an address: the socket's path");
 	if (!is_unix)
-		TRY(check_tls(r, block, &tcp));
+		TRY(check_tcp(r, block, &tcp));
 	TRY(take_limit(r, block, "max_request_size", tcp.max_request_bytes, &r->config->max_request_bytes));
 	TRY(take_limit(r, block, "max_request_duration", tcp.max_request_s, &r->config->max_request_s));
 	tcp.listener.is_unix = is_unix;

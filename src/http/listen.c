@@ -87,7 +87,14 @@ static bool split(const char *address, char host[256], char port[16])
 	memcpy(host, address, n);
 	host[n] = '\0';
 	strcpy(port, colon + 1);
-	return true;
+	return strspn(port, "0123456789") == strlen(port) && strtoul(port, NULL, 10) <= 65535;
+}
+
+bool listen_is_address(const char *text)
+{
+	char host[256], port[16];
+
+	return split(text, host, port);
 }
 
 static int open_first(const struct addrinfo *list)

@@ -1,4 +1,4 @@
-/* listen.h: listening sockets, TCP and unix. Knows no HTTP library. Called by httpd.c only, from one thread. */
+/* listen.h: listening sockets, TCP and unix. Knows no HTTP library. One thread. */
 #ifndef BULLA_HTTP_LISTEN_H
 #define BULLA_HTTP_LISTEN_H
 
@@ -10,6 +10,9 @@
 /* Opens a non-blocking, close-on-exec socket that listens where the listener says. A stale unix socket is replaced, one that
  * answers or any other file is not. CONFIG with a detail. */
 BULLA_MUST_USE enum bulla_err listen_open(const struct listener *listener, struct bulla_call *call, int *fd);
+
+/* Whether text has the form "host:port" or "[host]:port". */
+bool listen_is_address(const char *text);
 
 /* The port of a TCP socket; 0: none. */
 unsigned listen_port(int fd);
