@@ -59,14 +59,14 @@ apt_install() {
 
 # build DIR [CONFIGURE OPTION...]: an out-of-tree build in DIR, configured at the first time and when the options change.
 build() {
-	local dir=$1 top
+	local dir=$1
 	shift
-	top=$(pwd)
 	[ ! -e config.status ] || die "this folder was configured in place, so nothing can be built beside it: make distclean first"
 	[ -x configure ] || autoreconf -fi || return 1
 	mkdir -p "$dir" || return 1
 	if [ ! -e "$dir/Makefile" ] || [ "$(cat "$dir/.options" 2>/dev/null)" != "$*" ]; then
-		(cd "$dir" && "$top/configure" -q "$@") || return 1
+		# the path to configure is relative, for it refuses absolute ones with a space
+		(cd "$dir" && "$(realpath --relative-to=. "$OLDPWD")/configure" -q "$@") || return 1
 		printf '%s\n' "$*" >"$dir/.options"
 	fi
 	make -s -C "$dir" -j"$(nproc)" all
