@@ -28,7 +28,7 @@ static enum bulla_err run_handler(struct passage *p)
 	if (!raw && answers)
 		envelope_end(body, p->data_at, &p->auth, x->call->warnings, (x->route->flags & ROUTE_MIRROR) != 0);
 	else if (!answers)
-		out_cut(body, 0);
+		out_clear(body);
 	return body->failed || p->auth.failed ? BULLA_E_NO_MEMORY : BULLA_OK;
 }
 
