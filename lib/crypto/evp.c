@@ -40,8 +40,11 @@ enum bulla_err evp_init(void)
 	return BULLA_OK;
 }
 
-static EVP_CIPHER_CTX *context_get(void)
+/* NULL: no memory, or evp_init has not been: then there is no key to keep the context under either. */
+static EVP_CIPHER_CTX *context_get(enum evp_aead which)
 {
+	if (ciphers[which] == NULL)
+		return NULL;
 	if (context != NULL)
 		return context;
 	EVP_CIPHER_CTX *fresh = EVP_CIPHER_CTX_new();
@@ -93,13 +96,13 @@ static enum bulla_err leave(EVP_CIPHER_CTX *ctx, enum bulla_err err, uint8_t *ou
 enum bulla_err evp_seal(enum evp_aead which, const uint8_t *key, const uint8_t *nonce, struct bulla_bytes aad,
 			struct bulla_bytes plaintext, uint8_t *out)
 {
-	EVP_CIPHER_CTX *ctx = context_get();
+	EVP_CIPHER_CTX *ctx = context_get(which);
 	OSSL_PARAM tag[] = {
 		OSSL_PARAM_construct_octet_string(OSSL_CIPHER_PARAM_AEAD_TAG, out + plaintext.len, EVP_TAG),
 		OSSL_PARAM_construct_end(),
 	};
 
-	if (ctx == NULL || ciphers[which] == NULL)
+	if (ctx == NULL)
 		return BULLA_E_CRYPTO;
 	bool ok = EVP_EncryptInit_ex2(ctx, ciphers[which], key, nonce, NULL) == 1 && run(ctx, aad, plaintext, out) &&
 		  finish(ctx) && EVP_CIPHER_CTX_get_params(ctx, tag) == 1;
@@ -110,10 +113,10 @@ enum bulla_err evp_seal(enum evp_aead which, const uint8_t *key, const uint8_t *
 enum bulla_err evp_open(enum evp_aead which, const uint8_t *key, const uint8_t *nonce, struct bulla_bytes aad,
 			struct bulla_bytes in, uint8_t *out)
 {
-	EVP_CIPHER_CTX *ctx = context_get();
+	EVP_CIPHER_CTX *ctx = context_get(which);
 	enum bulla_err err = BULLA_E_CRYPTO;
 
-	if (ctx == NULL || ciphers[which] == NULL)
+	if (ctx == NULL)
 		return BULLA_E_CRYPTO;
 	if (in.len < EVP_TAG)
 		return BULLA_E_AUTH_FAILED;

@@ -12,12 +12,15 @@ START_TEST(too_late)
 	uint8_t out[16] = { 0xA5 };
 	struct bulla_bytes none = { NULL, 0 };
 
-	ck_assert_ptr_nonnull(OPENSSL_malloc(16));
+	void *held = OPENSSL_malloc(16);
+
+	ck_assert_ptr_nonnull(held);
 	ck_assert_err(crypto_init(), BULLA_E_CRYPTO);
 	ck_assert_err(crypto_init(), BULLA_E_CRYPTO);
 	ck_assert_err(alg_aes128_gcm96.seal(&alg_aes128_gcm96, key, nonce, none, none, out), BULLA_E_CRYPTO);
 	ck_assert_err(alg_aes128_gcm96.open(&alg_aes128_gcm96, key, nonce, none, bulla_mem(out, 16), out), BULLA_E_CRYPTO);
 	ck_assert_uint_eq(out[0], 0xA5);
+	OPENSSL_free(held);
 }
 END_TEST
 
