@@ -2,7 +2,9 @@
 #include "seal_unit.h"
 
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
+#include <sys/resource.h>
 
 #include "bulla/encode.h"
 
@@ -163,6 +165,14 @@ START_TEST(slots)
 	ck_assert(!same_collection(slot("key", "ab", "", "x"), slot("keya", "b", "", "x")));
 	ck_assert(!same(slot("key", "", "", "x"), slot("key", "", "x", "")));
 	ck_assert(memcmp(a.bytes, a.bytes + STORE_COLLECTION, STORE_COLLECTION) != 0);
+	/* what separators would take for the same, lengths do not */
+	struct barrier_name one = { "key", bulla_mem("a\0\0\0\0b", 6), bulla_str("c"), bulla_str("x") };
+	struct barrier_name two = { "key", bulla_str("a"), bulla_mem("b\0\0\0\0c", 6), bulla_str("x") };
+	struct store_id id_one, id_two;
+
+	ck_assert_ok(barrier_slot(seal, &one, &id_one));
+	ck_assert_ok(barrier_slot(seal, &two, &id_two));
+	ck_assert(!same_collection(id_one, id_two));
 	memset(longer, 'n', sizeof longer - 1);
 	longer[sizeof longer - 1] = '\0';
 	struct store_id b = slot("key", "mount", "", longer);
@@ -325,6 +335,41 @@ START_TEST(counted)
 }
 END_TEST
 
+/* What cannot be counted durably is not sealed; what was written stays readable. */
+START_TEST(not_counted_not_sealed)
+{
+	struct bulla_seal_config config = static_config("a");
+	struct bulla_init_args args = static_args(0, 0);
+	struct bulla_init_result init;
+	struct rlimit old, none;
+	struct store *on_disk;
+	struct store_record record = { id_of(1, 1), 1, { 0 } };
+	struct bulla_bytes out;
+	struct seal *first = seal;
+
+	folder_make();
+	ck_assert_ok(open_at(file, 0, &on_disk));
+	ck_assert_ok(seal_new(on_disk, &config, &call, &seal));
+	ck_assert_ok(seal_initialise(seal, &call, &args, &init));
+	ck_assert_ok(barrier_seal(seal, &call, &record.id, 1, bulla_str("text"), &record.bytes));
+	close_and_forget(seal);
+	signal(SIGXFSZ, SIG_IGN);
+	ck_assert_int_eq(getrlimit(RLIMIT_FSIZE, &old), 0);
+	none = (struct rlimit){ 1, old.rlim_max };
+	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &none), 0);
+	ck_assert_ok(seal_unseal_auto(seal, &call));
+	for (unsigned i = 0; i < 3; i++)
+		ck_assert_err(barrier_seal(seal, &call, &record.id, 2, bulla_str("x"), &out), BULLA_E_STORE_FULL);
+	ck_assert_ok(opens(&record));
+	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &old), 0);
+	ck_assert_ok(barrier_seal(seal, &call, &record.id, 2, bulla_str("x"), &out));
+	seal_free(seal);
+	store_close(on_disk);
+	folder_remove();
+	seal = first;
+}
+END_TEST
+
 START_TEST(rotates_by_itself)
 {
 	seal_limit_set(seal, 1000);
@@ -428,6 +473,7 @@ int main(void)
 	tcase_add_test(tc, rotation);
 	tcase_add_test(tc, rotation_on_full_disk);
 	tcase_add_test(tc, counted);
+	tcase_add_test(tc, not_counted_not_sealed);
 	tcase_add_test(tc, rotates_by_itself);
 	tcase_add_test(tc, many_threads);
 	tcase_add_test(tc, too_many_terms);

@@ -177,7 +177,7 @@ static void *writer(void *context)
 			enum bulla_err err = store_get(store, &call, &id, &record);
 
 			revision = err == BULLA_OK ? record.revision : 0;
-			struct store_write shared[] = { put(id, revision, "shared"), put(id_of(2, me * ROUNDS + i), 0, "proof") };
+			struct store_write shared[] = { put(id_of(2, me * ROUNDS + i), 0, "proof"), put(id, revision, "shared") };
 
 			err = store_commit(store, &call, shared, 2, NULL);
 			if (err == BULLA_OK)
