@@ -95,7 +95,8 @@ static enum bulla_err fill(struct bulla *engine, struct bulla_call *call, const 
 {
 	TRY(mounts_load(engine->mounts, call));
 	TRY(access_load(engine->access, call));
-	return access_make_root(engine->access, call, args->root_token, &out->root_token);
+	TRY(access_make_root(engine->access, call, args->root_token, &out->root_token));
+	return seal_settle(engine->seal, call); /* only now it counts as initialised */
 }
 
 static enum bulla_err init(struct bulla *engine, struct bulla_call *call, const struct bulla_init_args *args,

@@ -14,10 +14,14 @@ bool seal_is_sealed(const struct seal *seal);      /* one atomic load */
 bool seal_is_initialised(const struct seal *seal);
 void seal_status(struct seal *seal, struct bulla_seal_status *out);
 
-/* Makes and stores the key hierarchy, and leaves the seal unsealed so that the engine can write its first records; the engine
- * seals it again for Shamir. shares/root_token as in bulla_init_result, without the token. */
+/* Makes the key hierarchy, in memory only, and leaves the seal unsealed so that the engine can write its first records. Nothing
+ * counts before seal_settle: whatever fails between, or a crash, leaves a store that can be initialised again; the engine
+ * then closes and forgets. shares as in bulla_init_result; root_token is left alone. ALREADY_INITIALISED, INVALID. */
 BULLA_MUST_USE enum bulla_err seal_initialise(struct seal *seal, struct bulla_call *call, const struct bulla_init_args *args,
 					      struct bulla_init_result *out);
+/* The last write of an initialisation: the seal record and the barrier's keyring. The engine then seals again for Shamir.
+ * SEALED, STORE*. */
+BULLA_MUST_USE enum bulla_err seal_settle(struct seal *seal, struct bulla_call *call);
 
 /* *opened: the threshold was reached and the barrier is open; the caller then loads what lies behind it. Requests are let
  * through (seal_is_sealed gives false) only after seal_admit. */

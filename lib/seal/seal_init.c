@@ -1,4 +1,5 @@
-/* seal_init.c: owns making the key hierarchy. Once in a store's life. */
+/* seal_init.c: owns making the key hierarchy. Once in a store's life: the seal record is the last that is written, so that a
+ * crash before it leaves nothing but a few records that nobody can open, and an initialisation can be tried again. */
 #include "seal/seal_internal.h"
 
 static enum bulla_err refuse(struct bulla_call *call, const char *which, const char *why)
@@ -111,21 +112,6 @@ static void set_numbers(const struct seal *seal, const struct bulla_init_args *a
 		memcpy(record->key_id, seal->key_id, seal->key_id_len);
 }
 
-static enum bulla_err store_both(struct seal *seal, struct bulla_call *call, const struct seal_record *record,
-				 const struct barrier_keys *keys, const uint8_t *root_key)
-{
-	uint8_t clear[SEAL_RECORD_MAX];
-	struct bulla_bytes keyring;
-
-	TRY(barrier_keys_seal(keys, root_key, call, 1, &keyring));
-	const struct store_write writes[] = {
-		{ seal_record_id, STORE_PUT, 0, bulla_mem(clear, seal_record_encode(record, clear)) },
-		{ seal_keyring_id, STORE_PUT, 0, keyring },
-	};
-
-	return store_commit(seal->store, call, writes, 2, NULL);
-}
-
 static void drop_keys(struct barrier_keys **keys)
 {
 	barrier_keys_free(*keys);
@@ -140,16 +126,14 @@ static enum bulla_err initialise(struct seal *seal, struct bulla_call *call, con
 	struct bulla_init_result result = { .recovery = seal->kind == BULLA_SEAL_STATIC };
 	struct seal_record record = { 0 };
 
-	if (atomic_load(&seal->initialised))
+	if (seal_is_initialised(seal) || rcu_load(seal->keys) != NULL)
 		return BULLA_E_ALREADY_INITIALISED;
 	TRY(seal_key_new(&root_key));
 	TRY(barrier_keys_new(&keys));
 	set_numbers(seal, args, &record);
 	TRY(wrap_root(seal, call, root_key, &record, &result));
-	TRY(store_both(seal, call, &record, keys, root_key));
 	seal->record = record;
-	atomic_store(&seal->initialised, true);
-	seal_publish(seal, keys, root_key, 1);
+	seal_publish(seal, keys, root_key, 0);
 	keys = NULL; /* both are the seal's */
 	root_key = NULL;
 	*out = result;
@@ -165,6 +149,39 @@ enum bulla_err seal_initialise(struct seal *seal, struct bulla_call *call, const
 	pthread_mutex_lock(&seal->operation);
 	enum bulla_err err = initialise(seal, call, args, out);
 
+	pthread_mutex_unlock(&seal->operation);
+	return err;
+}
+
+/* With seal->operation and seal->keyring. */
+static enum bulla_err settle(struct seal *seal, struct bulla_call *call)
+{
+	uint8_t clear[SEAL_RECORD_MAX];
+	struct store_write writes[] = {
+		{ seal_record_id, STORE_PUT, 0, bulla_mem(clear, seal_record_encode(&seal->record, clear)) },
+		{ seal_keyring_id, STORE_PUT, seal->keyring_revision, { 0 } },
+	};
+
+	if (seal_is_initialised(seal))
+		return BULLA_E_ALREADY_INITIALISED;
+	if (seal->keys == NULL)
+		return BULLA_E_SEALED;
+	TRY(barrier_keys_seal(seal->keys, seal->root_key, call, seal->keyring_revision + 1, &writes[1].bytes));
+	TRY(store_commit(seal->store, call, writes, 2, NULL));
+	seal->keyring_revision++;
+	atomic_store(&seal->initialised, true);
+	return BULLA_OK;
+}
+
+enum bulla_err seal_settle(struct seal *seal, struct bulla_call *call)
+{
+	if (!call->may_block)
+		return BULLA_E_MUST_BLOCK;
+	pthread_mutex_lock(&seal->operation);
+	pthread_mutex_lock(&seal->keyring);
+	enum bulla_err err = settle(seal, call);
+
+	pthread_mutex_unlock(&seal->keyring);
 	pthread_mutex_unlock(&seal->operation);
 	return err;
 }

@@ -28,10 +28,12 @@ static inline struct rig rig_open_with(const struct store_options *options, size
 
 	ck_assert_ok(store_open_sqlite(options, &rig.call, &rig.engine.store));
 	ck_assert_ok(seal_new(rig.engine.store, &config, &rig.call, &rig.engine.seal));
-	if (seal_is_initialised(rig.engine.seal))
+	if (seal_is_initialised(rig.engine.seal)) {
 		ck_assert_ok(seal_unseal_auto(rig.engine.seal, &rig.call));
-	else
+	} else {
 		ck_assert_ok(seal_initialise(rig.engine.seal, &rig.call, &args, &result));
+		ck_assert_ok(seal_settle(rig.engine.seal, &rig.call));
+	}
 	seal_admit(rig.engine.seal);
 	ck_assert_ok(keyring_new(rig.engine.store, rig.engine.seal, max_cached_bytes, &rig.engine.keyring));
 	rig.secrets = bulla_secret_in_use();

@@ -22,7 +22,7 @@ static void set_up(void)
 	ck_assert_ok(open_at(NULL, 0, &store));
 	call = call_begin();
 	ck_assert_ok(seal_new(store, &config, &call, &seal));
-	ck_assert_ok(seal_initialise(seal, &call, &args, &init));
+	ck_assert_ok(init_seal(seal, &call, &args, &init));
 }
 
 static void tear_down(void)
@@ -200,7 +200,7 @@ START_TEST(slots_stay)
 
 	ck_assert_ok(open_at(NULL, 0, &second));
 	ck_assert_ok(seal_new(second, &config, &call, &seal));
-	ck_assert_ok(seal_initialise(seal, &call, &args, &init));
+	ck_assert_ok(init_seal(seal, &call, &args, &init));
 	ck_assert(!same_collection(before, slot("key", "mount", "", "cards")));
 	seal_free(seal);
 	store_close(second);
@@ -266,7 +266,7 @@ START_TEST(rotation_on_full_disk)
 	ck_assert_ok(opens(&record));
 	ck_assert_ok(open_at(NULL, 100000, &tiny));
 	ck_assert_ok(seal_new(tiny, &config, &call, &full));
-	ck_assert_ok(seal_initialise(full, &call, &args, &init));
+	ck_assert_ok(init_seal(full, &call, &args, &init));
 	for (unsigned i = 0; err == BULLA_OK; i++) {
 		struct store_write write = { id_of(1, i), STORE_PUT, 0, bulla_mem(kilobytes, 3000) };
 
@@ -350,7 +350,7 @@ START_TEST(not_counted_not_sealed)
 	folder_make();
 	ck_assert_ok(open_at(file, 0, &on_disk));
 	ck_assert_ok(seal_new(on_disk, &config, &call, &seal));
-	ck_assert_ok(seal_initialise(seal, &call, &args, &init));
+	ck_assert_ok(init_seal(seal, &call, &args, &init));
 	ck_assert_ok(barrier_seal(seal, &call, &record.id, 1, bulla_str("text"), &record.bytes));
 	close_and_forget(seal);
 	signal(SIGXFSZ, SIG_IGN);

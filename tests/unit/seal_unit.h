@@ -30,6 +30,14 @@ static inline struct bulla_init_args static_args(int shares, int threshold)
 	return (struct bulla_init_args){ .recovery_shares = shares, .recovery_threshold = threshold };
 }
 
+/* Both steps of initialising, as the engine makes them. */
+static inline enum bulla_err init_seal(struct seal *seal, struct bulla_call *call, const struct bulla_init_args *args,
+				       struct bulla_init_result *out)
+{
+	TRY(seal_initialise(seal, call, args, out));
+	return seal_settle(seal, call);
+}
+
 /* The detail of the last call as a string. */
 #define ck_assert_detail(call, text) ck_assert_str_eq((const char *)bulla_call_text(&(call), BULLA_E_INTERNAL).ptr, (text))
 
