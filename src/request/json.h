@@ -19,7 +19,7 @@ struct json {
 };
 
 #define JSON_MAX_DEPTH 300
-#define JSON_MAX_VALUES 2000000
+#define JSON_MAX_VALUES 500000 /* 32 MiB of nodes */
 
 /* Parses one value; white space around it only. text must outlive the tree.
  * BAD_JSON (detail: what and at which byte, never the text itself), NO_MEMORY. */
