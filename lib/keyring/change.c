@@ -151,20 +151,27 @@ static enum bulla_err finish_wiping(struct keyring *keyring, struct bulla_call *
 	return store_scrub(keyring->store, call);
 }
 
-static enum bulla_err run_once(struct keyring *keyring, struct bulla_call *call, const struct key_id *id, change_step *step,
-			       void *context, struct bulla_key_info *out)
-{
-	struct change change = { .keyring = keyring, .call = call, .id = id };
+/* What a caller of change_run asked for. */
+struct request {
+	const struct key_id *id;
+	change_step *step;
+	void *context;
+	struct bulla_key_info *out;
+};
 
-	TRY(load_if_any(keyring, call, id, &change.old));
-	enum bulla_err err = attempt(&change, step, context, out);
+/* An error means that nothing was changed. *wipes: finish_wiping is to follow. */
+static enum bulla_err run_once(struct keyring *keyring, struct bulla_call *call, const struct request *request, bool *wipes)
+{
+	struct change change = { .keyring = keyring, .call = call, .id = request->id };
+
+	TRY(load_if_any(keyring, call, request->id, &change.old));
+	enum bulla_err err = attempt(&change, request->step, request->context, request->out);
 
 	key_put(change.next);
 	key_put(change.old);
 	if (err == BULLA_E_CONFLICT)
-		cache_unpublish(keyring, id); /* it is out of date */
-	if (err == BULLA_OK && change.wipes)
-		err = finish_wiping(keyring, call);
+		cache_unpublish(keyring, request->id); /* it is out of date */
+	*wipes = change.wipes;
 	return err;
 }
 
@@ -178,32 +185,41 @@ static void drop_warnings(struct bulla_call *call, size_t keep)
 	*at = NULL;
 }
 
-static enum bulla_err run_held(struct keyring *keyring, struct bulla_call *call, const struct key_id *id, change_step *step,
-			       void *context, struct bulla_key_info *out)
+static size_t count_warnings(const struct bulla_call *call)
+{
+	size_t count = 0;
+
+	for (const struct bulla_warning *w = call->warnings; w != NULL; w = w->next)
+		count++;
+	return count;
+}
+
+static enum bulla_err run_held(struct keyring *keyring, struct bulla_call *call, const struct request *request)
 {
 	enum bulla_err err = BULLA_E_CONFLICT;
-	size_t warnings = 0;
+	size_t warnings = count_warnings(call);
+	bool wipes = false;
 
-	if (keyring_is_destroyed(keyring, id->mount))
+	if (keyring_is_destroyed(keyring, request->id->mount))
 		return BULLA_E_NO_ROUTE;
-	for (const struct bulla_warning *w = call->warnings; w != NULL; w = w->next)
-		warnings++;
 	for (int tries = 0; tries < TRIES && err == BULLA_E_CONFLICT; tries++) {
 		drop_warnings(call, warnings);
-		err = run_once(keyring, call, id, step, context, out);
+		err = run_once(keyring, call, request, &wipes);
 	}
-	if (err == BULLA_E_NO_MEMORY) { /* nothing was changed; locked memory may be what is short, and the cache holds most of it */
+	if (err == BULLA_E_NO_MEMORY) { /* locked memory may be what is short: the cache holds most of it */
 		cache_shrink(keyring);
 		drop_warnings(call, warnings);
-		err = run_once(keyring, call, id, step, context, out);
+		err = run_once(keyring, call, request, &wipes);
 	}
-	return err;
+	TRY(err);
+	return wipes ? finish_wiping(keyring, call) : BULLA_OK;
 }
 
 enum bulla_err change_run(struct keyring *keyring, struct bulla_call *call, const struct bulla_mount *mount,
 			  struct bulla_bytes name, change_step *step, void *context, struct bulla_key_info *out)
 {
 	struct key_id id;
+	const struct request request = { .id = &id, .step = step, .context = context, .out = out };
 
 	if (!call->may_block)
 		return BULLA_E_MUST_BLOCK;
@@ -211,7 +227,7 @@ enum bulla_err change_run(struct keyring *keyring, struct bulla_call *call, cons
 		return bulla_fail(call, BULLA_E_INVALID, "the name of a key has 1 to %d bytes", BULLA_KEY_NAME_MAX);
 	TRY(seal_hold(keyring->seal));
 	pthread_mutex_lock(keyring_stripe(keyring, &id));
-	enum bulla_err err = run_held(keyring, call, &id, step, context, out);
+	enum bulla_err err = run_held(keyring, call, &request);
 
 	pthread_mutex_unlock(keyring_stripe(keyring, &id));
 	seal_release(keyring->seal);

@@ -71,30 +71,23 @@ START_TEST(used_keys_stay)
 }
 END_TEST
 
+#ifndef BULLA_TSAN /* there a read section is a lock, which the eviction would wait for */
 START_TEST(a_reader_keeps_an_evicted_key)
 {
 	struct rig rig = rig_open(NULL, BOUND);
 	uint8_t material[64];
 	const struct key *key;
+	struct key_id id;
 
-#ifdef BULLA_TSAN
-	rig_close(&rig); /* there a read section is a lock, which the eviction would wait for */
-	return;
-#endif
 	make(&rig, "k");
+	ck_assert_ok(keyring_id(rig.engine.keyring, mount_a.uuid, bulla_str("k"), &id));
 	ck_assert_ok(keyring_begin(rig.engine.keyring, fresh(&rig), &mount_a, bulla_str("k"), &key));
 	const struct key_version *version = key_version(key, 1);
 
 	memcpy(material, version->hmac_key, sizeof material);
-	const struct key_id id = { .hash = table_hash(rig.engine.keyring->hash_key, bulla_str("")), .mount = mount_a.uuid,
-				   .name = bulla_str("k") };
-
-	struct key_id real;
-
-	ck_assert_ok(keyring_id(rig.engine.keyring, mount_a.uuid, bulla_str("k"), &real));
-	ck_assert_ptr_null(keyring_find(rig.engine.keyring, &id)); /* another hash: another key */
-	cache_unpublish(rig.engine.keyring, &real);
-	ck_assert_ptr_null(keyring_find(rig.engine.keyring, &real));
+	cache_unpublish(rig.engine.keyring, &id);
+	ck_assert_ptr_null(keyring_find(rig.engine.keyring, &id));
+	usleep(20000); /* for whoever frees too early */
 	ck_assert_int_eq(memcmp(material, version->hmac_key, sizeof material), 0);
 	keyring_end(key);
 	rcu_drain();
@@ -102,6 +95,7 @@ START_TEST(a_reader_keeps_an_evicted_key)
 	rig_close(&rig);
 }
 END_TEST
+#endif
 
 START_TEST(shrinks)
 {
@@ -173,7 +167,9 @@ int main(void)
 	tcase_add_test(tc, bound_holds);
 	tcase_add_test(tc, bound_of_nothing);
 	tcase_add_test(tc, used_keys_stay);
+#ifndef BULLA_TSAN
 	tcase_add_test(tc, a_reader_keeps_an_evicted_key);
+#endif
 	tcase_add_test(tc, shrinks);
 	tcase_add_test(tc, rotation_costs_the_same);
 	suite_add_tcase(suite, tc);

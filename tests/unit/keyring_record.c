@@ -152,6 +152,37 @@ START_TEST(head_round_trip)
 }
 END_TEST
 
+/* Whatever byte is changed: either it is damage, or another record that would be written just so. */
+START_TEST(head_every_byte)
+{
+	struct key_head head = good_head(), back;
+	struct secret_bytes bytes = encode(&head), again;
+	struct bulla_bytes name;
+	const uint8_t *data_key;
+	size_t taken = 0;
+
+	for (size_t i = 0; i < bytes.len; i++)
+		for (int change = 1; change < 256; change++) {
+			bytes.ptr[i] ^= (uint8_t)change;
+			if (record_decode_head(bulla_mem(bytes.ptr, bytes.len), &back, &name, &data_key) == BULLA_OK) {
+				struct key_id id = { .mount = uuid, .name = name };
+				struct key *key = key_new(&id, &back, 1);
+
+				memcpy(key->data_key, data_key, DATA_KEY_BYTES);
+				ck_assert_ok(record_encode_head(key, &again));
+				ck_assert_uint_eq(again.len, bytes.len);
+				ck_assert_int_eq(memcmp(again.ptr, bytes.ptr, bytes.len), 0);
+				secret_bytes_clear(&again);
+				key_put(key);
+				taken++;
+			}
+			bytes.ptr[i] ^= (uint8_t)change;
+		}
+	ck_assert_uint_gt(taken, 255 * (DATA_KEY_BYTES + 5)); /* at least each of the data key and the name */
+	secret_bytes_clear(&bytes);
+}
+END_TEST
+
 /* ---- versions ------------------------------------------------------------------- */
 
 static struct secret_bytes encode_version(uint32_t number, uint32_t convergent, size_t key_len)
@@ -249,6 +280,7 @@ int main(void)
 	tcase_add_loop_test(tc, head_spoiled, 0, sizeof spoilers / sizeof spoilers[0]);
 	tcase_add_loop_test(tc, head_nonsense, 0, 12);
 	tcase_add_test(tc, head_round_trip);
+	tcase_add_test(tc, head_every_byte);
 	tcase_add_test(tc, version_layout);
 	tcase_add_test(tc, version_cut_or_longer);
 	tcase_add_loop_test(tc, version_nonsense, 0, sizeof wrong_versions / sizeof wrong_versions[0]);
