@@ -208,11 +208,8 @@ static enum bulla_err set_policies(struct bulla_call *call, const struct bulla_t
 	TRY(choose_policies(call, caller, args, sudo, &policies));
 	if (args->no_default_policy)
 		take_away(&policies, "default");
-	if (has(policies.items, policies.count, bulla_str("response-wrapping")) ||
-	    has(policies.items, policies.count, bulla_str("control-group")))
-		return bulla_fail(call, BULLA_E_INVALID, "cannot assign policy \"%s\"",
-				  has(policies.items, policies.count, bulla_str("control-group")) ? "control-group" :
-				  "response-wrapping");
+	if (has(policies.items, policies.count, bulla_str("response-wrapping")))
+		return bulla_fail(call, BULLA_E_INVALID, "cannot assign policy \"response-wrapping\"");
 	t->policies = policies.items;
 	t->policy_count = policies.count;
 	t->root = has(policies.items, policies.count, bulla_str("root"));

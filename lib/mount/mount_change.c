@@ -186,6 +186,29 @@ static const char *first_set(unsigned set)
 	return "";
 }
 
+/* Options are added to those there are: into v. */
+static enum bulla_err merge_options(struct bulla_call *call, const struct bulla_mount *before, struct bulla_mount *v)
+{
+	struct bulla_pair *all = bulla_arena_alloc(call->arena, (before->option_count + v->option_count) * sizeof *all);
+	size_t n = 0;
+
+	if (all == NULL)
+		return BULLA_E_NO_MEMORY;
+	for (size_t i = 0; i < before->option_count; i++) {
+		bool again = false;
+
+		for (size_t j = 0; j < v->option_count; j++)
+			again = again || bulla_equal(before->options[i].key, v->options[j].key);
+		if (!again)
+			all[n++] = before->options[i];
+	}
+	for (size_t j = 0; j < v->option_count; j++)
+		all[n++] = v->options[j];
+	v->options = all;
+	v->option_count = n;
+	return BULLA_OK;
+}
+
 static enum bulla_err tune(struct mounts *mounts, struct bulla_call *call, struct bulla_bytes path,
 			   const struct bulla_mount_settings *settings)
 {
@@ -197,9 +220,11 @@ static enum bulla_err tune(struct mounts *mounts, struct bulla_call *call, struc
 		return BULLA_OK;
 	if (before->public.builtin)
 		return bulla_fail(call, BULLA_E_INVALID, "cannot tune parameter %s of %.*s", first_set(settings->set), PRINT(path));
+	struct bulla_mount_settings merged = *settings;
 	struct bulla_mount m = before->public;
 
-	apply(&m, settings);
+	TRY(merge_options(call, &before->public, &merged.values));
+	apply(&m, &merged);
 	if (m.default_lease_ttl_s > 0 && m.max_lease_ttl_s > 0 && m.default_lease_ttl_s > m.max_lease_ttl_s)
 		return bulla_fail(call, BULLA_E_INVALID,
 				  "backend max lease TTL of %lld would be less than backend default lease TTL of %lld",

@@ -75,9 +75,8 @@ static enum bulla_err read_mount(struct exchange *x)
 	return BULLA_OK;
 }
 
-static enum bulla_err read_tune(struct exchange *x)
+static enum bulla_err print_tune(struct exchange *x, struct bulla_bytes path)
 {
-	struct bulla_bytes path = slashed(x, x->params[0]);
 	const struct bulla_mount *mount = mount_at(x, path);
 
 	if (mount == NULL)
@@ -87,11 +86,41 @@ static enum bulla_err read_tune(struct exchange *x)
 	return BULLA_OK;
 }
 
+static enum bulla_err read_tune(struct exchange *x)
+{
+	return print_tune(x, slashed(x, x->params[0]));
+}
+
+/* An auth mount is named without "auth/". */
+static struct bulla_bytes under_auth(struct exchange *x, struct bulla_bytes name)
+{
+	struct bulla_bytes path = bulla_arena_printf(x->call->arena, "auth/%.*s", PRINT(name));
+
+	return path.ptr != NULL ? path : name;
+}
+
+static enum bulla_err read_auth(struct exchange *x)
+{
+	struct bulla_bytes name = slashed(x, x->params[0]);
+	const struct bulla_mount *mount = mount_at(x, under_auth(x, name));
+
+	if (mount == NULL)
+		return bulla_fail(x->call, BULLA_E_INVALID, "No auth engine at %.*s", PRINT(name));
+	mount_print(x, mount, false);
+	bulla_mount_put(mount);
+	return BULLA_OK;
+}
+
+static enum bulla_err read_auth_tune(struct exchange *x)
+{
+	return print_tune(x, under_auth(x, slashed(x, x->params[0])));
+}
+
 /* ---- settings ------------------------------------------------------------------------------------------------------------ */
 
 struct setting_fields {
 	unsigned set;
-	struct bulla_bytes description, default_ttl, max_ttl, listing_visibility, ignored;
+	struct bulla_bytes description, default_ttl, max_ttl, listing_visibility, token_type, ignored;
 	struct field_strings audit_request, audit_response, passthrough, allowed;
 	struct field_pairs options;
 	bool force_no_cache;
@@ -117,12 +146,12 @@ static const struct field tune_fields[] = {
 	COMMON_SETTINGS,
 	SETTING("description", description, FIELD_STRING, BULLA_MOUNT_DESCRIPTION),
 	SETTING("options", options, FIELD_PAIRS, BULLA_MOUNT_OPTIONS),
-	FIELD_AS(struct setting_fields, "token_type", ignored, FIELD_STRING),
+	FIELD(struct setting_fields, token_type, FIELD_STRING),
 	FIELD_AS(struct setting_fields, "plugin_version", ignored, FIELD_STRING),
 	FIELD_END,
 };
 
-/* "", "system": as the server has it. what: the words before an error's text on enable; NULL: none. */
+/* "system": as the server has it. what: the words before an error's text on enable; NULL: none. */
 static enum bulla_err read_ttl(struct exchange *x, struct bulla_bytes text, const char *what, int64_t *out)
 {
 	*out = 0;
@@ -143,6 +172,10 @@ static enum bulla_err to_settings(struct exchange *x, const struct setting_field
 	struct bulla_mount *v = &out->values;
 
 	out->set = f->set;
+	if (f->default_ttl.len == 0) /* given, but says nothing */
+		out->set &= ~(unsigned)BULLA_MOUNT_DEFAULT_TTL;
+	if (f->max_ttl.len == 0)
+		out->set &= ~(unsigned)BULLA_MOUNT_MAX_TTL;
 	TRY(read_ttl(x, f->default_ttl, enabling ? "default" : NULL, &v->default_lease_ttl_s));
 	TRY(read_ttl(x, f->max_ttl, enabling ? "max" : NULL, &v->max_lease_ttl_s));
 	v->description = f->description;
@@ -188,6 +221,8 @@ static enum bulla_err check_config(struct exchange *x, const struct json *config
 {
 	if (config == NULL || config->type == JSON_NULL || config->type == JSON_OBJECT)
 		return BULLA_OK;
+	if (config->type == JSON_ARRAY && config->count == 0)
+		return BULLA_OK;
 	return bulla_fail(x->call, BULLA_E_BAD_FIELD, "Field validation failed: error converting input for field \"config\": '' "
 			  "expected type 'map[string]interface {}', got unconvertible type '%s'", go_type(config));
 }
@@ -201,7 +236,22 @@ static enum bulla_err read_type(struct exchange *x, const struct enable_fields *
 	if (!bulla_is(f->type, "plugin"))
 		return BULLA_OK;
 	*out = f->plugin_name;
-	return out->len == 0 && name != NULL ? field_string(x->call, name, out) : BULLA_OK;
+	if (out->len == 0 && name != NULL)
+		TRY(field_string(x->call, name, out));
+	if (out->len == 0)
+		return bulla_fail(x->call, BULLA_E_INVALID, "plugin_name must be provided for plugin backend");
+	return BULLA_OK;
+}
+
+static enum bulla_err check_system_max(struct exchange *x, const struct bulla_mount *v)
+{
+	int64_t default_s, max_s;
+
+	bulla_lease_defaults(x->engine, &default_s, &max_s);
+	if (v->max_lease_ttl_s != 0 || v->default_lease_ttl_s <= max_s)
+		return BULLA_OK;
+	return bulla_fail(x->call, BULLA_E_INVALID, "given default lease TTL greater than system max lease TTL of %lld",
+			  (long long)max_s);
 }
 
 static enum bulla_err enable(struct exchange *x)
@@ -213,11 +263,13 @@ static enum bulla_err enable(struct exchange *x)
 
 	TRY(fields_bind(x->call, x->doc, enable_fields, true, &f));
 	TRY(check_config(x, f.config));
-	TRY(fields_bind(x->call, f.config, config_fields, true, &config));
+	if (fields_bind(x->call, f.config, config_fields, true, &config) != BULLA_OK)
+		return bulla_fail(x->call, BULLA_E_INVALID, "unable to convert given mount config information");
 	config.description = f.description;
 	config.options = f.options;
 	config.set |= BULLA_MOUNT_DESCRIPTION | BULLA_MOUNT_OPTIONS;
 	TRY(to_settings(x, &config, true, &settings));
+	TRY(check_system_max(x, &settings.values));
 	settings.values.local = f.local;
 	settings.values.seal_wrap = f.seal_wrap;
 	settings.values.external_entropy_access = f.external_entropy_access;
@@ -236,6 +288,8 @@ static enum bulla_err tune(struct exchange *x)
 	struct setting_fields f = { 0 };
 
 	TRY(fields_bind(x->call, x->doc, tune_fields, true, &f));
+	if (f.token_type.len > 0)
+		return bulla_fail(x->call, BULLA_E_INVALID, "'token_type' can only be modified on auth mounts");
 	TRY(to_settings(x, &f, false, &settings));
 	return bulla_mount_tune(x->engine, x->call, x->params[0], &settings);
 }
@@ -352,6 +406,8 @@ const struct route sys_mount_routes[] = {
 	ROW(POST, "mounts/{path*}", enable, ROUTE_TOKEN | ROUTE_BLOCKS, enable_fields, "enable-mount"),
 	ROW(DELETE, "mounts/{path*}", disable, ROUTE_TOKEN | ROUTE_BLOCKS, NULL, "disable-mount"),
 	ROW(GET, "auth", list_auth, ASKED, NULL, "list-auth"),
+	ROW(GET, "auth/{path*}/tune", read_auth_tune, ASKED, NULL, "list-auth"),
+	ROW(GET, "auth/{path*}", read_auth, ASKED, NULL, "list-auth"),
 	ROW(POST, "remount", remount, ASKED | ROUTE_SUDO | ROUTE_BLOCKS, remount_fields, "remount"),
 	ROW(GET, "remount/status/{migration_id}", remount_status, ROUTE_TOKEN, NULL, "remount"),
 	ROW(GET, "internal/ui/mounts", ui_mounts, ROUTE_NO_TOKEN, NULL, "ui-mounts"),

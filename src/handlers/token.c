@@ -113,7 +113,7 @@ struct create_fields {
 
 static const struct field create_fields[] = {
 	FIELD(struct create_fields, id, FIELD_STRING),
-	FIELD(struct create_fields, policies, FIELD_STRINGS),
+	FIELD(struct create_fields, policies, FIELD_LIST),
 	FIELD(struct create_fields, ttl, FIELD_STRING),
 	FIELD(struct create_fields, lease, FIELD_STRING),
 	FIELD(struct create_fields, renewable, FIELD_BOOL),
@@ -190,6 +190,10 @@ static enum bulla_err lookup(struct exchange *x)
 	struct token_fields f = { 0 };
 	const struct bulla_token *token;
 
+	const struct json *given = json_get(x->doc, "token");
+
+	if (given != NULL && given->type != JSON_STRING && given->type != JSON_NULL)
+		return bulla_fail(x->call, BULLA_E_FORBIDDEN, "invalid token");
 	TRY(fields_bind(x->call, x->doc, token_field, true, &f));
 	if (f.token.len == 0)
 		return lookup_self(x);

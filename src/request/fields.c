@@ -259,6 +259,25 @@ static enum bulla_err to_strings(struct bulla_call *call, const struct json *val
 	return split_commas(call, text, out);
 }
 
+/* Without the commas and the trimming of to_strings. */
+static enum bulla_err to_list(struct bulla_call *call, const struct json *value, struct field_strings *out, struct refusal *why)
+{
+	struct bulla_bytes text;
+
+	if (value->type == JSON_OBJECT && value->count > 0)
+		return refuse_item(call, value, 0, why);
+	if (value->type == JSON_ARRAY || value->type == JSON_OBJECT)
+		return list_of_strings(call, value, out, why);
+	TRY(to_string(value, &text, why));
+	struct bulla_bytes *items = bulla_arena_alloc(call->arena, sizeof *items);
+
+	if (items == NULL)
+		return BULLA_E_NO_MEMORY;
+	items[0] = text;
+	*out = (struct field_strings){ items, text.len > 0 };
+	return BULLA_OK;
+}
+
 /* ["a=b", ...], or one such string. */
 static enum bulla_err pairs_of_list(struct bulla_call *call, const struct json *value, const char *name, struct field_pairs *out,
 				    struct refusal *why)
@@ -327,6 +346,8 @@ static enum bulla_err convert(struct bulla_call *call, const struct json *value,
 		return to_seconds(call, value, to, why);
 	case FIELD_STRINGS:
 		return to_strings(call, value, to, why);
+	case FIELD_LIST:
+		return to_list(call, value, to, why);
 	case FIELD_PAIRS:
 		return to_pairs(call, value, field->name, to, why);
 	case FIELD_JSON:

@@ -11,6 +11,7 @@ enum field_type {
 	FIELD_INT,       /* int64_t */
 	FIELD_SECONDS,   /* int64_t: 5, "5", "5s", "1h30m", "2d" */
 	FIELD_STRINGS,   /* struct field_strings: a list, or one string cut at commas */
+	FIELD_LIST,      /* struct field_strings: a list, or one string as it is */
 	FIELD_PAIRS,     /* struct field_pairs: an object of strings */
 	FIELD_JSON,      /* const struct json *: as it is */
 };
