@@ -4,15 +4,19 @@
 #include "http/target.h"
 #include "request/form.h"
 
-static void check_segments(struct bulla_bytes path)
+/* A path with a dot segment, which can only have been escaped, is marked: such a request is refused. */
+static void check_segments(struct bulla_bytes path, bool relative)
 {
+	bool dots = false;
+
 	for (size_t at = 0, end; at <= path.len; at = end + 1) {
 		for (end = at; end < path.len && path.ptr[end] != '/'; end++)
 			;
 		struct bulla_bytes segment = bulla_mem(path.ptr + at, end - at);
 
-		require(!bulla_is(segment, ".") && !bulla_is(segment, ".."));
+		dots = dots || bulla_is(segment, ".") || bulla_is(segment, "..");
 	}
+	require(relative == dots);
 	for (size_t i = 0; i < path.len; i++)
 		require(path.ptr[i] >= 0x20 && path.ptr[i] != 0x7F);
 }
@@ -87,7 +91,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (err == BULLA_OK && target.location.len > 0) {
 		check_location(target.location);
 	} else if (err == BULLA_OK) {
-		check_segments(target.path);
+		check_segments(target.path, target.relative);
 		check_once(&call, target.path);
 		(void)pairs_of(target.query);
 	}
