@@ -240,7 +240,8 @@ static enum bulla_err health(struct exchange *x)
 	json_put_bool(out, "initialized", status.initialised);
 	json_put_bool(out, "sealed", status.sealed);
 	json_put_bool(out, "standby", status.sealed);
-	json_put_bool(out, "performance_standby", false);
+	if (x->request->vault_client) /* Vault's, not OpenBao's: a client of Vault may insist on it */
+		json_put_bool(out, "performance_standby", false);
 	json_put_text(out, "replication_performance_mode", replication);
 	json_put_text(out, "replication_dr_mode", replication);
 	json_put_int(out, "server_time_utc", bulla_now_s());

@@ -67,21 +67,25 @@ static bool take(struct task *task, struct bulla_bytes *field, struct bulla_byte
 }
 
 /* Content-Length and Transfer-Encoding decide where the request ends: nothing may be left to opinion (RFC 9112, 6.3 and 11.2).
- * libmicrohttpd has refused a length that is not a number. */
+ * Where both stand, the coding counts, as at the peer, and the connection ends with the reply: whatever a proxy before us took
+ * for the next request is not read. libmicrohttpd has refused a length that is not a number. */
 static bool take_length(struct task *task, struct bulla_bytes value)
 {
-	if (task->has_length || task->chunked)
+	if (task->has_length)
 		return false;
 	task->has_length = true;
-	task->declared_len = strtoull((const char *)value.ptr, NULL, 10);
+	task->closes |= task->chunked;
+	task->declared_len = task->chunked ? 0 : strtoull((const char *)value.ptr, NULL, 10);
 	return true;
 }
 
 static bool take_coding(struct task *task, struct bulla_bytes value)
 {
-	if (task->has_length || task->chunked || !is_name(trim(value), "chunked"))
+	if (task->chunked || !is_name(trim(value), "chunked"))
 		return false;
 	task->chunked = true;
+	task->closes |= task->has_length;
+	task->declared_len = 0;
 	return true;
 }
 
@@ -101,6 +105,10 @@ static bool take_header(struct task *task, struct bulla_bytes name, struct bulla
 		       is_name(name, "Authorization") ? take_token(task, value, true) : true;
 	case 14:
 		return is_name(name, "Content-Length") ? take_length(task, value) : true;
+	case 15:
+		if (is_name(name, "X-Vault-Request"))
+			request->vault_client = is_name(trim(value), "true");
+		return true;
 	case 16:
 		return is_name(name, "X-Vault-Wrap-TTL") ? take(task, &request->wrap_ttl, value) : true;
 	case 17:

@@ -67,6 +67,7 @@ struct task {
 	size_t body_len, body_cap;
 	uint64_t declared_len;    /* Content-Length; 0: none or chunked */
 	uint64_t discarded;
+	bool closes;              /* the connection ends with the reply */
 	bool has_length, chunked, expects, malformed, saw_token, saw_bearer;
 };
 

@@ -15,6 +15,7 @@ struct request {
 	struct bulla_bytes target;     /* raw: "/v1/transit/keys/a%20b?list=true" */
 	struct bulla_bytes token;      /* of X-Vault-Token, else of Authorization: Bearer */
 	struct bulla_bytes namespace;  /* of X-Vault-Namespace */
+	bool vault_client;             /* X-Vault-Request: true, as libraries of Vault and OpenBao send it */
 	struct bulla_bytes wrap_ttl;   /* of X-Vault-Wrap-TTL */
 	struct bulla_bytes content_type;
 	struct bulla_bytes remote;     /* "127.0.0.1:4711", or "" on a unix socket */

@@ -185,8 +185,6 @@ def head_has_no_body():
 def malformed_is_refused():
     bad = (
         b"POST /e HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
-        b"POST /e HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-        b"POST /e HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n0\r\n\r\n",
         b"POST /e HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
         b"POST /e HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: identity\r\n\r\n",
         b"POST /e HTTP/1.1\r\nHost: h\r\nContent-Length: x\r\n\r\n",
@@ -210,6 +208,21 @@ def malformed_is_refused():
             c.sendall(b"GET /echo HTTP/1.1\r\nHost: h\r\nX: " + b"a" * 70000 + b"\r\n\r\n")
             assert Reader(c).answer()[0] in (413, 431)
         assert ask(s.ports[0], "GET", "/echo")[0] == 200
+
+
+@case
+def coding_beside_a_length_ends_the_connection():
+    head = b"POST /echo HTTP/1.1\r\nHost: h\r\n"
+    framing = (b"Content-Length: 3\r\n", b"Transfer-Encoding: chunked\r\n")
+    with server("tcp", "loops=1") as s:
+        for order in (framing, framing[::-1]):
+            with connect(s.ports[0]) as c:
+                c.sendall(head + b"".join(order) + b"\r\n2\r\n{}\r\n0\r\n\r\nGET /smuggled HTTP/1.1\r\nHost: h\r\n\r\n")
+                reader = Reader(c)
+                status, headers, body = reader.answer()
+                assert status == 200 and headers["connection"].lower() == "close", (status, headers)
+                assert json.loads(body)["body"] == "{}", body
+                assert reader.closed()
 
 
 # ---- connections ----------------------------------------------------------------
