@@ -161,7 +161,7 @@ const struct route sys_misc_routes[] = {
 	ROW(POST, "capabilities", capabilities, ROUTE_TOKEN | ROUTE_MIRROR | ROUTE_BLOCKS, capability_fields, "capabilities"),
 	ROW(POST, "capabilities-accessor", capabilities_accessor, ROUTE_TOKEN | ROUTE_MIRROR | ROUTE_BLOCKS, capability_fields,
 	    "capabilities"),
-	ROW(GET, "key-status", key_status, ROUTE_TOKEN | ROUTE_MIRROR, NULL, "key-status"),
-	ROW(POST, "rotate", rotate, ROUTE_TOKEN | ROUTE_SUDO | ROUTE_BLOCKS, NULL, "rotate"),
+	ROW(GET, "key-status", key_status, ROUTE_TOKEN | ROUTE_MIRROR, NULL, "key-status-and-rotation"),
+	ROW(POST, "rotate", rotate, ROUTE_TOKEN | ROUTE_SUDO | ROUTE_BLOCKS, NULL, "key-status-and-rotation"),
 	{ .fn = NULL },
 };

@@ -267,12 +267,12 @@ static enum bulla_err leader(struct exchange *x)
 	  .doc = anchor }
 
 const struct route sys_seal_routes[] = {
-	ROW(ON(GET), "init", read_init, OPEN, "sys-init"),
-	ROW(ON(POST), "init", init, OPEN | ROUTE_BLOCKS, "sys-init"),
-	ROW(ON(GET), "seal-status", print_status, OPEN | ROUTE_ANY_NAMESPACE, "sys-seal-status"),
-	ROW(ON(POST), "unseal", unseal, OPEN | ROUTE_BLOCKS, "sys-unseal"),
-	ROW(ON(POST), "seal", seal, ROUTE_EDGE | ROUTE_TOKEN | ROUTE_SUDO | ROUTE_BLOCKS, "sys-seal"),
-	ROW(ON(GET) | ON(HEAD), "health", health, OPEN, "sys-health"),
-	ROW(ON(GET), "leader", leader, OPEN | ROUTE_ANY_NAMESPACE, "sys-leader"),
+	ROW(ON(GET), "init", read_init, OPEN, "initialise"),
+	ROW(ON(POST), "init", init, OPEN | ROUTE_BLOCKS, "initialise"),
+	ROW(ON(GET), "seal-status", print_status, OPEN | ROUTE_ANY_NAMESPACE, "seal-status"),
+	ROW(ON(POST), "unseal", unseal, OPEN | ROUTE_BLOCKS, "unseal"),
+	ROW(ON(POST), "seal", seal, ROUTE_EDGE | ROUTE_TOKEN | ROUTE_SUDO | ROUTE_BLOCKS, "seal"),
+	ROW(ON(GET) | ON(HEAD), "health", health, OPEN, "health"),
+	ROW(ON(GET), "leader", leader, OPEN | ROUTE_ANY_NAMESPACE, "leader"),
 	{ .fn = NULL },
 };

@@ -1,6 +1,8 @@
 /* Tokens: what is refused, what expires, what a use costs, and what a revocation takes along. The clock is ours. */
 #include "engine_unit.h"
 
+#include "access/access_private.h"
+
 static int64_t now_ns;
 
 static int64_t clock_ns(void)
@@ -290,6 +292,56 @@ START_TEST(survives_a_reload)
 	later(1);
 	ck_assert_int_eq(bulla_token_ttl_s(t), 599);
 	bulla_token_put(t);
+}
+END_TEST
+
+/* ---- the record ------------------------------------------------------------ */
+
+/* docs/FORMATS.md */
+static const char example[] =
+	"0102" "1111111111111111111111111111111111111111111111111111111111111111" "18fae27693b40000" "18fae27693b40000"
+	"0000000000000000" "0000000000000e10" "0000000000000e10" "0000000000000000" "0000000000000000" "00000000" "00000018"
+	"37394a6f5253484f445239763046556e3039357673626a7a" "00000005746f6b656e" "00000011617574682f746f6b656e2f637265617465"
+	"00000001" "0000000764656661756c74" "00000000";
+#define EXAMPLE_BYTES ((sizeof example - 1) / 2)
+
+START_TEST(format)
+{
+	struct store_id slot = { { 1 } };
+	struct bulla_bytes packed;
+	struct token *token;
+	uint8_t bytes[EXAMPLE_BYTES];
+
+	ck_assert_ok(bulla_hex_decode(bulla_str(example), bytes));
+	ck_assert_ok(token_unpack(bulla_mem(bytes, sizeof bytes), &slot, 1, &token));
+	ck_assert_bytes(token->public.accessor, "79JoRSHODR9v0FUn095vsbjz");
+	ck_assert_bytes(token->public.policies[0], "default");
+	ck_assert_int_eq(token->public.created_ns, INT64_C(1800000000000000000));
+	ck_assert_int_eq(token->end_ns, INT64_C(1800003600000000000));
+	ck_assert(token->public.renewable && !token->public.orphan && token_has_parent(token));
+	ck_assert_ok(token_pack(&call, &token->public, &token->parent, &packed));
+	ck_assert(bulla_equal(packed, bulla_mem(bytes, sizeof bytes)));
+	token_put(token);
+}
+END_TEST
+
+START_TEST(format_refused)
+{
+	struct store_id slot = { { 1 } };
+	struct token *token;
+	uint8_t bytes[EXAMPLE_BYTES + 1];
+
+	ck_assert_ok(bulla_hex_decode(bulla_str(example), bytes));
+	bytes[EXAMPLE_BYTES] = 0;
+	for (size_t n = 0; n <= sizeof bytes; n++)
+		if (n != EXAMPLE_BYTES)
+			ck_assert_err(token_unpack(bulla_mem(bytes, n), &slot, 1, &token), BULLA_E_STORE_DAMAGED);
+	bytes[0] = 2;
+	ck_assert_err(token_unpack(bulla_mem(bytes, EXAMPLE_BYTES), &slot, 1, &token), BULLA_E_STORE_DAMAGED);
+	bytes[0] = 1, bytes[1] = 0x10;
+	ck_assert_err(token_unpack(bulla_mem(bytes, EXAMPLE_BYTES), &slot, 1, &token), BULLA_E_STORE_DAMAGED);
+	bytes[1] = 2, bytes[66] = 0x80; /* a negative time to live */
+	ck_assert_err(token_unpack(bulla_mem(bytes, EXAMPLE_BYTES), &slot, 1, &token), BULLA_E_STORE_DAMAGED);
 }
 END_TEST
 
@@ -595,6 +647,8 @@ int main(void)
 	tcase_add_test(tc, expiring_root_stays_expiring);
 	tcase_add_test(tc, policies_are_tidied);
 	tcase_add_test(tc, survives_a_reload);
+	tcase_add_test(tc, format_refused);
+	tcase_add_test(tc, format);
 	tcase_add_test(tc, expires);
 	tcase_add_test(tc, children_end_with_their_parent);
 	tcase_add_test(tc, renewing_the_parent_keeps_its_child);

@@ -224,6 +224,54 @@ START_TEST(listed_sorted)
 }
 END_TEST
 
+/* ---- the record ------------------------------------------------------------ */
+
+/* docs/FORMATS.md */
+static const char example[] =
+	"0100007accd5ac989e39f3272c9ee56b8e36cc000000087472616e7369742f000000107472616e7369745f32386163623836320000000178"
+	"00000000" "0000000000000000" "0000000000015180" "ffffffff" "ffffffff" "ffffffff" "ffffffff" "00000000";
+
+START_TEST(format)
+{
+	struct bulla_bytes packed;
+	struct mount *mount;
+	uint8_t bytes[200];
+	size_t n = strlen(example) / 2;
+
+	ck_assert_ok(bulla_hex_decode(bulla_str(example), bytes));
+	ck_assert_ok(mount_unpack(bulla_mem(bytes, n), 1, NULL, &mount));
+	ck_assert_bytes(mount->public.path, "transit/");
+	ck_assert_bytes(mount->public.accessor, "transit_28acb862");
+	ck_assert_str_eq(mount->public.uuid_text, "7accd5ac-989e-39f3-272c-9ee56b8e36cc");
+	ck_assert_int_eq(mount->public.max_lease_ttl_s, 86400);
+	ck_assert_ok(mount_pack(&call, &mount->public, false, &packed));
+	ck_assert(bulla_equal(packed, bulla_mem(bytes, n)));
+	mount_put(mount);
+}
+END_TEST
+
+START_TEST(format_refused)
+{
+	struct mount *mount;
+	uint8_t bytes[200];
+	size_t n = strlen(example) / 2;
+
+	ck_assert_ok(bulla_hex_decode(bulla_str(example), bytes));
+	for (size_t cut = 0; cut < n; cut++)
+		ck_assert_err(mount_unpack(bulla_mem(bytes, cut), 1, NULL, &mount), BULLA_E_STORE_DAMAGED);
+	bytes[n] = 0;
+	ck_assert_err(mount_unpack(bulla_mem(bytes, n + 1), 1, NULL, &mount), BULLA_E_STORE_DAMAGED);
+	bytes[0] = 2;
+	ck_assert_err(mount_unpack(bulla_mem(bytes, n), 1, NULL, &mount), BULLA_E_STORE_DAMAGED);
+	bytes[0] = 1, bytes[1] = 5;
+	ck_assert_err(mount_unpack(bulla_mem(bytes, n), 1, NULL, &mount), BULLA_E_STORE_DAMAGED);
+	bytes[1] = 0, bytes[2] = 0x80;
+	ck_assert_err(mount_unpack(bulla_mem(bytes, n), 1, NULL, &mount), BULLA_E_STORE_DAMAGED);
+	bytes[2] = 0, bytes[30] = 'x'; /* no slash at the end */
+	ck_assert_err(mount_unpack(bulla_mem(bytes, n), 1, NULL, &mount), BULLA_E_STORE_DAMAGED);
+}
+END_TEST
+
 /* ---- changes --------------------------------------------------------------- */
 
 static const struct bulla_mount *at(const char *path)
@@ -388,6 +436,8 @@ int main(void)
 	tcase_add_test(tc, sealed);
 	tcase_add_test(tc, finds);
 	tcase_add_test(tc, listed_sorted);
+	tcase_add_test(tc, format_refused);
+	tcase_add_test(tc, format);
 	tcase_add_test(tc, tuned_and_reloaded);
 	tcase_add_test(tc, moved_with_its_keys);
 	tcase_add_test(tc, disabled);
