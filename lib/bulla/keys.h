@@ -9,6 +9,12 @@ struct bulla_key_version_info {
 	int64_t created_ns;
 };
 
+/* When a key was backed up or restored, and its latest version then; version 0: never. */
+struct bulla_key_mark {
+	int64_t at_ns;
+	uint32_t version;
+};
+
 /* Longest name of a key, in bytes. */
 #define BULLA_KEY_NAME_MAX 1024
 
@@ -17,6 +23,8 @@ struct bulla_key_info {
 	struct bulla_bytes name; /* len 0: there is no such key (soft delete and restore only) */
 	const char *type;
 	bool derived, convergent, exportable, allow_plaintext_backup, deletion_allowed, imported, soft_deleted;
+	bool imported_rotatable; /* it may be rotated although it was imported */
+	struct bulla_key_mark backup, restore;
 	int32_t convergent_version; /* printed as convergent_encryption_version: -1 (each version knows its own); 0 unless convergent */
 	bool can_encrypt, can_sign, can_derive;
 	uint32_t latest, min_decryption, min_encryption, min_available;

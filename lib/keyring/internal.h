@@ -25,12 +25,15 @@ struct version {
 	atomic_uint refs;
 	uint8_t *cell;
 	size_t cell_bytes;
+	uint8_t *chain; /* pub.chain's bytes, or NULL */
 };
 
 /* One with room for key_len bytes, all zero, one reference; to be filled through cell before it is shared.
  * key_len 0: a damaged version, without secrets. NULL: no memory. */
 struct version *version_new(uint32_t number, int64_t created_ns, uint32_t convergent_version, size_t key_len);
 void version_put(struct version *version); /* NULL is fine */
+/* Copies the certificates of a version that is not shared yet. NO_MEMORY. */
+BULLA_MUST_USE enum bulla_err version_set_chain(struct version *version, struct bulla_bytes chain);
 
 struct branch;
 /* height 0: empty; else versions 1 to 64^height fit in. */
@@ -55,7 +58,8 @@ uint64_t versions_branches_made(void);
 enum key_flag {
 	KEY_DERIVED = 1 << 0, KEY_CONVERGENT = 1 << 1, KEY_EXPORTABLE = 1 << 2, KEY_BACKUP = 1 << 3,
 	KEY_DELETABLE = 1 << 4, KEY_IMPORTED = 1 << 5, KEY_SOFT_DELETED = 1 << 6,
-	KEY_ALL_FLAGS = (1 << 7) - 1,
+	KEY_ROTATABLE = 1 << 7, /* imported, and may yet be rotated */
+	KEY_ALL_FLAGS = (1 << 8) - 1,
 };
 
 /* What a head record says beside the data key and the name. */
@@ -65,6 +69,7 @@ struct key_head {
 	uint32_t latest, min_decryption, min_encryption, min_available;
 	int32_t convergent_version;
 	int64_t auto_rotate_s;
+	struct bulla_key_mark backup, restore; /* the last ones */
 };
 
 struct key {

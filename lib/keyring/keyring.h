@@ -19,7 +19,12 @@ struct key_version {
 	const uint8_t *key;       /* key_len bytes: alg->key_bytes of a symmetric type. NULL: its record is damaged */
 	size_t key_len;
 	const uint8_t *hmac_key;  /* KEY_HMAC_BYTES */
+	bool public_only;         /* key is a public key alone */
+	struct bulla_bytes chain; /* certificates in DER, the leaf first, one behind the other; none: empty */
 };
+
+/* Bytes of a certificate chain, at most: a version's record has to fit into one cell of secret memory. */
+#define KEY_CHAIN_MAX 32768
 
 /* A snapshot. Members are const once it is published. Versions below min_available do not exist; all others are loaded. */
 struct key;

@@ -5,8 +5,9 @@
 #include "bulla/encode.h"
 
 #define FORMAT 1
-#define HEAD_FIXED 67  /* all but the name */
-#define VERSION_FIXED 19 /* all but the two keys */
+#define HEAD_FIXED 91  /* all but the name */
+#define VERSION_FIXED 24 /* all but the two keys and the certificates */
+#define PUBLIC_ONLY 1
 
 void secret_bytes_clear(struct secret_bytes *bytes)
 {
@@ -37,6 +38,12 @@ static void put_number(struct secret_bytes *out, uint64_t v, size_t n)
 	put(out, bytes + 8 - n, n);
 }
 
+static void put_mark(struct secret_bytes *out, const struct bulla_key_mark *mark)
+{
+	put_number(out, (uint64_t)mark->at_ns, 8);
+	put_number(out, mark->version, 4);
+}
+
 enum bulla_err record_encode_head(const struct key *key, struct secret_bytes *out)
 {
 	const struct key_head *head = &key->head;
@@ -51,6 +58,8 @@ enum bulla_err record_encode_head(const struct key *key, struct secret_bytes *ou
 	put_number(out, head->min_available, 4);
 	put_number(out, (uint32_t)head->convergent_version, 4);
 	put_number(out, (uint64_t)head->auto_rotate_s, 8);
+	put_mark(out, &head->backup);
+	put_mark(out, &head->restore);
 	put(out, key->data_key, DATA_KEY_BYTES);
 	put_number(out, key->name_len, 2);
 	put(out, key->name, key->name_len);
@@ -59,15 +68,19 @@ enum bulla_err record_encode_head(const struct key *key, struct secret_bytes *ou
 
 enum bulla_err record_encode_version(const struct version *version, struct secret_bytes *out)
 {
-	TRY(begin(out, VERSION_FIXED + KEY_HMAC_BYTES + version->pub.key_len));
+	TRY(begin(out, VERSION_FIXED + KEY_HMAC_BYTES + version->pub.key_len + version->pub.chain.len));
 	put_number(out, FORMAT, 1);
 	put_number(out, version->pub.version, 4);
 	put_number(out, (uint64_t)version->pub.created_ns, 8);
 	put_number(out, version->pub.convergent_version, 2);
+	put_number(out, version->pub.public_only ? PUBLIC_ONLY : 0, 1);
 	put_number(out, version->pub.key_len, 2);
 	put(out, version->pub.key, version->pub.key_len);
 	put_number(out, KEY_HMAC_BYTES, 2);
 	put(out, version->pub.hmac_key, KEY_HMAC_BYTES);
+	put_number(out, version->pub.chain.len, 4);
+	if (version->pub.chain.len > 0)
+		put(out, version->pub.chain.ptr, version->pub.chain.len);
 	return BULLA_OK;
 }
 
@@ -100,6 +113,14 @@ static uint64_t take_number(struct reader *reader, size_t n)
 	for (size_t i = 0; i < part.len; i++)
 		v = v << 8 | part.ptr[i];
 	return v;
+}
+
+static struct bulla_key_mark take_mark(struct reader *reader)
+{
+	struct bulla_key_mark mark = { .at_ns = (int64_t)take_number(reader, 8) };
+
+	mark.version = (uint32_t)take_number(reader, 4);
+	return mark;
 }
 
 static bool all_read(const struct reader *reader)
@@ -135,6 +156,8 @@ enum bulla_err record_decode_head(struct bulla_bytes record, struct key_head *he
 	found.min_available = (uint32_t)take_number(&reader, 4);
 	found.convergent_version = (int32_t)take_number(&reader, 4);
 	found.auto_rotate_s = (int64_t)take_number(&reader, 8);
+	found.backup = take_mark(&reader);
+	found.restore = take_mark(&reader);
 	struct bulla_bytes secret = take(&reader, DATA_KEY_BYTES);
 	struct bulla_bytes text = take(&reader, take_number(&reader, 2));
 
@@ -163,10 +186,13 @@ enum bulla_err record_decode_version(struct bulla_bytes record, const struct key
 	uint64_t number = take_number(&reader, 4);
 	int64_t created_ns = (int64_t)take_number(&reader, 8);
 	uint64_t convergent = take_number(&reader, 2);
+	uint64_t flags = take_number(&reader, 1);
 	struct bulla_bytes key = take(&reader, take_number(&reader, 2));
 	struct bulla_bytes hmac_key = take(&reader, take_number(&reader, 2));
+	struct bulla_bytes chain = take(&reader, take_number(&reader, 4));
 
-	if (!all_read(&reader) || format != FORMAT || !version_makes_sense(head, number, convergent, key, hmac_key))
+	if (!all_read(&reader) || format != FORMAT || flags > PUBLIC_ONLY || chain.len > KEY_CHAIN_MAX ||
+	    !version_makes_sense(head, number, convergent, key, hmac_key))
 		return BULLA_E_STORE_DAMAGED;
 	struct version *version = version_new((uint32_t)number, created_ns, (uint32_t)convergent, key.len);
 
@@ -174,6 +200,13 @@ enum bulla_err record_decode_version(struct bulla_bytes record, const struct key
 		return BULLA_E_NO_MEMORY;
 	memcpy(version->cell, hmac_key.ptr, hmac_key.len);
 	memcpy(version->cell + KEY_HMAC_BYTES, key.ptr, key.len);
+	version->pub.public_only = flags & PUBLIC_ONLY;
+	enum bulla_err err = version_set_chain(version, chain);
+
+	if (err != BULLA_OK) {
+		version_put(version);
+		return err;
+	}
 	*out = version;
 	return BULLA_OK;
 }

@@ -55,7 +55,22 @@ void version_put(struct version *version)
 	if (version == NULL || !drop(&version->refs))
 		return;
 	bulla_secret_free(version->cell, version->cell_bytes);
+	free(version->chain);
 	free(version);
+}
+
+enum bulla_err version_set_chain(struct version *version, struct bulla_bytes chain)
+{
+	uint8_t *copy = chain.len > 0 ? malloc(chain.len) : NULL;
+
+	if (chain.len > 0 && copy == NULL)
+		return BULLA_E_NO_MEMORY;
+	if (chain.len > 0)
+		memcpy(copy, chain.ptr, chain.len);
+	free(version->chain);
+	version->chain = copy;
+	version->pub.chain = bulla_mem(copy, chain.len);
+	return BULLA_OK;
 }
 
 static void branch_put(struct branch *branch, unsigned height)

@@ -26,6 +26,20 @@ static void put_derivation(struct out *out, const struct bulla_key_info *info)
 		json_put_int(out, "convergent_encryption_version", info->convergent_version);
 }
 
+static void put_mark(struct out *out, const char *name, const struct bulla_key_mark *mark)
+{
+	char time[BULLA_TIME_TEXT];
+
+	if (mark->version == 0)
+		return;
+	json_key(out, name);
+	json_open(out, '{');
+	bulla_time_print(mark->at_ns, time);
+	json_put_text(out, "time", time);
+	json_put_int(out, "version", mark->version);
+	json_close(out, '}');
+}
+
 static enum bulla_err print_key(struct exchange *x, const struct bulla_key_info *info)
 {
 	struct out *out = x->data;
@@ -33,18 +47,22 @@ static enum bulla_err print_key(struct exchange *x, const struct bulla_key_info 
 	json_open(out, '{');
 	json_put_bool(out, "allow_plaintext_backup", info->allow_plaintext_backup);
 	json_put_int(out, "auto_rotate_period", info->auto_rotate_s);
+	put_mark(out, "backup_info", &info->backup);
 	json_put_bool(out, "deletion_allowed", info->deletion_allowed);
 	json_put_bool(out, "derived", info->derived);
 	if (info->derived)
 		put_derivation(out, info);
 	json_put_bool(out, "exportable", info->exportable);
 	json_put_bool(out, "imported_key", info->imported);
+	if (info->imported)
+		json_put_bool(out, "imported_key_allow_rotation", info->imported_rotatable);
 	put_versions(out, info);
 	json_put_int(out, "latest_version", info->latest);
 	json_put_int(out, "min_available_version", info->min_available);
 	json_put_int(out, "min_decryption_version", info->min_decryption);
 	json_put_int(out, "min_encryption_version", info->min_encryption);
 	json_put_string(out, "name", info->name);
+	put_mark(out, "restore_info", &info->restore);
 	json_put_bool(out, "soft_deleted", info->soft_deleted);
 	json_put_bool(out, "supports_decryption", info->can_encrypt);
 	json_put_bool(out, "supports_derivation", info->can_derive);

@@ -3,7 +3,7 @@
 #include "http/target.h"
 
 #include "request/form.h"
-#include "request/utf8.h"
+#include <bulla/utf8.h>
 
 /* Behind the scheme and the authority of an absolute form (RFC 9112 section 3.2.2). */
 static struct bulla_bytes origin_form(struct bulla_bytes raw)

@@ -1,4 +1,4 @@
-/* json_oracle.h: what jansson thinks of a text. A file of its own: its names collide with those of request/json.h. */
+/* json_oracle.h: what jansson thinks of a text. A file of its own: its names collide with those of bulla/json.h. */
 #ifndef TESTS_UNIT_JSON_ORACLE_H
 #define TESTS_UNIT_JSON_ORACLE_H
 

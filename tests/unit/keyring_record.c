@@ -21,7 +21,8 @@ static struct key_head good_head(void)
 {
 	return (struct key_head){ .alg = alg_by_name(bulla_str("aes256-gcm96")), .flags = KEY_DERIVED | KEY_CONVERGENT,
 				  .latest = 5, .min_decryption = 2, .min_encryption = 3, .min_available = 1,
-				  .convergent_version = -1, .auto_rotate_s = 7200 };
+				  .convergent_version = -1, .auto_rotate_s = 7200,
+				  .backup = { 9, 4 }, .restore = { 8, 3 } };
 }
 
 static struct secret_bytes encode(const struct key_head *head)
@@ -51,9 +52,9 @@ START_TEST(head_layout)
 	struct key_head head = good_head();
 	struct secret_bytes bytes = encode(&head);
 	static const char expected[] = "01" "0002" "0003" "00000005" "00000002" "00000003" "00000001" "ffffffff"
-				       "0000000000001c20"
+				       "0000000000001c20" "0000000000000009" "00000004" "0000000000000008" "00000003"
 				       "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f" "0005" "6361726473";
-	char hex[256];
+	char hex[512];
 
 	bulla_hex_encode(bulla_mem(bytes.ptr, bytes.len), hex);
 	ck_assert_uint_eq(bytes.len * 2, strlen(expected));
@@ -80,10 +81,10 @@ END_TEST
 
 static void spoil_format(struct secret_bytes *b) { b->ptr[0] = 2; }
 static void spoil_alg(struct secret_bytes *b) { b->ptr[1] = 0x7f; }
-static void spoil_flags(struct secret_bytes *b) { b->ptr[4] |= 0x80; }
-static void spoil_name_none(struct secret_bytes *b) { b->ptr[66] = 0, b->len -= 5; }
-static void spoil_name_short(struct secret_bytes *b) { b->ptr[66] = 4; }
-static void spoil_name_long(struct secret_bytes *b) { b->ptr[66] = 6; }
+static void spoil_flags(struct secret_bytes *b) { b->ptr[3] |= 1; }
+static void spoil_name_none(struct secret_bytes *b) { b->ptr[90] = 0, b->len -= 5; }
+static void spoil_name_short(struct secret_bytes *b) { b->ptr[90] = 4; }
+static void spoil_name_long(struct secret_bytes *b) { b->ptr[90] = 6; }
 static void (*const spoilers[])(struct secret_bytes *) = { spoil_format, spoil_alg, spoil_flags, spoil_name_none,
 							   spoil_name_short, spoil_name_long };
 
@@ -192,6 +193,8 @@ static struct secret_bytes encode_version(uint32_t number, uint32_t convergent, 
 
 	memset(version->cell, 0xaa, KEY_HMAC_BYTES);
 	memset(version->cell + KEY_HMAC_BYTES, 0xbb, key_len);
+	version->pub.public_only = true;
+	ck_assert_ok(version_set_chain(version, bulla_str("certs")));
 	ck_assert_ok(record_encode_version(version, &bytes));
 	version_put(version);
 	return bytes;
@@ -203,9 +206,10 @@ START_TEST(version_layout)
 	char hex[256];
 
 	bulla_hex_encode(bulla_mem(bytes.ptr, bytes.len), hex);
-	ck_assert_uint_eq(bytes.len, 19 + 64);
-	ck_assert_int_eq(memcmp(hex, "01" "00000004" "0102030405060708" "0003" "0020" "bbbb", 38), 0);
-	ck_assert_int_eq(memcmp(hex + 2 * 49, "0020" "aaaa", 8), 0);
+	ck_assert_uint_eq(bytes.len, 24 + 64 + 5);
+	ck_assert_int_eq(memcmp(hex, "01" "00000004" "0102030405060708" "0003" "01" "0020" "bbbb", 40), 0);
+	ck_assert_int_eq(memcmp(hex + 2 * 50, "0020" "aaaa", 8), 0);
+	ck_assert_int_eq(memcmp(hex + 2 * 84, "00000005" "6365727473", 18), 0);
 	secret_bytes_clear(&bytes);
 }
 END_TEST
@@ -233,6 +237,8 @@ START_TEST(version_cut_or_longer)
 	longer[0] = 0;
 	ck_assert_err(decode_version(longer, bytes.len), BULLA_E_STORE_DAMAGED);
 	ck_assert_ok(decode_version(bytes.ptr, bytes.len));
+	bytes.ptr[15] = 2; /* flags */
+	ck_assert_err(decode_version(bytes.ptr, bytes.len), BULLA_E_STORE_DAMAGED);
 	secret_bytes_clear(&bytes);
 }
 END_TEST
@@ -265,6 +271,8 @@ START_TEST(version_round_trip)
 	ck_assert_uint_eq(version->pub.key_len, 32);
 	ck_assert_uint_eq(version->pub.key[31], 0xbb);
 	ck_assert_uint_eq(version->pub.hmac_key[31], 0xaa);
+	ck_assert(version->pub.public_only);
+	ck_assert_bytes(version->pub.chain, "certs");
 	version_put(version);
 	secret_bytes_clear(&bytes);
 }

@@ -321,7 +321,7 @@ END_TEST
 
 int main(void)
 {
-	Suite *suite = suite_create("request/json");
+	Suite *suite = suite_create("base/json");
 	TCase *tc = tcase_create("all");
 
 	tcase_set_timeout(tc, 60);

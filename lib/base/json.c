@@ -1,12 +1,12 @@
 /* json.c: the reader of JSON (RFC 8259). A single pass over the text; strings without escapes are borrowed from it.
  * Own code, because bodies hold what no library in Debian reads: numbers beyond 64 bits, lone surrogates, bad UTF-8.
  * One thread at a time, no state. */
-#include "request/json.h"
+#include "bulla/json.h"
 
 #include <math.h>
 #include <stdlib.h>
 
-#include "request/utf8.h"
+#include "bulla/utf8.h"
 
 struct reader {
 	struct bulla_call *call;

@@ -1,8 +1,8 @@
 /* utf8.h: the two steps that the JSON reader and printer share (RFC 3629). Stateless: any thread. */
-#ifndef BULLA_REQUEST_UTF8_H
-#define BULLA_REQUEST_UTF8_H
+#ifndef BULLA_UTF8_H
+#define BULLA_UTF8_H
 
-#include <bulla.h>
+#include "bytes.h"
 
 /* The length of the well-formed sequence at p, 0 if there is none within n bytes (n >= 1). */
 static inline size_t utf8_sequence(const uint8_t *p, size_t n)

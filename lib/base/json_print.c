@@ -1,8 +1,8 @@
 /* json_print.c: owns the growing buffer of a reply and prints JSON into it. One thread at a time. */
 #include <stdlib.h>
 
-#include "request/json.h"
-#include "request/utf8.h"
+#include "bulla/json.h"
+#include "bulla/utf8.h"
 
 #define FIRST_BYTES 512
 
