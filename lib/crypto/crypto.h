@@ -6,7 +6,7 @@
 #include "bulla/bytes.h"
 #include "bulla/error.h"
 
-/* OpenSSL gets wiping allocators: call after bulla_memory_init, before anything else here or in alg.h, before OpenSSL's first
+/* OpenSSL gets wiping allocators and a locked heap: call after bulla_memory_init, before anything else here or in alg.h, before OpenSSL's first
  * use and before threads start. Again: the first result. CRYPTO, NO_MEMORY. */
 BULLA_MUST_USE enum bulla_err crypto_init(void);
 

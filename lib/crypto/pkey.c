@@ -1,0 +1,235 @@
+/* pkey.c: owns opened asymmetric keys: what is the same for all families. Any thread. */
+#include "crypto/pkey_private.h"
+
+#include <openssl/core_names.h>
+#include <openssl/crypto.h>
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/param_build.h>
+#include <openssl/x509.h>
+#include <stdlib.h>
+
+/* Takes evp over, also on failure. */
+static enum bulla_err wrap(const struct alg *alg, EVP_PKEY *evp, bool private, struct pkey **out)
+{
+	struct pkey *pkey = malloc(sizeof *pkey);
+
+	if (pkey == NULL) {
+		EVP_PKEY_free(evp);
+		return BULLA_E_NO_MEMORY;
+	}
+	*pkey = (struct pkey){ .alg = alg, .evp = evp, .private = private };
+	atomic_init(&pkey->refs, 1);
+	*out = pkey;
+	return BULLA_OK;
+}
+
+/* NULL: it is no PrivateKeyInfo. */
+static EVP_PKEY *read_private(struct bulla_bytes der)
+{
+	const uint8_t *at = der.ptr;
+	PKCS8_PRIV_KEY_INFO *info = d2i_PKCS8_PRIV_KEY_INFO(NULL, &at, (long)der.len);
+	EVP_PKEY *evp = info != NULL && at == der.ptr + der.len ? EVP_PKCS82PKEY(info) : NULL;
+
+	PKCS8_PRIV_KEY_INFO_free(info);
+	return evp;
+}
+
+/* NULL: it is no SubjectPublicKeyInfo. */
+static EVP_PKEY *read_public(struct bulla_bytes der)
+{
+	const uint8_t *at = der.ptr;
+	EVP_PKEY *evp = d2i_PUBKEY(NULL, &at, (long)der.len);
+
+	if (evp != NULL && at == der.ptr + der.len)
+		return evp;
+	EVP_PKEY_free(evp);
+	return NULL;
+}
+
+/* OpenSSL says of a full locked heap no more than that there was no memory. */
+static enum bulla_err why_not_opened(void)
+{
+	enum bulla_err err = BULLA_E_BAD_KEY_MATERIAL;
+
+	for (unsigned long code; (code = ERR_get_error()) != 0;)
+		if (ERR_GET_REASON(code) == ERR_R_MALLOC_FAILURE)
+			err = BULLA_E_NO_MEMORY;
+	return err;
+}
+
+enum bulla_err pkey_open(const struct alg *alg, struct bulla_bytes material, struct pkey **out)
+{
+	if (alg->family == NULL || material.len == 0 || material.len > MATERIAL_MAX)
+		return BULLA_E_BAD_KEY_MATERIAL;
+	EVP_PKEY *evp = read_private(material);
+	bool private = evp != NULL;
+
+	if (evp == NULL)
+		evp = read_public(material);
+	if (evp == NULL)
+		return why_not_opened();
+	ERR_clear_error();
+	if (!alg->family->fits(alg, evp)) {
+		EVP_PKEY_free(evp);
+		return BULLA_E_BAD_KEY_MATERIAL;
+	}
+	return wrap(alg, evp, private, out);
+}
+
+enum bulla_err pkey_open_seed(const uint8_t seed[32], struct pkey **out)
+{
+	EVP_PKEY *evp = EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, NULL, seed, 32);
+
+	if (evp == NULL) {
+		ERR_clear_error();
+		return BULLA_E_NO_MEMORY;
+	}
+	return wrap(&alg_ed25519, evp, true, out);
+}
+
+enum bulla_err pkey_check(const struct pkey *pkey)
+{
+	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_pkey(NULL, pkey->evp, NULL);
+	int good = ctx == NULL ? 0 : pkey->private ? EVP_PKEY_check(ctx) : EVP_PKEY_public_check(ctx);
+
+	EVP_PKEY_CTX_free(ctx);
+	ERR_clear_error();
+	return good == 1 ? BULLA_OK : BULLA_E_BAD_KEY_MATERIAL;
+}
+
+struct pkey *pkey_hold(struct pkey *pkey)
+{
+	atomic_fetch_add_explicit(&pkey->refs, 1, memory_order_relaxed);
+	return pkey;
+}
+
+void pkey_put(struct pkey *pkey)
+{
+	if (pkey == NULL || atomic_fetch_sub_explicit(&pkey->refs, 1, memory_order_acq_rel) != 1)
+		return;
+	EVP_PKEY_free(pkey->evp); /* wipes the private numbers */
+	free(pkey);
+}
+
+void pkey_release(struct pkey **pkey)
+{
+	pkey_put(*pkey);
+}
+
+const struct alg *pkey_alg(const struct pkey *pkey)
+{
+	return pkey->alg;
+}
+
+bool pkey_is_private(const struct pkey *pkey)
+{
+	return pkey->private;
+}
+
+size_t pkey_modulus_bytes(const struct pkey *pkey)
+{
+	return pkey->alg->family->encrypt == NULL ? 0 : pkey->alg->bits / 8;
+}
+
+enum bulla_err pkey_make(const struct alg *alg, struct material *out)
+{
+	BULLA_CLEANUP(pkey_release) struct pkey *pkey = NULL;
+	EVP_PKEY *evp = alg->family->make(alg);
+
+	if (evp == NULL) {
+		ERR_clear_error();
+		return BULLA_E_CRYPTO;
+	}
+	TRY(wrap(alg, evp, true, &pkey));
+	return pkey_encode(pkey, PKEY_PKCS8, out);
+}
+
+enum bulla_err pkey_build(const struct alg *alg, const struct pkey_numbers *numbers, struct material *out)
+{
+	BULLA_CLEANUP(pkey_release) struct pkey *pkey = NULL;
+	EVP_PKEY *evp = alg->family == NULL ? NULL : alg->family->build(alg, numbers);
+	bool private = numbers->d.len > 0 || numbers->ed25519.len > 0;
+
+	ERR_clear_error();
+	if (evp == NULL || !alg->family->fits(alg, evp)) {
+		EVP_PKEY_free(evp);
+		return BULLA_E_BAD_KEY_MATERIAL;
+	}
+	TRY(wrap(alg, evp, private, &pkey));
+	TRY(pkey_check(pkey));
+	return pkey_encode(pkey, private ? PKEY_PKCS8 : PKEY_PUBLIC, out);
+}
+
+EVP_PKEY *pkey_from_params(const char *type, OSSL_PARAM_BLD *builder, bool private)
+{
+	OSSL_PARAM *params = builder == NULL ? NULL : OSSL_PARAM_BLD_to_param(builder);
+	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, type, NULL);
+	EVP_PKEY *evp = NULL;
+
+	if (params == NULL || ctx == NULL || EVP_PKEY_fromdata_init(ctx) != 1 ||
+	    EVP_PKEY_fromdata(ctx, &evp, private ? EVP_PKEY_KEYPAIR : EVP_PKEY_PUBLIC_KEY, params) != 1)
+		evp = NULL;
+	EVP_PKEY_CTX_free(ctx);
+	OSSL_PARAM_free(params);
+	return evp;
+}
+
+/* ---- operations -------------------------------------------------------------------------------------------------------- */
+
+enum bulla_err pkey_digest(const struct pkey_params *params, struct bulla_bytes input, uint8_t *room, struct bulla_bytes *out)
+{
+	if (params->prehashed || params->digest == DIGEST_NONE) {
+		*out = input;
+		return BULLA_OK;
+	}
+	TRY(digest_hash(params->digest, input, room));
+	*out = bulla_mem(room, digest_bytes(params->digest));
+	return BULLA_OK;
+}
+
+static enum bulla_err leave(enum bulla_err err)
+{
+	ERR_clear_error();
+	return err;
+}
+
+enum bulla_err pkey_sign(const struct pkey *pkey, const struct pkey_params *params, struct bulla_bytes input, uint8_t *out,
+			 size_t *len)
+{
+	if (!pkey->private || pkey->alg->family->sign == NULL)
+		return BULLA_E_CRYPTO;
+	return leave(pkey->alg->family->sign(pkey, params, input, out, len));
+}
+
+enum bulla_err pkey_verify(const struct pkey *pkey, const struct pkey_params *params, struct bulla_bytes input,
+			   struct bulla_bytes signature, bool *valid)
+{
+	if (pkey->alg->family->verify == NULL)
+		return BULLA_E_CRYPTO;
+	return leave(pkey->alg->family->verify(pkey, params, input, signature, valid));
+}
+
+enum bulla_err pkey_encrypt(const struct pkey *pkey, const struct pkey_params *params, struct bulla_bytes input, uint8_t *out)
+{
+	if (pkey->alg->family->encrypt == NULL)
+		return BULLA_E_CRYPTO;
+	return leave(pkey->alg->family->encrypt(pkey, params, input, out));
+}
+
+enum bulla_err pkey_decrypt(const struct pkey *pkey, const struct pkey_params *params, struct bulla_bytes input, uint8_t *out,
+			    size_t *len)
+{
+	if (!pkey->private || pkey->alg->family->decrypt == NULL)
+		return BULLA_E_CRYPTO;
+	return leave(pkey->alg->family->decrypt(pkey, params, input, out, len));
+}
+
+enum bulla_err pkey_agree(const struct pkey *pkey, const struct pkey *other, uint8_t *out, size_t *len)
+{
+	if (!pkey->private || pkey->alg->family->agree == NULL)
+		return BULLA_E_CRYPTO;
+	if (other->alg != pkey->alg)
+		return BULLA_E_BAD_KEY_MATERIAL;
+	return leave(pkey->alg->family->agree(pkey, other, out, len));
+}
