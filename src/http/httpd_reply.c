@@ -48,9 +48,11 @@ static bool add_optional(struct MHD_Response *response, const struct task *task)
 		return false;
 	if (reply->allow != NULL && MHD_add_response_header(response, "Allow", reply->allow) != MHD_YES)
 		return false;
-	snprintf(number, sizeof number, "%d", reply->retry_after_s);
-	if (reply->retry_after_s > 0 && MHD_add_response_header(response, "Retry-After", number) != MHD_YES)
-		return false;
+	if (reply->retry_after_s > 0) {
+		snprintf(number, sizeof number, "%d", reply->retry_after_s);
+		if (MHD_add_response_header(response, "Retry-After", number) != MHD_YES)
+			return false;
+	}
 	if (!task->closes && !task->conn->refused && !task->conn->loop->draining)
 		return true;
 	return MHD_add_response_header(response, "Connection", "close") == MHD_YES;
