@@ -133,7 +133,7 @@ static enum bulla_err write_pid(struct server *s)
 	return BULLA_OK;
 }
 
-static enum bulla_err start_http(struct server *s)
+static enum bulla_err open_http(struct server *s)
 {
 	struct httpd_config config = {
 		.listeners = s->config.listeners, .listener_count = s->config.listener_count,
@@ -150,7 +150,7 @@ static enum bulla_err start_http(struct server *s)
 		},
 	};
 	TRY(serve_check(&s->call));
-	return httpd_start(&config, &s->service, &s->call, &s->httpd);
+	return httpd_open(&config, &s->service, &s->call, &s->httpd);
 }
 
 static void tell_state(const struct server *s)
@@ -176,13 +176,13 @@ static enum bulla_err start(struct server *s)
 	TRY(log_open(&log, &s->call));
 	raise_file_limit();
 	TRY(open_engine(s));
-	TRY(start_http(s));
+	TRY(open_http(s));
 	if (s->config.pid_file != NULL)
 		TRY(write_pid(s));
 	tell_state(s);
 	if (s->options.dev)
 		dev_announce(&s->options.dev_options, &s->config, &s->dev);
-	return BULLA_OK;
+	return httpd_start(s->httpd, &s->call); /* last: whoever gets an answer finds all of the above done */
 }
 
 /* ---- while it serves ----------------------------------------------------------------- */

@@ -84,11 +84,10 @@ static enum bulla_err start_threads(struct httpd *httpd, struct bulla_call *call
 	return BULLA_OK;
 }
 
-enum bulla_err httpd_start(const struct httpd_config *config, const struct service *service, struct bulla_call *call,
-			   struct httpd **out)
+enum bulla_err httpd_open(const struct httpd_config *config, const struct service *service, struct bulla_call *call,
+			  struct httpd **out)
 {
 	struct httpd *httpd = calloc(1, sizeof *httpd);
-	sigset_t all, before;
 
 	if (httpd == NULL)
 		return BULLA_E_NO_MEMORY;
@@ -99,20 +98,27 @@ enum bulla_err httpd_start(const struct httpd_config *config, const struct servi
 	httpd->endpoints = calloc(config->listener_count, sizeof httpd->endpoints[0]);
 	httpd->loops = calloc(httpd->config.loops, sizeof httpd->loops[0]);
 	tls_init(conn_tls);
-	/* signals are for the thread that waits for them */
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
 	enum bulla_err err = httpd->endpoints == NULL || httpd->loops == NULL ? BULLA_E_NO_MEMORY : open_endpoints(httpd, call);
 
-	if (err == BULLA_OK)
-		err = start_threads(httpd, call);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	if (err != BULLA_OK) {
 		httpd_stop(httpd);
 		return err;
 	}
 	*out = httpd;
 	return BULLA_OK;
+}
+
+enum bulla_err httpd_start(struct httpd *httpd, struct bulla_call *call)
+{
+	sigset_t all, before;
+
+	/* signals are for the thread that waits for them */
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	enum bulla_err err = start_threads(httpd, call);
+
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return err;
 }
 
 static void stop_loops(struct httpd *httpd)

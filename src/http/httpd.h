@@ -26,9 +26,12 @@ struct httpd_config {
 
 struct httpd;
 
-/* Binds and starts the loops. The service is borrowed. CONFIG: an address, a certificate ... the detail says which and why. */
-BULLA_MUST_USE enum bulla_err httpd_start(const struct httpd_config *config, const struct service *service, struct bulla_call *call,
-					  struct httpd **out);
+/* Reads the certificates and binds: from now on connections wait to be accepted. The service is borrowed. CONFIG: an address, a
+ * certificate ... the detail says which and why. */
+BULLA_MUST_USE enum bulla_err httpd_open(const struct httpd_config *config, const struct service *service, struct bulla_call *call,
+					 struct httpd **out);
+/* Starts the workers and the loops. NO_MEMORY, CONFIG; stop it then, too. */
+BULLA_MUST_USE enum bulla_err httpd_start(struct httpd *httpd, struct bulla_call *call);
 /* Stops accepting, finishes what is in flight (within max_request_s), ends the threads, frees. */
 void httpd_stop(struct httpd *httpd);
 /* Reads the certificates again; on failure the old ones stay. CONFIG. */

@@ -127,8 +127,10 @@ static int run(int argc, char **argv)
 		if (strchr(argv[i], '=') == NULL)
 			read_listener(argv[i], &listeners[config.listener_count++]);
 	}
-	if (httpd_start(&config, &service, &call, &httpd) != BULLA_OK) {
+	if (httpd_open(&config, &service, &call, &httpd) != BULLA_OK || httpd_start(httpd, &call) != BULLA_OK) {
 		printf("error %.*s\n", (int)call.detail.len, (const char *)call.detail.ptr);
+		if (httpd != NULL)
+			httpd_stop(httpd);
 		bulla_arena_free(call.arena);
 		return 1;
 	}
