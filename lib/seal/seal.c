@@ -29,13 +29,24 @@ static const char *kind_name(enum bulla_seal_kind kind)
 	return kind == BULLA_SEAL_STATIC ? "static" : "shamir";
 }
 
+/* A keyring without its seal record: damage, which must not pass for a database that waits to be initialised. */
+static enum bulla_err check_empty(struct seal *seal, struct bulla_call *call)
+{
+	struct store_record stored;
+	enum bulla_err err = store_get(seal->store, call, &seal_keyring_id, &stored);
+
+	if (err == BULLA_OK)
+		return bulla_fail(call, BULLA_E_STORE_DAMAGED, "the seal record is missing");
+	return err == BULLA_E_NOT_FOUND ? BULLA_OK : err;
+}
+
 static enum bulla_err read_record(struct seal *seal, struct bulla_call *call)
 {
 	struct store_record stored;
 	enum bulla_err err = store_get(seal->store, call, &seal_record_id, &stored);
 
 	if (err == BULLA_E_NOT_FOUND)
-		return BULLA_OK;
+		return check_empty(seal, call);
 	TRY(err);
 	TRY(seal_record_decode(call, stored.bytes, &seal->record));
 	if (seal->record.kind != seal->kind)

@@ -144,12 +144,17 @@ static void run_transaction(struct store *store, struct commit_request *first)
 	atomic_fetch_add(&store->batches, good);
 }
 
-/* If the group's transaction fails, each batch gets one of its own: the one that was too large for the disk fails alone. */
+/* If the group's transaction fails, each batch gets one of its own: the one that was too large for the disk fails alone.
+ * On a full disk the log is emptied first: what it holds may well fit the file, and then there is room in the log. */
 static void run_group(struct store *store, struct commit_request *first)
 {
 	pthread_mutex_lock(&store->writer.lock);
 	run_transaction(store, first);
-	for (struct commit_request *r = is_settled(first->result) || first->next == NULL ? NULL : first; r != NULL;) {
+	bool full = first->result == BULLA_E_STORE_FULL, again = full || (!is_settled(first->result) && first->next != NULL);
+
+	if (full)
+		(void)sqlite3_wal_checkpoint_v2(store->writer.db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+	for (struct commit_request *r = again ? first : NULL; r != NULL;) {
 		struct commit_request *next = r->next;
 
 		r->next = NULL;

@@ -98,6 +98,17 @@ static void raise_file_limit(void)
 	(void)setrlimit(RLIMIT_NOFILE, &files);
 }
 
+/* Which file it is about: errors from behind the seal do not say so. */
+static enum bulla_err name_storage(struct server *s, enum bulla_err err)
+{
+	struct bulla_bytes text = bulla_call_text(&s->call, err);
+	const char *path = s->config.storage_path;
+
+	if (err == BULLA_OK || path == NULL || memmem(text.ptr, text.len, path, strlen(path)) != NULL)
+		return err;
+	return bulla_fail(&s->call, err, "%s: %.*s", path, (int)text.len, (const char *)text.ptr);
+}
+
 static enum bulla_err open_engine(struct server *s)
 {
 	struct bulla_config config = {
@@ -111,11 +122,11 @@ static enum bulla_err open_engine(struct server *s)
 	enum bulla_err err = bulla_open(&config, &s->call, &s->engine);
 
 	bulla_wipe((void *)(uintptr_t)s->config.seal.key.ptr, s->config.seal.key.len); /* the engine has a copy */
-	TRY(err);
+	TRY(name_storage(s, err));
 	if (s->options.dev)
 		return dev_open(&s->options.dev_options, s->engine, &s->call, &s->dev);
 	if (s->config.seal.kind == BULLA_SEAL_STATIC && bulla_is_initialised(s->engine))
-		return bulla_unseal_auto(s->engine, &s->call);
+		return name_storage(s, bulla_unseal_auto(s->engine, &s->call));
 	return BULLA_OK;
 }
 
@@ -261,6 +272,7 @@ int command_server(int argc, char **argv)
 
 	/* before the threads start, and before the configuration's secrets are read */
 	(void)signal(SIGPIPE, SIG_IGN);
+	(void)signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is a full disk: the write says so */
 	/* glibc overwrites what is freed: libmicrohttpd's buffers hold headers and bodies, and it does not */
 	(void)mallopt(M_PERTURB, FREED_BYTE);
 	sigemptyset(&signals);

@@ -77,7 +77,8 @@ static void answer_error(struct passage *p, enum bulla_err err)
 
 	if (row->kind == BULLA_CLASS_FAULT) {
 		log_fault(p, row);
-		text = bulla_str(row->text);
+		if (err != BULLA_E_STORE_DAMAGED) /* whoever asked for the key is told that it is that one */
+			text = bulla_str(row->text);
 	}
 	out_clear(&reply->body);
 	reply->status = row->status;

@@ -444,11 +444,15 @@ START_TEST(record_changed)
 			      "bit %zu: %d", bit, err);
 		seal_free(seal);
 	}
+	struct store_write gone = { id, STORE_DELETE, STORE_ANY_REVISION, { 0 } };
 	struct store_write cut = { id, STORE_PUT, record.revision + 8 * (record.bytes.len - 60), { record.bytes.ptr, 5 } };
 	struct bulla_seal_config config = static_config("a");
 
 	ck_assert_ok(store_commit(store, &call, &cut, 1, NULL));
 	ck_assert_err(seal_new(store, &config, &call, &seal), BULLA_E_STORE_DAMAGED);
+	ck_assert_ok(store_commit(store, &call, &gone, 1, NULL));
+	ck_assert_err(seal_new(store, &config, &call, &seal), BULLA_E_STORE_DAMAGED);
+	ck_assert_detail(call, "the seal record is missing");
 }
 END_TEST
 

@@ -350,6 +350,21 @@ START_TEST(full_by_kernel)
 }
 END_TEST
 
+/* The log may not grow, but it can be emptied into the file: one record that is written again and again never fills the disk. */
+START_TEST(full_log_is_emptied)
+{
+	struct rlimit old, limit;
+
+	signal(SIGXFSZ, SIG_IGN);
+	ck_assert_int_eq(getrlimit(RLIMIT_FSIZE, &old), 0);
+	limit = (struct rlimit){ 100000, old.rlim_max };
+	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	for (unsigned i = 0; i < 200; i++)
+		ck_assert_ok(commit_one(store, put(id_of(1, 1), i, "text")));
+	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &old), 0);
+}
+END_TEST
+
 /* A batch that is too large for the disk fails alone, whoever shares its group. */
 static void *too_large(void *context)
 {
@@ -443,6 +458,7 @@ int main(void)
 		tcase_add_loop_test(tc, full_alone, memory, memory + 1);
 		if (!memory) {
 			tcase_add_test(tc, full_by_kernel);
+			tcase_add_test(tc, full_log_is_emptied);
 			tcase_add_test(tc, scrub);
 		}
 		suite_add_tcase(suite, tc);
