@@ -51,7 +51,7 @@ struct access {
 	struct rcu_table *by_tag, *by_slot;
 	pthread_mutex_t cache_lock; /* of what follows, and of changes of both tables; nothing waits under it */
 	struct token *hand;
-	size_t cached_bytes;
+	size_t cached_bytes, max_cached_bytes;
 };
 
 /* ---- token_record.c ---- */

@@ -115,7 +115,7 @@ static struct token *present(struct access *access, const struct store_id *slot)
 
 static void make_room(struct access *access, size_t bytes)
 {
-	while (access->hand != NULL && access->cached_bytes + bytes > MAX_CACHED_BYTES) {
+	while (access->hand != NULL && access->cached_bytes + bytes > access->max_cached_bytes) {
 		struct token *token = access->hand;
 
 		if (atomic_exchange(&token->touched, false))
@@ -174,6 +174,7 @@ void cache_empty(struct access *access)
 enum bulla_err cache_init(struct access *access)
 {
 	pthread_mutex_init(&access->cache_lock, NULL);
+	access->max_cached_bytes = MAX_CACHED_BYTES;
 	access->tag_key = bulla_secret_alloc(32);
 	access->by_tag = rcu_table_new();
 	access->by_slot = rcu_table_new();

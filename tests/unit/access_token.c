@@ -114,6 +114,42 @@ START_TEST(loop_asks_for_a_worker)
 }
 END_TEST
 
+/* With room for a few, what was touched stays longest; what was dropped is loaded again; unknown ones take no room. */
+START_TEST(cache_is_bounded)
+{
+	struct made t[40], favourite = make_ttl(&policy_default, 600);
+	struct bulla_call loop = call_begin();
+
+	for (int i = 0; i < 40; i++)
+		t[i] = make_ttl(&policy_default, 600);
+	engine->access->max_cached_bytes = 8000;
+	for (int i = 0; i < 40; i++) {
+		ck_assert_ok(try_token(favourite.token));
+		ck_assert_ok(try_token(t[i].token));
+		ck_assert_uint_le(engine->access->cached_bytes, 8000);
+	}
+	size_t held = engine->access->cached_bytes, count = rcu_table_count(engine->access->by_tag);
+
+	ck_assert_uint_gt(count, 1);
+	ck_assert_uint_lt(count, 20);
+	ck_assert_uint_eq(count, rcu_table_count(engine->access->by_slot));
+	for (int i = 0; i < 100; i++) {
+		char nobody[27] = "s.AAAAAAAAAAAAAAAAAAAAAA00";
+
+		nobody[24] += (char)(i / 10), nobody[25] += (char)(i % 10);
+		ck_assert_err(try_token(nobody), BULLA_E_NO_TOKEN);
+	}
+	ck_assert_uint_eq(engine->access->cached_bytes, held);
+	loop.may_block = false;
+	ck_assert_ok(bulla_authenticate(engine, &loop, bulla_str(favourite.token)));
+	bulla_token_put(loop.token);
+	loop.token = NULL;
+	ck_assert_err(bulla_authenticate(engine, &loop, bulla_str(t[0].token)), BULLA_E_MUST_BLOCK);
+	call_end(&loop);
+	ck_assert_ok(try_token(t[0].token));
+}
+END_TEST
+
 START_TEST(create_refused)
 {
 	struct bulla_token_create_args args = wish(&policy_default);
@@ -640,6 +676,7 @@ int main(void)
 	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, unknown);
 	tcase_add_test(tc, loop_asks_for_a_worker);
+	tcase_add_test(tc, cache_is_bounded);
 	tcase_add_test(tc, create_refused);
 	tcase_add_test(tc, id_refused);
 	tcase_add_test(tc, too_large);
