@@ -47,7 +47,7 @@ struct access {
 	 * the commit. The stripe is chosen by the slot. */
 	pthread_rwlock_t stripes[STRIPES];
 	/* the cache: found by a keyed tag of the token's text, or by slot */
-	uint8_t *tag_key;    /* 32 bytes, secret, of this process only */
+	uint8_t *tag_key;    /* secret, of this process only */
 	struct rcu_table *by_tag, *by_slot;
 	pthread_mutex_t cache_lock; /* of what follows, and of changes of both tables; nothing waits under it */
 	struct token *hand;

@@ -7,6 +7,7 @@
 #include "crypto/crypto.h"
 
 #define MAX_CACHED_BYTES (32u << 20)
+#define TAG_KEY_BYTES 16
 
 static uint64_t hash_of(const uint8_t *p)
 {
@@ -33,7 +34,7 @@ static uint64_t slot_hash(const struct store_id *slot)
 
 void cache_tag(const struct access *access, struct bulla_bytes text, uint8_t tag[16])
 {
-	keyed_tag(access->tag_key, text, tag);
+	table_tag(access->tag_key, text, tag);
 }
 
 static struct token *held(struct token *token)
@@ -175,12 +176,12 @@ enum bulla_err cache_init(struct access *access)
 {
 	pthread_mutex_init(&access->cache_lock, NULL);
 	access->max_cached_bytes = MAX_CACHED_BYTES;
-	access->tag_key = bulla_secret_alloc(32);
+	access->tag_key = bulla_secret_alloc(TAG_KEY_BYTES);
 	access->by_tag = rcu_table_new();
 	access->by_slot = rcu_table_new();
 	if (access->tag_key == NULL || access->by_tag == NULL || access->by_slot == NULL)
 		return BULLA_E_NO_MEMORY;
-	return random_bytes(access->tag_key, 32);
+	return random_bytes(access->tag_key, TAG_KEY_BYTES);
 }
 
 void cache_clear(struct access *access)
@@ -190,6 +191,6 @@ void cache_clear(struct access *access)
 	rcu_drain();
 	rcu_table_free(access->by_tag);
 	rcu_table_free(access->by_slot);
-	bulla_secret_free(access->tag_key, 32);
+	bulla_secret_free(access->tag_key, TAG_KEY_BYTES);
 	pthread_mutex_destroy(&access->cache_lock);
 }

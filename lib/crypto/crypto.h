@@ -38,6 +38,9 @@ void keyed_tag(const uint8_t key[32], struct bulla_bytes in, uint8_t out[16]);
 /* SipHash-2-4 of in under key: for hash tables whose keys a client chooses. */
 uint64_t table_hash(const uint8_t key[16], struct bulla_bytes in);
 
+/* The same function with 128 bits: to find by it what must not be mistaken for another, while key is secret and of this process. */
+void table_tag(const uint8_t key[16], struct bulla_bytes in, uint8_t out[16]);
+
 /* Shamir's sharing over GF(2^8) with the polynomial of AES, as the peer has it: a share is secret.len bytes of y and one of x.
  * 1 <= threshold <= shares <= 255, secret.len >= 1. shares_out holds shares * (secret.len + 1) bytes, one share after another.
  * BAD_FIELD: numbers out of range. Constant time in the secret. With shares 1 and threshold 1 the peer hands out the secret

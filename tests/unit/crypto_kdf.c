@@ -133,6 +133,27 @@ START_TEST(table_hash_answer)
 }
 END_TEST
 
+/* The vectors of SipHash's reference, of 0, 1 and 15 bytes. */
+START_TEST(table_tag_answer)
+{
+	static const char *const answers[][2] = {
+		{ "", "a3817f04ba25a8e66df67214c7550293" },
+		{ "00", "da87c1d86b99af44347659119b22fc45" },
+		{ "000102030405060708090a0b0c0d0e", "5493e99933b0a8117e08ec0f97cfc3d9" },
+	};
+	uint8_t key[16], in[15], want[16], got[16];
+
+	for (size_t i = 0; i < sizeof key; i++)
+		key[i] = (uint8_t)i;
+	for (size_t i = 0; i < sizeof answers / sizeof answers[0]; i++) {
+		ck_assert_ok(bulla_hex_decode(bulla_str(answers[i][0]), in));
+		ck_assert_ok(bulla_hex_decode(bulla_str(answers[i][1]), want));
+		table_tag(key, bulla_mem(in, strlen(answers[i][0]) / 2), got);
+		ck_assert_int_eq(memcmp(got, want, sizeof got), 0);
+	}
+}
+END_TEST
+
 #ifndef BULLA_SANITIZER
 
 __attribute__((noinline)) static void use_key(const struct scan_needle needles[2])
@@ -173,6 +194,7 @@ int main(void)
 	tcase_add_test(tc, sha256_answers);
 	tcase_add_test(tc, keyed_tag_answers);
 	tcase_add_test(tc, table_hash_answer);
+	tcase_add_test(tc, table_tag_answer);
 #ifndef BULLA_SANITIZER
 	tcase_add_test(tc, no_key_is_left);
 #endif
