@@ -32,8 +32,10 @@ static void give_back(struct connection **c)
 /* The columns of the current row from at on: revision, bytes (borrowed until the next step). */
 static void row_record(struct sqlite3_stmt *s, int at, struct store_record *out)
 {
+	const void *bytes = sqlite3_column_blob(s, at + 1); /* before its length is asked for, says SQLite */
+
 	out->revision = (uint64_t)sqlite3_column_int64(s, at);
-	out->bytes = bulla_mem(sqlite3_column_blob(s, at + 1), (size_t)sqlite3_column_bytes(s, at + 1));
+	out->bytes = bulla_mem(bytes, (size_t)sqlite3_column_bytes(s, at + 1));
 }
 
 static enum bulla_err get_row(struct connection *c, struct bulla_call *call, const struct store_id *id, struct store_record *out)
