@@ -47,6 +47,7 @@ enum bulla_err barrier_slot(struct seal *seal, const struct barrier_name *name, 
 	if (keys == NULL)
 		err = BULLA_E_SEALED;
 	rcu_read_end();
+	bulla_wipe(buffer, n); /* a name may be a token */
 	if (buffer != stack)
 		free(buffer);
 	return err;
