@@ -92,6 +92,9 @@ static const struct step mounts[] = {
 	{ "POST team/a/decrypt/k", "{\"ciphertext\":\"$ct\"}", .status = 404 },
 	{ "DELETE sys/mounts/moved", .status = 204, .expect = "" }, { "DELETE sys/mounts/moved", .status = 204 },
 	{ "POST moved/decrypt/k", "{\"ciphertext\":\"$ct\"}", .status = 404 }, { "GET sys/auth", .status = 200, .expect = "{\"data\":{\"token/\":\"%any\"}}" },
+	{ "GET sys/auth/nosuch", .status = 400, .expect = PLAIN("No auth engine at nosuch/") }, { "GET sys/auth/nosuch/tune", .status = 400 },
+	{ "GET sys/auth/token", .status = 200, .expect = "{\"type\":\"token\",\"data\":{\"type\":\"token\"}}" },
+	{ "GET sys/auth/token/tune", .status = 200, .expect = "{\"token_type\":\"default-service\"}" },
 	{ NULL },
 };
 
