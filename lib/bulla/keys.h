@@ -7,6 +7,9 @@
 struct bulla_key_version_info {
 	uint32_t version;
 	int64_t created_ns;
+	/* of asymmetric types: in PEM, Ed25519's bare in base64; empty of a derived key that is read without a context, and of a
+	 * damaged version. The certificates in PEM, the leaf first */
+	struct bulla_bytes public_key, certificate_chain;
 };
 
 /* When a key was backed up or restored, and its latest version then; version 0: never. */
@@ -27,6 +30,9 @@ struct bulla_key_info {
 	struct bulla_key_mark backup, restore;
 	int32_t convergent_version; /* printed as convergent_encryption_version: -1 (each version knows its own); 0 unless convergent */
 	bool can_encrypt, can_sign, can_derive;
+	bool asymmetric;          /* versions have public keys */
+	const char *version_name; /* of an asymmetric type: "P-256", "rsa-2048"; NULL: the versions are not listed */
+	size_t key_size;          /* where it was chosen with the key, in bytes; else 0 */
 	uint32_t latest, min_decryption, min_encryption, min_available;
 	int64_t auto_rotate_s;
 	const struct bulla_key_version_info *versions; /* max(min_decryption, min_available, 1) to latest, ascending */
@@ -49,6 +55,11 @@ BULLA_MUST_USE enum bulla_err bulla_key_create(struct bulla *engine, struct bull
 /* NOT_FOUND. MUST_BLOCK when it has to be loaded. */
 BULLA_MUST_USE enum bulla_err bulla_key_read(struct bulla *engine, struct bulla_call *call, const struct bulla_mount *mount,
 					     struct bulla_bytes name, struct bulla_key_info *out);
+
+/* The same with the public keys that belong to a context. */
+BULLA_MUST_USE enum bulla_err bulla_key_read_derived(struct bulla *engine, struct bulla_call *call, const struct bulla_mount *mount,
+						     struct bulla_bytes name, struct bulla_bytes context,
+						     struct bulla_key_info *out);
 
 /* *exists: for choosing between the capabilities create and update. MUST_BLOCK when it has to ask the store. */
 BULLA_MUST_USE enum bulla_err bulla_key_exists(struct bulla *engine, struct bulla_call *call, const struct bulla_mount *mount,

@@ -8,6 +8,14 @@ static const struct alg *const rows[] = {
 	&alg_aes256_gcm96,
 	&alg_chacha20_poly1305,
 	&alg_xchacha20_poly1305,
+	&alg_ed25519,
+	&alg_ecdsa_p256,
+	&alg_ecdsa_p384,
+	&alg_ecdsa_p521,
+	&alg_rsa_2048,
+	&alg_rsa_3072,
+	&alg_rsa_4096,
+	&alg_hmac,
 };
 
 #define COUNT (sizeof rows / sizeof rows[0])

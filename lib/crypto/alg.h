@@ -34,6 +34,7 @@ struct alg {
 	size_t key_bytes;      /* of symmetric material; 0: material of other lengths */
 	unsigned bits;         /* of an RSA modulus, of a curve */
 	const char *group;     /* OpenSSL's name of the curve */
+	const char *title;     /* what the peer calls the keys of the type; NULL: just secrets */
 	size_t nonce_bytes;
 	size_t tag_bytes;
 	const char *auth_failed; /* the peer's text when a tag does not verify */

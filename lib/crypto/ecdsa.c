@@ -179,15 +179,15 @@ static const struct pkey_family family = {
 
 const struct alg alg_ecdsa_p256 = {
 	.name = "ecdsa-p256", .id = 6, .can = ALG_SIGN | ALG_AGREE | ALG_PKEY,
-	.bits = 256, .group = "prime256v1", .family = &family,
+	.bits = 256, .title = "P-256", .group = "prime256v1", .family = &family,
 };
 
 const struct alg alg_ecdsa_p384 = {
 	.name = "ecdsa-p384", .id = 7, .can = ALG_SIGN | ALG_AGREE | ALG_PKEY | ALG_SLOW,
-	.bits = 384, .group = "secp384r1", .family = &family,
+	.bits = 384, .title = "P-384", .group = "secp384r1", .family = &family,
 };
 
 const struct alg alg_ecdsa_p521 = {
 	.name = "ecdsa-p521", .id = 8, .can = ALG_SIGN | ALG_AGREE | ALG_PKEY | ALG_SLOW,
-	.bits = 521, .group = "secp521r1", .family = &family,
+	.bits = 521, .title = "P-521", .group = "secp521r1", .family = &family,
 };

@@ -1,5 +1,5 @@
 /* ed25519.c: Ed25519 (RFC 8032), pure. Any thread. */
-#include "crypto/evp.h"
+#include "crypto/crypto.h"
 #include "crypto/pkey_private.h"
 
 #include <openssl/evp.h>
@@ -75,10 +75,20 @@ static EVP_PKEY *build(const struct alg *alg, const struct pkey_numbers *numbers
 	return NULL;
 }
 
+static enum bulla_err derive(const struct pkey *pkey, struct bulla_bytes context, struct pkey **out)
+{
+	BULLA_CLEANUP(material_clear) struct material private = { 0 }, seed = { 0 };
+
+	TRY(pkey_number(pkey, PKEY_ED25519_PRIVATE, &private));
+	TRY(material_new(SEED, &seed));
+	TRY(hkdf_sha256(material_bytes(&private), bulla_mem(NULL, 0), context, seed.ptr, SEED));
+	return pkey_open_seed(seed.ptr, out);
+}
+
 static const struct pkey_family family = {
-	.make = make, .fits = fits, .sign = sign, .verify = verify, .build = build,
+	.make = make, .fits = fits, .sign = sign, .verify = verify, .build = build, .derive = derive,
 };
 
 const struct alg alg_ed25519 = {
-	.name = "ed25519", .id = 5, .can = ALG_SIGN | ALG_DERIVE | ALG_PKEY, .bits = 256, .family = &family,
+	.name = "ed25519", .id = 5, .can = ALG_SIGN | ALG_DERIVE | ALG_PKEY, .bits = 256, .title = "ed25519", .family = &family,
 };

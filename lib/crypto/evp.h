@@ -27,4 +27,7 @@ BULLA_MUST_USE enum bulla_err digest_init(void);
 /* NULL for DIGEST_NONE. */
 const EVP_MD *digest_evp(enum digest digest);
 
+/* pkey.c: how large OpenSSL's locked heap is. Once, before threads start. */
+void pkey_init(size_t locked_heap_bytes);
+
 #endif

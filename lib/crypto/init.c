@@ -43,6 +43,7 @@ static enum bulla_err lock_heap(void)
 	/* 2: it is there, but could not be locked, which only matters where locking is demanded: then a limit is known, or none */
 	int made = CRYPTO_secure_malloc_init(size, LEAST_CELL);
 
+	pkey_init(size);
 	return made == 1 || (made == 2 && limit == SIZE_MAX) ? BULLA_OK : BULLA_E_NO_MEMORY;
 }
 

@@ -1,4 +1,5 @@
 /* pkey.c: owns opened asymmetric keys: what is the same for all families. Any thread. */
+#include "crypto/evp.h"
 #include "crypto/pkey_private.h"
 
 #include <openssl/core_names.h>
@@ -8,6 +9,13 @@
 #include <openssl/param_build.h>
 #include <openssl/x509.h>
 #include <stdlib.h>
+
+static size_t heap_bytes;
+
+void pkey_init(size_t locked_heap_bytes)
+{
+	heap_bytes = locked_heap_bytes;
+}
 
 /* Takes evp over, also on failure. */
 static enum bulla_err wrap(const struct alg *alg, EVP_PKEY *evp, bool private, struct pkey **out)
@@ -117,6 +125,11 @@ void pkey_release(struct pkey **pkey)
 	pkey_put(*pkey);
 }
 
+bool pkey_keep_open(void)
+{
+	return CRYPTO_secure_used() < heap_bytes / 4 * 3;
+}
+
 const struct alg *pkey_alg(const struct pkey *pkey)
 {
 	return pkey->alg;
@@ -223,6 +236,13 @@ enum bulla_err pkey_decrypt(const struct pkey *pkey, const struct pkey_params *p
 	if (!pkey->private || pkey->alg->family->decrypt == NULL)
 		return BULLA_E_CRYPTO;
 	return leave(pkey->alg->family->decrypt(pkey, params, input, out, len));
+}
+
+enum bulla_err pkey_derive(const struct pkey *pkey, struct bulla_bytes context, struct pkey **out)
+{
+	if (!pkey->private || pkey->alg->family->derive == NULL)
+		return BULLA_E_CRYPTO;
+	return leave(pkey->alg->family->derive(pkey, context, out));
 }
 
 enum bulla_err pkey_agree(const struct pkey *pkey, const struct pkey *other, uint8_t *out, size_t *len)

@@ -25,8 +25,13 @@ BULLA_MUST_USE enum bulla_err pkey_open(const struct alg *alg, struct bulla_byte
 /* For what comes from outside: whether the numbers belong together (public to private, point on the curve, n = pq). Slow for
  * RSA. BAD_KEY_MATERIAL. */
 BULLA_MUST_USE enum bulla_err pkey_check(const struct pkey *pkey);
-/* An Ed25519 key from its 32-byte seed (derived keys). NO_MEMORY. */
+/* An Ed25519 key from its 32-byte seed. NO_MEMORY. */
 BULLA_MUST_USE enum bulla_err pkey_open_seed(const uint8_t seed[32], struct pkey **out);
+/* The key of a context (keys that are `derived`, ALG_DERIVE), as the peer makes it: the seed is HKDF-SHA256 (RFC 5869) of
+ * seed || public key, without salt, with the context as info. CRYPTO: also a public key. NO_MEMORY. */
+BULLA_MUST_USE enum bulla_err pkey_derive(const struct pkey *pkey, struct bulla_bytes context, struct pkey **out);
+/* Whether OpenSSL's locked heap has room for keys that stay open; the rest of it is for those in use. */
+bool pkey_keep_open(void);
 struct pkey *pkey_hold(struct pkey *pkey);
 void pkey_put(struct pkey *pkey); /* NULL is fine. The last one wipes. */
 /* BULLA_CLEANUP for a struct pkey pointer. */

@@ -30,6 +30,7 @@ struct pkey_family {
 	enum bulla_err (*decrypt)(const struct pkey *pkey, const struct pkey_params *params, struct bulla_bytes input, uint8_t *out,
 				  size_t *len);
 	enum bulla_err (*agree)(const struct pkey *pkey, const struct pkey *other, uint8_t *out, size_t *len);
+	enum bulla_err (*derive)(const struct pkey *pkey, struct bulla_bytes context, struct pkey **out);
 	/* NULL: the numbers are none. May clear nothing: the caller owns them. */
 	EVP_PKEY *(*build)(const struct alg *alg, const struct pkey_numbers *numbers);
 };

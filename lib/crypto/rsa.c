@@ -298,7 +298,7 @@ static const struct pkey_family family = {
 #define RSA_ROW(id_, name_, bits_)                                                                               \
 	{                                                                                                        \
 		.name = name_, .id = id_, .can = ALG_ENCRYPT | ALG_SIGN | ALG_PKEY | ALG_SLOW | ALG_SLOW_MAKE,   \
-		.bits = bits_, .auth_failed = "crypto/rsa: decryption error", .family = &family,                 \
+		.bits = bits_, .title = name_, .auth_failed = "crypto/rsa: decryption error", .family = &family,                 \
 	}
 
 const struct alg alg_rsa_2048 = RSA_ROW(9, "rsa-2048", 2048);

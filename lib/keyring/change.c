@@ -67,19 +67,38 @@ enum bulla_err change_delete_head(struct change *change)
 	return add_write(change, write);
 }
 
-enum bulla_err change_new_version(struct change *change)
+/* The next version of material, not shared yet. */
+static enum bulla_err next_version(const struct key *key, struct bulla_bytes material, struct version **out)
 {
-	struct key *key = change->next;
 	uint32_t convergent_version = key_convergent(key) ? 3 : 0;
-	struct version *version =
-		version_new(key->head.latest + 1, bulla_now_ns(), convergent_version, key->head.alg->key_bytes);
+	struct version *version = version_new(key->head.latest + 1, bulla_now_ns(), convergent_version, material.len);
 
 	if (version == NULL)
 		return BULLA_E_NO_MEMORY;
-	enum bulla_err err = random_bytes(version->cell, version->cell_bytes);
+	memcpy(version->cell + KEY_HMAC_BYTES, material.ptr, material.len);
+	enum bulla_err err = random_bytes(version->cell, KEY_HMAC_BYTES);
 
-	if (err == BULLA_OK)
-		err = change_write_version(change, version);
+	if (err != BULLA_OK) {
+		version_put(version);
+		return err;
+	}
+	*out = version;
+	return BULLA_OK;
+}
+
+enum bulla_err change_new_version(struct change *change, struct bulla_bytes material, size_t key_size)
+{
+	BULLA_CLEANUP(material_clear) struct material made = { 0 };
+	struct key *key = change->next;
+	struct version *version;
+
+	if (material.len == 0) {
+		TRY(alg_make(key->head.alg, key_size, &made));
+		material = material_bytes(&made);
+	}
+	TRY(next_version(key, material, &version));
+	enum bulla_err err = change_write_version(change, version);
+
 	if (err != BULLA_OK) {
 		version_put(version);
 		return err;
@@ -120,7 +139,7 @@ static enum bulla_err describe(const struct change *change, struct bulla_key_inf
 		*out = (struct bulla_key_info){ 0 };
 		return BULLA_OK;
 	}
-	return key_info(key, change->call, out);
+	return key_info(key, change->call, (struct bulla_bytes){ 0 }, out);
 }
 
 /* One attempt. The description is made before the commit, so that no error is left that could follow it. */

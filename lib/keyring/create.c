@@ -9,8 +9,20 @@
 struct creation {
 	const struct bulla_key_create_args *args;
 	const struct alg *alg;
+	struct material material; /* made ahead where that takes long */
 	bool created;
 };
+
+static enum bulla_err check_size(struct bulla_call *call, const struct bulla_key_create_args *args, const struct alg *alg)
+{
+	if (args->key_size == 0)
+		return BULLA_OK;
+	if (alg->max_key_size == 0)
+		return bulla_fail(call, BULLA_E_INVALID, "key_size is not valid for algorithm %s", alg->name);
+	if (args->key_size < (int64_t)alg->min_key_size || args->key_size > (int64_t)alg->max_key_size)
+		return bulla_fail(call, BULLA_E_INVALID, "invalid key_size %lld", (long long)args->key_size);
+	return BULLA_OK;
+}
 
 /* What the peer checks before it looks whether the key exists. */
 static enum bulla_err check_args(struct bulla_call *call, const struct bulla_key_create_args *args, const struct alg **alg)
@@ -24,9 +36,7 @@ static enum bulla_err check_args(struct bulla_call *call, const struct bulla_key
 	*alg = alg_by_name(type);
 	if (*alg == NULL)
 		return bulla_fail(call, BULLA_E_INVALID, "unknown key type %.*s", (int)type.len, (const char *)type.ptr);
-	if (args->key_size != 0)
-		return bulla_fail(call, BULLA_E_INVALID, "key_size is not valid for algorithm %s", (*alg)->name);
-	return BULLA_OK;
+	return check_size(call, args, *alg);
 }
 
 static enum bulla_err check_type(struct bulla_call *call, const struct creation *creation)
@@ -39,6 +49,9 @@ static enum bulla_err check_type(struct bulla_call *call, const struct creation 
 	if (creation->args->convergent && !(alg->can & ALG_CONVERGE))
 		return bulla_fail(call, BULLA_E_INVALID_500, "convergent encryption not supported for keys of type %s",
 				  alg->name);
+	if (alg->max_key_size > 0 && creation->args->key_size == 0)
+		return bulla_fail(call, BULLA_E_INVALID_500, "invalid key size for HMAC key, must be between %zu and %zu bytes",
+				  alg->min_key_size, alg->max_key_size);
 	return BULLA_OK;
 }
 
@@ -62,14 +75,25 @@ static enum bulla_err create_step(struct change *change, void *context)
 	creation->created = false;
 	if (change->old != NULL)
 		return BULLA_OK;
-	TRY(check_type(change->call, creation));
 	change->next = key_new(change->id, &head, 1);
 	if (change->next == NULL)
 		return BULLA_E_NO_MEMORY;
 	TRY(random_bytes(change->next->data_key, DATA_KEY_BYTES));
-	TRY(change_new_version(change));
+	TRY(change_new_version(change, material_bytes(&creation->material), (size_t)creation->args->key_size));
 	creation->created = true;
 	return change_write_head(change);
+}
+
+/* There is no key of that name, as far as is known. What takes long is made before others are kept waiting for the locks. */
+static enum bulla_err create(struct bulla *engine, struct bulla_call *call, const struct bulla_mount *mount,
+			     struct bulla_bytes name, struct creation *creation, struct bulla_key_info *out)
+{
+	if (!call->may_block)
+		return BULLA_E_MUST_BLOCK;
+	TRY(check_type(call, creation));
+	if (creation->alg->can & ALG_SLOW_MAKE)
+		TRY(alg_make(creation->alg, 0, &creation->material));
+	return change_run(engine->keyring, call, mount, name, create_step, creation, out);
 }
 
 /* As framework.GenericNameRegex of the peer: word characters, and within also '-' and '.'. The router has checked it already. */
@@ -101,7 +125,8 @@ enum bulla_err bulla_key_create(struct bulla *engine, struct bulla_call *call, c
 	enum bulla_err err = bulla_key_read(engine, call, mount, name, out);
 
 	if (err == BULLA_E_NOT_FOUND)
-		err = change_run(engine->keyring, call, mount, name, create_step, &creation, out);
+		err = create(engine, call, mount, name, &creation, out);
+	material_clear(&creation.material);
 	if (err == BULLA_OK)
 		*created = creation.created;
 	return err;

@@ -26,6 +26,9 @@ struct version {
 	uint8_t *cell;
 	size_t cell_bytes;
 	uint8_t *chain; /* pub.chain's bytes, or NULL */
+	/* of asymmetric types, once somebody asked for them: published by compare-and-set, freed with the version */
+	_Atomic(struct pkey *) opened;
+	_Atomic(struct public_key *) public;
 };
 
 /* One with room for key_len bytes, all zero, one reference; to be filled through cell before it is shared.
@@ -103,6 +106,8 @@ struct key *key_next(const struct key *key);
 /* Takes over the version's reference, also on failure. NO_MEMORY. */
 BULLA_MUST_USE enum bulla_err key_add(struct key *key, struct version *version);
 BULLA_MUST_USE enum bulla_err key_drop_below(struct key *key, uint32_t min);
+/* Bytes of the newest version's material, for types where that was chosen; 0 for others. */
+size_t key_size(const struct key *key);
 /* Lowest version that exists. */
 uint32_t key_first(const struct key *key);
 struct key *key_hold(struct key *key);
@@ -111,8 +116,24 @@ void key_put(struct key *key); /* NULL is fine. The last one wipes. */
  * snapshots share is counted for each. */
 size_t key_charge(const struct key *key);
 size_t key_locked_charge(const struct key *key);
-/* Allocates in the call's arena. NO_MEMORY. */
-BULLA_MUST_USE enum bulla_err key_info(const struct key *key, struct bulla_call *call, struct bulla_key_info *out);
+/* info.c. Allocates in the call's arena. context: of derived signing keys, for their public keys; may be empty.
+ * MUST_BLOCK: many keys have to be opened. NO_MEMORY. */
+BULLA_MUST_USE enum bulla_err key_info(const struct key *key, struct bulla_call *call, struct bulla_bytes context,
+				       struct bulla_key_info *out);
+
+/* ---- pkeys.c ---------------------------------------------------------------- */
+
+/* What may be told of an asymmetric key: SubjectPublicKeyInfo in DER. */
+struct public_key {
+	size_t len;
+	uint8_t der[];
+};
+/* Good as long as the version. NO_MEMORY, CRYPTO, STORE_DAMAGED: the material is none. */
+BULLA_MUST_USE enum bulla_err version_public(const struct key *key, const struct key_version *version, struct bulla_bytes *der);
+/* Whether that is known already and costs nothing. */
+bool version_public_known(const struct key_version *version);
+/* Frees what was cached. */
+void version_close(struct version *version);
 
 /* ---- record.c: docs/FORMATS.md, "Named keys" -------------------------------- */
 
@@ -229,8 +250,9 @@ BULLA_MUST_USE enum bulla_err change_write_head(struct change *change);
 BULLA_MUST_USE enum bulla_err change_write_version(struct change *change, const struct version *version);
 BULLA_MUST_USE enum bulla_err change_delete_versions(struct change *change, uint32_t first, uint32_t end);
 BULLA_MUST_USE enum bulla_err change_delete_head(struct change *change);
-/* A new version of random material on change->next, which becomes the latest, and its write. */
-BULLA_MUST_USE enum bulla_err change_new_version(struct change *change);
+/* A new version on change->next, which becomes the latest, and its write. material: what was made ahead, outside of the locks;
+ * empty: it is made here, in key_size bytes where the type has a choice. */
+BULLA_MUST_USE enum bulla_err change_new_version(struct change *change, struct bulla_bytes material, size_t key_size);
 
 /* ---- names.c, list.c ------------------------------------------------------------- */
 

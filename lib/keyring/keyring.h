@@ -6,7 +6,7 @@
 #include "base/parts.h"
 #include "base/rcu.h"
 #include "bulla/keys.h"
-#include "crypto/alg.h"
+#include "crypto/pkey.h"
 #include "seal/barrier.h"
 
 #define KEY_HMAC_BYTES 32
@@ -16,9 +16,10 @@ struct key_version {
 	uint32_t version;
 	uint32_t convergent_version; /* how its convergent nonces are made: 3; 0 unless the key is convergent */
 	int64_t created_ns;
-	const uint8_t *key;       /* key_len bytes: alg->key_bytes of a symmetric type. NULL: its record is damaged */
+	const uint8_t *key;       /* key_len bytes: symmetric, or as pkey_open takes it. NULL: its record is damaged */
 	size_t key_len;
-	const uint8_t *hmac_key;  /* KEY_HMAC_BYTES */
+	const uint8_t *hmac_key;  /* hmac_key_len bytes: KEY_HMAC_BYTES of its own; of type hmac the key itself */
+	size_t hmac_key_len;
 	bool public_only;         /* key is a public key alone */
 	struct bulla_bytes chain; /* certificates in DER, the leaf first, one behind the other; none: empty */
 };
@@ -45,6 +46,10 @@ const struct key_version *key_version(const struct key *key, uint32_t version);
 /* The same for use: NOT_FOUND, or STORE_DAMAGED naming key and version. */
 BULLA_MUST_USE enum bulla_err key_version_use(const struct key *key, uint32_t version, struct bulla_call *call,
 					      const struct key_version **out);
+
+/* The opened key of a version of an asymmetric type, with a reference for the caller: pkey_put, also after keyring_end. It stays
+ * open with the version while OpenSSL's locked heap has room. STORE_DAMAGED: the material is none; NO_MEMORY. */
+BULLA_MUST_USE enum bulla_err keyring_pkey(const struct key *key, const struct key_version *version, struct pkey **out);
 
 /* Finds a key for one operation. From success to keyring_end the key is good (an RCU read section is open): do not block and do
  * not call a writer in between. Loads it from the store if it must.

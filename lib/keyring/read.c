@@ -4,10 +4,16 @@
 enum bulla_err bulla_key_read(struct bulla *engine, struct bulla_call *call, const struct bulla_mount *mount,
 			      struct bulla_bytes name, struct bulla_key_info *out)
 {
+	return bulla_key_read_derived(engine, call, mount, name, (struct bulla_bytes){ 0 }, out);
+}
+
+enum bulla_err bulla_key_read_derived(struct bulla *engine, struct bulla_call *call, const struct bulla_mount *mount,
+				      struct bulla_bytes name, struct bulla_bytes context, struct bulla_key_info *out)
+{
 	const struct key *key;
 
 	TRY(keyring_begin(engine->keyring, call, mount, name, &key));
-	enum bulla_err err = key_info(key, call, out);
+	enum bulla_err err = key_info(key, call, context, out);
 
 	keyring_end(key);
 	return err;

@@ -77,7 +77,7 @@ enum bulla_err record_encode_version(const struct version *version, struct secre
 	put_number(out, version->pub.key_len, 2);
 	put(out, version->pub.key, version->pub.key_len);
 	put_number(out, KEY_HMAC_BYTES, 2);
-	put(out, version->pub.hmac_key, KEY_HMAC_BYTES);
+	put(out, version->cell, KEY_HMAC_BYTES); /* also where pub has another */
 	put_number(out, version->pub.chain.len, 4);
 	if (version->pub.chain.len > 0)
 		put(out, version->pub.chain.ptr, version->pub.chain.len);
@@ -176,7 +176,7 @@ static bool version_makes_sense(const struct key_head *head, uint64_t number, ui
 	bool wants_convergent = head->flags & KEY_CONVERGENT;
 
 	return number >= 1 && number <= head->latest && wants_convergent == (convergent != 0) && hmac_key.len == KEY_HMAC_BYTES &&
-	       key.len > 0 && (head->alg->key_bytes == 0 || key.len == head->alg->key_bytes);
+	       alg_fits(head->alg, key.len);
 }
 
 enum bulla_err record_decode_version(struct bulla_bytes record, const struct key_head *head, struct version **out)

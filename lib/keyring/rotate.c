@@ -2,9 +2,17 @@
  * number of versions. Workers. */
 #include "keyring/internal.h"
 
-static enum bulla_err rotate_step(struct change *change, void *unused)
+/* What was made ahead, and for which type. */
+struct rotation {
+	const struct alg *alg;
+	struct material material;
+};
+
+static enum bulla_err rotate_step(struct change *change, void *context)
 {
-	(void)unused;
+	const struct rotation *rotation = context;
+	struct bulla_bytes ready = { 0 };
+
 	if (change->old == NULL)
 		return bulla_fail(change->call, BULLA_E_INVALID, "key not found");
 	if (key_soft_deleted(change->old))
@@ -18,12 +26,40 @@ static enum bulla_err rotate_step(struct change *change, void *unused)
 	if (change->next == NULL)
 		return BULLA_E_NO_MEMORY;
 	change->next->head.flags &= ~(unsigned)KEY_IMPORTED; /* as the peer: the latest is not imported */
-	TRY(change_new_version(change));
+	if (rotation->alg == change->next->head.alg) /* it was not deleted and made anew in the meantime */
+		ready = material_bytes(&rotation->material);
+	TRY(change_new_version(change, ready, key_size(change->next)));
 	return change_write_head(change);
+}
+
+/* Whether a key can be rotated is the step's to say: one that cannot is not worth the making. */
+static enum bulla_err make_ahead(struct bulla *engine, struct bulla_call *call, const struct bulla_mount *mount,
+				 struct bulla_bytes name, struct rotation *rotation)
+{
+	const struct key *key;
+	enum bulla_err err = keyring_begin(engine->keyring, call, mount, name, &key);
+
+	if (err == BULLA_E_NOT_FOUND)
+		return BULLA_OK;
+	TRY(err);
+	rotation->alg = key_alg(key);
+	bool wanted = rotation->alg->can & ALG_SLOW_MAKE && !key_soft_deleted(key);
+
+	keyring_end(key);
+	return wanted ? alg_make(rotation->alg, 0, &rotation->material) : BULLA_OK;
 }
 
 enum bulla_err bulla_key_rotate(struct bulla *engine, struct bulla_call *call, const struct bulla_mount *mount,
 				struct bulla_bytes name, struct bulla_key_info *out)
 {
-	return change_run(engine->keyring, call, mount, name, rotate_step, NULL, out);
+	struct rotation rotation = { 0 };
+
+	if (!call->may_block)
+		return BULLA_E_MUST_BLOCK;
+	enum bulla_err err = make_ahead(engine, call, mount, name, &rotation);
+
+	if (err == BULLA_OK)
+		err = change_run(engine->keyring, call, mount, name, rotate_step, &rotation, out);
+	material_clear(&rotation.material);
+	return err;
 }

@@ -85,9 +85,19 @@ static void take_tree(struct key *key, struct version_tree tree)
 	key->newest = versions_get(&tree, key->head.latest);
 }
 
+size_t key_size(const struct key *key)
+{
+	return key->head.alg->max_key_size == 0 || key->newest == NULL ? 0 : key->newest->pub.key_len;
+}
+
 enum bulla_err key_add(struct key *key, struct version *version)
 {
 	struct version_tree tree;
+
+	if (key->head.alg->can & ALG_HMAC && version->pub.key != NULL) { /* as the peer has it */
+		version->pub.hmac_key = version->pub.key;
+		version->pub.hmac_key_len = version->pub.key_len;
+	}
 	enum bulla_err err = versions_with(&key->versions, version, &tree);
 
 	if (err != BULLA_OK) {
@@ -130,8 +140,9 @@ static size_t live_versions(const struct key *key)
 size_t key_locked_charge(const struct key *key)
 {
 	size_t cell = 32; /* as secret memory is handed out */
+	size_t bytes = key->newest == NULL ? KEY_HMAC_BYTES + key->head.alg->key_bytes : key->newest->cell_bytes;
 
-	while (cell < KEY_HMAC_BYTES + key->head.alg->key_bytes)
+	while (cell < bytes)
 		cell *= 2;
 	return DATA_KEY_BYTES + live_versions(key) * cell;
 }
@@ -140,57 +151,4 @@ size_t key_charge(const struct key *key)
 {
 	return sizeof *key + key->name_len + live_versions(key) * (sizeof(struct version) + sizeof(void *)) +
 	       key_locked_charge(key);
-}
-
-static enum bulla_err list_versions(const struct key *key, struct bulla_call *call, struct bulla_key_info *info)
-{
-	uint32_t first = key->head.min_decryption > key_first(key) ? key->head.min_decryption : key_first(key);
-	struct bulla_key_version_info *list;
-
-	info->version_count = key->head.latest - first + 1;
-	list = bulla_arena_alloc(call->arena, info->version_count * sizeof *list);
-	if (list == NULL)
-		return BULLA_E_NO_MEMORY;
-	for (size_t i = 0; i < info->version_count; i++) {
-		const struct key_version *version = key_version(key, first + (uint32_t)i);
-
-		list[i].version = first + (uint32_t)i;
-		list[i].created_ns = version == NULL ? 0 : version->created_ns;
-	}
-	info->versions = list;
-	return BULLA_OK;
-}
-
-enum bulla_err key_info(const struct key *key, struct bulla_call *call, struct bulla_key_info *out)
-{
-	const struct key_head *head = &key->head;
-	struct bulla_key_info info = {
-		.name = bulla_arena_copy(call->arena, key_name(key)),
-		.type = head->alg->name,
-		.derived = key_derived(key),
-		.convergent = key_convergent(key),
-		.exportable = key_exportable(key),
-		.allow_plaintext_backup = key_plaintext_backup(key),
-		.deletion_allowed = head->flags & KEY_DELETABLE,
-		.imported = head->flags & KEY_IMPORTED,
-		.imported_rotatable = head->flags & KEY_ROTATABLE,
-		.backup = head->backup,
-		.restore = head->restore,
-		.soft_deleted = key_soft_deleted(key),
-		.convergent_version = head->convergent_version,
-		.can_encrypt = head->alg->can & ALG_ENCRYPT,
-		.can_sign = head->alg->can & ALG_SIGN,
-		.can_derive = head->alg->can & ALG_DERIVE,
-		.latest = head->latest,
-		.min_decryption = head->min_decryption,
-		.min_encryption = head->min_encryption,
-		.min_available = head->min_available,
-		.auto_rotate_s = head->auto_rotate_s,
-	};
-
-	if (info.name.ptr == NULL)
-		return BULLA_E_NO_MEMORY;
-	TRY(list_versions(key, call, &info));
-	*out = info;
-	return BULLA_OK;
 }

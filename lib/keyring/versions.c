@@ -40,6 +40,7 @@ struct version *version_new(uint32_t number, int64_t created_ns, uint32_t conver
 		return NULL;
 	}
 	version->pub.hmac_key = version->cell;
+	version->pub.hmac_key_len = KEY_HMAC_BYTES;
 	version->pub.key = version->cell + KEY_HMAC_BYTES;
 	return version;
 }
@@ -54,6 +55,7 @@ void version_put(struct version *version)
 {
 	if (version == NULL || !drop(&version->refs))
 		return;
+	version_close(version);
 	bulla_secret_free(version->cell, version->cell_bytes);
 	free(version->chain);
 	free(version);

@@ -44,6 +44,7 @@ enum bulla_err transit_open(struct bulla_call *call, const struct key *key, cons
 	int64_t number;
 
 	TRY(transit_usable(call, key));
+	TRY(transit_encrypts(call, key, "decryption"));
 	TRY(ciphertext_parse(call, item->ciphertext, &number, &text));
 	TRY(find_version(call, key, number, &version));
 	uint8_t *sealed = bulla_arena_alloc(call->arena, BULLA_BASE64_MAX_DECODED(text.len));

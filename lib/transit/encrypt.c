@@ -51,6 +51,7 @@ enum bulla_err transit_seal(struct bulla_call *call, const struct key *key, cons
 	uint32_t number;
 
 	TRY(transit_usable(call, key));
+	TRY(transit_encrypts(call, key, "encryption"));
 	TRY(choose_version(call, key, item->key_version, &number));
 	TRY(derive_check(call, key, item->context));
 	TRY(use_version(call, key, number, &version));

@@ -111,7 +111,7 @@ static enum bulla_err export_version(struct bulla_call *call, const struct key *
 	TRY(err);
 	if (kind == PUBLIC_KEY)
 		return bulla_fail(call, BULLA_E_INVALID_500, "unknown key type %s for export type public-key", key_alg(key)->name);
-	material = kind == HMAC_KEY ? bulla_mem(version->hmac_key, KEY_HMAC_BYTES) : bulla_mem(version->key, version->key_len);
+	material = kind == HMAC_KEY ? bulla_mem(version->hmac_key, version->hmac_key_len) : bulla_mem(version->key, version->key_len);
 	out->version = number;
 	return print_raw(call, format, material, &out->material);
 }

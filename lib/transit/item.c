@@ -30,6 +30,13 @@ enum bulla_err transit_usable(struct bulla_call *call, const struct key *key)
 	return BULLA_OK;
 }
 
+enum bulla_err transit_encrypts(struct bulla_call *call, const struct key *key, const char *what)
+{
+	if (key_alg(key)->seal == NULL)
+		return bulla_fail(call, BULLA_E_INVALID, "message %s not supported for key type %s", what, key_alg(key)->name);
+	return BULLA_OK;
+}
+
 enum bulla_err transit_settle(struct bulla_call *call, enum bulla_err err, struct bulla_item_result *result)
 {
 	if (err == BULLA_OK)

@@ -57,6 +57,9 @@ void transit_end(const struct key **key);
 /* INVALID, with the peer's text: the key is soft deleted. */
 BULLA_MUST_USE enum bulla_err transit_usable(struct bulla_call *call, const struct key *key);
 
+/* INVALID, with the peer's text: the key's type has no "encryption" or "decryption" (what). */
+BULLA_MUST_USE enum bulla_err transit_encrypts(struct bulla_call *call, const struct key *key, const char *what);
+
 /* Takes an item's error and the call's detail over into its result; BULLA_OK unless err must stop the operation. */
 BULLA_MUST_USE enum bulla_err transit_settle(struct bulla_call *call, enum bulla_err err, struct bulla_item_result *result);
 

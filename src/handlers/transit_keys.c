@@ -5,15 +5,37 @@
 
 /* ---- printing ------------------------------------------------------------------------------------------------------------ */
 
+static void put_public(struct out *out, const char *number, const char *name, const struct bulla_key_version_info *version)
+{
+	char created[BULLA_TIME_TEXT];
+
+	bulla_time_print(version->created_ns, created);
+	json_key(out, number);
+	json_open(out, '{');
+	json_put_string(out, "certificate_chain", version->certificate_chain);
+	json_put_text(out, "creation_time", created);
+	json_put_text(out, "name", name);
+	json_put_string(out, "public_key", version->public_key);
+	json_close(out, '}');
+}
+
+/* Types whose size was chosen have no list at the peer. */
 static void put_versions(struct out *out, const struct bulla_key_info *info)
 {
-	char name[12];
+	char number[12];
 
+	if (info->key_size > 0) {
+		json_put_int(out, "key_size", (int64_t)info->key_size);
+		return;
+	}
 	json_key(out, "keys");
 	json_open(out, '{');
 	for (size_t i = 0; i < info->version_count; i++) {
-		snprintf(name, sizeof name, "%u", (unsigned)info->versions[i].version);
-		json_put_int(out, name, info->versions[i].created_ns / 1000000000);
+		snprintf(number, sizeof number, "%u", (unsigned)info->versions[i].version);
+		if (info->asymmetric)
+			put_public(out, number, info->version_name, &info->versions[i]);
+		else
+			json_put_int(out, number, info->versions[i].created_ns / 1000000000);
 	}
 	json_close(out, '}');
 }
@@ -126,16 +148,18 @@ static const struct field read_fields[] = {
 	FIELD_END,
 };
 
-/* A context is for the public keys of derived signing keys; elsewhere it only has to be base64. */
+/* A context is for the public keys of derived signing keys; elsewhere it only has to be base64, once the key is found. */
 static enum bulla_err read_key(struct exchange *x)
 {
 	struct read_fields f = { 0 };
 	struct bulla_key_info info;
-	struct bulla_bytes decoded;
+	struct bulla_bytes context = { 0 };
+	bool bad;
 
 	TRY(fields_bind(x->call, x->doc, read_fields, true, &f));
-	TRY(bulla_key_read(x->engine, x->call, x->mount, x->params[0], &info));
-	if (f.context.len > 0 && field_base64(x->call, f.context, &decoded) != BULLA_OK)
+	bad = f.context.len > 0 && field_base64(x->call, f.context, &context) != BULLA_OK;
+	TRY(bulla_key_read_derived(x->engine, x->call, x->mount, x->params[0], bad ? (struct bulla_bytes){ 0 } : context, &info));
+	if (bad)
 		return bulla_fail(x->call, BULLA_E_INVALID, "failed to base64-decode context");
 	return print_key(x, &info);
 }

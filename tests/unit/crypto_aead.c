@@ -176,9 +176,12 @@ START_TEST(registry)
 		ck_assert_uint_le(alg->key_bytes, ALG_MAX_SYMMETRIC_KEY);
 		ck_assert_uint_le(alg->nonce_bytes, ALG_MAX_NONCE);
 		ck_assert_uint_le(alg->tag_bytes, ALG_MAX_TAG);
-		ck_assert_ptr_nonnull(alg->auth_failed);
+		ck_assert_int_eq(alg->seal != NULL, alg->open != NULL);
+		ck_assert_int_eq(alg->auth_failed != NULL, (alg->can & ALG_ENCRYPT) != 0);
+		ck_assert_int_eq(alg->family != NULL, (alg->can & ALG_PKEY) != 0);
+		ck_assert_int_eq(alg->key_bytes > 0, alg->seal != NULL);
 	}
-	ck_assert_uint_ge(count, 4);
+	ck_assert_uint_eq(count, 12);
 	ck_assert_ptr_null(alg_at(count));
 	ck_assert_ptr_null(alg_at(SIZE_MAX));
 	ck_assert_ptr_null(alg_by_id(0));
@@ -203,6 +206,14 @@ START_TEST(ids_are_fixed)
 	ck_assert_uint_eq(alg_aes256_gcm96.id, 2);
 	ck_assert_uint_eq(alg_chacha20_poly1305.id, 3);
 	ck_assert_uint_eq(alg_xchacha20_poly1305.id, 4);
+	ck_assert_uint_eq(alg_ed25519.id, 5);
+	ck_assert_uint_eq(alg_ecdsa_p256.id, 6);
+	ck_assert_uint_eq(alg_ecdsa_p384.id, 7);
+	ck_assert_uint_eq(alg_ecdsa_p521.id, 8);
+	ck_assert_uint_eq(alg_rsa_2048.id, 9);
+	ck_assert_uint_eq(alg_rsa_3072.id, 10);
+	ck_assert_uint_eq(alg_rsa_4096.id, 11);
+	ck_assert_uint_eq(alg_hmac.id, 12);
 }
 END_TEST
 
