@@ -111,11 +111,13 @@ enum bulla_err bulla_memory_init(bool need_lock)
 #else
 	(void)none; /* LeakSanitizer attaches to its own process */
 #endif
-	void *probe = bulla_secret_alloc(SMALLEST);
+	if (!need_lock)
+		return BULLA_OK; /* no cell yet: those of an unlocked slab would be handed out after a later call with need_lock */
+	void *probe = locked_pages(SLAB_BYTES);
 
 	if (probe == NULL)
 		return BULLA_E_NO_MEMORY;
-	bulla_secret_free(probe, SMALLEST);
+	sodium_free(probe);
 	return BULLA_OK;
 }
 

@@ -19,9 +19,9 @@ void bulla_wipe(void *p, size_t n);
 
 /* ---- secrets: locked memory ---------------------------------------------- */
 
-/* Call once before any other function here. Sets up libsodium, forbids core dumps (RLIMIT_CORE 0, PR_SET_DUMPABLE 0).
+/* Call before any other function here; again, before the first secret, to demand what was not demanded. Sets up libsodium, forbids core dumps (RLIMIT_CORE 0, PR_SET_DUMPABLE 0).
  * With need_lock, memory that cannot be locked is an error at allocation; without, it is used unlocked.
- * NO_MEMORY: libsodium could not start or a probe allocation could not be locked. Threads: call before they start. */
+ * NO_MEMORY: libsodium could not start or, with need_lock, a probe allocation could not be locked. Threads: call before they start. */
 BULLA_MUST_USE enum bulla_err bulla_memory_init(bool need_lock);
 
 /* n bytes (1 to 65536), zeroed, locked. NULL when there is no memory or it cannot be locked. Thread-safe. */

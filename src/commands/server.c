@@ -20,6 +20,7 @@
 #define CLOCK_STEP_NS INT64_C(1000000000)
 #define CLOCK_SLEW_NS INT64_C(500000) /* a second: half a millisecond */
 #define FREED_BYTE 0xaa
+#define NO_LOCK "memory cannot be locked: raise the limit (ulimit -l), or set disable_mlock = true"
 #define RELEASED "2026-11-21T00:00:00Z"
 
 struct options {
@@ -117,11 +118,12 @@ static enum bulla_err open_engine(struct server *s)
 	};
 
 	if (!s->config.disable_mlock && bulla_memory_init(true) != BULLA_OK)
-		return bulla_fail(&s->call, BULLA_E_CONFIG,
-				  "memory cannot be locked: raise the limit (ulimit -l), or set disable_mlock = true");
+		return bulla_fail(&s->call, BULLA_E_CONFIG, NO_LOCK);
 	enum bulla_err err = bulla_open(&config, &s->call, &s->engine);
 
 	bulla_wipe((void *)(uintptr_t)s->config.seal.key.ptr, s->config.seal.key.len); /* the engine has a copy */
+	if (err == BULLA_E_NO_MEMORY && !s->config.disable_mlock)
+		return bulla_fail(&s->call, BULLA_E_CONFIG, "out of memory; or " NO_LOCK);
 	TRY(name_storage(s, err));
 	if (s->options.dev)
 		return dev_open(&s->options.dev_options, s->engine, &s->call, &s->dev);

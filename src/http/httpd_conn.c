@@ -118,7 +118,9 @@ static void conn_started(struct loop *loop, struct MHD_Connection *mhd, void **c
 	conn->loop = loop;
 	conn->endpoint = loop->adding->endpoint;
 	conn->fd = loop->adding->fd;
-	conn->deadline_ms = loop->now_ms + FIRST_HEADER_S * 1000;
+	unsigned max_s = loop->httpd->config.max_request_s;
+
+	conn->deadline_ms = loop->now_ms + (max_s < FIRST_HEADER_S ? max_s : FIRST_HEADER_S) * INT64_C(1000);
 	address_print((const struct sockaddr *)&loop->adding->address, conn->remote);
 	conn->next = loop->conns;
 	if (conn->next != NULL)

@@ -20,7 +20,7 @@
 #include "http/tls.h"
 #include "http/workers.h"
 
-#define FIRST_HEADER_S 30  /* from accept (with the TLS handshake) to the end of the first request line */
+#define FIRST_HEADER_S 30  /* at most, from accept (with the TLS handshake) to the end of the first request line */
 #define IDLE_S 300         /* between two requests, as the peer's http_idle_timeout */
 #define REPLY_GRACE_S 30   /* at least this long to fetch the reply of a request that waited for a worker */
 #define SMALL_BODY 16384   /* a task keeps a body buffer up to this size */

@@ -6,6 +6,7 @@ import contextlib
 import http.client
 import json
 import os
+import resource
 import shutil
 import socket
 import ssl
@@ -27,8 +28,9 @@ def case(fn):
 
 
 class Server:
-    def __init__(self, *args):
-        self.process = subprocess.Popen([PROGRAM, *args], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    def __init__(self, *args, files=None):
+        limit = (lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))) if files else None
+        self.process = subprocess.Popen([PROGRAM, *args], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, preexec_fn=limit)
         self.first = self.process.stdout.readline().split()
         self.ports = [int(p) for p in self.first[1:]] if self.first[:1] == ["ports"] else []
 
@@ -48,8 +50,8 @@ class Server:
 
 
 @contextlib.contextmanager
-def server(*args):
-    s = Server(*args)
+def server(*args, **options):
+    s = Server(*args, **options)
     assert s.ports, s.first
     try:
         yield s
@@ -318,6 +320,20 @@ def connections_beyond_the_limit_are_told():
 
 
 @case
+def out_of_descriptors_is_survived():
+    with server("tcp", "loops=1", files=24) as s:
+        with connect(s.ports[0]) as first:
+            first.sendall(b"GET /echo HTTP/1.1\r\nHost: h\r\n\r\n")
+            assert Reader(first).answer()[0] == 200
+            many = [connect(s.ports[0]) for _ in range(40)]
+            time.sleep(0.5)
+            first.sendall(b"GET /block?1 HTTP/1.1\r\nHost: h\r\n\r\n")
+            assert Reader(first).answer()[0] == 200
+        [c.close() for c in many]
+        assert ask(s.ports[0], "GET", "/echo")[0] == 200
+
+
+@case
 def connections_are_spread_over_loops():
     with server("tcp", "loops=3") as s:
         many = [connect(s.ports[0]) for _ in range(90)]
@@ -462,6 +478,11 @@ def slow_senders_are_cut():
                 assert False, "still open"
             except (BrokenPipeError, ConnectionResetError):
                 pass
+        for beginning in (b"", b"GET /ec"):  # nothing at all, and half a request line
+            begin = time.monotonic()
+            with connect(s.ports[0]) as c:
+                c.sendall(beginning)
+                assert Reader(c).closed() and 1 < time.monotonic() - begin < 5
         assert ask(s.ports[0], "GET", "/block?3000")[0] == 200  # a worker's time does not count
 
 
