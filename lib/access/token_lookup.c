@@ -67,6 +67,7 @@ struct listing {
 	struct access *access;
 	struct bulla_call *call;
 	struct slots slots;
+	size_t damaged;
 };
 
 static enum bulla_err list_one(const struct store_record *record, void *context)
@@ -74,8 +75,13 @@ static enum bulla_err list_one(const struct store_record *record, void *context)
 	struct listing *listing = context;
 	struct bulla_bytes plain;
 	struct store_id slot;
+	enum bulla_err err = barrier_open(listing->access->seal, listing->call, record, &plain);
 
-	TRY(barrier_open(listing->access->seal, listing->call, record, &plain));
+	if (err == BULLA_E_STORE_DAMAGED) {
+		listing->damaged++;
+		return BULLA_OK;
+	}
+	TRY(err);
 	if (plain.len < 1 + sizeof slot.bytes || plain.ptr[0] != 1)
 		return BULLA_E_STORE_DAMAGED;
 	memcpy(slot.bytes, plain.ptr + 1, sizeof slot.bytes);
@@ -88,9 +94,29 @@ static int by_name(const void *a, const void *b)
 }
 
 /* Each token is asked whether it is alive: the index may name some that have ended and were not cleared away yet. */
+static enum bulla_err names_of_living(struct listing *listing, struct bulla_bytes *names, size_t *count)
+{
+	struct bulla_arena *arena = listing->call->arena;
+
+	for (size_t i = 0; i < listing->slots.count; i++) {
+		struct token *token;
+		enum bulla_err err = token_load(listing->access, listing->call, &listing->slots.items[i], &token);
+
+		listing->damaged += err == BULLA_E_STORE_DAMAGED;
+		if (err == BULLA_E_NO_TOKEN || err == BULLA_E_NOT_FOUND || err == BULLA_E_STORE_DAMAGED)
+			continue;
+		TRY(err);
+		names[*count] = bulla_arena_copy(arena, token->public.accessor);
+		token_put(token);
+		if (names[(*count)++].ptr == NULL)
+			return BULLA_E_NO_MEMORY;
+	}
+	return BULLA_OK;
+}
+
 static enum bulla_err accessors(struct access *access, struct bulla_call *call, struct bulla_bytes **list, size_t *count)
 {
-	struct listing listing = { access, call, { 0 } };
+	struct listing listing = { .access = access, .call = call };
 	struct store_id id;
 	size_t n = 0;
 
@@ -100,18 +126,10 @@ static enum bulla_err accessors(struct access *access, struct bulla_call *call, 
 
 	if (names == NULL)
 		return BULLA_E_NO_MEMORY;
-	for (size_t i = 0; i < listing.slots.count; i++) {
-		struct token *token;
-		enum bulla_err err = token_load(access, call, &listing.slots.items[i], &token);
-
-		if (err == BULLA_E_NO_TOKEN || err == BULLA_E_NOT_FOUND)
-			continue;
-		TRY(err);
-		names[n] = bulla_arena_copy(call->arena, token->public.accessor);
-		token_put(token);
-		if (names[n++].ptr == NULL)
-			return BULLA_E_NO_MEMORY;
-	}
+	TRY(names_of_living(&listing, names, &n));
+	call->detail = (struct bulla_bytes){ 0 };
+	if (listing.damaged > 0)
+		TRY(bulla_warn(call, "%zu damaged records were left out", listing.damaged));
 	qsort(names, n, sizeof *names, by_name);
 	*list = names;
 	*count = n;

@@ -4,18 +4,33 @@
 
 #define CHUNK 64 /* tokens a commit */
 
-/* The three records of a token. */
-static enum bulla_err deletions(struct access *access, const struct token *token, struct store_write *out, size_t *count)
+/* The three records of a token; of one whose record is damaged (NULL) only that can be found. */
+static enum bulla_err deletions(struct access *access, const struct store_id *slot, const struct token *token,
+				struct store_write *out, size_t *count)
 {
 	struct store_id id;
 
-	out[(*count)++] = (struct store_write){ .id = token->slot, .change = STORE_DELETE, .expected = STORE_ANY_REVISION };
+	out[(*count)++] = (struct store_write){ .id = *slot, .change = STORE_DELETE, .expected = STORE_ANY_REVISION };
+	if (token == NULL)
+		return BULLA_OK;
 	TRY(accessor_slot(access, token->public.accessor, &id));
 	out[(*count)++] = (struct store_write){ .id = id, .change = STORE_DELETE, .expected = STORE_ANY_REVISION };
 	if (!token_has_parent(token))
 		return BULLA_OK;
 	TRY(child_slot(access, &token->parent, &token->slot, &id));
 	out[(*count)++] = (struct store_write){ .id = id, .change = STORE_DELETE, .expected = STORE_ANY_REVISION };
+	return BULLA_OK;
+}
+
+/* NOT_FOUND. *out NULL: its record is damaged, which must not keep it from being revoked. */
+static enum bulla_err read_any(struct access *access, struct bulla_call *call, const struct store_id *slot, struct token **out)
+{
+	*out = NULL;
+	enum bulla_err err = token_read(access, call, slot, out);
+
+	if (err != BULLA_E_STORE_DAMAGED)
+		return err;
+	call->detail = (struct bulla_bytes){ 0 };
 	return BULLA_OK;
 }
 
@@ -38,12 +53,12 @@ static enum bulla_err delete_chunk(struct access *access, struct bulla_call *cal
 
 	for (size_t i = 0; i < count; i++) {
 		struct token *token;
-		enum bulla_err err = token_read(access, call, &slots[i], &token);
+		enum bulla_err err = read_any(access, call, &slots[i], &token);
 
 		if (err == BULLA_E_NOT_FOUND)
 			continue;
 		TRY(err);
-		err = deletions(access, token, writes, &n);
+		err = deletions(access, &slots[i], token, writes, &n);
 		token_put(token);
 		TRY(err);
 	}
@@ -70,14 +85,15 @@ static enum bulla_err delete_descendants(struct access *access, struct bulla_cal
 }
 
 /* With the stripe held. */
-static enum bulla_err delete_one(struct access *access, struct bulla_call *call, const struct token *token)
+static enum bulla_err delete_one(struct access *access, struct bulla_call *call, const struct store_id *slot,
+				 const struct token *token)
 {
 	struct store_write writes[3];
 	size_t n = 0;
 
-	TRY(deletions(access, token, writes, &n));
+	TRY(deletions(access, slot, token, writes, &n));
 	TRY(store_commit(access->store, call, writes, n, NULL));
-	cache_drop(access, &token->slot);
+	cache_drop(access, slot);
 	return BULLA_OK;
 }
 
@@ -86,7 +102,7 @@ static enum bulla_err revoke_leaf(struct access *access, struct bulla_call *call
 {
 	struct slots children = { 0 };
 	struct token *token;
-	enum bulla_err err = token_read(access, call, slot, &token);
+	enum bulla_err err = read_any(access, call, slot, &token);
 
 	*leaf = true;
 	if (err == BULLA_E_NOT_FOUND)
@@ -95,7 +111,7 @@ static enum bulla_err revoke_leaf(struct access *access, struct bulla_call *call
 	err = children_read(access, call, slot, &children);
 	*leaf = children.count == 0;
 	if (err == BULLA_OK && *leaf)
-		err = delete_one(access, call, token);
+		err = delete_one(access, call, slot, token);
 	token_put(token);
 	return err;
 }
@@ -103,12 +119,12 @@ static enum bulla_err revoke_leaf(struct access *access, struct bulla_call *call
 static enum bulla_err revoke_root(struct access *access, struct bulla_call *call, const struct store_id *slot)
 {
 	struct token *token;
-	enum bulla_err err = token_read(access, call, slot, &token);
+	enum bulla_err err = read_any(access, call, slot, &token);
 
 	if (err == BULLA_E_NOT_FOUND)
 		return BULLA_OK;
 	TRY(err);
-	err = delete_one(access, call, token);
+	err = delete_one(access, call, slot, token);
 	token_put(token);
 	/* children made since they were read have a dead parent now: those that are cached have to find out */
 	atomic_fetch_add(&access->generation, 1);

@@ -224,7 +224,13 @@ static enum bulla_err read_child(const struct store_record *record, void *contex
 	struct bulla_bytes plain;
 	struct store_id slot;
 
-	TRY(barrier_open(reading->access->seal, reading->call, record, &plain));
+	enum bulla_err err = barrier_open(reading->access->seal, reading->call, record, &plain);
+
+	if (err == BULLA_E_STORE_DAMAGED) { /* that child cannot be found from here; without its parent it is dead all the same */
+		reading->call->detail = (struct bulla_bytes){ 0 };
+		return BULLA_OK;
+	}
+	TRY(err);
 	if (plain.len != 1 + sizeof slot.bytes || plain.ptr[0] != 1)
 		return BULLA_E_STORE_DAMAGED;
 	memcpy(slot.bytes, plain.ptr + 1, sizeof slot.bytes);

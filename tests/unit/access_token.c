@@ -621,6 +621,60 @@ START_TEST(revokes_a_tree)
 }
 END_TEST
 
+/* ---- damage ---------------------------------------------------------------- */
+
+static void damage(const struct store_id *id)
+{
+	struct store_record record;
+
+	ck_assert_ok(store_get(engine->store, &call, id, &record));
+	struct store_write write = { .id = *id, .change = STORE_PUT, .expected = record.revision, .bytes = record.bytes };
+
+	((uint8_t *)(uintptr_t)record.bytes.ptr)[record.bytes.len / 2] ^= 1;
+	ck_assert_ok(store_commit(engine->store, &call, &write, 1, NULL));
+}
+
+static struct store_id slot_of(const char *token)
+{
+	struct store_id slot;
+
+	ck_assert_ok(token_slot(engine->access, bulla_str(token), &slot));
+	return slot;
+}
+
+/* A damaged token does not work and says so; it stops neither the list nor its own or its parent's end. */
+START_TEST(damaged_records)
+{
+	struct made parent = make_ttl(&policy_root, 1000), other = make_ttl(&policy_default, 1000);
+	struct bulla_call c = call_as(parent.token);
+	struct bulla_token_create_args args = wish(&policy_default);
+	struct made first = make_as(&c, &args), second = make_as(&c, &args);
+	struct store_id id = slot_of(first.token), parent_id = slot_of(parent.token), entry;
+	struct bulla_bytes *list;
+	size_t count;
+
+	call_done(&c);
+	damage(&id);
+	ck_assert_err(try_token(first.token), BULLA_E_STORE_DAMAGED);
+	ck_assert_ok(try_token(second.token));
+	ck_assert_ok(try_token(other.token));
+	ck_assert_ok(bulla_token_accessors(engine, &call, &list, &count));
+	ck_assert_uint_eq(count, 4); /* root, parent, other, second */
+	ck_assert_bytes(call.warnings->text, "1 damaged records were left out");
+	id = slot_of(second.token);
+	ck_assert_ok(child_slot(engine->access, &parent_id, &id, &entry));
+	damage(&entry);
+	ck_assert_ok(bulla_token_revoke(engine, &call, bulla_str(parent.token)));
+	ck_assert_err(try_token(parent.token), BULLA_E_NO_TOKEN);
+	ck_assert_err(try_token(first.token), BULLA_E_NO_TOKEN);
+	ck_assert_err(try_token(second.token), BULLA_E_NO_TOKEN);
+	id = slot_of(other.token);
+	damage(&id);
+	ck_assert_ok(bulla_token_revoke(engine, &call, bulla_str(other.token)));
+	ck_assert_err(try_token(other.token), BULLA_E_NO_TOKEN);
+}
+END_TEST
+
 START_TEST(orphans_live_on)
 {
 	struct made parent = make_ttl(&policy_root, 1000);
@@ -697,6 +751,7 @@ int main(void)
 	tcase_add_test(tc, revoke_unknown);
 	tcase_add_test(tc, revokes_itself);
 	tcase_add_loop_test(tc, revokes_a_tree, 0, 2);
+	tcase_add_test(tc, damaged_records);
 	tcase_add_test(tc, orphans_live_on);
 	tcase_add_test(tc, accessors_are_sorted);
 	suite_add_tcase(suite, tc);
