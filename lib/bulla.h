@@ -13,6 +13,8 @@
 #include <bulla/memory.h>
 #include <bulla/mounts.h>
 #include <bulla/seal.h>
+#include <bulla/sign.h>
+#include <bulla/tools.h>
 #include <bulla/transit.h>
 
 #endif

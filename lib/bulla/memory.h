@@ -61,6 +61,10 @@ struct bulla_bytes bulla_arena_printf(struct bulla_arena *arena, const char *for
 struct bulla_bytes bulla_arena_vprintf(struct bulla_arena *arena, const char *format, va_list args)
 	__attribute__((format(printf, 2, 0))) BULLA_MUST_USE;
 
+/* The text in double quotes as Go prints it with %q, which the peer's messages have: escapes for quotes, backslashes, controls
+ * and bytes that are not UTF-8. NULL ptr: no memory. */
+struct bulla_bytes bulla_arena_quote(struct bulla_arena *arena, struct bulla_bytes text) BULLA_MUST_USE;
+
 /* ---- allocators for libraries that would leave secrets on the heap -------- */
 
 /* malloc, realloc, free that wipe before they free: for GnuTLS, OpenSSL and jansson (set before their first use). */

@@ -117,6 +117,23 @@ struct bulla_rewrap_args {
 BULLA_MUST_USE enum bulla_err bulla_rewrap(struct bulla *engine, struct bulla_call *call, const struct bulla_rewrap_args *args,
 					   struct bulla_item_result *results);
 
+/* ---- data keys --------------------------------------------------------------------------------------------------------- */
+
+struct bulla_datakey_args {
+	const struct bulla_mount *mount;
+	struct bulla_bytes name;
+	int64_t bits;              /* 128, 256, 512 */
+	struct bulla_bytes context;
+	int64_t key_version;       /* 0: the latest */
+	struct bulla_binding binding;
+};
+
+/* New random bytes, in the arena, and the same sealed under the named key, as bulla_encrypt would.
+ * KEY_NOT_FOUND; INVALID, INVALID_500 with the peer's texts: the bits, and what bulla_encrypt says of an item; STORE_DAMAGED,
+ * MUST_BLOCK, SEALED, CRYPTO, NO_RANDOM, NO_MEMORY. */
+BULLA_MUST_USE enum bulla_err bulla_datakey(struct bulla *engine, struct bulla_call *call, const struct bulla_datakey_args *args,
+					    struct bulla_bytes *plaintext, struct bulla_item_result *sealed);
+
 /* ---- export ------------------------------------------------------------------------------------------------------------ */
 
 struct bulla_export_args {

@@ -27,20 +27,34 @@ static bool parse_number(struct bulla_bytes text, int64_t *out)
 	return true;
 }
 
-enum bulla_err ciphertext_parse(struct bulla_call *call, struct bulla_bytes text, int64_t *version, struct bulla_bytes *rest)
+enum tagged tagged_parse(struct bulla_bytes text, int64_t *version, struct bulla_bytes *rest)
 {
 	if (text.len < PREFIX_LEN || memcmp(text.ptr, PREFIX, PREFIX_LEN) != 0)
-		return bulla_fail(call, BULLA_E_INVALID, "invalid ciphertext: no prefix");
+		return TAGGED_NO_PREFIX;
 	const uint8_t *number = text.ptr + PREFIX_LEN;
 	size_t left = text.len - PREFIX_LEN;
 	const uint8_t *colon = left == 0 ? NULL : memchr(number, ':', left);
-	int64_t value;
 
 	if (colon == NULL)
-		return bulla_fail(call, BULLA_E_INVALID, "invalid ciphertext: wrong number of fields");
-	if (!parse_number(bulla_mem(number, (size_t)(colon - number)), &value))
-		return bulla_fail(call, BULLA_E_INVALID, "invalid ciphertext: version number could not be decoded");
-	*version = value == 0 ? 1 : value; /* the first releases of the peer counted from 0 */
+		return TAGGED_NO_FIELDS;
+	if (!parse_number(bulla_mem(number, (size_t)(colon - number)), version))
+		return TAGGED_NO_NUMBER;
 	*rest = bulla_mem(colon + 1, left - (size_t)(colon + 1 - number));
+	return TAGGED_OK;
+}
+
+enum bulla_err ciphertext_parse(struct bulla_call *call, struct bulla_bytes text, int64_t *version, struct bulla_bytes *rest)
+{
+	static const char *const wrong[] = {
+		[TAGGED_NO_PREFIX] = "invalid ciphertext: no prefix",
+		[TAGGED_NO_FIELDS] = "invalid ciphertext: wrong number of fields",
+		[TAGGED_NO_NUMBER] = "invalid ciphertext: version number could not be decoded",
+	};
+	int64_t value;
+	enum tagged tagged = tagged_parse(text, &value, rest);
+
+	if (tagged != TAGGED_OK)
+		return bulla_fail(call, BULLA_E_INVALID, "%s", wrong[tagged]);
+	*version = value == 0 ? 1 : value; /* the first releases of the peer counted from 0 */
 	return BULLA_OK;
 }

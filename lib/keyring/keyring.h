@@ -68,7 +68,12 @@ BULLA_MUST_USE enum bulla_err keyring_destroy_mount(struct keyring *keyring, str
 
 /* ---- vault:vN:base64 ------------------------------------------------------ */
 
-/* Parses the prefix: *version, and *rest, the base64 behind it (borrowed). INVALID with the peer's texts
+/* What every key makes is printed so: ciphertexts, signatures, HMACs. *version, as it stands there, and *rest, what follows
+ * (borrowed); both are untouched unless TAGGED_OK. */
+enum tagged { TAGGED_OK, TAGGED_NO_PREFIX, TAGGED_NO_FIELDS, TAGGED_NO_NUMBER };
+BULLA_MUST_USE enum tagged tagged_parse(struct bulla_bytes text, int64_t *version, struct bulla_bytes *rest);
+
+/* Of a ciphertext. Parses the prefix: *version, and *rest, the base64 behind it (borrowed). INVALID with the peer's texts
  * ("invalid ciphertext: no prefix", ...); "v0" gives 1, as at the peer; it may be negative. The checks against the key's
  * versions are the operation's. */
 BULLA_MUST_USE enum bulla_err ciphertext_parse(struct bulla_call *call, struct bulla_bytes text, int64_t *version,

@@ -19,16 +19,6 @@ static enum bulla_err choose_version(struct bulla_call *call, const struct key *
 	return BULLA_OK;
 }
 
-/* Versions below the minimum for decryption are out of use, also where they still exist. */
-static enum bulla_err use_version(struct bulla_call *call, const struct key *key, uint32_t version, const struct key_version **out)
-{
-	enum bulla_err err = version < key_min_decryption(key) ? BULLA_E_NOT_FOUND : key_version_use(key, version, call, out);
-
-	if (err == BULLA_E_NOT_FOUND)
-		return bulla_fail(call, BULLA_E_INVALID, "no such key version");
-	return err;
-}
-
 static enum bulla_err make_nonce(const struct key *key, const struct derived *derived, const struct bulla_encrypt_item *item,
 				 struct bulla_bytes aad, uint8_t *nonce)
 {
@@ -54,7 +44,7 @@ enum bulla_err transit_seal(struct bulla_call *call, const struct key *key, cons
 	TRY(transit_encrypts(call, key, "encryption"));
 	TRY(choose_version(call, key, item->key_version, &number));
 	TRY(derive_check(call, key, item->context));
-	TRY(use_version(call, key, number, &version));
+	TRY(transit_use_version(call, key, number, &version));
 	TRY(derive_key(key, version, item->context, &derived, &secret));
 	TRY(bulla_binding_encode(call, &item->binding, &aad));
 	size_t len = alg->nonce_bytes + item->plaintext.len + alg->tag_bytes;

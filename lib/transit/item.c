@@ -37,13 +37,34 @@ enum bulla_err transit_encrypts(struct bulla_call *call, const struct key *key, 
 	return BULLA_OK;
 }
 
-enum bulla_err transit_settle(struct bulla_call *call, enum bulla_err err, struct bulla_item_result *result)
+enum bulla_err transit_use_version(struct bulla_call *call, const struct key *key, uint32_t number, const struct key_version **out)
+{
+	enum bulla_err err = number < key_min_decryption(key) ? BULLA_E_NOT_FOUND : key_version_use(key, number, call, out);
+
+	if (err == BULLA_E_NOT_FOUND)
+		return bulla_fail(call, BULLA_E_INVALID, "no such key version");
+	return err;
+}
+
+enum bulla_err transit_settle_as(struct bulla_call *call, enum bulla_err err, enum bulla_err *item_err,
+				 struct bulla_bytes *item_error)
 {
 	if (err == BULLA_OK)
 		return BULLA_OK;
 	if (bulla_err_row(err)->kind != BULLA_CLASS_CALLER && err != BULLA_E_STORE_DAMAGED)
 		return err;
-	*result = (struct bulla_item_result){ .err = err, .error = bulla_call_text(call, err) };
+	*item_err = err;
+	*item_error = bulla_call_text(call, err);
 	call->detail = (struct bulla_bytes){ 0 };
+	return BULLA_OK;
+}
+
+enum bulla_err transit_settle(struct bulla_call *call, enum bulla_err err, struct bulla_item_result *result)
+{
+	struct bulla_item_result settled = { 0 };
+
+	TRY(transit_settle_as(call, err, &settled.err, &settled.error));
+	if (err != BULLA_OK)
+		*result = settled;
 	return BULLA_OK;
 }

@@ -3,8 +3,10 @@
 #ifndef BULLA_TRANSIT_TRANSIT_H
 #define BULLA_TRANSIT_TRANSIT_H
 
+#include "bulla/sign.h"
 #include "bulla/transit.h"
 #include "crypto/crypto.h"
+#include "crypto/digest.h"
 #include "keyring/keyring.h"
 
 /* ---- derive.c ---------------------------------------------------------------------------------------------------------- */
@@ -39,6 +41,17 @@ BULLA_MUST_USE enum bulla_err transit_seal(struct bulla_call *call, const struct
 BULLA_MUST_USE enum bulla_err transit_open(struct bulla_call *call, const struct key *key, const struct bulla_decrypt_item *item,
 					   struct bulla_bytes *out);
 
+/* ---- signed.c: what HMACs and signatures share ------------------------------------------------------------------------- */
+
+/* Bytes that the items have, for transit_inline. */
+size_t transit_sign_bytes(const struct bulla_sign_item *items, size_t count);
+
+/* Borrowed from the version: of a key of type hmac its material, else its key for HMACs. */
+struct bulla_bytes transit_hmac_key(const struct key *key, const struct key_version *version);
+
+/* INVALID, with the peer's text; NO_MEMORY. */
+BULLA_MUST_USE enum bulla_err transit_bad_hash(struct bulla_call *call, struct bulla_bytes name);
+
 /* ---- item.c ------------------------------------------------------------------------------------------------------------ */
 
 /* How much an event loop may do in one call: about half a millisecond. */
@@ -60,6 +73,14 @@ BULLA_MUST_USE enum bulla_err transit_usable(struct bulla_call *call, const stru
 /* INVALID, with the peer's text: the key's type has no "encryption" or "decryption" (what). */
 BULLA_MUST_USE enum bulla_err transit_encrypts(struct bulla_call *call, const struct key *key, const char *what);
 
+/* The version of that number, for use. INVALID, with the peer's text: it is out of use (below the key's minimum for decryption,
+ * also where it still exists) or gone. STORE_DAMAGED. */
+BULLA_MUST_USE enum bulla_err transit_use_version(struct bulla_call *call, const struct key *key, uint32_t number,
+						  const struct key_version **out);
+
+/* An item's error and the call's detail go to where its result keeps them; BULLA_OK unless err must stop the operation. */
+BULLA_MUST_USE enum bulla_err transit_settle_as(struct bulla_call *call, enum bulla_err err, enum bulla_err *item_err,
+						struct bulla_bytes *item_error);
 /* Takes an item's error and the call's detail over into its result; BULLA_OK unless err must stop the operation. */
 BULLA_MUST_USE enum bulla_err transit_settle(struct bulla_call *call, enum bulla_err err, struct bulla_item_result *result);
 

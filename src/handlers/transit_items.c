@@ -260,7 +260,7 @@ static enum bulla_err read_pairs(struct bulla_call *call, const struct json *obj
 }
 
 /* Bad base64 is for the library to refuse, in its turn. */
-static enum bulla_err read_binding(struct bulla_call *call, struct bulla_bytes aad, const struct json *pairs, struct bulla_binding *out)
+enum bulla_err items_binding(struct bulla_call *call, struct bulla_bytes aad, const struct json *pairs, struct bulla_binding *out)
 {
 	struct bulla_binding binding = { 0 };
 
@@ -282,7 +282,7 @@ static enum bulla_err for_encrypt(struct bulla_call *call, const struct crypt_it
 	TRY(field_base64(call, in->plaintext, &out->plaintext));
 	TRY(decode_context(call, in->context, &out->context));
 	out->key_version = in->key_version;
-	return read_binding(call, in->aad, in->pairs, &out->binding);
+	return items_binding(call, in->aad, in->pairs, &out->binding);
 }
 
 static enum bulla_err for_decrypt(struct bulla_call *call, const struct crypt_item *in, struct bulla_decrypt_item *out)
@@ -291,7 +291,7 @@ static enum bulla_err for_decrypt(struct bulla_call *call, const struct crypt_it
 		return bulla_fail(call, BULLA_E_INVALID, "missing ciphertext to decrypt");
 	TRY(decode_context(call, in->context, &out->context));
 	out->ciphertext = in->ciphertext;
-	return read_binding(call, in->aad, in->pairs, &out->binding);
+	return items_binding(call, in->aad, in->pairs, &out->binding);
 }
 
 /* What only one side names holds for both, so that a binding is not lost by accident. But associated_data without an
@@ -307,8 +307,8 @@ static enum bulla_err for_rewrap(struct bulla_call *call, const struct crypt_ite
 	TRY(decode_context(call, in->context, &out->context));
 	out->ciphertext = in->ciphertext;
 	out->key_version = in->key_version;
-	TRY(read_binding(call, in->old_aad, in->old_pairs, &out->old_binding));
-	TRY(read_binding(call, in->aad, in->pairs, &out->new_binding));
+	TRY(items_binding(call, in->old_aad, in->old_pairs, &out->old_binding));
+	TRY(items_binding(call, in->aad, in->pairs, &out->new_binding));
 	if (!new_given)
 		out->new_binding = out->old_binding;
 	if (!old_given && out->new_binding.pair_count > 0)

@@ -41,4 +41,9 @@ BULLA_MUST_USE enum bulla_err items_for_decrypt(struct bulla_call *call, const s
 BULLA_MUST_USE enum bulla_err items_for_rewrap(struct bulla_call *call, const struct crypt_item *items, size_t count,
 					       struct bulla_rewrap_item **out);
 
+/* associated_data (base64) and encryption_context (NULL: not given) as the library takes them. INVALID: encryption_context is no
+ * object of strings. NO_MEMORY. */
+BULLA_MUST_USE enum bulla_err items_binding(struct bulla_call *call, struct bulla_bytes aad, const struct json *pairs,
+					    struct bulla_binding *out);
+
 #endif

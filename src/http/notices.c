@@ -3,17 +3,31 @@
 
 #include "http/gates.h"
 
-static bool is_param(const char *pattern, struct bulla_bytes name)
+/* Whether name is one of those in list, which have a space between them; NULL: an empty list. */
+static bool is_listed(const char *list, struct bulla_bytes name)
+{
+	for (const char *at = list; at != NULL && *at != 0;) {
+		size_t n = strcspn(at, " ");
+
+		if (bulla_equal(bulla_mem(at, n), name))
+			return true;
+		at += n + (at[n] == ' ');
+	}
+	return false;
+}
+
+/* Parameters of the path beat members of the body, also those that the path leaves out. */
+static bool is_param(const struct route *route, struct bulla_bytes name)
 {
 	for (size_t i = 0; i < MAX_PARAMS; i++) {
-		struct bulla_bytes param = routes_param(pattern, i);
+		struct bulla_bytes param = routes_param(route->pattern, i);
 
 		if (param.len == 0)
-			return false;
+			break;
 		if (bulla_equal(param, name))
 			return true;
 	}
-	return false;
+	return is_listed(route->absent, name);
 }
 
 static bool is_field(const struct field *fields, struct bulla_bytes name)
@@ -67,7 +81,7 @@ enum bulla_err notices_fields(struct exchange *x)
 	struct bulla_bytes *replaced = ignored + doc->count;
 
 	for (const struct json *v = doc->first; v != NULL; v = v->next) {
-		bool param = is_param(x->route->pattern, v->name);
+		bool param = is_param(x->route, v->name);
 
 		if (param && v->type != JSON_NULL)
 			replaced[replaced_count++] = v->name;

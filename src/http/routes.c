@@ -8,7 +8,7 @@
 
 static const struct route *const tables[] = {
 	transit_key_routes, transit_crypt_routes, transit_export_routes, sys_seal_routes, sys_mount_routes, sys_misc_routes,
-	token_routes,
+	token_routes, transit_datakey_routes, transit_hmac_routes, transit_tool_routes,
 };
 
 static struct route_path paths[MAX_PATHS]; /* sorted by mount and first segment, then as the tables have them */
@@ -129,9 +129,11 @@ const struct route_path *routes_find(enum bulla_mount_kind mount, struct bulla_b
 	struct bulla_bytes first = first_segment(rest);
 	struct bulla_bytes bare = rest.len > 0 && rest.ptr[rest.len - 1] == '/' ? bulla_mem(rest.ptr, rest.len - 1) : rest;
 
-	for (size_t i = lower_bound(mount, first); i < path_count && compare_first(&paths[i], mount, first) == 0; i++)
+	for (size_t i = lower_bound(mount, first); i < path_count && compare_first(&paths[i], mount, first) == 0; i++) {
+		memset(params, 0, MAX_PARAMS * sizeof params[0]); /* a pattern that failed may have left some */
 		if (match(paths[i].pattern, paths[i].slash ? bare : rest, params))
 			return &paths[i];
+	}
 	return NULL;
 }
 

@@ -34,6 +34,8 @@ struct route {
 	enum bulla_err (*exists)(struct exchange *x, bool *exists);
 	const struct field *fields; /* that the endpoint knows: others get the peer's warning; NULL: it knows none */
 	const char *doc;            /* anchor in docs/API.md */
+	const char *absent;         /* names, a space between: optional parameters of the path that this row is without. They are
+				       empty, whatever members of the body have these names */
 };
 
 /* ---- what serve.c asks of the table (routes.c) ---------------------------------------------------------------------- */
@@ -68,6 +70,7 @@ struct bulla_bytes routes_param(const char *pattern, size_t i);
 
 /* Tables of the handlers, ended by a row without fn. One array a file in handlers/. */
 extern const struct route transit_key_routes[], transit_crypt_routes[], transit_export_routes[];
+extern const struct route transit_datakey_routes[], transit_hmac_routes[], transit_tool_routes[];
 extern const struct route sys_seal_routes[], sys_mount_routes[], sys_misc_routes[];
 extern const struct route token_routes[];
 

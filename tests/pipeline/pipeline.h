@@ -47,5 +47,6 @@ Suite *gates_suite(void);
 Suite *transit_suite(void);
 Suite *sys_suite(void);
 Suite *token_suite(void);
+Suite *signing_suite(void);
 
 #endif

@@ -1,0 +1,65 @@
+/* hmac.c: owns HMACs under a named key. Any thread. */
+#include "bulla/sign.h"
+#include "transit/transit.h"
+
+/* The version that a request asks for, in the peer's order of refusals. */
+static enum bulla_err choose_version(struct bulla_call *call, const struct key *key, int64_t wanted, const struct key_version **out)
+{
+	uint32_t latest = key_latest(key), least = key_min_encryption(key);
+
+	if (wanted != 0 && wanted != latest && least > 0 && wanted < least)
+		return bulla_fail(call, BULLA_E_INVALID, "cannot generate HMAC: version is too old (disallowed by policy)");
+	TRY(transit_usable(call, key));
+	if (wanted < 0)
+		return bulla_fail(call, BULLA_E_INVALID, "key version does not exist (cannot be negative)");
+	if (wanted > latest)
+		return bulla_fail(call, BULLA_E_INVALID, "key version does not exist; latest key version is %u", (unsigned)latest);
+	return transit_use_version(call, key, wanted == 0 ? latest : (uint32_t)wanted, out);
+}
+
+/* The peer names no algorithm here. */
+static enum bulla_err parse_algorithm(struct bulla_call *call, struct bulla_bytes name, enum digest *out)
+{
+	if (!digest_by_name(name, out))
+		return bulla_fail(call, BULLA_E_INVALID, "unsupported algorithm '\\x00'");
+	if (*out == DIGEST_NONE)
+		return bulla_fail(call, BULLA_E_INVALID, "algorithm cannot be none");
+	return BULLA_OK;
+}
+
+static enum bulla_err make(struct bulla_call *call, enum digest digest, struct bulla_bytes secret, struct bulla_bytes input,
+			   struct bulla_bytes *out)
+{
+	uint8_t *mac = bulla_arena_alloc(call->arena, digest_bytes(digest));
+
+	if (mac == NULL)
+		return BULLA_E_NO_MEMORY;
+	TRY(digest_hmac(digest, secret, input, mac));
+	*out = bulla_mem(mac, digest_bytes(digest));
+	return BULLA_OK;
+}
+
+enum bulla_err bulla_hmac(struct bulla *engine, struct bulla_call *call, const struct bulla_hmac_args *args,
+			  struct bulla_item_result *results)
+{
+	BULLA_CLEANUP(transit_end) const struct key *key = NULL;
+	const struct key_version *version;
+	enum digest digest;
+
+	TRY(transit_inline(call, args->count, transit_sign_bytes(args->items, args->count)));
+	TRY(transit_begin(engine, call, args->mount, args->name, &key));
+	TRY(choose_version(call, key, args->key_version, &version));
+	TRY(parse_algorithm(call, args->algorithm, &digest));
+	struct bulla_bytes secret = transit_hmac_key(key, version);
+
+	for (size_t i = 0; i < args->count; i++) {
+		const struct bulla_sign_item *item = &args->items[i];
+
+		results[i] = (struct bulla_item_result){ .err = item->err, .error = item->error };
+		if (item->err != BULLA_OK)
+			continue;
+		TRY(make(call, digest, secret, item->input, &results[i].bytes));
+		results[i].key_version = version->version;
+	}
+	return BULLA_OK;
+}

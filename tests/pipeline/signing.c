@@ -1,0 +1,136 @@
+/* Random bytes, digests, HMACs, data keys and signatures: refusals first, then what works. */
+#include "pipeline.h"
+
+#define LISTED(text) "{\"errors\":[\"1 error occurred:\\n\\t* " text "\\n\\n\"]}"
+#define PLAIN(text) "{\"errors\":[\"" text "\"]}"
+#define HELLO "\"aGVsbG8gd29ybGQ=\""
+#define REPLACED(what) \
+	"\"warnings\":[\"Endpoint replaced the value of these parameters with the values captured from the endpoint's path: [" what "]\"]"
+#define NO_HASH PLAIN("unsupported encoding format b64; must be \\\"hex\\\" or \\\"base64\\\"")
+
+static const struct step tools[] = {
+	{ "POST transit/random", "{\"bytes\":0}", .status = 400, .expect = PLAIN("'bytes' cannot be less than 1") },
+	{ "POST transit/random", "{\"bytes\":131073}", .status = 400, .expect = PLAIN("'bytes' should be less than 131072") },
+	{ "POST transit/random", "{\"format\":\"a\\\"\\u0001\xc3\xbc\"}", .status = 400,
+	  .expect = PLAIN("unsupported encoding format \\\"a\\\\\\\"\\\\x01\xc3\xbc\\\"; must be \\\"hex\\\" or \\\"base64\\\"") },
+	{ "POST transit/random/5x", .status = 400,
+	  .expect = PLAIN("error parsing url-set byte count: strconv.Atoi: parsing \\\"5x\\\": invalid syntax") },
+	{ "POST transit/random/99999999999999999999", .status = 400,
+	  .expect = PLAIN("error parsing url-set byte count: strconv.Atoi: parsing \\\"99999999999999999999\\\": value out of range") },
+	{ "POST transit/random/moon/0", .status = 400, .expect = PLAIN("'bytes' cannot be less than 1") },
+	{ "POST transit/random/moon/1", .status = 400,
+	  .expect = PLAIN("unsupported entropy source \\\"moon\\\"; must be \\\"platform\\\" or \\\"seal\\\", or \\\"all\\\"") },
+	{ "GET transit/random", .status = 405 },
+	{ "POST transit/random", .status = 200, .expect = "{\"data\":{\"random_bytes\":\"%any\"}}" },
+	{ "POST transit/random", "{\"source\":\"moon\",\"urlbytes\":4}", .status = 200, .expect = "{" REPLACED("source urlbytes") "}" },
+	{ "POST transit/random/seal", .status = 200,
+	  .expect = "{\"warnings\":[\"no seal/entropy augmentation available, using platform entropy source\"]}" },
+	{ "POST transit/random/8", "{\"urlbytes\":4}", .status = 200, .expect = "{" REPLACED("urlbytes") "}" },
+	{ "POST transit/random/all/16", "{\"format\":\"hex\"}", .status = 200, .expect = "{\"warnings\":null}" },
+	{ "POST transit/random/-5", "{\"bytes\":1}", .status = 200 },
+	{ "POST sys/tools/random", "{\"bytes\":-1}", .status = 400 }, { "POST sys/tools/random", .status = 200 },
+	{ "POST sys/tools/random/4", .status = 200 }, { "POST sys/tools/random/platform/4", .status = 200 },
+	{ "POST sys/tools/random/-4", .status = 200 },
+	{ "POST transit/hash", "{}", .status = 400, .expect = PLAIN("input missing") },
+	{ "POST transit/hash/sha1", "{\"input\":\"!\",\"format\":\"b64\"}", .status = 400,
+	  .expect = PLAIN("unable to decode input as base64: illegal base64 data at input byte 0") },
+	{ "POST transit/hash/sha1", "{\"input\":" HELLO ",\"format\":\"b64\"}", .status = 400, .expect = NO_HASH },
+	{ "POST transit/hash/sha1", "{\"input\":" HELLO "}", .status = 400, .expect = PLAIN("unsupported algorithm sha1") },
+	{ "POST transit/hash/none", "{\"input\":" HELLO "}", .status = 400, .expect = PLAIN("unsupported algorithm none") },
+	{ "POST transit/hash", "{\"input\":" HELLO ",\"algorithm\":\"\"}", .status = 400, .expect = PLAIN("unsupported algorithm ") },
+	{ "POST transit/hash", "{\"input\":" HELLO "}", .status = 200,
+	  .expect = "{\"data\":{\"sum\":\"b94d27b9934d3e08a52e52d7da7dabfac484efe37a5380ee9088f7ace2efcde9\"}}" },
+	{ "POST transit/hash/sha3-256", "{\"input\":" HELLO ",\"format\":\"base64\",\"urlalgorithm\":\"x\",\"algorithm\":\"x\"}",
+	  .status = 200, .expect = "{\"data\":{\"sum\":\"ZEvMflZDcwQJmarInnYi88px+6HZcv2Uoxw7+/JOOTg=\"}," REPLACED("urlalgorithm") "}" },
+	{ "POST sys/tools/hash", .status = 200,
+	  .expect = "{\"data\":{\"sum\":\"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\"}}" },
+	{ "POST sys/tools/hash/sha2-384", "{\"input\":\"\"}", .status = 200 },
+	{ NULL },
+};
+
+
+
+static const struct step hmacs[] = {
+	{ "POST transit/hmac/h/zz", "{\"input\":\"!\",\"key_version\":-1}", .status = 400, .expect = PLAIN("encryption key not found") },
+	{ "POST transit/keys/h", .status = 200 },
+	{ "POST transit/hmac/h/zz", "{\"input\":\"!\",\"key_version\":-1}", .status = 400,
+	  .expect = PLAIN("key version does not exist (cannot be negative)") },
+	{ "POST transit/hmac/h/zz", "{\"input\":\"!\",\"key_version\":2}", .status = 400,
+	  .expect = PLAIN("key version does not exist; latest key version is 1") },
+	{ "POST transit/hmac/h/zz", "{\"batch_input\":3}", .status = 400, .expect = PLAIN("unsupported algorithm '\\\\x00'") },
+	{ "POST transit/hmac/h/none", "{\"batch_input\":3}", .status = 400, .expect = PLAIN("algorithm cannot be none") },
+	{ "POST transit/hmac/h", "{\"batch_input\":3}", .status = 500,
+	  .expect = LISTED("failed to parse batch input: '' source data must be an array or slice, got string") },
+	{ "POST transit/hmac/h", "{\"batch_input\":{}}", .status = 500,
+	  .expect = LISTED("failed to parse batch input: '' source data must be an array or slice, got map") },
+	{ "POST transit/hmac/h", "{\"batch_input\":[]}", .status = 400, .expect = PLAIN("missing batch input to process") },
+	{ "POST transit/hmac/h", "{\"batch_input\":[5,{\"z\":[1],\"input\":true},\"x\"]}", .status = 500,
+	  .expect = LISTED("failed to parse batch input: decoding failed due to the following error(s):\\n\\n"
+			   "'[0]' expected type 'transit.batchRequestHMACItem', got unconvertible type 'json.Number'\\n"
+			   "'[1][input]' expected type 'string', got unconvertible type 'bool'\\n"
+			   "'[1][z]' expected type 'string', got unconvertible type '[]interface {}'\\n"
+			   "'[2]' expected type 'transit.batchRequestHMACItem', got unconvertible type 'string'") },
+	{ "POST transit/hmac/h", .status = 400, .expect = PLAIN("missing input for HMAC") },
+	{ "POST transit/hmac/h", "{\"input\":\"!\"}", .status = 400,
+	  .expect = PLAIN("unable to decode input as base64: illegal base64 data at input byte 0") },
+	{ "POST transit/hmac/h", "{\"input\":" HELLO ",\"urlalgorithm\":\"x\"}", .status = 200, .expect = "{" REPLACED("urlalgorithm") "}",
+	  .save = "mac=data.hmac" },
+	{ "POST transit/hmac/h/sha2-256", "{\"input\":" HELLO ",\"key_version\":1}", .status = 200, .expect = "{\"data\":{\"hmac\":\"$mac\"}}" },
+	{ "POST transit/hmac/h", "{\"batch_input\":[null,{\"input\":\"!\",\"reference\":7},{\"input\":" HELLO ",\"INPUT\":\"\"}]}", .status = 200,
+	  .expect = "{\"data\":{\"batch_results\":[{\"error\":\"missing input for HMAC\",\"reference\":\"\"},"
+		    "{\"error\":\"unable to decode input as base64: illegal base64 data at input byte 0\",\"reference\":\"7\"},"
+		    "{\"hmac\":\"$mac\",\"reference\":\"\"}]}}" },
+	{ "POST transit/keys/h/rotate", .status = 200 },
+	{ "POST transit/keys/h/config", "{\"min_encryption_version\":2}", .status = 200 },
+	{ "POST transit/hmac/h", "{\"input\":" HELLO ",\"key_version\":1}", .status = 400,
+	  .expect = PLAIN("cannot generate HMAC: version is too old (disallowed by policy)") },
+	{ NULL },
+};
+
+static const struct step datakeys[] = {
+	{ "POST transit/datakey/plain/d", "{\"context\":\"!\"}", .status = 400,
+	  .expect = PLAIN("Invalid path, must be 'plaintext' or 'wrapped'") },
+	{ "POST transit/datakey/wrapped/d", "{\"context\":\"!\",\"bits\":3}", .status = 400, .expect = PLAIN("failed to base64-decode context") },
+	{ "POST transit/datakey/wrapped/d", "{\"bits\":3}", .status = 400, .expect = PLAIN("encryption key not found") },
+	{ "POST transit/keys/d", "{\"derived\":true}", .status = 200 },
+	{ "POST transit/datakey/wrapped/d", "{\"bits\":3,\"key_version\":7}", .status = 400, .expect = PLAIN("invalid bit length") },
+	{ "POST transit/datakey/wrapped/d", "{\"bits\":null}", .status = 400, .expect = PLAIN("invalid bit length") },
+	{ "POST transit/datakey/wrapped/d", "{\"key_version\":7}", .status = 400,
+	  .expect = PLAIN("requested version for encryption is higher than the latest key version") },
+	{ "POST transit/datakey/wrapped/d", .status = 400 },
+	{ "POST transit/datakey/wrapped/d", "{\"context\":\"eA==\",\"associated_data\":\"!\"}", .status = 500 },
+	{ "POST transit/datakey/wrapped/d", "{\"context\":\"eA==\",\"encryption_context\":{\"a\":1}}", .status = 400 },
+	{ "POST transit/datakey/wrapped/d", "{\"context\":\"eA==\",\"plaintext\":\"plaintext\"}", .status = 200,
+	  .expect = "{\"data\":{\"ciphertext\":\"%any\",\"key_version\":1}," REPLACED("plaintext") "}", .absent = "data.plaintext" },
+	{ "POST transit/datakey/plaintext/d", "{\"context\":\"eA==\",\"bits\":\"512\",\"associated_data\":\"YQ==\"}", .status = 200,
+	  .save = "ct=data.ciphertext" },
+	{ "POST transit/decrypt/d", "{\"context\":\"eA==\",\"ciphertext\":\"$ct\"}", .status = 400 },
+	{ "POST transit/datakey/plaintext/d", "{\"context\":\"eA==\",\"encryption_context\":{\"a\":\"1\"}}", .status = 200,
+	  .save = "ct=data.ciphertext" },
+	{ "POST transit/datakey/plaintext/d", "{\"context\":\"eA==\",\"bits\":128}", .status = 200, .save = "key=data.plaintext" },
+	{ "POST transit/decrypt/d", "{\"context\":\"eA==\",\"ciphertext\":\"$ct\",\"encryption_context\":{\"a\":\"2\"}}", .status = 400 },
+	{ "POST transit/decrypt/d", "{\"context\":\"eA==\",\"ciphertext\":\"$ct\",\"encryption_context\":{\"a\":\"1\"}}", .status = 200 },
+	{ NULL },
+};
+
+START_TEST(cases)
+{
+	static const struct step *const lists[] = { tools, hmacs, datakeys };
+
+	pipeline_begin();
+	pipeline_run(lists[_i]);
+	ck_assert_str_eq(pipeline_log, "");
+	pipeline_end();
+}
+END_TEST
+
+Suite *signing_suite(void)
+{
+	Suite *suite = suite_create("pipeline/signing");
+	TCase *tc = tcase_create("all");
+
+	tcase_set_timeout(tc, 60);
+	tcase_add_loop_test(tc, cases, 0, 3);
+	suite_add_tcase(suite, tc);
+	return suite;
+}
