@@ -16,5 +16,6 @@
 #include <bulla/sign.h>
 #include <bulla/tools.h>
 #include <bulla/transit.h>
+#include <bulla/wrapping.h>
 
 #endif

@@ -9,9 +9,11 @@
 #include "base/rcu.h"
 #include "bulla/clock.h"
 #include "bulla/mounts.h" /* struct bulla_pair */
+#include "bulla/wrapping.h"
 
 #define TOKEN_MAX_BYTES 512          /* of a token's text: longer ones are unknown */
 #define TOKEN_MAX_RECORD (64 * 1024) /* policies, metadata and all */
+#define TOKEN_MAX_WRITES 10              /* records that one change of a token touches */
 #define STRIPES 64
 
 /* A snapshot of a token. Const once it is shared, but for what the cache keeps in it. */
@@ -43,6 +45,7 @@ struct access {
 	int64_t default_ttl_s, max_ttl_s;
 	/* Grows when a token with children ends earlier than was known: whoever has a parent is then looked up anew. */
 	atomic_uint generation;
+	_Atomic int64_t next_sweep_ns; /* of wrapped replies that ended */
 	/* Held for writing by whoever changes a token or loads it into the cache, for reading by whoever gives it a child; over
 	 * the commit. The stripe is chosen by the slot. */
 	pthread_rwlock_t stripes[STRIPES];
@@ -121,12 +124,19 @@ struct token_new {
 	struct bulla_token token;       /* all but the accessor and the times, which are made */
 	struct bulla_bytes wanted;      /* the text; empty: made */
 	struct store_id parent;
+	/* adds to the writes of the commit that makes the token: wrapping.c's. NULL: nothing */
+	enum bulla_err (*also)(struct access *access, struct bulla_call *call, const struct token_new *new,
+			       const struct store_id *slot, struct store_write *writes, size_t *count);
+	const void *context;
 };
 /* Writes a new token. *text in the arena; *out with a reference. INVALID: a token has this text already. */
 BULLA_MUST_USE enum bulla_err token_make(struct access *access, struct bulla_call *call, const struct token_new *args,
 					 struct bulla_bytes *text, struct token **out);
 
 /* ---- token_revoke.c ---- */
+/* Deletes all records of a token, its own first; at most 5. token NULL: it is damaged, only what its slot tells is found. */
+BULLA_MUST_USE enum bulla_err token_deletions(struct access *access, const struct store_id *slot, const struct token *token,
+					      struct store_write *out, size_t *count);
 /* With its children; unknown is fine. The caller holds no stripe. */
 BULLA_MUST_USE enum bulla_err token_revoke(struct access *access, struct bulla_call *call, const struct store_id *slot);
 
@@ -140,6 +150,12 @@ struct lease_wish {
 /* How long the lease runs from now, with the peer's warnings where it was cut. INVALID: past its end. */
 BULLA_MUST_USE enum bulla_err lease_calculate(const struct access *access, struct bulla_call *call, const struct lease_wish *wish,
 					      int64_t *ttl_s);
+
+/* ---- wrapping.c ---- */
+bool token_is_wrapping(const struct token *token);
+/* The two records beside a wrapping token's own. */
+BULLA_MUST_USE enum bulla_err wrapping_deletions(struct access *access, const struct store_id *token, struct store_write *out,
+						 size_t *count);
 
 /* ---- policy.c ---- */
 bool token_may_sudo(const struct bulla_token *token, struct bulla_bytes path);

@@ -58,7 +58,7 @@ static enum bulla_err pointer(struct access *access, struct bulla_call *call, co
 static enum bulla_err write_new(struct access *access, struct bulla_call *call, const struct token_new *args,
 				const struct store_id *slot, struct token **out)
 {
-	struct store_write writes[3] = { { .id = *slot, .change = STORE_PUT, .expected = 0 } };
+	struct store_write writes[TOKEN_MAX_WRITES] = { { .id = *slot, .change = STORE_PUT, .expected = 0 } };
 	struct bulla_bytes record;
 	struct store_id id;
 	struct token *made;
@@ -72,6 +72,8 @@ static enum bulla_err write_new(struct access *access, struct bulla_call *call, 
 		TRY(child_slot(access, &args->parent, slot, &id));
 		TRY(pointer(access, call, &id, slot, NULL, &writes[count++]));
 	}
+	if (args->also != NULL)
+		TRY(args->also(access, call, args, slot, writes, &count));
 	TRY(token_unpack(record, slot, 1, &made));
 	enum bulla_err err = store_commit(access->store, call, writes, count, NULL);
 

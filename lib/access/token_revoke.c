@@ -4,17 +4,18 @@
 
 #define CHUNK 64 /* tokens a commit */
 
-/* The three records of a token; of one whose record is damaged (NULL) only that can be found. */
-static enum bulla_err deletions(struct access *access, const struct store_id *slot, const struct token *token,
-				struct store_write *out, size_t *count)
+enum bulla_err token_deletions(struct access *access, const struct store_id *slot, const struct token *token,
+			       struct store_write *out, size_t *count)
 {
 	struct store_id id;
 
 	out[(*count)++] = (struct store_write){ .id = *slot, .change = STORE_DELETE, .expected = STORE_ANY_REVISION };
 	if (token == NULL)
-		return BULLA_OK;
+		return wrapping_deletions(access, slot, out, count);
 	TRY(accessor_slot(access, token->public.accessor, &id));
 	out[(*count)++] = (struct store_write){ .id = id, .change = STORE_DELETE, .expected = STORE_ANY_REVISION };
+	if (token_is_wrapping(token))
+		TRY(wrapping_deletions(access, slot, out, count));
 	if (!token_has_parent(token))
 		return BULLA_OK;
 	TRY(child_slot(access, &token->parent, &token->slot, &id));
@@ -48,7 +49,7 @@ static enum bulla_err descendants(struct access *access, struct bulla_call *call
 
 static enum bulla_err delete_chunk(struct access *access, struct bulla_call *call, const struct store_id *slots, size_t count)
 {
-	struct store_write writes[3 * CHUNK];
+	struct store_write writes[5 * CHUNK];
 	size_t n = 0;
 
 	for (size_t i = 0; i < count; i++) {
@@ -58,7 +59,7 @@ static enum bulla_err delete_chunk(struct access *access, struct bulla_call *cal
 		if (err == BULLA_E_NOT_FOUND)
 			continue;
 		TRY(err);
-		err = deletions(access, &slots[i], token, writes, &n);
+		err = token_deletions(access, &slots[i], token, writes, &n);
 		token_put(token);
 		TRY(err);
 	}
@@ -88,10 +89,10 @@ static enum bulla_err delete_descendants(struct access *access, struct bulla_cal
 static enum bulla_err delete_one(struct access *access, struct bulla_call *call, const struct store_id *slot,
 				 const struct token *token)
 {
-	struct store_write writes[3];
+	struct store_write writes[TOKEN_MAX_WRITES];
 	size_t n = 0;
 
-	TRY(deletions(access, slot, token, writes, &n));
+	TRY(token_deletions(access, slot, token, writes, &n));
 	TRY(store_commit(access->store, call, writes, n, NULL));
 	cache_drop(access, slot);
 	return BULLA_OK;

@@ -56,6 +56,27 @@ void envelope_end(struct out *body, size_t data_at, const struct out *auth, cons
 	out_text(body, "}\n");
 }
 
+void envelope_wrapping(struct out *body, const struct bulla_wrapping *wrapping, struct bulla_bytes wrapped_accessor)
+{
+	char time[BULLA_TIME_TEXT];
+
+	(void)bulla_time_print(wrapping->created_ns, time);
+	out_text(body, "{\"request_id\":\"\",\"lease_id\":\"\",\"renewable\":false,\"lease_duration\":0,\"data\":null,\"wrap_info\":");
+	body->comma = false;
+	json_open(body, '{');
+	json_put_string(body, "token", wrapping->token);
+	json_put_string(body, "accessor", wrapping->accessor);
+	json_put_int(body, "ttl", wrapping->ttl_s);
+	json_put_text(body, "creation_time", time);
+	json_put_string(body, "creation_path", wrapping->creation_path);
+	if (wrapped_accessor.len > 0)
+		json_put_string(body, "wrapped_accessor", wrapped_accessor);
+	json_close(body, '}');
+	json_put_null(body, "warnings");
+	json_put_null(body, "auth");
+	out_text(body, "}\n");
+}
+
 void envelope_error(struct out *body, const struct bulla_err_row *row, struct bulla_bytes text)
 {
 	if (row->style == BULLA_STYLE_NOBODY)

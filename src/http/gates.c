@@ -237,6 +237,15 @@ static void find_route(struct passage *p)
 		x->route = p->path->rows[x->method];
 }
 
+/* Whether there is no need to ask for the caller's token: because nobody has to show one, or his is the wrapping token. */
+static bool needs_no_caller(const struct exchange *x, unsigned flags)
+{
+	if ((flags & ROUTE_WRAPPING) == 0)
+		return false;
+	return (flags & ROUTE_NO_TOKEN) != 0 ||
+	       (x->route != NULL && (flags & ROUTE_OWN_WRAPPING) != 0 && bulla_equal(x->wrapping_token, x->request->token));
+}
+
 static enum bulla_err gate_token(struct passage *p)
 {
 	struct exchange *x = &p->x;
@@ -244,6 +253,8 @@ static enum bulla_err gate_token(struct passage *p)
 
 	/* off the edge, who shows a token without need shows a good one: he may see more */
 	if ((flags & ROUTE_NO_TOKEN) != 0 && ((flags & ROUTE_EDGE) != 0 || x->request->token.len == 0))
+		return BULLA_OK;
+	if (needs_no_caller(x, flags))
 		return BULLA_OK;
 	TRY(bulla_authenticate(x->engine, x->call, x->request->token));
 	if ((flags & (ROUTE_TOKEN_ONLY | ROUTE_NO_TOKEN)) != 0)
@@ -270,7 +281,9 @@ static enum bulla_err gate_operation(struct passage *p)
 				  (int)x->path.len, (const char *)x->path.ptr);
 	if (p->path == NULL)
 		return BULLA_E_UNSUPPORTED_PATH;
-	return x->route != NULL ? BULLA_OK : BULLA_E_UNSUPPORTED_METHOD;
+	if (x->route != NULL)
+		return BULLA_OK;
+	return (p->path->flags & ROUTE_NO_TOKEN) != 0 ? BULLA_E_OPEN_METHOD : BULLA_E_UNSUPPORTED_METHOD;
 }
 
 /* How long the reply's wrapping is to live; 0: none was asked for. */
@@ -280,21 +293,48 @@ static enum bulla_err gate_wrap_ttl(struct passage *p)
 
 	if (x->request->wrap_ttl.len == 0 || p->path != NULL)
 		return BULLA_OK;
-	if (duration_parse(x->call, x->request->wrap_ttl, &p->wrap_ttl_s) != BULLA_OK)
+	if (duration_parse(x->call, x->request->wrap_ttl, &x->wrap_ttl_s) != BULLA_OK)
 		return bulla_fail(x->call, BULLA_E_BAD_REQUEST, "error parsing X-Vault-Wrap-TTL header: %.*s",
 				  (int)x->call->detail.len, (const char *)x->call->detail.ptr);
-	if (p->wrap_ttl_s < 0)
+	if (x->wrap_ttl_s < 0)
 		return bulla_fail(x->call, BULLA_E_BAD_REQUEST,
 				  "error parsing X-Vault-Wrap-TTL header: requested wrap ttl cannot be negative");
+	if (x->wrap_ttl_s > BULLA_WRAPPING_MAX_TTL_S)
+		return bulla_fail(x->call, BULLA_E_BAD_REQUEST,
+				  "error parsing X-Vault-Wrap-TTL header: requested wrap ttl is too long");
+	/* less than a second was cut to nothing, but who asked for a wrapping must not get the secret without one */
+	for (size_t i = 0; x->wrap_ttl_s == 0 && i < x->request->wrap_ttl.len; i++)
+		if (x->request->wrap_ttl.ptr[i] >= '1' && x->request->wrap_ttl.ptr[i] <= '9')
+			x->wrap_ttl_s = 1;
 	return BULLA_OK;
 }
 
-/* A secret that was asked for in a wrapping must not go out without one. */
+/* Which wrapping token the request is about, and that it is one: said before it is asked who calls. */
 static enum bulla_err gate_wrapping(struct passage *p)
 {
-	if (p->wrap_ttl_s == 0)
+	struct exchange *x = &p->x;
+	const struct json *given = json_get(x->doc, "token");
+	struct bulla_wrapping wrapping;
+
+	if (p->path == NULL || (p->path->flags & ROUTE_WRAPPING) == 0)
 		return BULLA_OK;
-	return bulla_fail(p->x.call, BULLA_E_BAD_REQUEST, "response wrapping is not supported: the request was refused");
+	if (given != NULL && given->type != JSON_STRING && given->type != JSON_NULL)
+		return bulla_fail(x->call, BULLA_E_FORBIDDEN,
+				  "error validating wrapping token: could not decode token in request body");
+	x->wrapping_token = given != NULL && given->text.len > 0 ? given->text : x->request->token;
+	if (x->wrapping_token.len == 0)
+		return bulla_fail(x->call, BULLA_E_FORBIDDEN, "error validating wrapping token: token is empty");
+	return bulla_wrapping_lookup(x->engine, x->call, x->wrapping_token, &wrapping);
+}
+
+/* What is never done on a loop: it will write, or always takes long. */
+static bool must_block(const struct passage *p)
+{
+	if (p->x.call->may_block)
+		return false;
+	if (p->x.wrap_ttl_s > 0 || (p->path != NULL && (p->path->flags & ROUTE_WRAPPING) != 0))
+		return true;
+	return p->x.route != NULL && (p->x.route->flags & ROUTE_BLOCKS) != 0;
 }
 
 enum bulla_err gates_pass(struct passage *p)
@@ -327,9 +367,9 @@ enum bulla_err gates_pass(struct passage *p)
 	TRY(gate_seal(p));
 	TRY(gate_path(p));
 	find_route(p);
-	if (!x->call->may_block && x->route != NULL && (x->route->flags & ROUTE_BLOCKS) != 0)
+	if (must_block(p))
 		return BULLA_E_MUST_BLOCK;
+	TRY(gate_wrapping(p));
 	TRY(gate_token(p));
-	TRY(gate_operation(p));
-	return gate_wrapping(p);
+	return gate_operation(p);
 }

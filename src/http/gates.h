@@ -12,7 +12,6 @@ struct passage {
 	struct reply *reply;
 	const struct route_path *path; /* NULL: no such path within the mount */
 	struct bulla_bytes rest;       /* of x.path, below the mount */
-	int64_t wrap_ttl_s;            /* 0: no wrapping is asked for */
 	struct out auth;
 	size_t data_at;
 };

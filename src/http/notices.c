@@ -71,7 +71,7 @@ enum bulla_err notices_fields(struct exchange *x)
 {
 	const struct json *doc = x->doc;
 
-	if ((x->route->flags & ROUTE_RAW) != 0 || doc == NULL)
+	if ((x->route->flags & (ROUTE_RAW | ROUTE_ANY_FIELDS)) != 0 || doc == NULL)
 		return BULLA_OK;
 	struct bulla_bytes *ignored = bulla_arena_alloc(x->call->arena, 2 * doc->count * sizeof *ignored);
 	size_t ignored_count = 0, replaced_count = 0;

@@ -15,6 +15,9 @@ enum route_flag {
 	ROUTE_TOKEN_ONLY = 1 << 7, /* a valid token; no capability is asked */
 	ROUTE_EDGE = 1 << 8,       /* sys/ rows that the peer answers outside of its engines (health, init, seal-status, leader, seal,
 				      unseal): this very path; other methods get an empty 405 before anything else is looked at */
+	ROUTE_ANY_FIELDS = 1 << 10, /* whatever stands in the body is meant */
+	ROUTE_WRAPPING = 1 << 11,   /* the path is about a wrapping token: in the body, else the caller's own; it is looked at first */
+	ROUTE_OWN_WRAPPING = 1 << 12, /* ... and whoever calls with that very token needs no other */
 	ROUTE_ANY_NAMESPACE = 1 << 9, /* EDGE rows that take a foreign X-Vault-Namespace (seal-status, leader) */
 };
 
@@ -71,7 +74,7 @@ struct bulla_bytes routes_param(const char *pattern, size_t i);
 /* Tables of the handlers, ended by a row without fn. One array a file in handlers/. */
 extern const struct route transit_key_routes[], transit_crypt_routes[], transit_export_routes[];
 extern const struct route transit_datakey_routes[], transit_hmac_routes[], transit_tool_routes[];
-extern const struct route sys_seal_routes[], sys_mount_routes[], sys_misc_routes[];
+extern const struct route sys_seal_routes[], sys_mount_routes[], sys_misc_routes[], sys_wrapping_routes[];
 extern const struct route token_routes[];
 
 #endif

@@ -5,6 +5,47 @@
 #include "http/envelope.h"
 #include "http/gates.h"
 
+/* The accessor in what a handler printed as the reply's auth; empty: there is none. */
+static struct bulla_bytes accessor_of(struct bulla_call *call, const struct out *auth)
+{
+	struct json *printed;
+
+	if (auth->len == 0 || json_parse(call, auth->ptr, auth->len, &printed) != BULLA_OK)
+		return (struct bulla_bytes){ 0 };
+	const struct json *accessor = json_get(printed, "accessor");
+
+	return accessor != NULL ? accessor->text : (struct bulla_bytes){ 0 };
+}
+
+/* Puts the finished reply away, and answers with its wrapping. If that fails, nothing of it goes out. */
+static enum bulla_err wrap_reply(struct passage *p)
+{
+	struct exchange *x = &p->x;
+	struct out *body = &p->reply->body;
+	const struct bulla_wrapping_args args = {
+		.reply = { bulla_mem(body->ptr, body->len), p->reply->status }, .ttl_s = x->wrap_ttl_s, .creation_path = x->path,
+	};
+	struct bulla_wrapping wrapping;
+
+	if (body->failed || p->auth.failed)
+		return BULLA_E_NO_MEMORY;
+	TRY(bulla_wrapping_new(x->engine, x->call, &args, &wrapping));
+	out_cut(body, 0);
+	envelope_wrapping(body, &wrapping, accessor_of(x->call, &p->auth));
+	p->reply->status = 200;
+	return body->failed ? BULLA_E_NO_MEMORY : BULLA_OK;
+}
+
+/* A handler that made a wrapping itself has no other answer. */
+static enum bulla_err answer_wrapping(struct passage *p)
+{
+	out_cut(&p->reply->body, 0);
+	envelope_wrapping(&p->reply->body, p->x.wrapping, (struct bulla_bytes){ 0 });
+	p->reply->status = 200;
+	p->reply->content_type = "application/json";
+	return p->reply->body.failed ? BULLA_E_NO_MEMORY : BULLA_OK;
+}
+
 static enum bulla_err run_handler(struct passage *p)
 {
 	struct exchange *x = &p->x;
@@ -17,7 +58,10 @@ static enum bulla_err run_handler(struct passage *p)
 	x->data = body;
 	x->auth = &p->auth;
 	TRY(x->route->fn(x));
+	if (x->wrapping != NULL)
+		return answer_wrapping(p);
 	bool printed = body->len > p->data_at || p->auth.len > 0;
+	bool mirror = (x->route->flags & ROUTE_MIRROR) != 0 && x->wrap_ttl_s == 0; /* wrapped replies are printed once, as data */
 	bool answers = printed || x->call->warnings != NULL;
 
 	/* the peer's warnings of fields go with what its framework answers, not with a status that the handler chose */
@@ -26,9 +70,11 @@ static enum bulla_err run_handler(struct passage *p)
 	p->reply->status = x->status != 0 ? x->status : answers ? 200 : 204;
 	p->reply->content_type = "application/json";
 	if (!raw && answers)
-		envelope_end(body, p->data_at, &p->auth, x->call->warnings, (x->route->flags & ROUTE_MIRROR) != 0);
+		envelope_end(body, p->data_at, &p->auth, x->call->warnings, mirror);
 	else if (!answers)
 		out_clear(body);
+	if (answers && x->wrap_ttl_s > 0)
+		return wrap_reply(p);
 	return body->failed || p->auth.failed ? BULLA_E_NO_MEMORY : BULLA_OK;
 }
 

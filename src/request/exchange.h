@@ -56,6 +56,9 @@ struct exchange {
 	const struct bulla_mount *mount;/* held by serve(); NULL on ROUTE_EDGE rows */
 	const struct route *route;
 	struct bulla_bytes params[MAX_PARAMS]; /* what the pattern's {} matched, in order */
+	int64_t wrap_ttl_s;             /* how long the reply is to wait in a wrapping; 0: none was asked for */
+	struct bulla_bytes wrapping_token;     /* on ROUTE_WRAPPING paths: the token that the request is about; it was good a moment ago */
+	const struct bulla_wrapping *wrapping; /* set by a handler: the reply is this wrapping, and nothing else */
 	struct out *data;               /* the handler prints one JSON value here: the reply's "data" (or the whole, if the route is raw) */
 	struct out *auth;               /* ... and here, if it has one, the reply's "auth" */
 	int status;                     /* 0: 200 if data or auth was printed or a warning was given, else 204 */

@@ -48,5 +48,6 @@ Suite *transit_suite(void);
 Suite *sys_suite(void);
 Suite *token_suite(void);
 Suite *signing_suite(void);
+Suite *wrapping_suite(void);
 
 #endif
