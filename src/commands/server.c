@@ -1,5 +1,5 @@
-/* server.c: "bulla server": reads the configuration, opens the engine, serves, and waits for signals. The main thread is the one
- * that gets them: SIGTERM and SIGINT end the server, SIGHUP reloads certificates and the log file. */
+/* server.c: "bulla server": reads the configuration, opens the engine, serves until a signal ends it (watch.h). One thread, the
+ * only one that gets signals. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -8,18 +8,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "commands/commands.h"
 #include "commands/dev.h"
 #include "commands/flags.h"
+#include "commands/watch.h"
 #include "config.h"
 
 #define MAX_FILES 65536
-#define CLOCK_STEP_NS INT64_C(1000000000)
-#define CLOCK_SLEW_NS INT64_C(500000) /* a second: half a millisecond */
 #define FREED_BYTE 0xaa
+#define LARGE_BYTES (256 << 10)
 #define NO_LOCK "memory cannot be locked: raise the limit (ulimit -l), or set disable_mlock = true"
 #define RELEASED "2026-11-21T00:00:00Z"
 
@@ -37,7 +36,7 @@ struct server {
 	struct bulla *engine;
 	struct service service;
 	struct httpd *httpd;
-	bool wrote_pid, clock_told;
+	bool wrote_pid;
 };
 
 /* ---- start ------------------------------------------------------------------------ */
@@ -86,6 +85,14 @@ static enum bulla_err configure(struct server *s)
 	if (s->options.dev_options.address == NULL)
 		s->options.dev_options.address = "127.0.0.1:8200";
 	return dev_configure(&s->options.dev_options, &s->call, &s->config, &s->dev);
+}
+
+/* glibc overwrites what is freed, since libmicrohttpd does not, whose buffers hold headers and bodies. Large bodies get pages of
+ * their own, which go back when they are freed: left to itself glibc keeps them after the first. */
+static void tune_memory(void)
+{
+	(void)mallopt(M_PERTURB, FREED_BYTE);
+	(void)mallopt(M_MMAP_THRESHOLD, LARGE_BYTES);
 }
 
 /* As many connections as the system lets us have. */
@@ -198,54 +205,6 @@ static enum bulla_err start(struct server *s)
 	return httpd_start(s->httpd, &s->call); /* last: whoever gets an answer finds all of the above done */
 }
 
-/* ---- while it serves ----------------------------------------------------------------- */
-
-static void reload(struct server *s)
-{
-	struct bulla_call call = { .arena = bulla_arena_new(4096), .may_block = true };
-
-	if (call.arena == NULL)
-		return;
-	if (log_reopen(&call) != BULLA_OK)
-		log_write(LOG_LEVEL_ERROR, "the log stays where it is: %s", (const char *)call.detail.ptr);
-	if (httpd_reload(s->httpd, &call) == BULLA_OK)
-		log_write(LOG_LEVEL_INFO, "reloaded certificates and log file");
-	else
-		log_write(LOG_LEVEL_ERROR, "the certificates stay as they are: %s", (const char *)call.detail.ptr);
-	bulla_arena_free(call.arena);
-}
-
-/* Leases and key times run on our own clock: a step of the wall clock is told once and followed slowly. */
-static void watch_clock(struct server *s)
-{
-	int64_t drift = bulla_clock_drift_ns();
-	bool stepped = drift > CLOCK_STEP_NS || drift < -CLOCK_STEP_NS;
-
-	if (stepped && !s->clock_told)
-		log_write(LOG_LEVEL_WARN, "the system's clock was set %s by %.1f s: following slowly", drift > 0 ? "forward" : "back",
-			  (double)(drift > 0 ? drift : -drift) / 1e9);
-	s->clock_told = stepped;
-	bulla_clock_slew(CLOCK_SLEW_NS);
-}
-
-/* Returns when the server is to end. */
-static void wait_for_signals(struct server *s, const sigset_t *signals)
-{
-	const struct timespec second = { 1, 0 };
-
-	for (;;) {
-		int signal = sigtimedwait(signals, NULL, &second);
-
-		if (signal == SIGHUP)
-			reload(s);
-		if (signal == SIGTERM || signal == SIGINT) {
-			log_write(LOG_LEVEL_INFO, "%s: stopping", signal == SIGTERM ? "SIGTERM" : "SIGINT");
-			return;
-		}
-		watch_clock(s);
-	}
-}
-
 /* ---- the command ----------------------------------------------------------------------- */
 
 static void stop(struct server *s)
@@ -275,8 +234,7 @@ int command_server(int argc, char **argv)
 	/* before the threads start, and before the configuration's secrets are read */
 	(void)signal(SIGPIPE, SIG_IGN);
 	(void)signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is a full disk: the write says so */
-	/* glibc overwrites what is freed: libmicrohttpd's buffers hold headers and bodies, and it does not */
-	(void)mallopt(M_PERTURB, FREED_BYTE);
+	tune_memory();
 	sigemptyset(&signals);
 	sigaddset(&signals, SIGTERM);
 	sigaddset(&signals, SIGINT);
@@ -295,7 +253,7 @@ int command_server(int argc, char **argv)
 	if (err == BULLA_OK)
 		err = start(&s);
 	if (err == BULLA_OK)
-		wait_for_signals(&s, &signals);
+		watch_until_end(s.httpd, &signals);
 	else
 		status = fail(&s, err);
 	stop(&s);

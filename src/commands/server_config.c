@@ -2,12 +2,12 @@
 #include "commands/server_config.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "commands/config_values.h"
+#include "http/file.h"
 #include "http/listen.h"
 
 #define KEY_BYTES 32
@@ -18,32 +18,6 @@ struct reader {
 	const char *file;
 	struct server_config *config;
 };
-
-/* ---- files ------------------------------------------------------------------- */
-
-/* The whole of a file of at most max bytes, in the arena. Without stdio, which would keep a copy: it may be a key. */
-static bool read_file(struct bulla_call *call, const char *path, size_t max, struct bulla_bytes *out)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-	struct stat st;
-	uint8_t *p = NULL;
-	size_t n = 0, room = 0;
-	ssize_t got = -1;
-
-	if (fd >= 0 && fstat(fd, &st) == 0) {
-		room = st.st_size > 0 && (size_t)st.st_size < max ? (size_t)st.st_size + 1 : max + 1; /* 1: to see the end */
-		p = bulla_arena_alloc(call->arena, room);
-	}
-	while (p != NULL && n < room && ((got = read(fd, p + n, room - n)) > 0 || (got < 0 && errno == EINTR)))
-		n += got > 0 ? (size_t)got : 0;
-	int err = p != NULL && got > 0 ? EFBIG : errno; /* grown meanwhile, or too large */
-
-	if (fd >= 0)
-		close(fd);
-	errno = err;
-	*out = bulla_mem(p, n);
-	return p != NULL && got == 0;
-}
 
 /* A secret has been read from it: it is not to lie about as long as the server runs. */
 static void forget(const void *text, size_t len)
@@ -102,7 +76,7 @@ static enum bulla_err read_key(struct reader *r, const struct hcl *at, const cha
 	const char *path = strncmp(text, "file://", 7) == 0 ? text + 7 : NULL;
 	struct stat st;
 
-	if (path != NULL && !read_file(r->call, path, KEY_FILE_MAX, &raw))
+	if (path != NULL && !file_read(r->call->arena, path, KEY_FILE_MAX, &raw))
 		return setting_fail(r->call, r->file, at, "%s: %s", path, strerror(errno));
 	if (path != NULL && stat(path, &st) == 0 && (st.st_mode & 077) != 0)
 		r->config->warning = (const char *)bulla_arena_printf(r->call->arena,
@@ -329,7 +303,7 @@ enum bulla_err server_config_read(const char *file, struct bulla_call *call, str
 	struct hcl *root;
 	bool stored = false;
 
-	if (!read_file(call, file, HCL_MAX_BYTES, &text))
+	if (!file_read(call->arena, file, HCL_MAX_BYTES, &text))
 		return bulla_fail(call, BULLA_E_CONFIG, "%s: %s", file, strerror(errno));
 	enum bulla_err err = hcl_parse(call, file, text, &root);
 

@@ -1,5 +1,6 @@
 /* tls.c: owns the certificates of TLS listeners. Handshakes read the current pair without a lock; a replaced pair lives on
  * until no handshake can be using it. GnuTLS itself is driven by libmicrohttpd. */
+#include "http/file.h"
 #include "http/tls.h"
 
 #include <errno.h>
@@ -7,7 +8,6 @@
 #include <gnutls/gnutls.h>
 #include <gnutls/x509.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #define MAX_CHAIN 16
@@ -60,25 +60,15 @@ static enum bulla_err fail(struct bulla_call *call, const char *file, const char
 	return bulla_fail(call, BULLA_E_CONFIG, "%s: %s", file, why);
 }
 
-/* The whole file, NUL-terminated, in the arena. */
-static enum bulla_err read_file(const char *file, struct bulla_call *call, gnutls_datum_t *out)
+static enum bulla_err read_pem(const char *file, struct bulla_call *call, gnutls_datum_t *out)
 {
-	FILE *f = fopen(file, "re");
+	struct bulla_bytes text;
 
-	if (f == NULL)
+	if (!file_read(call->arena, file, MAX_FILE, &text))
 		return fail(call, file, strerror(errno));
-	(void)setvbuf(f, NULL, _IONBF, 0); /* no copy of a private key in a buffer of stdio */
-	unsigned char *p = bulla_arena_alloc(call->arena, MAX_FILE + 1);
-	size_t n = p == NULL ? 0 : fread(p, 1, MAX_FILE + 1, f);
-	int failed = ferror(f);
-
-	fclose(f);
-	if (p == NULL)
-		return BULLA_E_NO_MEMORY;
-	if (failed || n == 0 || n > MAX_FILE)
-		return fail(call, file, failed ? "cannot be read" : n == 0 ? "is empty" : "is too large");
-	p[n] = '\0';
-	*out = (gnutls_datum_t){ p, (unsigned)n };
+	if (text.len == 0)
+		return fail(call, file, "is empty");
+	*out = (gnutls_datum_t){ (unsigned char *)(uintptr_t)text.ptr, (unsigned)text.len };
 	return BULLA_OK;
 }
 
@@ -108,15 +98,18 @@ static enum bulla_err pair_load(const struct tls *tls, struct bulla_call *call, 
 
 	if (pair == NULL)
 		return BULLA_E_NO_MEMORY;
-	TRY(read_file(tls->cert_file, call, &cert));
-	TRY(read_file(tls->key_file, call, &key));
+	TRY(read_pem(tls->cert_file, call, &cert));
 	int e = gnutls_pcert_list_import_x509_raw(pair->chain, &count, &cert, GNUTLS_X509_FMT_PEM, 0);
 
 	if (e < 0 || count == 0)
 		return fail(call, tls->cert_file, gnutls_strerror(e));
 	pair->count = count;
-	if ((e = gnutls_privkey_init(&pair->key)) < 0 ||
-	    (e = gnutls_privkey_import_x509_raw(pair->key, &key, GNUTLS_X509_FMT_PEM, NULL, 0)) < 0)
+	TRY(read_pem(tls->key_file, call, &key));
+	e = gnutls_privkey_init(&pair->key);
+	if (e >= 0)
+		e = gnutls_privkey_import_x509_raw(pair->key, &key, GNUTLS_X509_FMT_PEM, NULL, 0);
+	bulla_wipe(key.data, key.size);
+	if (e < 0)
 		return fail(call, tls->key_file, gnutls_strerror(e));
 	if (!belongs(pair))
 		return fail(call, tls->key_file, "is not the key of the certificate");
@@ -238,7 +231,7 @@ enum bulla_err tls_read_ca(const char *file, struct bulla_call *call, const char
 	unsigned count = 0;
 	gnutls_datum_t text;
 
-	TRY(read_file(file, call, &text));
+	TRY(read_pem(file, call, &text));
 	int e = gnutls_x509_crt_list_import2(&list, &count, &text, GNUTLS_X509_FMT_PEM, 0);
 
 	for (unsigned i = 0; e >= 0 && i < count; i++)

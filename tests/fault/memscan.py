@@ -217,6 +217,8 @@ listener "tcp" {{
 """)
     needles = Needles()
     needles.text("text of the seal key", seal_key)
+    with open(f"{folder}/server.key") as f:
+        needles.text("text of the TLS key", f.read().splitlines()[1])
     good = True
     with servers.bulla_config(folder, text, port) as server:
         pid = server.process.pid

@@ -1,0 +1,68 @@
+/* watch.c: the server's main thread while the others serve: signals, the clock, spare memory. */
+#define _GNU_SOURCE
+#include "commands/watch.h"
+
+#include <malloc.h>
+#include <time.h>
+
+#include "commands/log.h"
+
+#define CLOCK_STEP_NS INT64_C(1000000000)
+#define CLOCK_SLEW_NS INT64_C(500000) /* a second: half a millisecond */
+#define SPARE_BYTES ((size_t)4 << 20)
+#define GIVE_BACK_S 30
+
+static void reload(struct httpd *httpd)
+{
+	struct bulla_call call = { .arena = bulla_arena_new(4096), .may_block = true };
+
+	if (call.arena == NULL)
+		return;
+	if (log_reopen(&call) != BULLA_OK)
+		log_write(LOG_LEVEL_ERROR, "the log stays where it is: %s", (const char *)call.detail.ptr);
+	if (httpd_reload(httpd, &call) == BULLA_OK)
+		log_write(LOG_LEVEL_INFO, "reloaded certificates and log file");
+	else
+		log_write(LOG_LEVEL_ERROR, "the certificates stay as they are: %s", (const char *)call.detail.ptr);
+	bulla_arena_free(call.arena);
+}
+
+/* Leases and key times run on our own clock: a step of the wall clock is told once and followed slowly. */
+static void watch_clock(void)
+{
+	static bool told;
+	int64_t drift = bulla_clock_drift_ns();
+	bool stepped = drift > CLOCK_STEP_NS || drift < -CLOCK_STEP_NS;
+
+	if (stepped && !told)
+		log_write(LOG_LEVEL_WARN, "the system's clock was set %s by %.1f s: following slowly", drift > 0 ? "forward" : "back",
+			  (double)(drift > 0 ? drift : -drift) / 1e9);
+	told = stepped;
+	bulla_clock_slew(CLOCK_SLEW_NS);
+}
+
+/* After a wave of connections their memory is free but still ours: gives it back when there is much of it. */
+static void give_back_memory(void)
+{
+	if (mallinfo2().fordblks > SPARE_BYTES)
+		(void)malloc_trim(0);
+}
+
+void watch_until_end(struct httpd *httpd, const sigset_t *signals)
+{
+	const struct timespec second = { 1, 0 };
+
+	for (unsigned turns = 0;;) {
+		int signal = sigtimedwait(signals, NULL, &second);
+
+		if (signal == SIGHUP)
+			reload(httpd);
+		if (signal == SIGTERM || signal == SIGINT) {
+			log_write(LOG_LEVEL_INFO, "%s: stopping", signal == SIGTERM ? "SIGTERM" : "SIGINT");
+			return;
+		}
+		watch_clock();
+		if (++turns % GIVE_BACK_S == 0)
+			give_back_memory();
+	}
+}

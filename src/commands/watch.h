@@ -1,0 +1,12 @@
+/* watch.h: what the server's main thread does while the others serve. */
+#ifndef BULLA_COMMANDS_WATCH_H
+#define BULLA_COMMANDS_WATCH_H
+
+#include <signal.h>
+
+#include "http/httpd.h"
+
+/* Returns when SIGTERM or SIGINT came. SIGHUP reloads certificates and the log file; the signals are blocked in all threads. */
+void watch_until_end(struct httpd *httpd, const sigset_t *signals);
+
+#endif
