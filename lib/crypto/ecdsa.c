@@ -174,7 +174,7 @@ static EVP_PKEY *build(const struct alg *alg, const struct pkey_numbers *numbers
 /* ---- rows --------------------------------------------------------------------------------------------------------------- */
 
 static const struct pkey_family family = {
-	.make = make, .fits = fits, .traditional = true, .sign = sign, .verify = verify, .agree = agree, .build = build,
+	.type = "EC", .make = make, .fits = fits, .traditional = true, .sign = sign, .verify = verify, .agree = agree, .build = build,
 };
 
 const struct alg alg_ecdsa_p256 = {

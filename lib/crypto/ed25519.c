@@ -86,7 +86,7 @@ static enum bulla_err derive(const struct pkey *pkey, struct bulla_bytes context
 }
 
 static const struct pkey_family family = {
-	.make = make, .fits = fits, .sign = sign, .verify = verify, .build = build, .derive = derive,
+	.type = "ED25519", .make = make, .fits = fits, .sign = sign, .verify = verify, .build = build, .derive = derive,
 };
 
 const struct alg alg_ed25519 = {

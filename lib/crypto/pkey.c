@@ -4,6 +4,7 @@
 
 #include <openssl/core_names.h>
 #include <openssl/crypto.h>
+#include <openssl/decoder.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/param_build.h>
@@ -32,24 +33,18 @@ static enum bulla_err wrap(const struct alg *alg, EVP_PKEY *evp, bool private, s
 	return BULLA_OK;
 }
 
-/* NULL: it is no PrivateKeyInfo. */
-static EVP_PKEY *read_private(struct bulla_bytes der)
+/* NULL: it is no such structure of that type with nothing behind it. Naming both makes the search for a decoder short: 150 us
+ * instead of 500. */
+static EVP_PKEY *decode(const char *type, const char *structure, int selection, struct bulla_bytes der)
 {
+	EVP_PKEY *evp = NULL;
+	OSSL_DECODER_CTX *ctx = OSSL_DECODER_CTX_new_for_pkey(&evp, "DER", structure, type, selection, NULL, NULL);
 	const uint8_t *at = der.ptr;
-	PKCS8_PRIV_KEY_INFO *info = d2i_PKCS8_PRIV_KEY_INFO(NULL, &at, (long)der.len);
-	EVP_PKEY *evp = info != NULL && at == der.ptr + der.len ? EVP_PKCS82PKEY(info) : NULL;
+	size_t left = der.len;
+	bool ok = ctx != NULL && OSSL_DECODER_from_data(ctx, &at, &left) == 1 && left == 0;
 
-	PKCS8_PRIV_KEY_INFO_free(info);
-	return evp;
-}
-
-/* NULL: it is no SubjectPublicKeyInfo. */
-static EVP_PKEY *read_public(struct bulla_bytes der)
-{
-	const uint8_t *at = der.ptr;
-	EVP_PKEY *evp = d2i_PUBKEY(NULL, &at, (long)der.len);
-
-	if (evp != NULL && at == der.ptr + der.len)
+	OSSL_DECODER_CTX_free(ctx);
+	if (ok)
 		return evp;
 	EVP_PKEY_free(evp);
 	return NULL;
@@ -70,11 +65,12 @@ enum bulla_err pkey_open(const struct alg *alg, struct bulla_bytes material, str
 {
 	if (alg->family == NULL || material.len == 0 || material.len > MATERIAL_MAX)
 		return BULLA_E_BAD_KEY_MATERIAL;
-	EVP_PKEY *evp = read_private(material);
+	const char *type = alg->family->type;
+	EVP_PKEY *evp = decode(type, "PrivateKeyInfo", EVP_PKEY_KEYPAIR, material);
 	bool private = evp != NULL;
 
 	if (evp == NULL)
-		evp = read_public(material);
+		evp = decode(type, "SubjectPublicKeyInfo", EVP_PKEY_PUBLIC_KEY, material);
 	if (evp == NULL)
 		return why_not_opened();
 	ERR_clear_error();

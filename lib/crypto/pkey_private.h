@@ -17,6 +17,7 @@ struct pkey {
 /* Slots are as the functions of pkey.h; NULL: the family does not do that. Slots leave OpenSSL's error queue to their caller,
  * who clears it. The private operations are not called with a public key. */
 struct pkey_family {
+	const char *type; /* OpenSSL's name of it */
 	/* NULL: failed. */
 	EVP_PKEY *(*make)(const struct alg *alg);
 	/* Whether a key that was opened is of this row. */

@@ -291,7 +291,7 @@ static EVP_PKEY *build(const struct alg *alg, const struct pkey_numbers *numbers
 /* ---- rows --------------------------------------------------------------------------------------------------------------- */
 
 static const struct pkey_family family = {
-	.make = make, .fits = fits, .traditional = true, .sign = sign, .verify = verify, .encrypt = encrypt, .decrypt = decrypt,
+	.type = "RSA", .make = make, .fits = fits, .traditional = true, .sign = sign, .verify = verify, .encrypt = encrypt, .decrypt = decrypt,
 	.build = build,
 };
 

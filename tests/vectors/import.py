@@ -100,6 +100,104 @@ def hmac(wycheproof_root, vectors_root):
         yield {"id": f"hmac_sha256/{t['tcId']}", "valid": t["result"] == "valid", **{k: t[k] for k in ("key", "msg", "tag")}}
 
 
+HASHES = {"SHA-1": "sha1", "SHA-224": "sha2-224", "SHA-256": "sha2-256", "SHA-384": "sha2-384", "SHA-512": "sha2-512",
+          "SHA3-224": "sha3-224", "SHA3-256": "sha3-256", "SHA3-384": "sha3-384", "SHA3-512": "sha3-512"}
+CURVES = {"secp256r1": ("ecdsa-p256", 32, "06082a8648ce3d030107"), "secp384r1": ("ecdsa-p384", 48, "06052b81040022"),
+          "secp521r1": ("ecdsa-p521", 66, "06052b81040023")}
+
+
+def settled(root, name, every=1):
+    """The tests whose result is not a matter of taste, or one in so many of them."""
+    for group, t in wycheproof(root, name):
+        if t["result"] != "acceptable" and t["tcId"] % every == 0:
+            yield group, t
+
+
+def with_keys(tests):
+    """Takes each key, which is long, out of its tests: a list of keys, and tests with numbers."""
+    keys, out = [], []
+    for key, test in tests:
+        if key not in keys:
+            keys.append(key)
+        out.append({**test, "key": keys.index(key)})
+    return keys, out
+
+
+def write_keyed(name, source, tests):
+    keys, tests = with_keys(tests)
+    lines, listed = ",\n".join(json.dumps(t) for t in tests), ",\n".join(json.dumps(k) for k in keys)
+    (HERE / name).write_text('{"source": %s,\n"keys": [\n%s\n],\n"tests": [\n%s\n]}\n' % (json.dumps(source), listed, lines))
+    print(name, len(keys), len(tests))
+
+
+def signatures(root):
+    for curve, sha, every in (("secp256r1", "sha256", 2), ("secp384r1", "sha384", 8), ("secp521r1", "sha512", 8),
+                              ("secp256r1", "sha3_512", 24), ("secp384r1", "sha256", 24), ("secp521r1", "sha3_512", 24)):
+        for suffix, marshal in (("", "asn1"), ("_p1363", "jws")):
+            name = f"ecdsa_{curve}_{sha}{suffix}"
+            if not (root / "testvectors_v1" / f"{name}_test.json").exists():
+                continue
+            for group, t in settled(root, name, every if marshal == "asn1" else every * 2):
+                yield group["publicKeyDer"], {"id": f"{name}/{t['tcId']}", "alg": CURVES[curve][0], "hash": HASHES[group["sha"]],
+                                              "marshal": marshal, "valid": t["result"] == "valid", "msg": t["msg"], "sig": t["sig"]}
+    for group, t in settled(root, "ed25519"):
+        yield group["publicKeyDer"], {"id": f"ed25519/{t['tcId']}", "alg": "ed25519", "valid": t["result"] == "valid",
+                                      "msg": t["msg"], "sig": t["sig"]}
+
+
+def rsa_signatures(root):
+    for bits, sha, every in ((2048, "sha256", 4), (3072, "sha384", 12), (4096, "sha512", 12), (2048, "sha3_512", 24)):
+        name = f"rsa_signature_{bits}_{sha}"
+        for group, t in settled(root, name, every):
+            yield group["publicKeyDer"], {"id": f"{name}/{t['tcId']}", "alg": f"rsa-{bits}", "padding": "pkcs1v15",
+                                          "hash": HASHES[group["sha"]], "valid": t["result"] == "valid", "msg": t["msg"],
+                                          "sig": t["sig"]}
+    for bits, sha, salt, every in ((2048, "sha256", 32, 3), (2048, "sha256", 0, 6), (3072, "sha256", 32, 4), (4096, "sha512", 64, 8),
+                                   (2048, "sha1", 20, 4)):
+        name = f"rsa_pss_{bits}_{sha}_mgf1_{salt}"
+        for group, t in settled(root, name, every):
+            yield group["publicKeyDer"], {"id": f"{name}/{t['tcId']}", "alg": f"rsa-{bits}", "padding": "pss", "salt": group["sLen"],
+                                          "hash": HASHES[group["sha"]], "valid": t["result"] == "valid", "msg": t["msg"],
+                                          "sig": t["sig"]}
+
+
+def rsa_decryptions(root):
+    for bits, sha, every in ((2048, "sha1", 1), (2048, "sha256", 1), (3072, "sha512", 2), (4096, "sha256", 2)):
+        name = f"rsa_oaep_{bits}_{sha}_mgf1{sha}"
+        for group, t in settled(root, name, every):
+            if t["label"] == "":
+                yield group["privateKeyPkcs8"], {"id": f"{name}/{t['tcId']}", "alg": f"rsa-{bits}", "padding": "oaep",
+                                                 "hash": HASHES[group["sha"]], "valid": t["result"] == "valid", "msg": t["msg"],
+                                                 "ct": t["ct"]}
+    for group, t in settled(root, "rsa_pkcs1_2048"):
+        if len(group["privateKeyPkcs8"]) < 2600:
+            yield group["privateKeyPkcs8"], {"id": f"rsa_pkcs1_2048/{t['tcId']}", "alg": "rsa-2048", "padding": "pkcs1v15",
+                                             "valid": t["result"] == "valid", "msg": t["msg"], "ct": t["ct"]}
+
+
+def der(tag, *parts):
+    body = "".join(parts)
+    n = len(body) // 2
+    return tag + (f"{n:02x}" if n < 128 else f"81{n:02x}") + body
+
+
+def ecdh(root):
+    for curve, every in (("secp256r1", 4), ("secp384r1", 12), ("secp521r1", 12)):
+        alg, size, oid = CURVES[curve]
+        for _, t in settled(root, f"ecdh_{curve}", every):
+            number = f"{int(t['private'], 16):0{2 * size}x}"
+            ec = der("30", "020101", der("04", number))
+            private = der("30", "020100", der("30", "06072a8648ce3d0201", oid), der("04", ec))
+            yield {"id": f"ecdh_{curve}/{t['tcId']}", "alg": alg, "valid": t["result"] == "valid", "public": t["public"],
+                   "private": private, "shared": t["shared"]}
+
+
+def kwp(root):
+    for group, t in settled(root, "aes_kwp"):
+        if group["keySize"] != 192:
+            yield {"id": f"aes_kwp/{t['tcId']}", "valid": t["result"] == "valid", **{k: t[k] for k in ("key", "msg", "ct")}}
+
+
 def main(wycheproof_dir, vectors_dir):
     w, v = pathlib.Path(wycheproof_dir), pathlib.Path(vectors_dir)
     write("aead-wycheproof.json", "C2SP/wycheproof testvectors_v1", list(aead_wycheproof(w)))
@@ -107,6 +205,11 @@ def main(wycheproof_dir, vectors_dir):
     write("aead-rfc.json", "RFC 8439, draft-irtf-cfrg-xchacha-03", list(aead_rfc(v)))
     write("hkdf-sha256.json", "RFC 5869, C2SP/wycheproof testvectors_v1", list(hkdf(w, v)))
     write("hmac-sha256.json", "RFC 4231, C2SP/wycheproof testvectors_v1", list(hmac(w, v)))
+    write_keyed("signatures.json", "C2SP/wycheproof testvectors_v1", signatures(w))
+    write_keyed("rsa-signatures.json", "C2SP/wycheproof testvectors_v1", rsa_signatures(w))
+    write_keyed("rsa-decryptions.json", "C2SP/wycheproof testvectors_v1", rsa_decryptions(w))
+    write("ecdh.json", "C2SP/wycheproof testvectors_v1", list(ecdh(w)))
+    write("kwp.json", "C2SP/wycheproof testvectors_v1", list(kwp(w)))
 
 
 if __name__ == "__main__":
