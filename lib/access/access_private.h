@@ -119,7 +119,7 @@ BULLA_MUST_USE enum bulla_err slots_add(struct bulla_call *call, struct slots *s
 BULLA_MUST_USE enum bulla_err children_read(struct access *access, struct bulla_call *call, const struct store_id *parent,
 					    struct slots *out);
 
-/* ---- token_create.c ---- */
+/* ---- token_make.c ---- */
 struct token_new {
 	struct bulla_token token;       /* all but the accessor and the times, which are made */
 	struct bulla_bytes wanted;      /* the text; empty: made */

@@ -1,14 +1,10 @@
-/* mount_change.c: enabling, tuning, moving and disabling mounts. Each: check under the writer's lock, commit, publish.
+/* mount_change.c: enabling and tuning mounts, and what all changes share: check under the writer's lock, commit, publish.
  * Workers only. */
-#include <stdlib.h>
-
 #include "crypto/crypto.h"
 #include "mount/mount_private.h"
 
-#define PRINT(bytes) (int)(bytes).len, (const char *)(bytes).ptr
-
 /* A writer holds the seal open and the lock. */
-static enum bulla_err begin(struct mounts *mounts, struct bulla_call *call)
+enum bulla_err change_begin(struct mounts *mounts, struct bulla_call *call)
 {
 	if (!call->may_block)
 		return BULLA_E_MUST_BLOCK;
@@ -17,7 +13,7 @@ static enum bulla_err begin(struct mounts *mounts, struct bulla_call *call)
 	return BULLA_OK;
 }
 
-static enum bulla_err end(struct mounts *mounts, enum bulla_err err)
+enum bulla_err change_end(struct mounts *mounts, enum bulla_err err)
 {
 	pthread_mutex_unlock(&mounts->lock);
 	seal_release(mounts->seal);
@@ -25,7 +21,7 @@ static enum bulla_err end(struct mounts *mounts, enum bulla_err err)
 }
 
 /* path without its slashes at both ends and with one behind it, in the arena. */
-static enum bulla_err clean(struct bulla_call *call, struct bulla_bytes path, struct bulla_bytes *out)
+enum bulla_err path_clean(struct bulla_call *call, struct bulla_bytes path, struct bulla_bytes *out)
 {
 	while (path.len > 0 && path.ptr[0] == '/')
 		path.ptr++, path.len--;
@@ -47,7 +43,7 @@ static bool begins(struct bulla_bytes path, const char *prefix)
 	return path.len >= n && memcmp(path.ptr, prefix, n) == 0;
 }
 
-static bool is_reserved(struct bulla_bytes path)
+bool path_is_reserved(struct bulla_bytes path)
 {
 	static const char *const reserved[] = { "auth/", "sys/", "cubbyhole/", "identity/", "audit/" };
 
@@ -106,7 +102,7 @@ static enum bulla_err check_ttls(struct bulla_call *call, const struct bulla_mou
 	return BULLA_OK;
 }
 
-static enum bulla_err publish_or_put(struct mounts *mounts, const struct mount *before, struct mount *made)
+enum bulla_err change_publish(struct mounts *mounts, const struct mount *before, struct mount *made)
 {
 	enum bulla_err err = table_change(mounts, before, made);
 
@@ -130,7 +126,7 @@ static enum bulla_err check_new(struct bulla_call *call, struct bulla_bytes path
 		return bulla_fail(call, BULLA_E_INVALID, "backend type must be specified as a string");
 	if (!mount_kind_by_name(type, kind))
 		return bulla_fail(call, BULLA_E_INVALID, "plugin not found in the catalog: %.*s", PRINT(type));
-	if (is_reserved(path))
+	if (path_is_reserved(path))
 		return bulla_fail(call, BULLA_E_INVALID, "cannot mount \"%.*s\"", PRINT(path));
 	if (*kind != BULLA_MOUNT_TRANSIT)
 		return bulla_fail(call, BULLA_E_INVALID, "mount type of \"%.*s\" is not mountable", PRINT(type));
@@ -145,7 +141,7 @@ static enum bulla_err enable(struct mounts *mounts, struct bulla_call *call, str
 	if (other != NULL)
 		return bulla_fail(call, BULLA_E_INVALID, "path is already in use at %.*s", PRINT(other->public.path));
 	TRY(mount_store(mounts, call, m, false, NULL, &made));
-	return publish_or_put(mounts, NULL, made);
+	return change_publish(mounts, NULL, made);
 }
 
 enum bulla_err bulla_mount_enable(struct bulla *engine, struct bulla_call *call, struct bulla_bytes path,
@@ -157,7 +153,7 @@ enum bulla_err bulla_mount_enable(struct bulla *engine, struct bulla_call *call,
 				 .external_entropy_access = settings->values.external_entropy_access };
 	uint8_t tail[4];
 
-	TRY(clean(call, path, &m.path));
+	TRY(path_clean(call, path, &m.path));
 	TRY(check_new(call, m.path, type, settings, &m.kind));
 	apply(&m, settings);
 	TRY(random_bytes(m.uuid, sizeof m.uuid));
@@ -166,8 +162,8 @@ enum bulla_err bulla_mount_enable(struct bulla *engine, struct bulla_call *call,
 					tail[2], tail[3]);
 	if (m.accessor.ptr == NULL)
 		return BULLA_E_NO_MEMORY;
-	TRY(begin(engine->mounts, call));
-	return end(engine->mounts, enable(engine->mounts, call, &m));
+	TRY(change_begin(engine->mounts, call));
+	return change_end(engine->mounts, enable(engine->mounts, call, &m));
 }
 
 /* ---- tune ------------------------------------------------------------------ */
@@ -230,182 +226,15 @@ static enum bulla_err tune(struct mounts *mounts, struct bulla_call *call, struc
 				  "backend max lease TTL of %lld would be less than backend default lease TTL of %lld",
 				  (long long)m.max_lease_ttl_s, (long long)m.default_lease_ttl_s);
 	TRY(mount_store(mounts, call, &m, false, before, &made));
-	return publish_or_put(mounts, before, made);
+	return change_publish(mounts, before, made);
 }
 
 enum bulla_err bulla_mount_tune(struct bulla *engine, struct bulla_call *call, struct bulla_bytes path,
 				const struct bulla_mount_settings *settings)
 {
-	TRY(clean(call, path, &path));
+	TRY(path_clean(call, path, &path));
 	TRY(check_ttls(call, settings));
 	TRY(check_listing(call, settings));
-	TRY(begin(engine->mounts, call));
-	return end(engine->mounts, tune(engine->mounts, call, path, settings));
-}
-
-/* ---- move ------------------------------------------------------------------ */
-
-static enum bulla_err move(struct mounts *mounts, struct bulla_call *call, struct bulla_bytes from, struct bulla_bytes to)
-{
-	struct mount *before = table_at(mounts->table, from), *made;
-
-	if (before != NULL && before->public.builtin)
-		return bulla_fail(call, BULLA_E_INVALID, "cannot remount \"%.*s\"", PRINT(from));
-	if (is_reserved(to))
-		return bulla_fail(call, BULLA_E_INVALID, "cannot remount to destination %.*s", PRINT(to));
-	if (before == NULL)
-		return bulla_fail(call, BULLA_E_INVALID, "no matching mount at \"%.*s\"", PRINT(from));
-	struct mount *other = table_conflict(mounts->table, to, bulla_equal(from, to) ? NULL : before);
-
-	if (other != NULL)
-		return bulla_fail(call, BULLA_E_INVALID, "path already in use at \"%.*s\"", PRINT(other->public.path));
-	struct bulla_mount m = before->public;
-
-	m.path = to;
-	TRY(mount_store(mounts, call, &m, false, before, &made));
-	return publish_or_put(mounts, before, made);
-}
-
-static void remember(struct mounts *mounts, struct bulla_bytes from, struct bulla_bytes to, const char id[37])
-{
-	struct mount_moved *moved = &mounts->moved[mounts->moved_count++ % MOVES_KEPT];
-
-	memset(moved, 0, sizeof *moved);
-	memcpy(moved->id, id, sizeof moved->id);
-	memcpy(moved->from, from.ptr, from.len);
-	memcpy(moved->to, to.ptr, to.len);
-}
-
-/* What may fail comes before the move. */
-static enum bulla_err move_and_remember(struct mounts *mounts, struct bulla_call *call, struct bulla_bytes from,
-					struct bulla_bytes to, char id[37])
-{
-	char uuid[37] = { 0 };
-
-	TRY(random_uuid(uuid));
-	if (mounts->moved == NULL)
-		mounts->moved = calloc(MOVES_KEPT, sizeof *mounts->moved);
-	if (mounts->moved == NULL)
-		return BULLA_E_NO_MEMORY;
-	TRY(move(mounts, call, from, to));
-	remember(mounts, from, to, uuid);
-	memcpy(id, uuid, sizeof uuid);
-	return BULLA_OK;
-}
-
-enum bulla_err bulla_mount_move(struct bulla *engine, struct bulla_call *call, struct bulla_bytes from, struct bulla_bytes to,
-				char id[37])
-{
-	if (from.len == 0 || to.len == 0)
-		return bulla_fail(call, BULLA_E_INVALID, "both 'from' and 'to' path must be specified as a string");
-	TRY(clean(call, from, &from));
-	TRY(clean(call, to, &to));
-	TRY(begin(engine->mounts, call));
-	return end(engine->mounts, move_and_remember(engine->mounts, call, from, to, id));
-}
-
-enum bulla_err bulla_mount_moved(struct bulla *engine, struct bulla_call *call, struct bulla_bytes id,
-				 struct bulla_mount_move *out)
-{
-	struct mounts *mounts = engine->mounts;
-	enum bulla_err err = BULLA_E_NOT_FOUND;
-
-	if (!call->may_block)
-		return BULLA_E_MUST_BLOCK;
-	pthread_mutex_lock(&mounts->lock);
-	for (size_t i = 0; mounts->moved != NULL && i < MOVES_KEPT; i++) {
-		const struct mount_moved *moved = &mounts->moved[i];
-
-		if (moved->id[0] == '\0' || !bulla_is(id, moved->id))
-			continue;
-		out->from = bulla_arena_copy(call->arena, bulla_str(moved->from));
-		out->to = bulla_arena_copy(call->arena, bulla_str(moved->to));
-		err = out->from.ptr == NULL || out->to.ptr == NULL ? BULLA_E_NO_MEMORY : BULLA_OK;
-	}
-	pthread_mutex_unlock(&mounts->lock);
-	return err;
-}
-
-/* ---- disable --------------------------------------------------------------- */
-
-/* On success *life is held by the caller and the mount is in no table any more. */
-static enum bulla_err retire(struct mounts *mounts, struct bulla_call *call, struct bulla_bytes path, struct mount_life **life,
-			     uint8_t uuid[16])
-{
-	struct mount *before = table_at(mounts->table, path), *made;
-
-	if (before == NULL)
-		return BULLA_OK;
-	if (before->public.builtin)
-		return bulla_fail(call, BULLA_E_INVALID, "cannot unmount \"%.*s\"", PRINT(path));
-	struct mount_life *held = before->life;
-
-	TRY(mount_store(mounts, call, &before->public, true, before, &made));
-	memcpy(uuid, made->public.uuid, sizeof made->public.uuid);
-	atomic_fetch_add(&held->refs, 1);
-	mount_put(made);
-	enum bulla_err err = table_change(mounts, before, NULL);
-
-	if (err != BULLA_OK) {
-		life_put(held);
-		return err;
-	}
-	*life = held;
-	return BULLA_OK;
-}
-
-enum bulla_err mounts_retire(struct mounts *mounts, struct bulla_call *call, struct bulla_bytes path, bool *found,
-			     uint8_t uuid[16])
-{
-	struct mount_life *life = NULL;
-
-	TRY(clean(call, path, &path));
-	TRY(begin(mounts, call));
-	TRY(end(mounts, retire(mounts, call, path, &life, uuid)));
-	*found = life != NULL;
-	if (life == NULL)
-		return BULLA_OK;
-	/* without the seal and the lock: those who still hold the mount may want either */
-	pthread_mutex_lock(&life->lock);
-	while (life->snapshots > 0)
-		pthread_cond_wait(&life->gone, &life->lock);
-	pthread_mutex_unlock(&life->lock);
-	life_put(life);
-	return BULLA_OK;
-}
-
-static enum bulla_err forget(struct mounts *mounts, struct bulla_call *call, const uint8_t uuid[16])
-{
-	struct store_write write = { .change = STORE_DELETE, .expected = STORE_ANY_REVISION };
-	struct mount_table *dying = mounts->dying;
-
-	TRY(mount_slot(mounts, uuid, &write.id));
-	TRY(store_commit(mounts->store, call, &write, 1, NULL));
-	for (size_t i = 0; dying != NULL && i < dying->count; i++)
-		if (memcmp(dying->mounts[i]->public.uuid, uuid, 16) == 0) {
-			mount_put(dying->mounts[i]);
-			dying->mounts[i] = dying->mounts[--dying->count];
-			break;
-		}
-	return BULLA_OK;
-}
-
-enum bulla_err mounts_forget(struct mounts *mounts, struct bulla_call *call, const uint8_t uuid[16])
-{
-	pthread_mutex_lock(&mounts->lock);
-	enum bulla_err err = forget(mounts, call, uuid);
-
-	pthread_mutex_unlock(&mounts->lock);
-	return err;
-}
-
-bool mounts_dying(struct mounts *mounts, uint8_t uuid[16])
-{
-	pthread_mutex_lock(&mounts->lock);
-	bool any = mounts->dying != NULL && mounts->dying->count > 0;
-
-	if (any)
-		memcpy(uuid, mounts->dying->mounts[0]->public.uuid, 16);
-	pthread_mutex_unlock(&mounts->lock);
-	return any;
+	TRY(change_begin(engine->mounts, call));
+	return change_end(engine->mounts, tune(engine->mounts, call, path, settings));
 }

@@ -68,7 +68,15 @@ void life_put(struct mount_life *life);
 const char *mount_kind_name(enum bulla_mount_kind kind);
 bool mount_kind_by_name(struct bulla_bytes name, enum bulla_mount_kind *out);
 
+#define PRINT(bytes) (int)(bytes).len, (const char *)(bytes).ptr
+
 /* ---- mounts.c: for writers, who hold mounts->lock ---- */
+
+struct mount_table *table_new(size_t room); /* empty; NULL: no memory */
+void table_free(struct mount_table *table); /* with its references */
+void table_publish(struct mounts *mounts, struct mount_table *table); /* taken over; NULL: none */
+int mounts_by_path(const void *a, const void *b); /* for qsort */
+
 
 /* Seals and commits the record of a mount (revision: the present one, 0: new), then makes its snapshot. */
 BULLA_MUST_USE enum bulla_err mount_store(struct mounts *mounts, struct bulla_call *call, const struct bulla_mount *mount,
@@ -81,5 +89,16 @@ BULLA_MUST_USE enum bulla_err table_change(struct mounts *mounts, const struct m
 struct mount *table_at(const struct mount_table *table, struct bulla_bytes path);
 /* One whose path is a prefix of path or the other way round. */
 struct mount *table_conflict(const struct mount_table *table, struct bulla_bytes path, const struct mount *except);
+
+/* ---- mount_change.c ---- */
+
+/* A writer holds the seal open and the lock. MUST_BLOCK, SEALED. Close it with change_end, which passes err on. */
+BULLA_MUST_USE enum bulla_err change_begin(struct mounts *mounts, struct bulla_call *call);
+BULLA_MUST_USE enum bulla_err change_end(struct mounts *mounts, enum bulla_err err);
+/* path without its slashes at both ends and with one behind it, in the arena. INVALID. */
+BULLA_MUST_USE enum bulla_err path_clean(struct bulla_call *call, struct bulla_bytes path, struct bulla_bytes *out);
+bool path_is_reserved(struct bulla_bytes path);
+/* Publishes made, which was committed, in the place of before. NO_MEMORY: it is put, and seen after the next unsealing. */
+BULLA_MUST_USE enum bulla_err change_publish(struct mounts *mounts, const struct mount *before, struct mount *made);
 
 #endif

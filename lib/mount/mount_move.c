@@ -1,0 +1,86 @@
+/* mount_move.c: giving a mount another path, and telling of the last moves. Workers only. */
+#include <stdlib.h>
+
+#include "crypto/crypto.h"
+#include "mount/mount_private.h"
+
+static enum bulla_err move(struct mounts *mounts, struct bulla_call *call, struct bulla_bytes from, struct bulla_bytes to)
+{
+	struct mount *before = table_at(mounts->table, from), *made;
+
+	if (before != NULL && before->public.builtin)
+		return bulla_fail(call, BULLA_E_INVALID, "cannot remount \"%.*s\"", PRINT(from));
+	if (path_is_reserved(to))
+		return bulla_fail(call, BULLA_E_INVALID, "cannot remount to destination %.*s", PRINT(to));
+	if (before == NULL)
+		return bulla_fail(call, BULLA_E_INVALID, "no matching mount at \"%.*s\"", PRINT(from));
+	struct mount *other = table_conflict(mounts->table, to, bulla_equal(from, to) ? NULL : before);
+
+	if (other != NULL)
+		return bulla_fail(call, BULLA_E_INVALID, "path already in use at \"%.*s\"", PRINT(other->public.path));
+	struct bulla_mount m = before->public;
+
+	m.path = to;
+	TRY(mount_store(mounts, call, &m, false, before, &made));
+	return change_publish(mounts, before, made);
+}
+
+static void remember(struct mounts *mounts, struct bulla_bytes from, struct bulla_bytes to, const char id[37])
+{
+	struct mount_moved *moved = &mounts->moved[mounts->moved_count++ % MOVES_KEPT];
+
+	memset(moved, 0, sizeof *moved);
+	memcpy(moved->id, id, sizeof moved->id);
+	memcpy(moved->from, from.ptr, from.len);
+	memcpy(moved->to, to.ptr, to.len);
+}
+
+/* What may fail comes before the move. */
+static enum bulla_err move_and_remember(struct mounts *mounts, struct bulla_call *call, struct bulla_bytes from,
+					struct bulla_bytes to, char id[37])
+{
+	char uuid[37] = { 0 };
+
+	TRY(random_uuid(uuid));
+	if (mounts->moved == NULL)
+		mounts->moved = calloc(MOVES_KEPT, sizeof *mounts->moved);
+	if (mounts->moved == NULL)
+		return BULLA_E_NO_MEMORY;
+	TRY(move(mounts, call, from, to));
+	remember(mounts, from, to, uuid);
+	memcpy(id, uuid, sizeof uuid);
+	return BULLA_OK;
+}
+
+enum bulla_err bulla_mount_move(struct bulla *engine, struct bulla_call *call, struct bulla_bytes from, struct bulla_bytes to,
+				char id[37])
+{
+	if (from.len == 0 || to.len == 0)
+		return bulla_fail(call, BULLA_E_INVALID, "both 'from' and 'to' path must be specified as a string");
+	TRY(path_clean(call, from, &from));
+	TRY(path_clean(call, to, &to));
+	TRY(change_begin(engine->mounts, call));
+	return change_end(engine->mounts, move_and_remember(engine->mounts, call, from, to, id));
+}
+
+enum bulla_err bulla_mount_moved(struct bulla *engine, struct bulla_call *call, struct bulla_bytes id,
+				 struct bulla_mount_move *out)
+{
+	struct mounts *mounts = engine->mounts;
+	enum bulla_err err = BULLA_E_NOT_FOUND;
+
+	if (!call->may_block)
+		return BULLA_E_MUST_BLOCK;
+	pthread_mutex_lock(&mounts->lock);
+	for (size_t i = 0; mounts->moved != NULL && i < MOVES_KEPT; i++) {
+		const struct mount_moved *moved = &mounts->moved[i];
+
+		if (moved->id[0] == '\0' || !bulla_is(id, moved->id))
+			continue;
+		out->from = bulla_arena_copy(call->arena, bulla_str(moved->from));
+		out->to = bulla_arena_copy(call->arena, bulla_str(moved->to));
+		err = out->from.ptr == NULL || out->to.ptr == NULL ? BULLA_E_NO_MEMORY : BULLA_OK;
+	}
+	pthread_mutex_unlock(&mounts->lock);
+	return err;
+}

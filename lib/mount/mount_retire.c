@@ -1,0 +1,84 @@
+/* mount_retire.c: the table's share in disabling a mount (mounts.h tells the steps). Workers only. */
+#include "mount/mount_private.h"
+
+/* On success *life is held by the caller and the mount is in no table any more. */
+static enum bulla_err retire(struct mounts *mounts, struct bulla_call *call, struct bulla_bytes path, struct mount_life **life,
+			     uint8_t uuid[16])
+{
+	struct mount *before = table_at(mounts->table, path), *made;
+
+	if (before == NULL)
+		return BULLA_OK;
+	if (before->public.builtin)
+		return bulla_fail(call, BULLA_E_INVALID, "cannot unmount \"%.*s\"", PRINT(path));
+	struct mount_life *held = before->life;
+
+	TRY(mount_store(mounts, call, &before->public, true, before, &made));
+	memcpy(uuid, made->public.uuid, sizeof made->public.uuid);
+	atomic_fetch_add(&held->refs, 1);
+	mount_put(made);
+	enum bulla_err err = table_change(mounts, before, NULL);
+
+	if (err != BULLA_OK) {
+		life_put(held);
+		return err;
+	}
+	*life = held;
+	return BULLA_OK;
+}
+
+enum bulla_err mounts_retire(struct mounts *mounts, struct bulla_call *call, struct bulla_bytes path, bool *found,
+			     uint8_t uuid[16])
+{
+	struct mount_life *life = NULL;
+
+	TRY(path_clean(call, path, &path));
+	TRY(change_begin(mounts, call));
+	TRY(change_end(mounts, retire(mounts, call, path, &life, uuid)));
+	*found = life != NULL;
+	if (life == NULL)
+		return BULLA_OK;
+	/* without the seal and the lock: those who still hold the mount may want either */
+	pthread_mutex_lock(&life->lock);
+	while (life->snapshots > 0)
+		pthread_cond_wait(&life->gone, &life->lock);
+	pthread_mutex_unlock(&life->lock);
+	life_put(life);
+	return BULLA_OK;
+}
+
+static enum bulla_err forget(struct mounts *mounts, struct bulla_call *call, const uint8_t uuid[16])
+{
+	struct store_write write = { .change = STORE_DELETE, .expected = STORE_ANY_REVISION };
+	struct mount_table *dying = mounts->dying;
+
+	TRY(mount_slot(mounts, uuid, &write.id));
+	TRY(store_commit(mounts->store, call, &write, 1, NULL));
+	for (size_t i = 0; dying != NULL && i < dying->count; i++)
+		if (memcmp(dying->mounts[i]->public.uuid, uuid, 16) == 0) {
+			mount_put(dying->mounts[i]);
+			dying->mounts[i] = dying->mounts[--dying->count];
+			break;
+		}
+	return BULLA_OK;
+}
+
+enum bulla_err mounts_forget(struct mounts *mounts, struct bulla_call *call, const uint8_t uuid[16])
+{
+	pthread_mutex_lock(&mounts->lock);
+	enum bulla_err err = forget(mounts, call, uuid);
+
+	pthread_mutex_unlock(&mounts->lock);
+	return err;
+}
+
+bool mounts_dying(struct mounts *mounts, uint8_t uuid[16])
+{
+	pthread_mutex_lock(&mounts->lock);
+	bool any = mounts->dying != NULL && mounts->dying->count > 0;
+
+	if (any)
+		memcpy(uuid, mounts->dying->mounts[0]->public.uuid, 16);
+	pthread_mutex_unlock(&mounts->lock);
+	return any;
+}
