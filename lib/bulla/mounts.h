@@ -29,6 +29,9 @@ struct bulla_mount {
 	int audit_request_count, audit_response_count, passthrough_count, allowed_count;
 	struct bulla_bytes listing_visibility; /* "", "hidden", "unauth" */
 	bool builtin; /* cannot be disabled or moved */
+	/* of a transit mount: settings for all of its keys */
+	int64_t cache_size;  /* shown to who asks; it bounds nothing */
+	bool disable_upsert; /* encrypt makes no key */
 };
 
 struct bulla_pair {
@@ -49,7 +52,7 @@ enum bulla_mount_set {
 	BULLA_MOUNT_DESCRIPTION = 1 << 0, BULLA_MOUNT_DEFAULT_TTL = 1 << 1, BULLA_MOUNT_MAX_TTL = 1 << 2,
 	BULLA_MOUNT_LISTING = 1 << 3, BULLA_MOUNT_AUDIT_REQUEST = 1 << 4, BULLA_MOUNT_AUDIT_RESPONSE = 1 << 5,
 	BULLA_MOUNT_PASSTHROUGH = 1 << 6, BULLA_MOUNT_ALLOWED = 1 << 7, BULLA_MOUNT_OPTIONS = 1 << 8,
-	BULLA_MOUNT_NO_CACHE = 1 << 9,
+	BULLA_MOUNT_NO_CACHE = 1 << 9, BULLA_MOUNT_CACHE_SIZE = 1 << 10, BULLA_MOUNT_DISABLE_UPSERT = 1 << 11,
 };
 struct bulla_mount_settings {
 	unsigned set;

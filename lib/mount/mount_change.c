@@ -80,6 +80,10 @@ static void apply(struct bulla_mount *m, const struct bulla_mount_settings *sett
 		m->allowed_response_headers = v->allowed_response_headers, m->allowed_count = v->allowed_count;
 	if (settings->set & BULLA_MOUNT_OPTIONS)
 		m->options = v->options, m->option_count = v->option_count, m->options_null = false;
+	if (settings->set & BULLA_MOUNT_CACHE_SIZE)
+		m->cache_size = v->cache_size;
+	if (settings->set & BULLA_MOUNT_DISABLE_UPSERT)
+		m->disable_upsert = v->disable_upsert;
 }
 
 static enum bulla_err check_listing(struct bulla_call *call, const struct bulla_mount_settings *settings)
@@ -173,7 +177,7 @@ static const char *first_set(unsigned set)
 	static const char *const names[] = {
 		"description", "default_lease_ttl", "max_lease_ttl", "listing_visibility", "audit_non_hmac_request_keys",
 		"audit_non_hmac_response_keys", "passthrough_request_headers", "allowed_response_headers", "options",
-		"force_no_cache",
+		"force_no_cache", "cache_size", "disable_upsert",
 	}; /* by the bits of enum bulla_mount_set */
 
 	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)

@@ -6,6 +6,7 @@
 #include "mount/mount_private.h"
 
 #define RECORD_FORMAT 1
+#define RECORD_FORMAT_KEYS 2 /* with settings for all keys of the mount: only where there are some */
 #define UNSET UINT32_MAX /* the count of a list that was never set */
 
 enum {
@@ -45,7 +46,9 @@ enum bulla_err mount_pack(struct bulla_call *call, const struct bulla_mount *m, 
 {
 	struct pack pack = { .arena = call->arena };
 
-	pack_u8(&pack, RECORD_FORMAT);
+	bool keys = m->cache_size != 0 || m->disable_upsert;
+
+	pack_u8(&pack, keys ? RECORD_FORMAT_KEYS : RECORD_FORMAT);
 	pack_u8(&pack, (uint8_t)m->kind);
 	pack_u8(&pack, (uint8_t)((m->local ? FLAG_LOCAL : 0) | (m->seal_wrap ? FLAG_SEAL_WRAP : 0) |
 				 (m->external_entropy_access ? FLAG_EXTERNAL_ENTROPY : 0) |
@@ -66,6 +69,10 @@ enum bulla_err mount_pack(struct bulla_call *call, const struct bulla_mount *m, 
 	for (size_t i = 0; i < m->option_count; i++) {
 		pack_bytes(&pack, m->options[i].key);
 		pack_bytes(&pack, m->options[i].value);
+	}
+	if (keys) {
+		pack_i64(&pack, m->cache_size);
+		pack_u8(&pack, m->disable_upsert);
 	}
 	return pack_finish(&pack, out);
 }
@@ -134,7 +141,7 @@ static enum bulla_err unpack_public(struct mount *mount)
 	uint8_t format = unpack_u8(&in), kind = unpack_u8(&in), flags = unpack_u8(&in);
 	const uint8_t *uuid = unpack_raw(&in, sizeof m->uuid);
 
-	if (format != RECORD_FORMAT || uuid == NULL || mount_kind_name(kind) == NULL || (flags & ~FLAGS_KNOWN) != 0)
+	if ((format != RECORD_FORMAT && format != RECORD_FORMAT_KEYS) || uuid == NULL || mount_kind_name(kind) == NULL || (flags & ~FLAGS_KNOWN) != 0)
 		return BULLA_E_STORE_DAMAGED;
 	m->kind = kind;
 	m->type = mount_kind_name(kind);
@@ -158,6 +165,10 @@ static enum bulla_err unpack_public(struct mount *mount)
 	m->passthrough_request_headers = unpack_list(&in, &lists, &m->passthrough_count);
 	m->allowed_response_headers = unpack_list(&in, &lists, &m->allowed_count);
 	unpack_options(&in, &lists, m);
+	if (format == RECORD_FORMAT_KEYS) {
+		m->cache_size = unpack_i64(&in);
+		m->disable_upsert = unpack_u8(&in) != 0;
+	}
 	if (m->path.len == 0 || m->path.ptr[m->path.len - 1] != '/')
 		return BULLA_E_STORE_DAMAGED;
 	return unpack_finish(&in);

@@ -96,6 +96,8 @@ static enum bulla_err create_key(struct bulla *engine, struct bulla_call *call, 
 		return bulla_fail(call, BULLA_E_INVALID,
 				  "convergent encryption requires derivation to be enabled, so context is required");
 	TRY(check_type(call, args->create.type));
+	if (args->mount->disable_upsert)
+		return BULLA_E_KEY_NOT_FOUND;
 	return bulla_key_create(engine, call, args->mount, args->name, &args->create, &info, &created);
 }
 

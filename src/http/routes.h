@@ -75,6 +75,6 @@ struct bulla_bytes routes_param(const char *pattern, size_t i);
 extern const struct route transit_key_routes[], transit_crypt_routes[], transit_export_routes[];
 extern const struct route transit_datakey_routes[], transit_hmac_routes[], transit_tool_routes[];
 extern const struct route sys_seal_routes[], sys_mount_routes[], sys_misc_routes[], sys_wrapping_routes[];
-extern const struct route token_routes[];
+extern const struct route token_routes[], transit_config_routes[];
 
 #endif

@@ -113,9 +113,31 @@ static const struct step contexts[] = {
 	{ NULL },
 };
 
+/* Settings for all keys of a mount. */
+static const struct step settings[] = {
+	{ "GET transit/cache-config", .status = 200, .expect = "{\"data\":{\"size\":0}}" }, { "GET transit/config/keys", .status = 200, .expect = "{\"data\":{\"disable_upsert\":false}}" },
+	{ "POST transit/cache-config", "{\"size\":9}", .status = 400, .expect = PLAIN("size must be 0 or a value greater or equal to 10") },
+	{ "POST transit/cache-config", "{\"size\":-1}", .status = 400 }, { "POST transit/cache-config", "{\"size\":\"x\"}", .status = 400 }, { "POST transit/cache-config", "{\"size\":1.5}", .status = 400 },
+	{ "POST transit/cache-config", "{\"size\":{}}", .status = 400 }, { "POST transit/config/keys", "{\"disable_upsert\":\"x\"}", .status = 400 },
+	{ "POST transit/config/keys", "{\"disable_upsert\":true}", .token = "", .status = 403 }, { "DELETE transit/config/keys", .status = 405 }, { "GET transit/config", .status = 404 },
+	{ "POST transit/cache-config", "{\"size\":\"500\"}", .status = 200, .expect = "{\"data\":{\"size\":500},\"warnings\":null}" }, { "GET transit/cache-config", .status = 200, .expect = "{\"data\":{\"size\":500}}" },
+	{ "PUT transit/config/keys", "{\"disable_upsert\":true,\"x\":1}", .status = 200, .expect = "{\"data\":{\"disable_upsert\":true},\"warnings\":[\"Endpoint ignored these unrecognized parameters: [x]\"]}" },
+	/* encrypt obeys, other mounts do not, and tuning leaves it as it is */
+	{ "POST transit/encrypt/up", "{\"plaintext\":\"aGk=\"}", .status = 400, .expect = PLAIN("encryption key not found") },
+	{ "POST transit/encrypt/up", "{\"batch_input\":[{\"plaintext\":\"aGk=\"}]}", .status = 400, .expect = PLAIN("encryption key not found") },
+	{ "POST transit/encrypt/up", "{\"plaintext\":\"aGk=\",\"type\":\"nope\"}", .status = 400, .expect = PLAIN("unknown key type nope") }, { "GET transit/keys/up", .status = 404 },
+	{ "POST sys/mounts/free", "{\"type\":\"transit\"}", .status = 204 }, { "POST free/encrypt/up", "{\"plaintext\":\"aGk=\"}", .status = 200 },
+	{ "POST sys/mounts/transit/tune", "{\"description\":\"d\"}", .status = 204 }, { "GET transit/config/keys", .status = 200, .expect = "{\"data\":{\"disable_upsert\":true}}" },
+	{ "GET transit/cache-config", .status = 200, .expect = "{\"data\":{\"size\":500}}" },
+	{ "POST sys/remount", "{\"from\":\"transit\",\"to\":\"moved\"}", .status = 200 }, { "GET moved/config/keys", .status = 200, .expect = "{\"data\":{\"disable_upsert\":true}}" },
+	{ "POST moved/config/keys", .status = 200, .expect = "{\"data\":{\"disable_upsert\":false}}" }, { "POST moved/cache-config", "null", .status = 200, .expect = "{\"data\":{\"size\":0}}" },
+	{ "POST moved/encrypt/up", "{\"plaintext\":\"aGk=\"}", .status = 200 },
+	{ NULL },
+};
+
 START_TEST(cases)
 {
-	static const struct step *const lists[] = { absent, bad_input, life, batches, contexts };
+	static const struct step *const lists[] = { absent, bad_input, life, batches, contexts, settings };
 
 	pipeline_begin();
 	pipeline_run(lists[_i]);
@@ -130,7 +152,7 @@ Suite *transit_suite(void)
 	TCase *tc = tcase_create("all");
 
 	tcase_set_timeout(tc, 60);
-	tcase_add_loop_test(tc, cases, 0, 5);
+	tcase_add_loop_test(tc, cases, 0, 6);
 	suite_add_tcase(suite, tc);
 	return suite;
 }

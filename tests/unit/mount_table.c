@@ -250,6 +250,38 @@ START_TEST(format)
 }
 END_TEST
 
+/* Settings for all keys make it format 02. */
+START_TEST(format_keys)
+{
+	struct bulla_bytes packed, again;
+	uint8_t bytes[200];
+	struct mount *mount;
+	size_t n = strlen(example) / 2;
+
+	ck_assert_ok(bulla_hex_decode(bulla_str(example), bytes));
+	ck_assert_ok(mount_unpack(bulla_mem(bytes, n), 1, NULL, &mount));
+	ck_assert_int_eq(mount->public.cache_size, 0);
+	ck_assert(!mount->public.disable_upsert);
+	mount->public.cache_size = 500;
+	ck_assert_ok(mount_pack(&call, &mount->public, false, &packed));
+	mount->public.cache_size = 0;
+	mount->public.disable_upsert = true;
+	ck_assert_ok(mount_pack(&call, &mount->public, false, &again));
+	mount_put(mount);
+	ck_assert_uint_eq(packed.len, n + 9);
+	ck_assert_mem_eq(packed.ptr, "\2", 1);
+	ck_assert_mem_eq(packed.ptr + 1, bytes + 1, n - 1);
+	ck_assert_mem_eq(packed.ptr + n, "\0\0\0\0\0\0\1\364\0", 9);
+	ck_assert_mem_eq(again.ptr + n, "\0\0\0\0\0\0\0\0\1", 9);
+	ck_assert_ok(mount_unpack(packed, 1, NULL, &mount));
+	ck_assert_int_eq(mount->public.cache_size, 500);
+	ck_assert(!mount->public.disable_upsert);
+	mount_put(mount);
+	for (size_t cut = 1; cut <= 9; cut++)
+		ck_assert_err(mount_unpack(bulla_mem(packed.ptr, packed.len - cut), 1, NULL, &mount), BULLA_E_STORE_DAMAGED);
+}
+END_TEST
+
 START_TEST(format_refused)
 {
 	struct mount *mount;
@@ -437,6 +469,7 @@ int main(void)
 	tcase_add_test(tc, finds);
 	tcase_add_test(tc, listed_sorted);
 	tcase_add_test(tc, format_refused);
+	tcase_add_test(tc, format_keys);
 	tcase_add_test(tc, format);
 	tcase_add_test(tc, tuned_and_reloaded);
 	tcase_add_test(tc, moved_with_its_keys);
