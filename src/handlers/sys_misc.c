@@ -150,6 +150,18 @@ static enum bulla_err rotate(struct exchange *x)
 	return bulla_barrier_rotate(x->engine, x->call);
 }
 
+/* There is no rekeying that would leave keys behind for its operators. */
+static enum bulla_err rekey_backup(struct exchange *x)
+{
+	return bulla_fail(x->call, BULLA_E_INVALID, "no backed-up keys found");
+}
+
+static enum bulla_err delete_rekey_backup(struct exchange *x)
+{
+	(void)x;
+	return BULLA_OK;
+}
+
 /* ---- routes -------------------------------------------------------------------------------------------------------------- */
 
 #define ROW(method, path, handler_, flags_, known, anchor)                                                     \
@@ -163,5 +175,9 @@ const struct route sys_misc_routes[] = {
 	    "capabilities"),
 	ROW(GET, "key-status", key_status, ROUTE_TOKEN | ROUTE_MIRROR, NULL, "key-status-and-rotation"),
 	ROW(POST, "rotate", rotate, ROUTE_TOKEN | ROUTE_SUDO | ROUTE_BLOCKS, NULL, "key-status-and-rotation"),
+	ROW(GET, "rekey/backup", rekey_backup, ROUTE_TOKEN | ROUTE_SUDO, NULL, "rekey-backup"),
+	ROW(DELETE, "rekey/backup", delete_rekey_backup, ROUTE_TOKEN | ROUTE_SUDO, NULL, "rekey-backup"),
+	ROW(GET, "rekey/recovery-key-backup", rekey_backup, ROUTE_TOKEN | ROUTE_SUDO, NULL, "rekey-backup"),
+	ROW(DELETE, "rekey/recovery-key-backup", delete_rekey_backup, ROUTE_TOKEN | ROUTE_SUDO, NULL, "rekey-backup"),
 	{ .fn = NULL },
 };

@@ -161,6 +161,21 @@ static bool is_form(const struct request *request)
 	return false;
 }
 
+/* With a form the query is read as strictly as the body is, though nothing of it counts. */
+static enum bulla_err parse_form(struct exchange *x, struct json **doc)
+{
+	const struct request *request = x->request;
+	const uint8_t *mark = memchr(request->target.ptr, '?', request->target.len);
+	struct json *ignored;
+
+	if (mark != NULL) {
+		struct bulla_bytes query = bulla_mem(mark + 1, request->target.len - (size_t)(mark + 1 - request->target.ptr));
+
+		TRY(form_parse(x->call, query, true, &ignored));
+	}
+	return form_parse(x->call, bulla_mem(request->body, request->body_len), true, doc);
+}
+
 /* The body, where the method has one: a document or nothing. */
 static enum bulla_err gate_body(struct passage *p)
 {
@@ -175,7 +190,7 @@ static enum bulla_err gate_body(struct passage *p)
 	if (request->body_len == 0)
 		return BULLA_OK;
 	enum bulla_err err = is_form(request)
-		? form_parse(x->call, bulla_mem(request->body, request->body_len), true, &doc)
+		? parse_form(x, &doc)
 		: json_parse_body(x->call, request->body, request->body_len, &doc);
 
 	if (err == BULLA_E_BAD_REQUEST)
@@ -184,8 +199,8 @@ static enum bulla_err gate_body(struct passage *p)
 	return err;
 }
 
-/* There is the root namespace only. */
-static enum bulla_err gate_namespace(struct passage *p)
+/* X-Vault-Namespace without slashes around it. */
+static struct bulla_bytes namespace_of(const struct passage *p)
 {
 	struct bulla_bytes ns = p->x.request->namespace;
 
@@ -193,13 +208,43 @@ static enum bulla_err gate_namespace(struct passage *p)
 		ns = bulla_mem(ns.ptr + 1, ns.len - 1);
 	while (ns.len > 0 && ns.ptr[ns.len - 1] == '/')
 		ns.len--;
-	if (ns.len == 0 || bulla_is(ns, "root"))
-		return BULLA_OK;
-	if (p->path == NULL)
-		return BULLA_E_NO_NAMESPACE;
-	if ((p->path->flags & ROUTE_ANY_NAMESPACE) != 0)
+	return ns;
+}
+
+/* What the peer has outside of all namespaces: no name will do, not even root's. */
+static bool is_outside_namespaces(struct bulla_bytes path)
+{
+	static const char *const names[] = {
+		"sys/generate-root", "sys/health", "sys/init", "sys/metrics", "sys/raw", "sys/rekey", "sys/seal", "sys/step-down",
+		"sys/storage", "sys/unseal",
+	};
+
+	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+		size_t n = strlen(names[i]);
+
+		if (path.len >= n && memcmp(path.ptr, names[i], n) == 0 && (path.len == n || path.ptr[n] == '/'))
+			return true;
+	}
+	return false;
+}
+
+static enum bulla_err gate_outside(struct passage *p)
+{
+	if (namespace_of(p).len == 0 || !is_outside_namespaces(p->x.path))
 		return BULLA_OK;
 	return bulla_fail(p->x.call, BULLA_E_BAD_REQUEST, "operation unavailable in namespaces");
+}
+
+/* There is the root namespace only. */
+static enum bulla_err gate_namespace(struct passage *p)
+{
+	struct bulla_bytes ns = namespace_of(p);
+
+	if (ns.len == 0 || bulla_is(ns, "root"))
+		return BULLA_OK;
+	if (p->path != NULL && (p->path->flags & ROUTE_ANY_NAMESPACE) != 0)
+		return BULLA_OK;
+	return BULLA_E_NO_NAMESPACE;
 }
 
 static enum bulla_err gate_seal(struct passage *p)
@@ -353,11 +398,10 @@ enum bulla_err gates_pass(struct passage *p)
 	x->query = target.query;
 	if (x->method == METHOD_PUT)
 		x->method = METHOD_POST;
+	TRY(gate_outside(p));
 	find_edge(p);
 	if (p->path == NULL)
 		TRY(fold_method(x));
-	else
-		TRY(gate_namespace(p));
 	TRY(gate_method(p));
 	TRY(gate_body(p));
 	if (target.relative)

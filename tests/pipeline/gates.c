@@ -26,6 +26,8 @@ static const struct step tokens[] = {
 	{ NULL },
 };
 
+#define OUTSIDE "{\"errors\":[\"operation unavailable in namespaces\"]}"
+
 static const struct step order[] = {
 	/* the body before the namespace, that before the slash, that before the token */
 	{ "POST transit/keys/k/", "{bad", .token = "", .namespace = "foo", .status = 400 },
@@ -36,6 +38,12 @@ static const struct step order[] = {
 	{ "GET transit/keys/none", .namespace = "/", .status = 404, .expect = EMPTY },
 	{ "GET transit/keys/none", .namespace = "root", .status = 404, .expect = EMPTY },
 	{ "GET transit/keys/none", .namespace = "root/", .status = 404, .expect = EMPTY },
+	/* some paths are outside of them all, and say so first */
+	{ "GET sys/init", .namespace = "root", .status = 400, .expect = OUTSIDE }, { "GET sys/health", .namespace = "root/", .status = 400, .expect = OUTSIDE },
+	{ "PUT sys/unseal/", "{bad", .namespace = "foo", .status = 400, .expect = OUTSIDE }, { "BREW sys/unseal/x", .namespace = "foo", .status = 400, .expect = OUTSIDE },
+	{ "GET sys/rekey/backup", .namespace = "root", .status = 400, .expect = OUTSIDE }, { "GET sys/init", .namespace = "/", .status = 200 },
+	{ "GET sys/seal-status", .namespace = "root", .status = 200 }, { "GET sys/seal-status/", .namespace = "foo", .status = 404, .expect = "{\"errors\":[\"namespace not found\"]}" },
+	{ "GET sys/mounts", .namespace = "root", .status = 200 }, { "GET sys/rotate", .namespace = "foo", .status = 404 },
 	/* wrapping: its header is read before the token */
 	{ "GET nowhere", .wrap_ttl = "x", .token = "", .status = 400,
 	  .expect = "{\"errors\":[\"error parsing X-Vault-Wrap-TTL header: time: invalid duration \\\"x\\\"\"]}" },
@@ -53,6 +61,11 @@ static const struct step bodies[] = {
 	{ "POST transit/keys/k", "{\"a\":1e400}", .status = 400 }, { "POST transit/keys/k", "\xEF\xBB\xBF{}", .status = 400 },
 	{ "POST transit/keys/k", "{}", .too_large = true, .token = "", .status = 413, .expect = "{\"errors\":[\"http: request body too large\"]}" },
 	{ "POST nowhere/x", "a=%zz", .content_type = FORM, .token = "", .status = 400, .expect = "{\"errors\":[\"error parsing form data\"]}" },
+	/* with a form the query has to be good as well; with JSON it need not be */
+	{ "POST nowhere/x?a=%zz", "a=b", .content_type = FORM, .token = "", .status = 400, .expect = "{\"errors\":[\"error parsing form data\"]}" },
+	{ "POST nowhere/x?a;b", "a=b", .content_type = FORM, .token = "", .status = 400, .expect = "{\"errors\":[\"error parsing form data\"]}" },
+	{ "POST nowhere/x?a=%zz", "{}", .content_type = FORM, .token = "", .status = 403 },
+	{ "POST nowhere/x?a=%20b", "a=b", .content_type = FORM, .token = "", .status = 403 },
 	{ "GET transit/keys/k", .status = 404, .expect = EMPTY }, /* nothing of this made a key */
 	/* what is taken */
 	{ "POST transit/keys/k", .status = 200 }, { "POST transit/keys/k", "null", .status = 200 },

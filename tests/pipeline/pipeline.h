@@ -21,6 +21,7 @@ struct step {
 	const char *allow;
 	bool too_large;           /* the body was over the limit */
 	void (*before)(void);     /* run ahead of the request */
+	bool refuses_always;      /* the row has no other answer */
 };
 
 /* Runs steps until one without a request. */
