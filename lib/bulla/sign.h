@@ -43,4 +43,35 @@ BULLA_MUST_USE enum bulla_err bulla_hmac(struct bulla *engine, struct bulla_call
 BULLA_MUST_USE enum bulla_err bulla_hmac_verify(struct bulla *engine, struct bulla_call *call, const struct bulla_hmac_args *args,
 						struct bulla_verdict *results);
 
+/* ---- signatures -------------------------------------------------------------------------------------------------------- */
+
+/* What a request may say, as it said it: the peer's names. */
+struct bulla_sign_args {
+	const struct bulla_mount *mount;
+	struct bulla_bytes name;
+	struct bulla_bytes hash;                /* "sha2-256", ..., "none" */
+	struct bulla_bytes signature_algorithm; /* of RSA: "pss", "pkcs1v15"; "": pss */
+	struct bulla_bytes marshaling;          /* "asn1", "jws" */
+	struct bulla_bytes salt_length;         /* of PSS: "auto", "hash", "20" */
+	bool prehashed;                         /* the inputs are digests */
+	int64_t key_version;                    /* 0: the latest; not looked at on verifying */
+	const struct bulla_sign_item *items;
+	size_t count;
+};
+
+struct bulla_signature {
+	enum bulla_err err;
+	struct bulla_bytes error; /* the text, when err is set */
+	struct bulla_bytes text;  /* "vault:v1:..." */
+	struct bulla_bytes public_key; /* of a derived key: raw; else empty */
+	uint32_t key_version;
+};
+
+/* KEY_NOT_FOUND with the peer's text; INVALID, INVALID_500 with the peer's texts; STORE_DAMAGED, MUST_BLOCK, SEALED, CRYPTO,
+ * NO_MEMORY. */
+BULLA_MUST_USE enum bulla_err bulla_sign(struct bulla *engine, struct bulla_call *call, const struct bulla_sign_args *args,
+					 struct bulla_signature *results);
+BULLA_MUST_USE enum bulla_err bulla_verify(struct bulla *engine, struct bulla_call *call, const struct bulla_sign_args *args,
+					   struct bulla_verdict *results);
+
 #endif

@@ -4,10 +4,6 @@
  * thread. */
 #include "transit/transit.h"
 
-#define MISSING_CONTEXT \
-	"missing 'context' for key derivation; the key was created using a derived key, which means additional, per-request " \
-	"information must be included in order to perform operations with the key"
-
 void derived_clear(struct derived *derived)
 {
 	if (derived->used)
@@ -39,7 +35,7 @@ static enum bulla_err expand(const struct key *key, const struct key_version *ve
 enum bulla_err derive_check(struct bulla_call *call, const struct key *key, struct bulla_bytes context)
 {
 	if (key_derived(key) && context.len == 0)
-		return bulla_fail(call, BULLA_E_INVALID, "%s", MISSING_CONTEXT);
+		return bulla_fail(call, BULLA_E_INVALID, "%s", DERIVE_MISSING_CONTEXT);
 	return BULLA_OK;
 }
 

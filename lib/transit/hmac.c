@@ -50,7 +50,7 @@ enum bulla_err bulla_hmac(struct bulla *engine, struct bulla_call *call, const s
 	TRY(transit_begin(engine, call, args->mount, args->name, &key));
 	TRY(choose_version(call, key, args->key_version, &version));
 	TRY(parse_algorithm(call, args->algorithm, &digest));
-	struct bulla_bytes secret = transit_hmac_key(key, version);
+	struct bulla_bytes secret = bulla_mem(version->hmac_key, version->hmac_key_len);
 
 	for (size_t i = 0; i < args->count; i++) {
 		const struct bulla_sign_item *item = &args->items[i];

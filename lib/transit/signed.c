@@ -1,4 +1,4 @@
-/* signed.c: owns what HMACs and signatures share: their items, the key of HMACs, the name of a hash. Any thread. */
+/* signed.c: owns what HMACs and signatures share. Any thread. */
 #include "bulla/sign.h"
 #include "transit/transit.h"
 
@@ -9,13 +9,6 @@ size_t transit_sign_bytes(const struct bulla_sign_item *items, size_t count)
 	for (size_t i = 0; i < count; i++)
 		bytes += items[i].input.len + items[i].proof.len;
 	return bytes;
-}
-
-struct bulla_bytes transit_hmac_key(const struct key *key, const struct key_version *version)
-{
-	if ((key_alg(key)->can & ALG_HMAC) != 0)
-		return bulla_mem(version->key, version->key_len);
-	return bulla_mem(version->hmac_key, KEY_HMAC_BYTES);
 }
 
 enum bulla_err transit_bad_hash(struct bulla_call *call, struct bulla_bytes name)

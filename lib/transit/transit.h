@@ -20,6 +20,11 @@ struct derived {
 };
 void derived_clear(struct derived *derived);
 
+/* The peer's words. */
+#define DERIVE_MISSING_CONTEXT \
+	"missing 'context' for key derivation; the key was created using a derived key, which means additional, per-request " \
+	"information must be included in order to perform operations with the key"
+
 /* INVALID, with the peer's text: the key is derived and there is no context. */
 BULLA_MUST_USE enum bulla_err derive_check(struct bulla_call *call, const struct key *key, struct bulla_bytes context);
 
@@ -46,11 +51,39 @@ BULLA_MUST_USE enum bulla_err transit_open(struct bulla_call *call, const struct
 /* Bytes that the items have, for transit_inline. */
 size_t transit_sign_bytes(const struct bulla_sign_item *items, size_t count);
 
-/* Borrowed from the version: of a key of type hmac its material, else its key for HMACs. */
-struct bulla_bytes transit_hmac_key(const struct key *key, const struct key_version *version);
-
 /* INVALID, with the peer's text; NO_MEMORY. */
 BULLA_MUST_USE enum bulla_err transit_bad_hash(struct bulla_call *call, struct bulla_bytes name);
+
+/* ---- signature.c: what signing and verifying share ---------------------------------------------------------------------- */
+
+/* The parameters of a request, read. */
+struct signing {
+	const struct bulla_sign_args *args;
+	struct pkey_params params;
+	int64_t salt; /* as the peer counts: 0 auto, -1 as long as the hash */
+	bool unknown_padding; /* signature_algorithm is neither: refused where an RSA key would use it */
+};
+
+/* Reads what is refused before the key is looked for. INVALID. */
+BULLA_MUST_USE enum bulla_err signing_read(struct bulla_call *call, const struct bulla_sign_args *args, struct signing *out);
+/* Reads what is refused after. doing: "signing", "verification". INVALID. */
+BULLA_MUST_USE enum bulla_err signing_check(struct bulla_call *call, const struct key *key, const char *doing, struct signing *s);
+/* What an RSA key needs of its parameters. INVALID_500: the scheme is unknown; INVALID: the salt does not fit. */
+BULLA_MUST_USE enum bulla_err signing_check_rsa(struct bulla_call *call, const struct pkey *pkey, struct signing *s);
+/* MUST_BLOCK: more than an event loop may do. slow: what is done once an item is (ALG_SLOW). */
+BULLA_MUST_USE enum bulla_err signing_inline(const struct bulla_call *call, const struct bulla_sign_args *args, bool slow);
+/* The key of an item's context where the key is derived, else the version's; with a reference. INVALID_500 with the peer's text:
+ * there is no context. */
+BULLA_MUST_USE enum bulla_err signing_pkey(struct bulla_call *call, bool derived, struct pkey *base, struct bulla_bytes context,
+					   struct pkey **out);
+
+/* ---- signature_form.c: the bytes of an ECDSA signature ------------------------------------------------------------------ */
+
+enum signature_form { FORM_GOOD, FORM_BAD, FORM_EXTRA };
+/* Whether bytes are a DER SEQUENCE of two INTEGERs as Go's encoding/asn1 reads it, and nothing behind it. */
+enum signature_form signature_form(struct bulla_bytes der);
+/* r || s, cut in halves as the peer does it, becomes halves of field_bytes each, for out. false: one has more. */
+bool signature_pad(struct bulla_bytes halves, size_t field_bytes, uint8_t *out);
 
 /* ---- item.c ------------------------------------------------------------------------------------------------------------ */
 

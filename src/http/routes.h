@@ -74,6 +74,7 @@ struct bulla_bytes routes_param(const char *pattern, size_t i);
 /* Tables of the handlers, ended by a row without fn. One array a file in handlers/. */
 extern const struct route transit_key_routes[], transit_crypt_routes[], transit_export_routes[];
 extern const struct route transit_datakey_routes[], transit_hmac_routes[], transit_tool_routes[];
+extern const struct route transit_sign_routes[];
 extern const struct route sys_seal_routes[], sys_mount_routes[], sys_misc_routes[], sys_wrapping_routes[];
 extern const struct route token_routes[], transit_config_routes[];
 

@@ -113,9 +113,89 @@ static const struct step datakeys[] = {
 	{ NULL },
 };
 
+#define SIG "\"signature\":\"vault:v1:AAAA\""
+
+static const struct step signatures[] = {
+	{ "POST transit/sign/s/md5", "{\"marshaling_algorithm\":\"x\\\"y\",\"salt_length\":\"zz\"}", .status = 400,
+	  .expect = PLAIN("invalid marshaling type \\\"x\\\\\\\"y\\\"") },
+	{ "POST transit/sign/s/md5", "{\"salt_length\":\"zz\"}", .status = 400,
+	  .expect = PLAIN("salt length neither 'auto', 'hash', nor an int: zz") },
+	{ "POST transit/sign/s/md5", "{\"salt_length\":-2}", .status = 400, .expect = PLAIN("salt length is invalid: -2") },
+	{ "POST transit/sign/s/md5", "{\"batch_input\":3}", .status = 400, .expect = PLAIN("signing key not found") },
+	{ "POST transit/verify/s/md5", "{\"batch_input\":3}", .status = 500 },
+	{ "POST transit/verify/s/md5", "{" SIG ",\"marshaling_algorithm\":\"\"}", .status = 400, .expect = PLAIN("invalid marshaling type \\\"\\\"") },
+	{ "POST transit/verify/s/md5", "{" SIG "}", .status = 400, .expect = PLAIN("signature verification key not found") },
+	{ "POST transit/verify/s/md5", "{}", .status = 400, .expect = PLAIN("neither a 'signature' nor an 'hmac' were given to verify") },
+	{ "POST transit/verify/s/md5", "{\"hmac\":\"vault:v1:AAAA\"}", .status = 400, .expect = PLAIN("invalid hash algorithm \\\"md5\\\"") },
+	{ "POST transit/verify/s/none", "{\"hmac\":\"vault:v1:AAAA\"}", .status = 400, .expect = PLAIN("encryption key not found") },
+	{ "POST transit/keys/a", .status = 200 },
+	{ "POST transit/sign/a/md5", "{\"batch_input\":3}", .status = 400, .expect = PLAIN("key type aes256-gcm96 does not support signing") },
+	{ "POST transit/verify/a/md5", "{" SIG "}", .status = 400, .expect = PLAIN("key type aes256-gcm96 does not support verification") },
+	{ "POST transit/verify/a/none", "{\"hmac\":\"vault:v1:AAAA\"}", .status = 400, .expect = PLAIN("algorithm cannot be none") },
+	{ "POST transit/verify/a", "{\"hmac\":null}", .status = 400, .expect = PLAIN("invalid HMAC to verify: no prefix") },
+	{ "POST transit/verify/a", "{\"hmac\":\"vault:v9:!\"}", .status = 400,
+	  .expect = PLAIN("unable to decode verification HMAC as base64: illegal base64 data at input byte 0") },
+	{ "POST transit/verify/a", "{\"hmac\":\"vault:v9:AAAA\"}", .status = 400, .expect = PLAIN("invalid HMAC: version is too new") },
+	{ "POST transit/keys/s", "{\"type\":\"ed25519\",\"derived\":true}", .status = 200 },
+	{ "POST transit/keys/p", "{\"type\":\"ecdsa-p256\"}", .status = 200 },
+	{ "POST transit/sign/s/md5", "{\"batch_input\":3}", .status = 400, .expect = PLAIN("invalid hash algorithm \\\"md5\\\"") },
+	{ "POST transit/sign/p/none", "{\"batch_input\":3}", .status = 400,
+	  .expect = PLAIN("hash_algorithm=none requires both prehashed=true and signature_algorithm=pkcs1v15") },
+	{ "POST transit/sign/p", "{\"batch_input\":[]}", .status = 400, .expect = PLAIN("missing batch input to process") },
+	{ "POST transit/sign/p", "{\"batch_input\":[3]}", .status = 500,
+	  .expect = LISTED("failed to parse batch input: decoding failed due to the following error(s):\\n\\n"
+			   "'[0]' expected type 'transit.batchRequestSignItem', got unconvertible type 'json.Number'") },
+	{ "POST transit/sign/p", "{\"input\":\"!\",\"key_version\":3}", .status = 400,
+	  .expect = PLAIN("unable to decode input as base64: illegal base64 data at input byte 0") },
+	{ "POST transit/sign/p", "{\"key_version\":3}", .status = 500,
+	  .expect = LISTED("requested version for signing is higher than the latest key version") },
+	{ "POST transit/sign/p", "{\"prehashed\":true}", .status = 500, .expect = LISTED("ecdsa: hash cannot be empty") },
+	{ "POST transit/sign/s", "{\"context\":\"!\"}", .status = 400, .expect = PLAIN("failed to base64-decode context") },
+	{ "POST transit/sign/s", .status = 500 },
+	{ "POST transit/verify/p", "{\"batch_input\":[{" SIG "},{\"hmac\":\"x\"}]}", .status = 400,
+	  .expect = PLAIN("elements of batch_input must all provide 'signature' or all provide 'hmac'") },
+	{ "POST transit/verify/p", "{\"batch_input\":[{" SIG "},{}]}", .status = 400,
+	  .expect = PLAIN("some elements of batch_input are missing 'signature'") },
+	{ "POST transit/verify/p", "{\"batch_input\":[{\"hmac\":\"\"},{}]}", .status = 400,
+	  .expect = PLAIN("some elements of batch_input are missing 'hmac'") },
+	{ "POST transit/verify/p", "{\"batch_input\":[{}]}", .status = 400,
+	  .expect = PLAIN("no batch_input elements have 'signature' or 'hmac'") },
+	{ "POST transit/verify/p", "{" SIG "}", .status = 400, .expect = PLAIN("supplied signature is invalid") },
+	{ "POST transit/verify/p", "{\"signature\":\"vault:v1:MAYCAQECAQEA\"}", .status = 400,
+	  .expect = PLAIN("supplied signature contains extra data") },
+	{ "POST transit/verify/p", "{\"signature\":\"vault:v1:MAYCAQECAQE=\",\"hmac\":\"x\"}", .status = 200,
+	  .expect = "{\"data\":{\"valid\":false}}" },
+	{ "POST transit/sign/p", "{\"input\":" HELLO "}", .status = 200, .expect = "{\"data\":{\"key_version\":1,\"signature\":\"%any\"}}",
+	  .save = "sig=data.signature", .absent = "data.public_key" },
+	{ "POST transit/verify/p", "{\"input\":" HELLO ",\"signature\":\"$sig\",\"key_version\":1}", .status = 200,
+	  .expect = "{\"data\":{\"valid\":true},\"warnings\":[\"Endpoint ignored these unrecognized parameters: [key_version]\"]}" },
+	{ "POST transit/verify/p/sha2-384", "{\"input\":" HELLO ",\"signature\":\"$sig\",\"algorithm\":\"sha2-256\"}", .status = 200,
+	  .expect = "{\"data\":{\"valid\":false}}" },
+	{ "POST transit/sign/p/sha2-384", "{\"input\":" HELLO ",\"marshaling_algorithm\":\"jws\"}", .status = 200, .save = "jws=data.signature" },
+	{ "POST transit/verify/p", "{\"input\":" HELLO ",\"signature\":\"$jws\",\"marshaling_algorithm\":\"jws\",\"hash_algorithm\":\"sha2-384\"}",
+	  .status = 200, .expect = "{\"data\":{\"valid\":true}}" },
+	{ "POST transit/sign/s", "{\"input\":" HELLO ",\"context\":\"eA==\"}", .status = 200,
+	  .expect = "{\"data\":{\"key_version\":1,\"public_key\":\"%any\"}}", .save = "ed=data.signature" },
+	{ "POST transit/verify/s", "{\"batch_input\":[{\"input\":" HELLO ",\"context\":\"eA==\",\"signature\":\"$ed\",\"reference\":\"r\"},"
+	  "{\"input\":" HELLO ",\"context\":\"eQ==\",\"signature\":\"$ed\"},{\"input\":" HELLO ",\"signature\":\"$ed\"},{" SIG "}]}", .status = 200,
+	  .expect = "{\"data\":{\"batch_results\":[{\"valid\":true,\"reference\":\"r\"},{\"valid\":false,\"reference\":\"\"},"
+		    "{\"valid\":false,\"error\":\"%any\"},{\"valid\":false,\"error\":\"missing input\",\"reference\":\"\"}]}}" },
+	{ "POST transit/sign/s", "{\"batch_input\":[{\"input\":" HELLO ",\"context\":\"eA==\"},{\"reference\":\"r\"}]}", .status = 200,
+	  .expect = "{\"data\":{\"batch_results\":[{\"key_version\":1,\"publickey\":\"%any\",\"signature\":\"$ed\",\"reference\":\"\"},"
+		    "{\"key_version\":0,\"error\":\"missing input\",\"reference\":\"r\"}]}}" },
+	{ "POST transit/hmac/p", "{\"input\":" HELLO "}", .status = 200, .save = "mac=data.hmac" },
+	{ "POST transit/verify/p", "{\"batch_input\":[{\"input\":" HELLO ",\"hmac\":\"$mac\"},{\"input\":\"\",\"hmac\":\"$mac\"}]}", .status = 200,
+	  .expect = "{\"data\":{\"batch_results\":[{\"valid\":true,\"reference\":\"\"},{\"reference\":\"\"}]}}",
+	  .absent = "data.batch_results.1.valid" },
+	{ "DELETE transit/keys/s/soft-delete", .status = 200 },
+	{ "POST transit/sign/s", "{\"context\":\"eA==\"}", .status = 500, .expect = LISTED("refusing to use soft-deleted key") },
+	{ "POST transit/verify/s", "{" SIG "}", .status = 400, .expect = PLAIN("refusing to use soft-deleted key") },
+	{ NULL },
+};
+
 START_TEST(cases)
 {
-	static const struct step *const lists[] = { tools, hmacs, datakeys };
+	static const struct step *const lists[] = { tools, hmacs, datakeys, signatures };
 
 	pipeline_begin();
 	pipeline_run(lists[_i]);
@@ -130,7 +210,7 @@ Suite *signing_suite(void)
 	TCase *tc = tcase_create("all");
 
 	tcase_set_timeout(tc, 60);
-	tcase_add_loop_test(tc, cases, 0, 3);
+	tcase_add_loop_test(tc, cases, 0, 4);
 	suite_add_tcase(suite, tc);
 	return suite;
 }
