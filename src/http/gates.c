@@ -382,6 +382,30 @@ static bool must_block(const struct passage *p)
 	return p->x.route != NULL && (p->x.route->flags & ROUTE_BLOCKS) != 0;
 }
 
+static bool asks_for_help(const struct json *query)
+{
+	return query_first(query, "help").len > 0;
+}
+
+/* Help needs a good token, but no capability; where no token is needed, none. The method does not matter. */
+static enum bulla_err pass_help(struct passage *p)
+{
+	struct exchange *x = &p->x;
+	struct bulla_bytes *path = &x->path;
+
+	p->help = true;
+	TRY(gate_namespace(p));
+	TRY(gate_seal(p));
+	x->mount = bulla_mount_find(x->engine, *path, &p->rest);
+	if (x->mount != NULL && p->rest.len > 0)
+		p->path = routes_find(x->mount->kind, p->rest, x->params);
+	if (p->path == NULL || (p->path->flags & ROUTE_NO_TOKEN) == 0 || x->request->token.len > 0)
+		TRY(bulla_authenticate(x->engine, x->call, x->request->token));
+	if (x->mount == NULL || (p->path == NULL && p->rest.len > 0))
+		return gate_operation(p);
+	return BULLA_OK;
+}
+
 enum bulla_err gates_pass(struct passage *p)
 {
 	struct exchange *x = &p->x;
@@ -399,6 +423,8 @@ enum bulla_err gates_pass(struct passage *p)
 	if (x->method == METHOD_PUT)
 		x->method = METHOD_POST;
 	TRY(gate_outside(p));
+	if (asks_for_help(x->query) && !target.relative)
+		return pass_help(p);
 	find_edge(p);
 	if (p->path == NULL)
 		TRY(fold_method(x));

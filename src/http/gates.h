@@ -12,11 +12,13 @@ struct passage {
 	struct reply *reply;
 	const struct route_path *path; /* NULL: no such path within the mount */
 	struct bulla_bytes rest;       /* of x.path, below the mount */
+	bool help;                     /* ?help=1: what the path can do is told, and nothing done */
 	struct out auth;
 	size_t data_at;
 };
 
-/* All gates in the peer's order. BULLA_OK with reply->location set: a redirect; else x.route may be run. Any other error is
+/* All gates in the peer's order. BULLA_OK with reply->location set: a redirect; with help set: help is to be printed, of the
+ * whole mount where path is NULL; else x.route may be run. Any other error is
  * the answer; MUST_BLOCK when !may_block: nothing has happened yet. x.mount and call->token are held, also on failure. */
 BULLA_MUST_USE enum bulla_err gates_pass(struct passage *p);
 

@@ -4,6 +4,7 @@
 
 #include "http/envelope.h"
 #include "http/gates.h"
+#include "http/help.h"
 
 /* The accessor in what a handler printed as the reply's auth; empty: there is none. */
 static struct bulla_bytes accessor_of(struct bulla_call *call, const struct out *auth)
@@ -76,6 +77,13 @@ static enum bulla_err run_handler(struct passage *p)
 	if (answers && x->wrap_ttl_s > 0)
 		return wrap_reply(p);
 	return body->failed || p->auth.failed ? BULLA_E_NO_MEMORY : BULLA_OK;
+}
+
+static enum bulla_err answer_help(struct passage *p)
+{
+	p->reply->status = 200;
+	p->reply->content_type = "application/json";
+	return help_print(&p->x, p->x.mount->kind, p->path, p->rest, &p->reply->body);
 }
 
 static void log_fault(const struct passage *p, const struct bulla_err_row *row)
@@ -175,7 +183,9 @@ bool serve(const struct service *service, struct bulla_call *call, const struct 
 	*reply = (struct reply){ 0 };
 	enum bulla_err err = gates_pass(&p);
 
-	if (err == BULLA_OK && reply->location.len == 0)
+	if (err == BULLA_OK && p.help)
+		err = answer_help(&p);
+	else if (err == BULLA_OK && reply->location.len == 0)
 		err = run_handler(&p);
 	if (err == BULLA_E_MUST_BLOCK && !call->may_block) {
 		release(&p);

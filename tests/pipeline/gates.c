@@ -53,6 +53,23 @@ static const struct step order[] = {
 	{ NULL },
 };
 
+static const struct step help[] = {
+	{ "GET transit/keys/k?help=1", .token = "", .status = 403, .expect = DENIED }, { "GET transit/keys/k?help=1", .token = "bad", .status = 403, .expect = DENIED },
+	{ "GET nowhere?help=1", .token = "", .status = 403 }, { "GET nowhere?help=1", .status = 404, .expect = "{\"errors\":[\"no handler for route \\\"nowhere\\\". route entry not found.\"]}" },
+	{ "GET transit/nonsense?help=1", .status = 404 }, { "GET transit/keys/k?help=1", .namespace = "foo", .status = 404 }, { "GET sys/health?help=1", .namespace = "foo", .status = 400 },
+	{ "GET transit/keys/k?help=1", .wrap_ttl = "x", .status = 200, .absent = "wrap_info",
+	  .expect = "{\"help\":\"%any\",\"openapi\":{\"openapi\":\"3.0.2\",\"paths\":{\"/keys/{name}\":{\"get\":{},\"post\":{},\"delete\":{}}}},\"see_also\":null}" },
+	{ "GET transit?help=1", .status = 200, .expect = "{\"help\":\"%any\",\"openapi\":{\"paths\":{\"/keys\":{},\"/encrypt/{name}\":{}}}}" }, { "GET transit/?help=true", .status = 200 },
+	{ "GET sys?help=1", .status = 200, .expect = "{\"openapi\":{\"paths\":{\"/mounts/{path}/tune\":{}}}}" }, { "GET sys/health?help=1", .token = "", .status = 200 },
+	{ "GET auth/token?help=1", .status = 200 }, { "GET cubbyhole?help=1", .status = 200 }, { "LIST transit/keys/?help=0", .status = 200, .expect = "{\"help\":\"%any\"}" },
+	/* nothing is done */
+	{ "POST transit/keys/k?help=1", "{bad", .status = 200, .expect = "{\"help\":\"%any\"}" }, { "PUT transit/encrypt/k?help=1", "{\"plaintext\":\"aGk=\"}", .status = 200 },
+	{ "GET transit/keys/k?help=", .status = 404, .expect = EMPTY }, { "GET transit/keys/k?help", .status = 404, .expect = EMPTY },
+	{ "POST auth/token/create", "{\"policies\":[\"none\"],\"no_default_policy\":true}", .status = 200, .save = "none=auth.client_token" },
+	{ "GET transit/keys/k?help=1", .token = "$none", .status = 200 },
+	{ NULL },
+};
+
 static const struct step bodies[] = {
 	{ "POST transit/keys/k", "{bad", .token = "", .status = 400, .expect = "{\"errors\":[\"%any\"]}" },
 	{ "POST transit/keys/k", "[]", .status = 400 }, { "POST transit/keys/k", "\"x\"", .status = 400 },
@@ -172,7 +189,7 @@ static const struct step sealed[] = {
 
 START_TEST(unsealed_cases)
 {
-	static const struct step *const lists[] = { tokens, order, bodies, warnings, targets, routes, methods };
+	static const struct step *const lists[] = { tokens, order, help, bodies, warnings, targets, routes, methods };
 
 	pipeline_begin();
 	pipeline_run(lists[_i]);
@@ -208,7 +225,7 @@ Suite *gates_suite(void)
 	TCase *tc = tcase_create("all");
 
 	tcase_set_timeout(tc, 60);
-	tcase_add_loop_test(tc, unsealed_cases, 0, 7);
+	tcase_add_loop_test(tc, unsealed_cases, 0, 8);
 	tcase_add_test(tc, uninitialised_cases);
 	tcase_add_test(tc, sealed_cases);
 	suite_add_tcase(suite, tc);

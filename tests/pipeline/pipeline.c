@@ -273,7 +273,7 @@ static void run_step(const struct step *step)
 	ck_assert_ptr_null(call.token);
 	ck_assert_int_eq(memcmp(body_copy, body, strlen(body)), 0);
 	check_reply(step, &reply, &call);
-	if (reply.status < 400 || step->refuses_always)
+	if ((reply.status < 400 || step->refuses_always) && strstr(step->request, "?help") == NULL)
 		note_row(&request);
 	out_clear(&reply.body);
 	bulla_arena_free(arena);
