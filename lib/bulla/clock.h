@@ -3,7 +3,8 @@
 #ifndef BULLA_CLOCK_H
 #define BULLA_CLOCK_H
 
-#include <stdint.h>
+#include "bytes.h"
+#include "error.h"
 
 /* Nanoseconds since 1970, never running backwards within a thread (between threads by what a slew takes off at most). */
 int64_t bulla_now_ns(void);
@@ -24,5 +25,9 @@ void bulla_clock_replace(int64_t (*now_ns)(void));
  * out has room for BULLA_TIME_TEXT; returns the length, no NUL counted but one written. */
 #define BULLA_TIME_TEXT 40
 int bulla_time_print(int64_t ns, char out[BULLA_TIME_TEXT]);
+
+/* The way back, any offset, any number of digits behind the point (those beyond nanoseconds are dropped). Years that 64 bits of
+ * nanoseconds do not reach (Go's zero time is of the year 1) give 0. BAD_FIELD: it is no such time. */
+BULLA_MUST_USE enum bulla_err bulla_time_parse(struct bulla_bytes text, int64_t *ns);
 
 #endif

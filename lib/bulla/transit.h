@@ -134,6 +134,19 @@ struct bulla_datakey_args {
 BULLA_MUST_USE enum bulla_err bulla_datakey(struct bulla *engine, struct bulla_call *call, const struct bulla_datakey_args *args,
 					    struct bulla_bytes *plaintext, struct bulla_item_result *sealed);
 
+/* ---- backup and restore ------------------------------------------------------------------------------------------------ */
+
+/* The key with all of its versions as the peer's backup (docs/FORMATS.md), base64 in the arena; the key is marked as backed up.
+ * It is plaintext: only keys that are exportable and allow plaintext backups. INVALID_500 with the peer's texts,
+ * KEY_SOFT_DELETED, MUST_BLOCK, SEALED, NO_MEMORY, STORE_DAMAGED, the store's. */
+BULLA_MUST_USE enum bulla_err bulla_key_backup(struct bulla *engine, struct bulla_call *call, const struct bulla_mount *mount,
+					       struct bulla_bytes name, struct bulla_bytes *out);
+
+/* Makes a key of a backup, ours or the peer's, under name (empty: the backup's own). force: a key of that name goes. All or
+ * nothing. INVALID_500: it is no backup of a key that could be ours; KEY_EXISTS; MUST_BLOCK, SEALED, NO_MEMORY, the store's. */
+BULLA_MUST_USE enum bulla_err bulla_key_restore(struct bulla *engine, struct bulla_call *call, const struct bulla_mount *mount,
+						struct bulla_bytes name, struct bulla_bytes backup, bool force);
+
 /* ---- export ------------------------------------------------------------------------------------------------------------ */
 
 struct bulla_export_args {

@@ -107,6 +107,24 @@ enum bulla_err change_new_version(struct change *change, struct bulla_bytes mate
 	return key_add(key, version);
 }
 
+enum bulla_err change_rewrite(struct change *change)
+{
+	struct key *key = change->next;
+
+	TRY(random_bytes(key->data_key, DATA_KEY_BYTES));
+	for (uint32_t number = key_first(key); number <= key->head.latest; number++) {
+		const struct version *version = versions_get(&key->versions, number);
+
+		if (version == NULL || version->pub.key == NULL)
+			return bulla_fail(change->call, BULLA_E_STORE_DAMAGED,
+					  "the stored record of version %u of key %.*s is damaged", number, (int)key->name_len,
+					  (const char *)key->name);
+		TRY(change_delete_versions(change, number, number + 1));
+		TRY(change_write_version(change, version));
+	}
+	return change_write_head(change);
+}
+
 static enum bulla_err commit(struct change *change)
 {
 	if (change->count == 0)

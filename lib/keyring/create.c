@@ -102,7 +102,7 @@ static bool is_word(uint8_t c)
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
 }
 
-static bool name_allowed(struct bulla_bytes name)
+bool keyring_name_allowed(struct bulla_bytes name)
 {
 	if (name.len == 0 || name.len > BULLA_KEY_NAME_MAX || !is_word(name.ptr[0]) || !is_word(name.ptr[name.len - 1]))
 		return false;
@@ -118,7 +118,7 @@ enum bulla_err bulla_key_create(struct bulla *engine, struct bulla_call *call, c
 {
 	struct creation creation = { .args = args };
 
-	if (!name_allowed(name))
+	if (!keyring_name_allowed(name))
 		return bulla_fail(call, BULLA_E_INVALID, "invalid key name: 1 to %d letters, digits, '_', and within '-' and '.'",
 				  BULLA_KEY_NAME_MAX);
 	TRY(check_args(call, args, &creation.alg));

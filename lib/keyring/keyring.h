@@ -58,6 +58,47 @@ BULLA_MUST_USE enum bulla_err keyring_begin(struct keyring *keyring, struct bull
 					    struct bulla_bytes name, const struct key **out);
 void keyring_end(const struct key *key);
 
+/* ---- whole keys and single versions from outside: restore, import, certificates ---------------------------------------- */
+
+/* What a key is, but for its versions. */
+struct key_facts {
+	const struct alg *alg;
+	bool derived, convergent, exportable, plaintext_backup, deletable, imported, rotatable, soft_deleted;
+	uint32_t latest, min_decryption, min_encryption, min_available;
+	int32_t convergent_version;
+	int64_t auto_rotate_s;
+	struct bulla_key_mark backup, restore;
+};
+struct key_facts key_facts(const struct key *key);
+
+/* Makes a key of facts and versions: one for each number from max(min_available, 1) to latest, in this order; everything is
+ * copied. replace: what is there goes altogether, and is wiped before this returns. All or nothing; durable. *out may be NULL.
+ * KEY_EXISTS (without replace); INVALID: the name, numbers that are not in order, a version of a length that its type does not
+ * have. MUST_BLOCK, SEALED, NO_MEMORY, the store's. */
+BULLA_MUST_USE enum bulla_err keyring_install(struct keyring *keyring, struct bulla_call *call, const struct bulla_mount *mount,
+					      struct bulla_bytes name, const struct key_facts *facts,
+					      const struct key_version *versions, bool replace, struct bulla_key_info *out);
+
+/* What an edit does to a key. */
+struct key_edit {
+	bool imported;             /* an appended version makes the key an imported one */
+	struct key_version version; /* .version 0: appended as the latest; else it takes that one's place. Copied */
+};
+/* Looks at key (NULL: there is none) and fills edit, or fails. It may be called again when another writer was faster. */
+typedef enum bulla_err key_edit_fn(struct bulla_call *call, const struct key *key, void *context, struct key_edit *edit);
+
+/* Edits one key, all or nothing. MUST_BLOCK, SEALED, errors of fn, the store's. */
+BULLA_MUST_USE enum bulla_err keyring_edit(struct keyring *keyring, struct bulla_call *call, const struct bulla_mount *mount,
+					   struct bulla_bytes name, key_edit_fn *fn, void *context, struct bulla_key_info *out);
+
+/* Marks a key as backed up now, and shows it as it is then to fn before that is durable; key NULL: there is none. */
+typedef enum bulla_err key_backup_fn(struct bulla_call *call, const struct key *key, void *context);
+BULLA_MUST_USE enum bulla_err keyring_backup(struct keyring *keyring, struct bulla_call *call, const struct bulla_mount *mount,
+					     struct bulla_bytes name, key_backup_fn *check, key_backup_fn *fn, void *context);
+
+/* Whether a key may be called so: word characters, and within also '-' and '.', at most BULLA_KEY_NAME_MAX. */
+bool keyring_name_allowed(struct bulla_bytes name);
+
 /* For the engine. Borrows store and seal. */
 BULLA_MUST_USE enum bulla_err keyring_new(struct store *store, struct seal *seal, size_t max_cached_bytes, struct keyring **out);
 /* Forgets every snapshot and index, and returns when none is in use. The seal is closed. */

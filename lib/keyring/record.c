@@ -129,7 +129,7 @@ static bool all_read(const struct reader *reader)
 }
 
 /* What no writer of ours would have written is damage. */
-static bool head_makes_sense(const struct key_head *head)
+bool record_head_makes_sense(const struct key_head *head)
 {
 	bool convergent = head->flags & KEY_CONVERGENT;
 
@@ -161,7 +161,7 @@ enum bulla_err record_decode_head(struct bulla_bytes record, struct key_head *he
 	struct bulla_bytes secret = take(&reader, DATA_KEY_BYTES);
 	struct bulla_bytes text = take(&reader, take_number(&reader, 2));
 
-	if (!all_read(&reader) || format != FORMAT || !head_makes_sense(&found) || text.len == 0 ||
+	if (!all_read(&reader) || format != FORMAT || !record_head_makes_sense(&found) || text.len == 0 ||
 	    text.len > BULLA_KEY_NAME_MAX)
 		return BULLA_E_STORE_DAMAGED;
 	*head = found;
