@@ -252,13 +252,9 @@ BULLA_MUST_USE enum bulla_err change_write_head(struct change *change);
 BULLA_MUST_USE enum bulla_err change_write_version(struct change *change, const struct version *version);
 BULLA_MUST_USE enum bulla_err change_delete_versions(struct change *change, uint32_t first, uint32_t end);
 BULLA_MUST_USE enum bulla_err change_delete_head(struct change *change);
-<<<<<<< HEAD
 /* A new version on change->next, which becomes the latest, and its write. material: what was made ahead, outside of the locks;
  * empty: it is made here, in key_size bytes where the type has a choice. */
 BULLA_MUST_USE enum bulla_err change_new_version(struct change *change, struct bulla_bytes material, size_t key_size);
-=======
-/* A new version of random material on change->next, which becomes the latest, and its write. */
-BULLA_MUST_USE enum bulla_err change_new_version(struct change *change);
 /* change->next gets another data key, and all of its versions are written anew, so that no older record of one fits. */
 BULLA_MUST_USE enum bulla_err change_rewrite(struct change *change);
 
@@ -267,7 +263,6 @@ BULLA_MUST_USE enum bulla_err change_rewrite(struct change *change);
 /* A version of copies, one reference. INVALID: its lengths are not its type's; NO_MEMORY. */
 BULLA_MUST_USE enum bulla_err version_copy(struct bulla_call *call, const struct key_head *head, const struct key_version *from,
 					   uint32_t number, struct version **out);
->>>>>>> 2d0d051 (wip: backup and restore)
 
 /* ---- names.c, list.c ------------------------------------------------------------- */
 

@@ -226,8 +226,8 @@ static enum bulla_err choose_name(struct bulla_call *call, const struct json *po
 enum bulla_err bulla_key_restore(struct bulla *engine, struct bulla_call *call, const struct bulla_mount *mount,
 				 struct bulla_bytes name, struct bulla_bytes backup, bool force)
 {
-	struct entries entries;
-	struct key_version *versions;
+	struct entries entries = { 0 };
+	struct key_version *versions = NULL;
 	struct key_facts facts = { 0 };
 	struct json *document;
 

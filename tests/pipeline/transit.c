@@ -16,6 +16,11 @@ static const struct step absent[] = {
 	{ "POST transit/keys/none/rotate", .status = 400 },
 	{ "POST transit/keys/none/trim", "{\"min_available_version\":1}", .status = 400 },
 	{ "GET transit/export/encryption-key/none", .status = 404, .expect = "{\"errors\":[]}" },
+	{ "GET transit/backup/none", .status = 500, .expect = LISTED("key \\\"none\\\" not found") },
+	{ "POST transit/restore", "{}", .status = 400, .expect = PLAIN("'backup' must be supplied") },
+	{ "POST transit/restore", "{\"backup\":\"e30=\"}", .status = 500 }, /* {} */
+	{ "POST transit/restore/none", "{\"backup\":\"eyJwb2xpY3kiOm51bGx9\"}", .status = 500 }, /* {"policy":null} */
+	{ "POST transit/restore/a/b", "{\"backup\":\"eyJwb2xpY3kiOnt9fQ==\"}", .status = 500, .expect = LISTED("key names cannot be paths") },
 	{ "LIST transit/keys", .status = 404, .expect = "{\"errors\":[]}" },
 	{ NULL },
 };
@@ -65,6 +70,15 @@ static const struct step life[] = {
 	{ "POST transit/rewrap/cards", "{\"ciphertext\":\"$one\"}", .status = 200, .expect = "{\"data\":{\"key_version\":2}}", .save = "three=data.ciphertext" },
 	{ "POST transit/decrypt/cards", "{\"ciphertext\":\"$three\"}", .status = 200, .expect = "{\"data\":{\"plaintext\":" HELLO "}}" },
 	{ "GET transit/export/encryption-key/cards", .status = 200, .expect = "{\"data\":{\"name\":\"cards\",\"keys\":{\"1\":\"%any\",\"2\":\"%any\"}}}" },
+	{ "POST transit/keys/cards/config", "{\"allow_plaintext_backup\":true}", .status = 200 },
+	{ "GET transit/backup/cards", .status = 200, .save = "backup=data.backup" },
+	{ "POST transit/restore/copy", "{\"backup\":\"$backup\"}", .status = 204 },
+	{ "POST transit/restore/copy", "{\"backup\":\"$backup\"}", .status = 500, .expect = LISTED("key \\\"copy\\\" already exists") },
+	{ "POST transit/restore/copy", "{\"backup\":\"$backup\",\"force\":true}", .status = 204 },
+	{ "GET transit/keys/copy", .status = 200, .expect = "{\"data\":{\"latest_version\":2,\"restore_info\":{\"version\":2}}}" },
+	{ "POST transit/decrypt/copy", "{\"ciphertext\":\"$one\"}", .status = 200, .expect = "{\"data\":{\"plaintext\":" HELLO "}}" },
+	{ "POST transit/keys/copy/config", "{\"deletion_allowed\":true}", .status = 200 }, { "DELETE transit/keys/copy", .status = 204 },
+	{ "POST transit/restore", "{\"backup\":\"$backup\",\"force\":true}", .status = 204 }, /* over cards itself */
 	{ "GET transit/export/encryption-key/cards/latest", .status = 200, .absent = "data.keys.1" },
 	{ "POST transit/keys/cards/config", "{\"min_decryption_version\":2}", .status = 200, .expect = "{\"data\":{\"min_decryption_version\":2}}", .absent = "data.keys.1" },
 	{ "POST transit/decrypt/cards", "{\"ciphertext\":\"$one\"}", .status = 400, .expect = PLAIN(TOO_OLD) },
