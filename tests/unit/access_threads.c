@@ -72,7 +72,8 @@ static void *read_shared(void *unused)
 {
 	bool gone = false;
 
-	while (!stop) {
+	for (bool last = false; !last;) {
+		last = stop; /* one more look after the revocation is done */
 		struct bulla_call c = call_begin();
 		enum bulla_err err = bulla_authenticate(engine, &c, bulla_str(shared));
 
