@@ -13,10 +13,13 @@ struct bulla_warning {
 
 /* Made by the caller of the library, one a request, used by one thread at a time.
  * may_block: false on an event loop. A function that would wait for a disk, a lock or a long computation
- * then returns MUST_BLOCK before any effect, and the caller runs the whole request again on a worker. */
+ * then returns MUST_BLOCK before any effect, and the caller runs the whole request again on a worker.
+ * takes_long: set beside MUST_BLOCK when that will take a worker for seconds (making an RSA key), where this is known ahead: such
+ * calls are best given to threads that nobody else waits for. */
 struct bulla_call {
 	struct bulla_arena *arena; /* borrowed */
 	bool may_block;
+	bool takes_long;
 	struct bulla_bytes detail; /* of the error, in the arena; len 0: the row's own text serves */
 	struct bulla_warning *warnings; /* in the order they were given */
 	const struct bulla_token *token; /* who calls; NULL: nobody was authenticated; held by the request pipeline */

@@ -124,6 +124,8 @@ enum bulla_err bulla_key_create(struct bulla *engine, struct bulla_call *call, c
 	TRY(check_args(call, args, &creation.alg));
 	enum bulla_err err = bulla_key_read(engine, call, mount, name, out);
 
+	if (err == BULLA_E_MUST_BLOCK || (err == BULLA_E_NOT_FOUND && !call->may_block))
+		call->takes_long = creation.alg->can & ALG_SLOW_MAKE;
 	if (err == BULLA_E_NOT_FOUND)
 		err = create(engine, call, mount, name, &creation, out);
 	material_clear(&creation.material);

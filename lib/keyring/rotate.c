@@ -46,6 +46,10 @@ static enum bulla_err make_ahead(struct bulla *engine, struct bulla_call *call, 
 	bool wanted = rotation->alg->can & ALG_SLOW_MAKE && !key_soft_deleted(key);
 
 	keyring_end(key);
+	if (!call->may_block) {
+		call->takes_long = wanted;
+		return BULLA_E_MUST_BLOCK;
+	}
 	return wanted ? alg_make(rotation->alg, 0, &rotation->material) : BULLA_OK;
 }
 
@@ -53,9 +57,6 @@ enum bulla_err bulla_key_rotate(struct bulla *engine, struct bulla_call *call, c
 				struct bulla_bytes name, struct bulla_key_info *out)
 {
 	struct rotation rotation = { 0 };
-
-	if (!call->may_block)
-		return BULLA_E_MUST_BLOCK;
 	enum bulla_err err = make_ahead(engine, call, mount, name, &rotation);
 
 	if (err == BULLA_OK)

@@ -71,7 +71,8 @@ static enum bulla_err start_threads(struct httpd *httpd, struct bulla_call *call
 	for (unsigned i = 0; i < httpd->config.loops; i++)
 		TRY(loop_init(&httpd->loops[i], httpd, call));
 	httpd->workers = workers_new(httpd->config.workers, httpd->config.max_queue);
-	if (httpd->workers == NULL)
+	httpd->slow_workers = workers_new(httpd->config.workers > 3 ? httpd->config.workers / 4 : 1, httpd->config.max_queue);
+	if (httpd->workers == NULL || httpd->slow_workers == NULL)
 		return BULLA_E_NO_MEMORY;
 	for (unsigned i = 0; i < httpd->config.loops; i++) {
 		struct loop *loop = &httpd->loops[i];
@@ -136,6 +137,7 @@ void httpd_stop(struct httpd *httpd)
 {
 	stop_loops(httpd);
 	workers_free(httpd->workers); /* the loops have waited for their jobs */
+	workers_free(httpd->slow_workers);
 	for (unsigned i = 0; httpd->loops != NULL && i < httpd->config.loops; i++)
 		loop_clear(&httpd->loops[i]);
 	for (size_t i = 0; httpd->endpoints != NULL && i < httpd->config.listener_count; i++) {

@@ -17,7 +17,7 @@ struct httpd_config {
 	const struct listener *listeners;
 	size_t listener_count;
 	unsigned loops;             /* 0: one a core */
-	unsigned workers;           /* 0: max(4, cores) */
+	unsigned workers;           /* 0: max(4, cores); a quarter as many more for what takes seconds */
 	size_t max_queue;           /* requests waiting for a worker; 0: 1024 */
 	size_t max_request_bytes;   /* 0: 32 MiB */
 	unsigned max_request_s;     /* 0: 90 */

@@ -108,6 +108,7 @@ struct httpd {
 	struct httpd_config config;     /* defaults filled in */
 	const struct service *service;
 	struct workers *workers;
+	struct workers *slow_workers;   /* what takes seconds: others do not wait behind it */
 	struct endpoint *endpoints;
 	size_t endpoint_count;
 	unsigned daemon_count;

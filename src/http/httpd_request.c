@@ -141,7 +141,9 @@ static enum MHD_Result run(struct task *task)
 
 	task->job.run = task_work;
 	task->state = TASK_WORKING;
-	if (!workers_submit(loop->httpd->workers, &task->job)) {
+	struct workers *pool = task->call.takes_long ? loop->httpd->slow_workers : loop->httpd->workers;
+
+	if (!workers_submit(pool, &task->job)) {
 		reply_refuse(task, BULLA_E_BUSY);
 		task->state = TASK_ANSWERED;
 		return reply_send(task);
