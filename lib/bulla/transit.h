@@ -60,6 +60,7 @@ struct bulla_encrypt_item {
 	struct bulla_bytes context;   /* for derived keys, decoded */
 	int64_t key_version;          /* 0: the latest */
 	struct bulla_binding binding;
+	struct bulla_bytes padding;   /* of RSA: "oaep" (with SHA-256), "pkcs1v15"; "": oaep */
 };
 
 struct bulla_encrypt_args {
@@ -72,7 +73,7 @@ struct bulla_encrypt_args {
 	struct bulla_key_create_args create;
 };
 
-/* results has count members. Raw associated data does not enter the nonce of a convergent key, as at the peer; an
+/* results has count members. A key that can encrypt and has no associated data (RSA) refuses a binding. Raw associated data does not enter the nonce of a convergent key, as at the peer; an
  * encryption_context does, and any associated data beside it.
  * KEY_NOT_FOUND, INVALID (creation is refused), MUST_BLOCK, SEALED, CRYPTO, NO_RANDOM, NO_MEMORY. */
 BULLA_MUST_USE enum bulla_err bulla_encrypt(struct bulla *engine, struct bulla_call *call, const struct bulla_encrypt_args *args,
@@ -84,6 +85,7 @@ struct bulla_decrypt_item {
 	struct bulla_bytes ciphertext; /* "vault:v1:..." */
 	struct bulla_bytes context;
 	struct bulla_binding binding;
+	struct bulla_bytes padding;    /* as it was encrypted */
 };
 
 struct bulla_decrypt_args {
@@ -104,6 +106,7 @@ struct bulla_rewrap_item {
 	struct bulla_bytes ciphertext, context;
 	int64_t key_version;           /* of the new one; 0: the latest */
 	struct bulla_binding old_binding, new_binding;
+	struct bulla_bytes old_padding, new_padding;
 };
 
 struct bulla_rewrap_args {
@@ -126,6 +129,7 @@ struct bulla_datakey_args {
 	struct bulla_bytes context;
 	int64_t key_version;       /* 0: the latest */
 	struct bulla_binding binding;
+	struct bulla_bytes padding; /* as in bulla_encrypt_item */
 };
 
 /* New random bytes, in the arena, and the same sealed under the named key, as bulla_encrypt would.

@@ -15,12 +15,14 @@ enum bulla_err bulla_datakey(struct bulla *engine, struct bulla_call *call, cons
 			     struct bulla_bytes *plaintext, struct bulla_item_result *sealed)
 {
 	BULLA_CLEANUP(transit_end) const struct key *key = NULL;
-	struct bulla_encrypt_item item = { .context = args->context, .key_version = args->key_version, .binding = args->binding };
+	struct bulla_encrypt_item item = { .context = args->context, .key_version = args->key_version, .binding = args->binding,
+					   .padding = args->padding };
 	struct bulla_item_result result;
 	size_t n;
 
 	TRY(transit_begin(engine, call, args->mount, args->name, &key));
 	TRY(choose_bytes(call, args->bits, &n));
+	TRY(transit_check_options(call, key, TRANSIT_NO_INDEX, &args->binding, args->padding));
 	uint8_t *bytes = bulla_arena_alloc(call->arena, n);
 
 	if (bytes == NULL)

@@ -33,37 +33,50 @@ static enum bulla_err open_sealed(struct bulla_call *call, const struct alg *alg
 	return BULLA_OK;
 }
 
+enum bulla_err transit_parse_sealed(struct bulla_call *call, const struct key *key, struct bulla_bytes ciphertext,
+				    const struct key_version **version, uint8_t **sealed, size_t *len)
+{
+	struct bulla_bytes text;
+	size_t bad_at;
+	int64_t number;
+
+	TRY(transit_usable(call, key));
+	TRY(transit_encrypts(call, key, "decryption"));
+	TRY(ciphertext_parse(call, ciphertext, &number, &text));
+	TRY(find_version(call, key, number, version));
+	uint8_t *bytes = bulla_arena_alloc(call->arena, BULLA_BASE64_MAX_DECODED(text.len));
+
+	if (bytes == NULL)
+		return BULLA_E_NO_MEMORY;
+	if (bulla_base64_decode(text, bytes, len, &bad_at) != BULLA_OK)
+		return bulla_fail(call, BULLA_E_INVALID, "invalid ciphertext: could not decode base64");
+	*sealed = bytes;
+	return BULLA_OK;
+}
+
 enum bulla_err transit_open(struct bulla_call *call, const struct key *key, const struct bulla_decrypt_item *item,
 			    struct bulla_bytes *out)
 {
 	BULLA_CLEANUP(derived_clear) struct derived derived = { 0 };
 	const struct key_version *version;
 	const uint8_t *secret;
-	struct bulla_bytes text, aad;
-	size_t len, bad_at;
-	int64_t number;
+	struct bulla_bytes aad;
+	uint8_t *sealed;
+	size_t len;
 
-	TRY(transit_usable(call, key));
-	TRY(transit_encrypts(call, key, "decryption"));
-	TRY(ciphertext_parse(call, item->ciphertext, &number, &text));
-	TRY(find_version(call, key, number, &version));
-	uint8_t *sealed = bulla_arena_alloc(call->arena, BULLA_BASE64_MAX_DECODED(text.len));
-
-	if (sealed == NULL)
-		return BULLA_E_NO_MEMORY;
-	if (bulla_base64_decode(text, sealed, &len, &bad_at) != BULLA_OK)
-		return bulla_fail(call, BULLA_E_INVALID, "invalid ciphertext: could not decode base64");
+	TRY(transit_parse_sealed(call, key, item->ciphertext, &version, &sealed, &len));
 	TRY(derive_check(call, key, item->context));
 	TRY(derive_key(key, version, item->context, &derived, &secret));
 	TRY(bulla_binding_encode(call, &item->binding, &aad));
 	return open_sealed(call, key_alg(key), secret, aad, sealed, len, out);
 }
 
-static enum bulla_err decrypt_item(struct bulla_call *call, const struct key *key, const struct bulla_decrypt_item *item,
-				   struct bulla_item_result *result)
+static enum bulla_err decrypt_item(struct bulla_call *call, const struct key *key, size_t at,
+				   const struct bulla_decrypt_item *item, struct bulla_item_result *result)
 {
 	struct bulla_bytes plaintext;
 
+	TRY(transit_check_options(call, key, at, &item->binding, item->padding));
 	TRY(transit_open(call, key, item, &plaintext));
 	*result = (struct bulla_item_result){ .bytes = plaintext };
 	return BULLA_OK;
@@ -79,13 +92,15 @@ enum bulla_err bulla_decrypt(struct bulla *engine, struct bulla_call *call, cons
 		bytes += args->items[i].ciphertext.len;
 	TRY(transit_inline(call, args->count, bytes));
 	TRY(transit_begin(engine, call, args->mount, args->name, &key));
+	if (transit_is_rsa(key))
+		return rsa_decrypt(call, &key, args, results);
 	for (size_t i = 0; i < args->count; i++) {
 		const struct bulla_decrypt_item *item = &args->items[i];
 
 		if (item->err != BULLA_OK)
 			results[i] = (struct bulla_item_result){ .err = item->err, .error = item->error };
 		else
-			TRY(transit_settle(call, decrypt_item(call, key, item, &results[i]), &results[i]));
+			TRY(transit_settle(call, decrypt_item(call, key, i, item, &results[i]), &results[i]));
 	}
 	return BULLA_OK;
 }

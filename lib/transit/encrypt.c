@@ -30,6 +30,18 @@ static enum bulla_err make_nonce(const struct key *key, const struct derived *de
 	return BULLA_OK;
 }
 
+enum bulla_err transit_seal_version(struct bulla_call *call, const struct key *key, int64_t wanted, struct bulla_bytes context,
+				    const struct key_version **out)
+{
+	uint32_t number;
+
+	TRY(transit_usable(call, key));
+	TRY(transit_encrypts(call, key, "encryption"));
+	TRY(choose_version(call, key, wanted, &number));
+	TRY(derive_check(call, key, context));
+	return transit_use_version(call, key, number, out);
+}
+
 enum bulla_err transit_seal(struct bulla_call *call, const struct key *key, const struct bulla_encrypt_item *item,
 			    struct bulla_item_result *result)
 {
@@ -38,13 +50,10 @@ enum bulla_err transit_seal(struct bulla_call *call, const struct key *key, cons
 	const struct key_version *version;
 	const uint8_t *secret;
 	struct bulla_bytes aad;
-	uint32_t number;
 
-	TRY(transit_usable(call, key));
-	TRY(transit_encrypts(call, key, "encryption"));
-	TRY(choose_version(call, key, item->key_version, &number));
-	TRY(derive_check(call, key, item->context));
-	TRY(transit_use_version(call, key, number, &version));
+	TRY(transit_seal_version(call, key, item->key_version, item->context, &version));
+	if (transit_is_rsa(key))
+		return rsa_seal(call, key, version, item, result);
 	TRY(derive_key(key, version, item->context, &derived, &secret));
 	TRY(bulla_binding_encode(call, &item->binding, &aad));
 	size_t len = alg->nonce_bytes + item->plaintext.len + alg->tag_bytes;
@@ -54,8 +63,15 @@ enum bulla_err transit_seal(struct bulla_call *call, const struct key *key, cons
 		return BULLA_E_NO_MEMORY;
 	TRY(make_nonce(key, &derived, item, aad, sealed));
 	TRY(alg->seal(alg, secret, sealed, aad, item->plaintext, sealed + alg->nonce_bytes));
-	*result = (struct bulla_item_result){ .bytes = bulla_mem(sealed, len), .key_version = number };
+	*result = (struct bulla_item_result){ .bytes = bulla_mem(sealed, len), .key_version = version->version };
 	return BULLA_OK;
+}
+
+static enum bulla_err encrypt_item(struct bulla_call *call, const struct key *key, size_t at,
+				   const struct bulla_encrypt_item *item, struct bulla_item_result *result)
+{
+	TRY(transit_check_options(call, key, at, &item->binding, item->padding));
+	return transit_seal(call, key, item, result);
 }
 
 static enum bulla_err encrypt_all(struct bulla_call *call, const struct key *key, const struct bulla_encrypt_args *args,
@@ -67,7 +83,7 @@ static enum bulla_err encrypt_all(struct bulla_call *call, const struct key *key
 		if (item->err != BULLA_OK)
 			results[i] = (struct bulla_item_result){ .err = item->err, .error = item->error };
 		else
-			TRY(transit_settle(call, transit_seal(call, key, item, &results[i]), &results[i]));
+			TRY(transit_settle(call, encrypt_item(call, key, i, item, &results[i]), &results[i]));
 	}
 	return BULLA_OK;
 }

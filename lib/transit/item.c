@@ -32,8 +32,36 @@ enum bulla_err transit_usable(struct bulla_call *call, const struct key *key)
 
 enum bulla_err transit_encrypts(struct bulla_call *call, const struct key *key, const char *what)
 {
-	if (key_alg(key)->seal == NULL)
+	if ((key_alg(key)->can & ALG_ENCRYPT) == 0)
 		return bulla_fail(call, BULLA_E_INVALID, "message %s not supported for key type %s", what, key_alg(key)->name);
+	return BULLA_OK;
+}
+
+/* The peer counts items, also a single one; a data key is none. */
+static enum bulla_err refuse_option(struct bulla_call *call, size_t at, const char *name, const char *why, const char *what)
+{
+	if (at == TRANSIT_NO_INDEX)
+		return bulla_fail(call, BULLA_E_INVALID_OPTION, "'%s' %s%s", name, why, what);
+	return bulla_fail(call, BULLA_E_INVALID_OPTION, "'[%zu].%s' %s%s", at, name, why, what);
+}
+
+enum bulla_err transit_check_options(struct bulla_call *call, const struct key *key, size_t at, const struct bulla_binding *binding,
+				     struct bulla_bytes padding)
+{
+	static const char non_aead[] = "provided for non-AEAD cipher suite ";
+	const struct alg *alg = key_alg(key);
+	enum pkey_padding scheme;
+
+	if ((alg->can & ALG_AAD) == 0 && (binding->aad.len > 0 || binding->aad_bad))
+		return refuse_option(call, at, "associated_data", non_aead, alg->name);
+	if ((alg->can & ALG_AAD) == 0 && binding->pair_count > 0)
+		return refuse_option(call, at, "encryption_context", non_aead, alg->name);
+	if (padding.len == 0)
+		return BULLA_OK;
+	if (!rsa_padding(padding, &scheme))
+		return refuse_option(call, at, "padding_scheme", "invalid: ", "unknown padding scheme");
+	if (!transit_is_rsa(key))
+		return refuse_option(call, at, "padding_scheme", "invalid: unsupported key type for padding scheme: ", alg->name);
 	return BULLA_OK;
 }
 

@@ -42,9 +42,39 @@ void derive_nonce(const struct derived *derived, struct bulla_bytes plaintext, b
 BULLA_MUST_USE enum bulla_err transit_seal(struct bulla_call *call, const struct key *key, const struct bulla_encrypt_item *item,
 					   struct bulla_item_result *result);
 
-/* The plaintext of an item that is good so far: *out in the arena. */
+/* The version that an item is to be sealed with, in the peer's order of refusals. INVALID; STORE_DAMAGED. */
+BULLA_MUST_USE enum bulla_err transit_seal_version(struct bulla_call *call, const struct key *key, int64_t wanted,
+						   struct bulla_bytes context, const struct key_version **out);
+
+/* The version that a ciphertext names and its bytes, in the arena; in the peer's order of refusals. INVALID; STORE_DAMAGED. */
+BULLA_MUST_USE enum bulla_err transit_parse_sealed(struct bulla_call *call, const struct key *key, struct bulla_bytes ciphertext,
+						   const struct key_version **version, uint8_t **sealed, size_t *len);
+
+/* The plaintext of an item that is good so far: *out in the arena. Not of RSA: see rsa.c. */
 BULLA_MUST_USE enum bulla_err transit_open(struct bulla_call *call, const struct key *key, const struct bulla_decrypt_item *item,
 					   struct bulla_bytes *out);
+
+/* ---- rsa.c: encryption under RSA ---------------------------------------------------------------------------------------- */
+
+/* Whether the key is one that encrypts with its public half. */
+static inline bool transit_is_rsa(const struct key *key)
+{
+	return (key_alg(key)->can & (ALG_ENCRYPT | ALG_PKEY)) == (ALG_ENCRYPT | ALG_PKEY);
+}
+
+/* "oaep" or "pkcs1v15"; "": oaep. false: neither. */
+bool rsa_padding(struct bulla_bytes text, enum pkey_padding *out);
+
+/* INVALID_500 with the peer's text: the plaintext is too long. */
+BULLA_MUST_USE enum bulla_err rsa_seal(struct bulla_call *call, const struct key *key, const struct key_version *version,
+				       const struct bulla_encrypt_item *item, struct bulla_item_result *result);
+
+/* What bulla_decrypt and bulla_rewrap do once the key is found. They end its read section and set *key to NULL: a batch may take
+ * seconds. MUST_BLOCK, always on an event loop. */
+BULLA_MUST_USE enum bulla_err rsa_decrypt(struct bulla_call *call, const struct key **key, const struct bulla_decrypt_args *args,
+					  struct bulla_item_result *results);
+BULLA_MUST_USE enum bulla_err rsa_rewrap(struct bulla_call *call, const struct key **key, const struct bulla_rewrap_args *args,
+					 struct bulla_item_result *results);
 
 /* ---- signed.c: what HMACs and signatures share ------------------------------------------------------------------------- */
 
@@ -105,6 +135,11 @@ BULLA_MUST_USE enum bulla_err transit_usable(struct bulla_call *call, const stru
 
 /* INVALID, with the peer's text: the key's type has no "encryption" or "decryption" (what). */
 BULLA_MUST_USE enum bulla_err transit_encrypts(struct bulla_call *call, const struct key *key, const char *what);
+
+/* INVALID_OPTION: what the key's type has no use for, at the item of that index. */
+#define TRANSIT_NO_INDEX SIZE_MAX
+BULLA_MUST_USE enum bulla_err transit_check_options(struct bulla_call *call, const struct key *key, size_t at,
+						    const struct bulla_binding *binding, struct bulla_bytes padding);
 
 /* The version of that number, for use. INVALID, with the peer's text: it is out of use (below the key's minimum for decryption,
  * also where it still exists) or gone. STORE_DAMAGED. */

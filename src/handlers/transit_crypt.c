@@ -7,7 +7,7 @@ enum crypt_set { SET_PLAINTEXT = 1 << 0, SET_TYPE = 1 << 1, SET_PARTIAL = 1 << 2
 struct crypt_fields {
 	unsigned set;
 	struct bulla_bytes plaintext, ciphertext, context, type;
-	struct bulla_bytes aad, old_aad;
+	struct bulla_bytes aad, old_aad, padding, old_padding;
 	const struct json *pairs, *old_pairs, *batch;
 	int64_t key_version, partial;
 	bool convergent;
@@ -21,6 +21,7 @@ static const struct field encrypt_fields[] = {
 	CRYPT_FIELD("context", context, FIELD_STRING),
 	CRYPT_FIELD("associated_data", aad, FIELD_STRING),
 	CRYPT_FIELD("encryption_context", pairs, FIELD_JSON),
+	CRYPT_FIELD("padding_scheme", padding, FIELD_STRING),
 	CRYPT_FIELD("key_version", key_version, FIELD_INT),
 	CRYPT_FIELD_SET("type", type, FIELD_STRING, SET_TYPE),
 	CRYPT_FIELD("convergent_encryption", convergent, FIELD_BOOL),
@@ -34,6 +35,7 @@ static const struct field decrypt_fields[] = {
 	CRYPT_FIELD("context", context, FIELD_STRING),
 	CRYPT_FIELD("associated_data", aad, FIELD_STRING),
 	CRYPT_FIELD("encryption_context", pairs, FIELD_JSON),
+	CRYPT_FIELD("padding_scheme", padding, FIELD_STRING),
 	CRYPT_FIELD("batch_input", batch, FIELD_JSON),
 	CRYPT_FIELD_SET("partial_failure_response_code", partial, FIELD_INT, SET_PARTIAL),
 	FIELD_END,
@@ -47,6 +49,8 @@ static const struct field rewrap_fields[] = {
 	CRYPT_FIELD("decrypt_associated_data", old_aad, FIELD_STRING),
 	CRYPT_FIELD("encryption_context", pairs, FIELD_JSON),
 	CRYPT_FIELD("decrypt_encryption_context", old_pairs, FIELD_JSON),
+	CRYPT_FIELD("encrypt_padding_scheme", padding, FIELD_STRING),
+	CRYPT_FIELD("decrypt_padding_scheme", old_padding, FIELD_STRING),
 	CRYPT_FIELD("batch_input", batch, FIELD_JSON),
 	FIELD_END,
 };
@@ -55,6 +59,7 @@ static struct crypt_item single_item(const struct crypt_fields *f)
 {
 	return (struct crypt_item){
 		.plaintext = f->plaintext, .ciphertext = f->ciphertext, .context = f->context, .aad = f->aad, .old_aad = f->old_aad,
+		.padding = f->padding, .old_padding = f->old_padding,
 		.pairs = f->pairs, .old_pairs = f->old_pairs, .key_version = f->key_version,
 	};
 }
@@ -126,13 +131,15 @@ static void print_batch(struct exchange *x, const struct crypt_item *items, cons
 static enum bulla_err choose_status(struct exchange *x, const struct crypt_fields *f, const struct bulla_item_result *results,
 				    size_t count)
 {
-	size_t good = 0, callers = 0;
+	size_t good = 0, callers = 0, uncounted = 0;
 
 	for (size_t i = 0; i < count; i++) {
 		good += results[i].err == BULLA_OK;
-		callers += results[i].err != BULLA_OK && bulla_err_row(results[i].err)->status < 500;
+		uncounted += results[i].err == BULLA_E_INVALID_OPTION; /* the peer's status does not tell of these */
+		callers += results[i].err != BULLA_OK && results[i].err != BULLA_E_INVALID_OPTION &&
+			   bulla_err_row(results[i].err)->status < 500;
 	}
-	if (good == count)
+	if (good + uncounted == count)
 		return BULLA_OK;
 	x->status = callers > 0 ? 400 : 500;
 	if (good == 0 || (f->set & SET_PARTIAL) == 0)

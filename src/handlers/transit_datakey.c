@@ -3,7 +3,7 @@
 #include "http/routes.h"
 
 struct datakey_fields {
-	struct bulla_bytes context, aad;
+	struct bulla_bytes context, aad, padding;
 	const struct json *pairs;
 	int64_t bits, key_version;
 };
@@ -13,6 +13,7 @@ static const struct field datakey_fields[] = {
 	FIELD(struct datakey_fields, bits, FIELD_INT),
 	FIELD(struct datakey_fields, key_version, FIELD_INT),
 	FIELD_AS(struct datakey_fields, "associated_data", aad, FIELD_STRING),
+	FIELD_AS(struct datakey_fields, "padding_scheme", padding, FIELD_STRING),
 	FIELD_AS(struct datakey_fields, "encryption_context", pairs, FIELD_JSON),
 	FIELD_END,
 };
@@ -58,6 +59,7 @@ static enum bulla_err datakey(struct exchange *x)
 	TRY(decode_context(x->call, f.context, &args.context));
 	TRY(items_binding(x->call, f.aad, f.pairs, &args.binding));
 	args.bits = f.bits;
+	args.padding = f.padding;
 	args.key_version = f.key_version;
 	TRY(bulla_datakey(x->engine, x->call, &args, &plaintext, &sealed));
 	print(x->data, &sealed, shown ? &plaintext : NULL);

@@ -123,6 +123,7 @@ static enum bulla_err read_strict(struct reader *r, size_t at, const struct json
 		TRY(complain(r, bulla_arena_printf(r->call->arena, "'[%zu].plaintext' missing plaintext to encrypt", at)));
 	TRY(read_version(r, at, json_get(item, "key_version"), &out->key_version));
 	TRY(read_string(r, at, item, "associated_data", true, &out->aad, &out->aad_given));
+	TRY(read_string(r, at, item, "padding_scheme", true, &out->padding, &given));
 	TRY(read_string(r, at, item, "reference", true, &out->reference, &given));
 	out->pairs = json_get(item, "encryption_context");
 	return BULLA_OK;
@@ -168,6 +169,8 @@ static enum bulla_err read_weak(struct reader *r, size_t at, const struct json *
 	TRY(read_version(r, at, find(item, "key_version"), &out->key_version));
 	TRY(read_text(r, at, item, "associated_data", &out->aad, &out->aad_given));
 	TRY(read_text(r, at, item, "decrypt_associated_data", &out->old_aad, &out->old_aad_given));
+	TRY(read_text(r, at, item, "encrypt_padding_scheme", &out->padding, &given));
+	TRY(read_text(r, at, item, "decrypt_padding_scheme", &out->old_padding, &given));
 	TRY(read_text(r, at, item, "reference", &out->reference, &given));
 	out->pairs = find(item, "encryption_context");
 	out->old_pairs = find(item, "decrypt_encryption_context");
@@ -282,6 +285,7 @@ static enum bulla_err for_encrypt(struct bulla_call *call, const struct crypt_it
 	TRY(field_base64(call, in->plaintext, &out->plaintext));
 	TRY(decode_context(call, in->context, &out->context));
 	out->key_version = in->key_version;
+	out->padding = in->padding;
 	return items_binding(call, in->aad, in->pairs, &out->binding);
 }
 
@@ -291,6 +295,7 @@ static enum bulla_err for_decrypt(struct bulla_call *call, const struct crypt_it
 		return bulla_fail(call, BULLA_E_INVALID, "missing ciphertext to decrypt");
 	TRY(decode_context(call, in->context, &out->context));
 	out->ciphertext = in->ciphertext;
+	out->padding = in->padding;
 	return items_binding(call, in->aad, in->pairs, &out->binding);
 }
 
@@ -307,6 +312,8 @@ static enum bulla_err for_rewrap(struct bulla_call *call, const struct crypt_ite
 	TRY(decode_context(call, in->context, &out->context));
 	out->ciphertext = in->ciphertext;
 	out->key_version = in->key_version;
+	out->old_padding = in->old_padding;
+	out->new_padding = in->padding;
 	TRY(items_binding(call, in->old_aad, in->old_pairs, &out->old_binding));
 	TRY(items_binding(call, in->aad, in->pairs, &out->new_binding));
 	if (!new_given)

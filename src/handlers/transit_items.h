@@ -10,6 +10,7 @@ struct crypt_item {
 	struct bulla_bytes plaintext;  /* base64 */
 	struct bulla_bytes ciphertext;
 	struct bulla_bytes context, aad, old_aad; /* base64 */
+	struct bulla_bytes padding, old_padding;
 	struct bulla_bytes reference;
 	const struct json *pairs, *old_pairs;     /* encryption_context, decrypt_encryption_context; NULL: not given */
 	bool aad_given, old_aad_given;

@@ -193,9 +193,71 @@ static const struct step signatures[] = {
 	{ NULL },
 };
 
+#define NON_AEAD "provided for non-AEAD cipher suite "
+#define LONG_TEXT /* 204 bytes: more than OAEP with SHA-256 leaves of 2048 bits */                                           \
+	"\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA" \
+	"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA" \
+	"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\""
+
+static const struct step rsa[] = {
+	{ "POST transit/keys/r", "{\"type\":\"rsa-2048\"}", .status = 200 }, { "POST transit/keys/s", .status = 200 },
+	{ "POST transit/encrypt/r", "{\"plaintext\":" HELLO ",\"key_version\":2,\"associated_data\":\"eA==\"}", .status = 400,
+	  .expect = PLAIN("'[0].associated_data' " NON_AEAD "rsa-2048") },
+	{ "POST transit/encrypt/r", "{\"plaintext\":" HELLO ",\"encryption_context\":{\"a\":\"b\"}}", .status = 400,
+	  .expect = PLAIN("'[0].encryption_context' " NON_AEAD "rsa-2048") },
+	{ "POST transit/encrypt/r", "{\"plaintext\":" HELLO ",\"padding_scheme\":\"none\"}", .status = 400,
+	  .expect = PLAIN("'[0].padding_scheme' invalid: unknown padding scheme") },
+	{ "POST transit/encrypt/s", "{\"plaintext\":" HELLO ",\"padding_scheme\":\"oaep\"}", .status = 400,
+	  .expect = PLAIN("'[0].padding_scheme' invalid: unsupported key type for padding scheme: aes256-gcm96") },
+	{ "POST transit/datakey/wrapped/r", "{\"associated_data\":\"!\"}", .status = 400, .expect = PLAIN("'associated_data' " NON_AEAD "rsa-2048") },
+	{ "POST transit/encrypt/r", "{\"plaintext\":" LONG_TEXT "}", .status = 500,
+	  .expect = LISTED("failed to RSA encrypt the plaintext: crypto/rsa: message too long for RSA key size") },
+	{ "POST transit/encrypt/r", "{\"batch_input\":[{\"plaintext\":" HELLO ",\"associated_data\":\"eA==\"},{\"plaintext\":\"\"}]}", .status = 200,
+	  .expect = "{\"data\":{\"batch_results\":[{\"error\":\"'[0].associated_data' " NON_AEAD "rsa-2048\"},{\"key_version\":1}]}}" },
+	{ "POST transit/decrypt/r", "{\"ciphertext\":\"vault:v1:!\"}", .status = 400, .expect = PLAIN("invalid ciphertext: could not decode base64") },
+	{ "POST transit/decrypt/r", "{\"ciphertext\":\"vault:v1:AAAA\"}", .status = 500,
+	  .expect = LISTED("failed to RSA decrypt the ciphertext: crypto/rsa: decryption error") },
+	{ "POST transit/encrypt/r", "{\"plaintext\":" HELLO ",\"context\":\"eA==\"}", .status = 200, .save = "one=data.ciphertext" },
+	{ "POST transit/decrypt/r", "{\"ciphertext\":\"$one\",\"padding_scheme\":\"pkcs1v15\"}", .status = 500 },
+	{ "POST transit/decrypt/r", "{\"ciphertext\":\"$one\",\"padding_scheme\":\"oaep\"}", .status = 200,
+	  .expect = "{\"data\":{\"plaintext\":" HELLO "}}" },
+	{ "POST transit/encrypt/r", "{\"plaintext\":" LONG_TEXT ",\"padding_scheme\":\"pkcs1v15\"}", .status = 200, .expect = "{\"warnings\":null}",
+	  .save = "two=data.ciphertext" },
+	{ "POST transit/decrypt/r", "{\"ciphertext\":\"$two\"}", .status = 500 },
+	{ "POST transit/decrypt/r", "{\"batch_input\":[{\"ciphertext\":\"$two\",\"padding_scheme\":\"pkcs1v15\"},{\"ciphertext\":\"$one\"}]}", .status = 200,
+	  .expect = "{\"data\":{\"batch_results\":[{\"plaintext\":" LONG_TEXT "},{\"plaintext\":" HELLO "}]}}" },
+	{ "POST transit/keys/r/rotate", .status = 200 },
+	{ "POST transit/rewrap/r", "{\"ciphertext\":\"$two\",\"key_version\":3}", .status = 500 }, /* the old one's fault first */
+	{ "POST transit/rewrap/r", "{\"ciphertext\":\"$one\",\"key_version\":3}", .status = 400,
+	  .expect = PLAIN("requested version for encryption is higher than the latest key version") },
+	{ "POST transit/rewrap/s", "{\"ciphertext\":\"x\",\"encrypt_padding_scheme\":\"oaep\"}", .status = 400 },
+	{ "POST transit/rewrap/r", "{\"ciphertext\":\"$two\",\"decrypt_padding_scheme\":\"pkcs1v15\"}", .status = 500 }, /* too long now */
+	{ "POST transit/rewrap/r", "{\"ciphertext\":\"$one\",\"encrypt_padding_scheme\":\"pkcs1v15\",\"associated_data\":\"eA==\"}", .status = 200,
+	  .expect = "{\"data\":{\"key_version\":2}}", .save = "three=data.ciphertext" },
+	{ "POST transit/decrypt/r", "{\"ciphertext\":\"$three\",\"padding_scheme\":\"pkcs1v15\"}", .status = 200,
+	  .expect = "{\"data\":{\"plaintext\":" HELLO "}}" },
+	{ "POST transit/rewrap/r", "{\"batch_input\":[{\"ciphertext\":\"$one\"},{\"ciphertext\":\"$three\"}]}", .status = 200,
+	  .expect = "{\"data\":{\"batch_results\":[{\"key_version\":2},{\"error\":\"%any\"}]}}" },
+	{ "POST transit/datakey/plaintext/r", "{\"bits\":512,\"key_version\":1}", .status = 200, .save = "four=data.ciphertext" },
+	{ "POST transit/decrypt/r", "{\"ciphertext\":\"$four\"}", .status = 200 },
+	{ "POST transit/sign/r", "{\"input\":" HELLO ",\"signature_algorithm\":\"zz\\\"\"}", .status = 500,
+	  .expect = LISTED("unsupported rsa signature algorithm zz\\\"") },
+	{ "POST transit/sign/r", "{\"input\":" HELLO ",\"salt_length\":223}", .status = 500, .expect = LISTED("requested salt length 223 is invalid") },
+	{ "POST transit/verify/r", "{\"input\":" HELLO ",\"salt_length\":223," SIG "}", .status = 400,
+	  .expect = PLAIN("requested salt length 223 is invalid") },
+	{ "POST transit/sign/r", "{\"input\":" HELLO ",\"prehashed\":true}", .status = 500,
+	  .expect = LISTED("crypto/rsa: input must be hashed with given hash") },
+	{ "POST transit/sign/r/none", "{\"input\":"  LONG_TEXT ",\"prehashed\":true,\"signature_algorithm\":\"pkcs1v15\"}", .status = 200 },
+	{ "POST transit/sign/r", "{\"input\":" HELLO "}", .status = 200, .save = "sig=data.signature" },
+	{ "POST transit/verify/r", "{\"input\":" HELLO ",\"signature\":\"$sig\"}", .status = 200, .expect = "{\"data\":{\"valid\":true}}" },
+	{ "POST transit/verify/r", "{\"input\":" HELLO ",\"signature\":\"$sig\",\"signature_algorithm\":\"pkcs1v15\"}", .status = 200,
+	  .expect = "{\"data\":{\"valid\":false}}" },
+	{ NULL },
+};
+
 START_TEST(cases)
 {
-	static const struct step *const lists[] = { tools, hmacs, datakeys, signatures };
+	static const struct step *const lists[] = { tools, hmacs, datakeys, signatures, rsa };
 
 	pipeline_begin();
 	pipeline_run(lists[_i]);
@@ -210,7 +272,7 @@ Suite *signing_suite(void)
 	TCase *tc = tcase_create("all");
 
 	tcase_set_timeout(tc, 60);
-	tcase_add_loop_test(tc, cases, 0, 4);
+	tcase_add_loop_test(tc, cases, 0, 5);
 	suite_add_tcase(suite, tc);
 	return suite;
 }
