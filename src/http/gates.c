@@ -382,6 +382,15 @@ static bool must_block(const struct passage *p)
 	return p->x.route != NULL && (p->x.route->flags & ROUTE_BLOCKS) != 0;
 }
 
+/* Control characters (but the tab) have no place in a header (RFC 9110 section 5.5): the peer answers these without a body. */
+static bool is_header_text(struct bulla_bytes text)
+{
+	for (size_t i = 0; i < text.len; i++)
+		if ((text.ptr[i] < 0x20 && text.ptr[i] != '\t') || text.ptr[i] == 0x7F)
+			return false;
+	return true;
+}
+
 static bool asks_for_help(const struct json *query)
 {
 	return query_first(query, "help").len > 0;
@@ -413,6 +422,8 @@ enum bulla_err gates_pass(struct passage *p)
 
 	if (!x->call->may_block && x->request->body_len > LOOP_MAX_BODY)
 		return BULLA_E_MUST_BLOCK;
+	if (!is_header_text(x->request->token) || !is_header_text(x->request->namespace) || !is_header_text(x->request->wrap_ttl))
+		return BULLA_E_BAD_TARGET;
 	TRY(target_decode(x->call, x->request->target, &target));
 	if (target.location.len > 0) {
 		p->reply->location = target.location;

@@ -23,6 +23,8 @@ static const struct step tokens[] = {
 	{ "GET sys/nothing", .token = "", .status = 403, .expect = DENIED },
 	{ "GET ", .token = "", .status = 403, .expect = DENIED },
 	{ "PUT transit/nonsense", .token = "", .status = 403, .expect = DENIED },
+	{ "GET sys/health", .token = "a\x1b", .status = 400, .expect = "" }, { "GET transit/keys/k", .namespace = "a\x7f", .status = 400, .expect = "" },
+	{ "GET transit/keys/k", .wrap_ttl = "\x01", .status = 400, .expect = "" }, { "GET transit/keys/k", .token = "a\tb", .status = 403, .expect = DENIED },
 	{ NULL },
 };
 
