@@ -96,8 +96,9 @@ static void print_init_json(json_t *doc, json_t *body, bool recovery)
 		copy_keys(out, "unseal_keys_b64", doc, "keys_base64");
 		copy_keys(out, "unseal_keys_hex", doc, "keys");
 	}
-	json_object_set(out, "unseal_shares", json_object_get(body, "secret_shares"));
-	json_object_set(out, "unseal_threshold", json_object_get(body, "secret_threshold"));
+	/* under a static seal Vault's CLI counts the seal's own key as the one share */
+	json_object_set_new(out, "unseal_shares", json_integer(recovery ? 1 : json_integer_value(json_object_get(body, "secret_shares"))));
+	json_object_set_new(out, "unseal_threshold", json_integer(recovery ? 1 : json_integer_value(json_object_get(body, "secret_threshold"))));
 	copy_keys(out, "recovery_keys_b64", doc, "recovery_keys_base64");
 	copy_keys(out, "recovery_keys_hex", doc, "recovery_keys");
 	json_object_set(out, "recovery_keys_shares", json_object_get(body, "recovery_shares"));
