@@ -71,8 +71,8 @@ const struct route sys_wrapping_routes[] = {
 	ROW(ON(POST), "wrapping/wrap", wrap, ROUTE_TOKEN | ROUTE_ANY_FIELDS, NULL, "wrap"),
 	ROW(ON(POST), "wrapping/unwrap", unwrap, ROUTE_TOKEN | ROUTE_RAW | ROUTE_BLOCKS | ROUTE_WRAPPING | ROUTE_OWN_WRAPPING,
 	    wrapping_fields, "unwrap"),
-	ROW(ON(POST), "wrapping/rewrap", rewrap, ROUTE_TOKEN | ROUTE_BLOCKS | ROUTE_WRAPPING, wrapping_fields, "rewrap-wrapping"),
+	ROW(ON(POST), "wrapping/rewrap", rewrap, ROUTE_TOKEN | ROUTE_BLOCKS | ROUTE_WRAPPING, wrapping_fields, "renew-wrapping"),
 	ROW(ON(GET) | ON(POST), "wrapping/lookup", lookup, ROUTE_NO_TOKEN | ROUTE_BLOCKS | ROUTE_WRAPPING, wrapping_fields,
-	    "wrapping-lookup"),
+	    "look-up-wrapping"),
 	{ .fn = NULL },
 };

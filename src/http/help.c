@@ -46,7 +46,7 @@ static const struct {
 	{ "renew-token", "Let a token live longer." },
 	{ "revoke-token", "End a token and those made from it." },
 	{ "rewrap", "Decrypt ciphertexts and encrypt them again under the latest version, without showing a plaintext." },
-	{ "rewrap-wrapping", "Move a wrapped reply, unseen, to a new token." },
+	{ "renew-wrapping", "Move a wrapped reply, unseen, to a new token." },
 	{ "rotate-key", "Add a version to a key, which encrypts from now on." },
 	{ "seal", "Forget every key until the server is unsealed again." },
 	{ "seal-status", "Whether the server is sealed, and how far unsealing has come." },
@@ -56,7 +56,7 @@ static const struct {
 	{ "unseal", "Give one share of the unseal key." },
 	{ "unwrap", "Hand out a wrapped reply, once." },
 	{ "wrap", "Put a JSON object into a wrapping." },
-	{ "wrapping-lookup", "When and by which path a wrapping was made." },
+	{ "look-up-wrapping", "When and by which path a wrapping was made." },
 };
 
 static const char *const kinds[] = {
