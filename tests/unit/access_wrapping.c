@@ -68,6 +68,47 @@ static size_t records(const char *kind)
 	return count;
 }
 
+/* docs/FORMATS.md: what is sealed, but for the slot. */
+static enum bulla_err check_plain(const struct store_record *record, void *context)
+{
+	struct bulla_bytes *want = context, plain;
+
+	ck_assert_ok(barrier_open(engine->seal, &call, record, &plain));
+	ck_assert_uint_ge(plain.len, want->len);
+	ck_assert_mem_eq(plain.ptr, want->ptr, want->len);
+	want->len = plain.len; /* for the caller to see that there was one */
+	return BULLA_OK;
+}
+
+START_TEST(format)
+{
+	static const struct {
+		const char *kind, *hex;
+		size_t len;
+	} records[] = {
+		{ "wrapped", "01000000c8000000027b7d", 11 },
+		{ "wrapped-end", "0118fae27693b40000", 9 + 32 },
+	};
+	const struct bulla_wrapping_args args = { .reply = { bulla_str("{}"), 200 }, .ttl_s = 60, .creation_path = bulla_str("p") };
+	struct bulla_wrapping wrapping;
+
+	now_ns = 0x18fae27693b40000 - INT64_C(60) * 1000000000;
+	ck_assert_ok(bulla_wrapping_new(engine, &call, &args, &wrapping));
+	for (size_t i = 0; i < 2; i++) {
+		struct barrier_name name = { .kind = records[i].kind };
+		struct bulla_bytes want;
+		struct store_id id;
+		uint8_t bytes[16];
+
+		ck_assert_ok(bulla_hex_decode(bulla_str(records[i].hex), bytes));
+		want = bulla_mem(bytes, strlen(records[i].hex) / 2);
+		ck_assert_ok(barrier_slot(engine->seal, &name, &id));
+		ck_assert_ok(store_scan(engine->store, &call, id.bytes, check_plain, &want));
+		ck_assert_uint_eq(want.len, records[i].len);
+	}
+}
+END_TEST
+
 START_TEST(refusals)
 {
 	static const char *const bad[] = { "", "nonsense", "s.AAAAAAAAAAAAAAAAAAAAAAAA" };
@@ -283,6 +324,7 @@ int main(void)
 
 	tcase_add_checked_fixture(tc, setup, engine_teardown);
 	tcase_set_timeout(tc, 60);
+	tcase_add_test(tc, format);
 	tcase_add_test(tc, refusals);
 	tcase_add_test(tc, once_and_no_more);
 	tcase_add_test(tc, used_for_something_else);
