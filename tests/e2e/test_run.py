@@ -42,7 +42,9 @@ class Run(unittest.TestCase):
         if self.process is not None:
             self.process.stdout.close()
         env = servers.clean_environment() | {"BULLA_PORT": str(self.port)}
-        self.process = subprocess.Popen(["bin/run"], cwd=self.top, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        # a shell cannot catch what was ignored when it started, as Ctrl-C is in a shell's background jobs
+        heed = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)  # noqa: E731
+        self.process = subprocess.Popen(["bin/run"], cwd=self.top, preexec_fn=heed, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                         stderr=subprocess.STDOUT, text=True, start_new_session=True)
         said, end = "", time.monotonic() + READY_S
         for line in self.process.stdout:
