@@ -82,6 +82,13 @@ void bulla_close(struct bulla *bulla)
 	free(engine);
 }
 
+enum bulla_err bulla_tick(struct bulla *engine, struct bulla_call *call)
+{
+	if (seal_is_sealed(engine->seal))
+		return BULLA_E_SEALED;
+	return keyring_tick(engine->keyring, call);
+}
+
 const char *bulla_storage_kind(const struct bulla *engine)
 {
 	return store_kind(engine->store);

@@ -6,7 +6,7 @@
 /* Other writers of the same key are kept out by its stripe; a conflict means another process on the same store. */
 #define TRIES 16
 
-static enum bulla_err add_write(struct change *change, struct store_write write)
+enum bulla_err change_write(struct change *change, struct store_write write)
 {
 	if (change->count == change->size) {
 		size_t size = change->size ? change->size * 2 : 4;
@@ -29,11 +29,12 @@ enum bulla_err change_write_head(struct change *change)
 	struct store_write write = { .change = STORE_PUT, .expected = change->next->revision - 1 };
 	struct seal *seal = change->keyring->seal;
 
+	TRY(schedule_change(change));
 	TRY(record_head_slot(seal, change->id->mount, change->id->name, &write.id));
 	TRY(record_encode_head(change->next, &plaintext));
 	TRY(barrier_seal(seal, change->call, &write.id, change->next->revision, bulla_mem(plaintext.ptr, plaintext.len),
 			 &write.bytes));
-	return add_write(change, write);
+	return change_write(change, write);
 }
 
 enum bulla_err change_write_version(struct change *change, const struct version *version)
@@ -45,7 +46,7 @@ enum bulla_err change_write_version(struct change *change, const struct version 
 	TRY(record_encode_version(version, &plaintext));
 	TRY(record_seal(change->next->data_key, change->call, &write.id, 1, bulla_mem(plaintext.ptr, plaintext.len),
 			&write.bytes));
-	return add_write(change, write);
+	return change_write(change, write);
 }
 
 enum bulla_err change_delete_versions(struct change *change, uint32_t first, uint32_t end)
@@ -54,7 +55,9 @@ enum bulla_err change_delete_versions(struct change *change, uint32_t first, uin
 		struct store_write write = { .change = STORE_DELETE, .expected = STORE_ANY_REVISION };
 
 		TRY(record_version_slot(change->keyring->seal, change->id->mount, change->id->name, number, &write.id));
-		TRY(add_write(change, write));
+		TRY(change_write(change, write));
+		TRY(record_count_slot(change->keyring->seal, change->id->mount, change->id->name, number, &write.id));
+		TRY(change_write(change, write));
 	}
 	return BULLA_OK;
 }
@@ -63,8 +66,9 @@ enum bulla_err change_delete_head(struct change *change)
 {
 	struct store_write write = { .change = STORE_DELETE, .expected = change->old->revision };
 
+	TRY(schedule_change(change));
 	TRY(record_head_slot(change->keyring->seal, change->id->mount, change->id->name, &write.id));
-	return add_write(change, write);
+	return change_write(change, write);
 }
 
 /* The next version of material, not shared yet. */
@@ -97,6 +101,7 @@ enum bulla_err change_new_version(struct change *change, struct bulla_bytes mate
 		material = material_bytes(&made);
 	}
 	TRY(next_version(key, material, &version));
+	count_begin(change->keyring, version);
 	enum bulla_err err = change_write_version(change, version);
 
 	if (err != BULLA_OK) {

@@ -37,6 +37,7 @@ struct doomed {
 	struct store_id head;
 	struct bulla_bytes name;
 	uint32_t first, latest;
+	int64_t due_s;
 };
 
 struct doom_scan {
@@ -65,6 +66,7 @@ static enum bulla_err visit(const struct store_record *record, void *context)
 		doomed->name = bulla_arena_copy(scan->arena, name);
 		doomed->first = head.min_available > 1 ? head.min_available : 1;
 		doomed->latest = head.latest;
+		doomed->due_s = head.due_s;
 		err = doomed->name.ptr == NULL ? BULLA_E_NO_MEMORY : BULLA_OK;
 	}
 	if (err != BULLA_E_STORE_DAMAGED)
@@ -73,27 +75,50 @@ static enum bulla_err visit(const struct store_record *record, void *context)
 	return scan->count < BATCH ? BULLA_OK : BULLA_E_BUSY; /* enough: the scan stops here */
 }
 
+/* Writes that its deletion takes. */
+static size_t count_writes(const struct doomed *doomed)
+{
+	return doomed->name.len == 0 ? 1 : 2 + 2 * (size_t)(doomed->latest - doomed->first + 1);
+}
+
+static void put_delete(struct store_write *writes, size_t *at, const struct store_id *id)
+{
+	writes[(*at)++] = (struct store_write){ *id, STORE_DELETE, STORE_ANY_REVISION, { 0 } };
+}
+
+static enum bulla_err delete_one(struct seal *seal, const uint8_t *mount, const struct doomed *doomed, struct store_write *writes,
+				 size_t *at)
+{
+	struct store_id id;
+
+	put_delete(writes, at, &doomed->head);
+	for (uint32_t number = doomed->first; doomed->name.len > 0 && number <= doomed->latest; number++) {
+		TRY(record_version_slot(seal, mount, doomed->name, number, &id));
+		put_delete(writes, at, &id);
+		TRY(record_count_slot(seal, mount, doomed->name, number, &id));
+		put_delete(writes, at, &id);
+	}
+	if (doomed->name.len == 0 || doomed->due_s == 0)
+		return BULLA_OK;
+	TRY(schedule_slot(seal, doomed->due_s, mount, doomed->name, &id));
+	put_delete(writes, at, &id);
+	return BULLA_OK;
+}
+
 static enum bulla_err delete_all(struct keyring *keyring, struct bulla_call *call, const uint8_t *mount,
 				 const struct doom_scan *scan)
 {
-	size_t count = scan->count, at = 0;
+	size_t count = 0, at = 0;
 
 	for (size_t i = 0; i < scan->count; i++)
-		count += scan->keys[i].name.len > 0 ? scan->keys[i].latest - scan->keys[i].first + 1 : 0;
+		count += count_writes(&scan->keys[i]);
 	struct store_write *writes = bulla_arena_alloc(scan->arena, count * sizeof *writes);
 
 	if (writes == NULL)
 		return BULLA_E_NO_MEMORY;
-	for (size_t i = 0; i < scan->count; i++) {
-		const struct doomed *doomed = &scan->keys[i];
-
-		writes[at++] = (struct store_write){ doomed->head, STORE_DELETE, STORE_ANY_REVISION, { 0 } };
-		for (uint32_t number = doomed->first; doomed->name.len > 0 && number <= doomed->latest; number++) {
-			writes[at] = (struct store_write){ { { 0 } }, STORE_DELETE, STORE_ANY_REVISION, { 0 } };
-			TRY(record_version_slot(keyring->seal, mount, doomed->name, number, &writes[at++].id));
-		}
-	}
-	return store_commit(keyring->store, call, writes, count, NULL);
+	for (size_t i = 0; i < scan->count; i++)
+		TRY(delete_one(keyring->seal, mount, &scan->keys[i], writes, &at));
+	return store_commit(keyring->store, call, writes, at, NULL);
 }
 
 /* Destroys up to BATCH keys; *more: there may be others. */

@@ -16,6 +16,7 @@ static enum bulla_err append(struct change *change, const struct key_edit *edit)
 	if (key->head.latest == KEY_LAST_VERSION)
 		return bulla_fail(change->call, BULLA_E_INVALID, "the key has no version numbers left");
 	TRY(version_copy(change->call, &key->head, &edit->version, key->head.latest + 1, &version));
+	count_begin(change->keyring, version);
 	enum bulla_err err = change_write_version(change, version);
 
 	if (err != BULLA_OK) {

@@ -91,6 +91,7 @@ static enum bulla_err add_versions(struct change *change, const struct installat
 		struct version *version;
 
 		TRY(version_copy(change->call, &in->head, from, number, &version));
+		count_begin(change->keyring, version);
 		enum bulla_err err = change_write_version(change, version);
 
 		if (err != BULLA_OK) {

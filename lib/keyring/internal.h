@@ -19,6 +19,18 @@
 
 /* ---- versions.c: the versions of a key, a persistent tree ------------------ */
 
+/* How many messages a version has encrypted, of those types where that matters (count.c). used is added to by every encryption,
+ * on all cores: the gap keeps it off the cache line of what they only read. */
+struct count {
+	char gap[64];
+	_Atomic(uint64_t) used;  /* never below what was encrypted; begins at reserved when a key is loaded */
+	_Atomic(uint64_t) limit; /* encryption stops there until more is reserved */
+	atomic_bool high;        /* the number to warn from is reached */
+	uint64_t reserved;       /* this and what follows: by the key's stripe. Durable: what limit may rise to */
+	uint64_t block;          /* how much was reserved last */
+	uint64_t revision;       /* of the stored record; 0: there is none, and COUNT_FIRST counts as reserved */
+};
+
 /* A version and its owner's bookkeeping. The secrets are one cell: the HMAC key, then the key. */
 struct version {
 	struct key_version pub;
@@ -26,6 +38,7 @@ struct version {
 	uint8_t *cell;
 	size_t cell_bytes;
 	uint8_t *chain; /* pub.chain's bytes, or NULL */
+	struct count count;
 	/* of asymmetric types, once somebody asked for them: published by compare-and-set, freed with the version */
 	_Atomic(struct pkey *) opened;
 	_Atomic(struct public_key *) public;
@@ -72,6 +85,7 @@ struct key_head {
 	uint32_t latest, min_decryption, min_encryption, min_available;
 	int32_t convergent_version;
 	int64_t auto_rotate_s;
+	int64_t due_s; /* since 1970: the time under which the key is filed to be rotated (schedule.c); 0: it is not */
 	struct bulla_key_mark backup, restore; /* the last ones */
 };
 
@@ -160,6 +174,9 @@ BULLA_MUST_USE enum bulla_err record_decode_version(struct bulla_bytes record, c
 /* Slots of the records of a key, of all heads of a mount (collection only). SEALED. */
 BULLA_MUST_USE enum bulla_err record_head_slot(struct seal *seal, const uint8_t *mount, struct bulla_bytes name,
 					       struct store_id *out);
+/* Of the count of a version, and of all counts of a key (collection only). */
+BULLA_MUST_USE enum bulla_err record_count_slot(struct seal *seal, const uint8_t *mount, struct bulla_bytes name, uint32_t version,
+						struct store_id *out);
 BULLA_MUST_USE enum bulla_err record_version_slot(struct seal *seal, const uint8_t *mount, struct bulla_bytes name,
 						  uint32_t version, struct store_id *out);
 
@@ -181,6 +198,24 @@ struct mount_mark {
 
 struct name_index;
 
+/* What the engine is to hear of, and to tell the log: texts, the oldest first. Any thread. */
+#define NOTICES 32
+#define NOTICE_BYTES 320
+struct notices {
+	pthread_mutex_t lock;
+	size_t count, dropped;
+	char texts[NOTICES][NOTICE_BYTES];
+};
+
+/* When keys are due for rotation (schedule.c). By lock. */
+struct schedule {
+	pthread_mutex_t lock; /* one tick at a time */
+	bool loaded;          /* the two below were read from the store */
+	uint64_t from;        /* no key is filed under an earlier minute */
+	uint64_t revision;    /* of the record that says so */
+	uint64_t stored;      /* and what it says */
+};
+
 struct keyring {
 	struct store *store;
 	struct seal *seal;
@@ -191,6 +226,9 @@ struct keyring {
 	pthread_mutex_t lists_lock;       /* the two lists below, shortly */
 	struct name_index *indexes;
 	struct mount_mark *destroyed;     /* mounts that are gone: nothing may be written for them any more */
+	_Atomic(uint64_t) count_warn, count_max; /* messages of one version: where warnings begin, and where it ends */
+	struct notices notices;
+	struct schedule schedule;
 };
 
 /* NOT_FOUND: no key can have that name. */
@@ -233,6 +271,7 @@ struct change {
 	struct key *old;  /* borrowed; NULL: there is no such key */
 	struct key *next; /* to be made by the step, and then published; NULL: nothing changes */
 	bool destroy;     /* the key goes altogether */
+	int64_t postpone_s; /* not 0: the key is due then, whatever its period says */
 	bool wipes;       /* secrets are destroyed: scrub and wait for readers before answering */
 	struct store_write *writes;
 	size_t count, size;
@@ -247,11 +286,13 @@ typedef enum bulla_err change_step(struct change *change, void *context);
 BULLA_MUST_USE enum bulla_err change_run(struct keyring *keyring, struct bulla_call *call, const struct bulla_mount *mount,
 					 struct bulla_bytes name, change_step *step, void *context, struct bulla_key_info *out);
 
-/* For steps: the writes of the head (of change->next), of one version of it, and of taking versions out of the store. */
+/* For steps: the writes of the head (of change->next, which has its versions by then), of one version of it, and of taking versions out of the store. */
 BULLA_MUST_USE enum bulla_err change_write_head(struct change *change);
 BULLA_MUST_USE enum bulla_err change_write_version(struct change *change, const struct version *version);
 BULLA_MUST_USE enum bulla_err change_delete_versions(struct change *change, uint32_t first, uint32_t end);
 BULLA_MUST_USE enum bulla_err change_delete_head(struct change *change);
+/* Any other write. NO_MEMORY. */
+BULLA_MUST_USE enum bulla_err change_write(struct change *change, struct store_write write);
 /* A new version on change->next, which becomes the latest, and its write. material: what was made ahead, outside of the locks;
  * empty: it is made here, in key_size bytes where the type has a choice. */
 BULLA_MUST_USE enum bulla_err change_new_version(struct change *change, struct bulla_bytes material, size_t key_size);
@@ -263,6 +304,48 @@ BULLA_MUST_USE enum bulla_err change_rewrite(struct change *change);
 /* A version of copies, one reference. INVALID: its lengths are not its type's; NO_MEMORY. */
 BULLA_MUST_USE enum bulla_err version_copy(struct bulla_call *call, const struct key_head *head, const struct key_version *from,
 					   uint32_t number, struct version **out);
+
+/* ---- count.c ---------------------------------------------------------------------- */
+
+/* Messages that a version has for its beginning, without a record: so a key that is used little costs no write. */
+#define COUNT_FIRST UINT64_C(4096)
+#define COUNT_BLOCK_MAX (UINT64_C(1) << 20)
+/* SP 800-38D, 8.3: no more than 2^32 invocations with random 96-bit nonces. */
+#define COUNT_WARN (UINT64_C(1) << 31)
+#define COUNT_MAX (UINT64_C(1) << 32)
+
+/* Whether messages under keys of this type are counted. */
+bool count_applies(const struct alg *alg);
+/* Of a version that is being made: it may use its first block. */
+void count_begin(struct keyring *keyring, struct version *version);
+/* Reads the counts of a key that is being loaded. A record that does not open counts as used up. The caller holds the seal. */
+BULLA_MUST_USE enum bulla_err count_load(struct keyring *keyring, struct bulla_call *call, const struct key_id *id, struct key *key);
+
+/* ---- notices.c -------------------------------------------------------------------- */
+
+/* Cut when it is too long; the newest is dropped when there are too many. */
+void notices_add(struct notices *notices, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* All of them become warnings of the call. NO_MEMORY. */
+BULLA_MUST_USE enum bulla_err notices_take(struct notices *notices, struct bulla_call *call);
+
+/* ---- rotate.c --------------------------------------------------------------------- */
+
+/* Whether a key is to be rotated after all, seen under its locks. */
+typedef bool rotate_when(const struct key *key, const void *context);
+/* when NULL: in any case. Errors as bulla_key_rotate. */
+BULLA_MUST_USE enum bulla_err rotate_key(struct keyring *keyring, struct bulla_call *call, const struct bulla_mount *mount,
+					 struct bulla_bytes name, rotate_when *when, const void *context,
+					 struct bulla_key_info *out);
+
+/* ---- schedule.c ------------------------------------------------------------------- */
+
+/* For change.c: sets next->head.due_s and adds the writes that move the key from old's place in the schedule. Before the head is
+ * encoded and after next has its versions. */
+BULLA_MUST_USE enum bulla_err schedule_change(struct change *change);
+/* Of the entry of a key that is due then; only the part for the minute is the collection. SEALED. */
+BULLA_MUST_USE enum bulla_err schedule_slot(struct seal *seal, int64_t due_s, const uint8_t *mount, struct bulla_bytes name,
+					    struct store_id *out);
+void schedule_forget(struct keyring *keyring);
 
 /* ---- names.c, list.c ------------------------------------------------------------- */
 

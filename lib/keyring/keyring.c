@@ -12,7 +12,8 @@ static enum bulla_err set_up(struct keyring *keyring)
 {
 	keyring->table = rcu_table_new();
 	if (keyring->table == NULL || pthread_mutex_init(&keyring->cache.lock, NULL) != 0 ||
-	    pthread_mutex_init(&keyring->lists_lock, NULL) != 0)
+	    pthread_mutex_init(&keyring->lists_lock, NULL) != 0 || pthread_mutex_init(&keyring->notices.lock, NULL) != 0 ||
+	    pthread_mutex_init(&keyring->schedule.lock, NULL) != 0)
 		return BULLA_E_NO_MEMORY;
 	for (size_t i = 0; i < STRIPES; i++)
 		if (pthread_mutex_init(&keyring->stripes[i], NULL) != 0)
@@ -29,6 +30,7 @@ enum bulla_err keyring_new(struct store *store, struct seal *seal, size_t max_ca
 	keyring->store = store;
 	keyring->seal = seal;
 	keyring->cache.max_bytes = max_cached_bytes;
+	keyring_count_limits_set(keyring, COUNT_WARN, COUNT_MAX);
 	keyring->cache.max_locked = bulla_secret_limit() / 2;
 	enum bulla_err err = set_up(keyring);
 
@@ -45,6 +47,7 @@ void keyring_empty(struct keyring *keyring)
 {
 	cache_forget(keyring, NULL);
 	list_forget(keyring, NULL);
+	schedule_forget(keyring);
 }
 
 void keyring_free(struct keyring *keyring)
@@ -62,6 +65,8 @@ void keyring_free(struct keyring *keyring)
 	for (size_t i = 0; i < STRIPES; i++)
 		(void)pthread_mutex_destroy(&keyring->stripes[i]);
 	(void)pthread_mutex_destroy(&keyring->lists_lock);
+	(void)pthread_mutex_destroy(&keyring->notices.lock);
+	(void)pthread_mutex_destroy(&keyring->schedule.lock);
 	(void)pthread_mutex_destroy(&keyring->cache.lock);
 	bulla_wipe(keyring->hash_key, sizeof keyring->hash_key);
 	free(keyring);

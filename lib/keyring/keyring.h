@@ -51,6 +51,22 @@ BULLA_MUST_USE enum bulla_err key_version_use(const struct key *key, uint32_t ve
  * open with the version while OpenSSL's locked heap has room. STORE_DAMAGED: the material is none; NO_MEMORY. */
 BULLA_MUST_USE enum bulla_err keyring_pkey(const struct key *key, const struct key_version *version, struct pkey **out);
 
+/* Counts one message that is to be encrypted under the version (of types with nonces of 96 random bits: SP 800-38D allows 2^32 of
+ * them). One atomic addition. MUST_BLOCK: so many are not reserved; end the read section, let keyring_count_on reserve, and
+ * begin again. A message that is then not encrypted counts all the same. */
+BULLA_MUST_USE enum bulla_err keyring_count(const struct key *key, const struct key_version *version);
+/* Whether the number to warn from is reached. */
+bool keyring_count_high(const struct key_version *version);
+/* Reserves for at least so many messages more, durably; version 0: of the latest, and when that one has had as many as it may
+ * have, the key is rotated. Outside of read sections. INVALID: no more may be encrypted under it. MUST_BLOCK, SEALED, STORE*. */
+BULLA_MUST_USE enum bulla_err keyring_count_on(struct keyring *keyring, struct bulla_call *call, const struct bulla_mount *mount,
+					       struct bulla_bytes name, int64_t version, uint64_t messages);
+/* For tests: 2^31 and 2^32 otherwise. For keys that are loaded or made afterwards. */
+void keyring_count_limits_set(struct keyring *keyring, uint64_t warn, uint64_t max);
+
+/* Rotates the keys whose auto_rotate_period has passed (bulla_tick). Errors: SEALED, STORE*; those of single keys are notices. */
+BULLA_MUST_USE enum bulla_err keyring_tick(struct keyring *keyring, struct bulla_call *call);
+
 /* Finds a key for one operation. From success to keyring_end the key is good (an RCU read section is open): do not block and do
  * not call a writer in between. Loads it from the store if it must.
  * NOT_FOUND; MUST_BLOCK when it is not in the cache and the call may not block; STORE_DAMAGED naming the key; SEALED. */

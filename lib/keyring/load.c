@@ -102,7 +102,8 @@ static enum bulla_err read_versions(struct keyring *keyring, struct bulla_call *
 
 	scratch_end(&scan.scratch);
 	TRY(err);
-	return mark_missing(key);
+	TRY(mark_missing(key));
+	return count_load(keyring, call, id, key);
 }
 
 static enum bulla_err read_key(struct keyring *keyring, struct bulla_call *call, const struct key_id *id, struct key **out)

@@ -7,6 +7,17 @@ enum bulla_err bulla_key_read(struct bulla *engine, struct bulla_call *call, con
 	return bulla_key_read_derived(engine, call, mount, name, (struct bulla_bytes){ 0 }, out);
 }
 
+/* Old versions that have encrypted much are no cause for concern any more. */
+static enum bulla_err warn_count(const struct key *key, struct bulla_call *call)
+{
+	const struct key_version *latest = key_version(key, key_latest(key));
+
+	if (latest == NULL || !keyring_count_high(latest))
+		return BULLA_OK;
+	return bulla_warn(call, "version %u of the key has encrypted so many messages that the key should be rotated soon",
+			  latest->version);
+}
+
 enum bulla_err bulla_key_read_derived(struct bulla *engine, struct bulla_call *call, const struct bulla_mount *mount,
 				      struct bulla_bytes name, struct bulla_bytes context, struct bulla_key_info *out)
 {
@@ -15,6 +26,8 @@ enum bulla_err bulla_key_read_derived(struct bulla *engine, struct bulla_call *c
 	TRY(keyring_begin(engine->keyring, call, mount, name, &key));
 	enum bulla_err err = key_info(key, call, context, out);
 
+	if (err == BULLA_OK)
+		err = warn_count(key, call);
 	keyring_end(key);
 	return err;
 }

@@ -5,7 +5,7 @@
 #include "bulla/encode.h"
 
 #define FORMAT 1
-#define HEAD_FIXED 91  /* all but the name */
+#define HEAD_FIXED 99  /* all but the name */
 #define VERSION_FIXED 24 /* all but the two keys and the certificates */
 #define PUBLIC_ONLY 1
 
@@ -58,6 +58,7 @@ enum bulla_err record_encode_head(const struct key *key, struct secret_bytes *ou
 	put_number(out, head->min_available, 4);
 	put_number(out, (uint32_t)head->convergent_version, 4);
 	put_number(out, (uint64_t)head->auto_rotate_s, 8);
+	put_number(out, (uint64_t)head->due_s, 8);
 	put_mark(out, &head->backup);
 	put_mark(out, &head->restore);
 	put(out, key->data_key, DATA_KEY_BYTES);
@@ -139,7 +140,8 @@ bool record_head_makes_sense(const struct key_head *head)
 	       head->min_available <= head->min_decryption &&
 	       (head->min_encryption == 0 || head->min_encryption >= head->min_decryption) &&
 	       (!convergent || head->flags & KEY_DERIVED) && convergent == (head->convergent_version != 0) &&
-	       (head->auto_rotate_s == 0 || head->auto_rotate_s >= 3600);
+	       (head->auto_rotate_s == 0 || head->auto_rotate_s >= 3600) &&
+	       head->due_s >= 0 && (head->due_s == 0 || head->auto_rotate_s != 0);
 }
 
 enum bulla_err record_decode_head(struct bulla_bytes record, struct key_head *head, struct bulla_bytes *name,
@@ -156,6 +158,7 @@ enum bulla_err record_decode_head(struct bulla_bytes record, struct key_head *he
 	found.min_available = (uint32_t)take_number(&reader, 4);
 	found.convergent_version = (int32_t)take_number(&reader, 4);
 	found.auto_rotate_s = (int64_t)take_number(&reader, 8);
+	found.due_s = (int64_t)take_number(&reader, 8);
 	found.backup = take_mark(&reader);
 	found.restore = take_mark(&reader);
 	struct bulla_bytes secret = take(&reader, DATA_KEY_BYTES);
@@ -220,14 +223,26 @@ enum bulla_err record_head_slot(struct seal *seal, const uint8_t *mount, struct 
 	return barrier_slot(seal, &slot, out);
 }
 
-enum bulla_err record_version_slot(struct seal *seal, const uint8_t *mount, struct bulla_bytes name, uint32_t version,
-				   struct store_id *out)
+static enum bulla_err numbered_slot(struct seal *seal, const char *kind, const uint8_t *mount, struct bulla_bytes name,
+				    uint32_t version, struct store_id *out)
 {
 	uint8_t number[4];
 
 	bulla_put_u32(number, version);
-	struct barrier_name slot = { .kind = "version", .scope = bulla_mem(mount, MOUNT_UUID), .scope2 = name,
+	struct barrier_name slot = { .kind = kind, .scope = bulla_mem(mount, MOUNT_UUID), .scope2 = name,
 				     .item = bulla_mem(number, sizeof number) };
 
 	return barrier_slot(seal, &slot, out);
+}
+
+enum bulla_err record_version_slot(struct seal *seal, const uint8_t *mount, struct bulla_bytes name, uint32_t version,
+				   struct store_id *out)
+{
+	return numbered_slot(seal, "version", mount, name, version, out);
+}
+
+enum bulla_err record_count_slot(struct seal *seal, const uint8_t *mount, struct bulla_bytes name, uint32_t version,
+				 struct store_id *out)
+{
+	return numbered_slot(seal, "count", mount, name, version, out);
 }

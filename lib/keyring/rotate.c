@@ -6,7 +6,14 @@
 struct rotation {
 	const struct alg *alg;
 	struct material material;
+	rotate_when *when;
+	const void *context;
 };
+
+static bool is_wanted(const struct rotation *rotation, const struct key *key)
+{
+	return rotation->when == NULL || rotation->when(key, rotation->context);
+}
 
 static enum bulla_err rotate_step(struct change *change, void *context)
 {
@@ -15,6 +22,8 @@ static enum bulla_err rotate_step(struct change *change, void *context)
 
 	if (change->old == NULL)
 		return bulla_fail(change->call, BULLA_E_INVALID, "key not found");
+	if (!is_wanted(rotation, change->old))
+		return BULLA_OK;
 	if (key_soft_deleted(change->old))
 		return BULLA_E_KEY_SOFT_DELETED;
 	if ((change->old->head.flags & (KEY_IMPORTED | KEY_ROTATABLE)) == KEY_IMPORTED)
@@ -33,17 +42,17 @@ static enum bulla_err rotate_step(struct change *change, void *context)
 }
 
 /* Whether a key can be rotated is the step's to say: one that cannot is not worth the making. */
-static enum bulla_err make_ahead(struct bulla *engine, struct bulla_call *call, const struct bulla_mount *mount,
+static enum bulla_err make_ahead(struct keyring *keyring, struct bulla_call *call, const struct bulla_mount *mount,
 				 struct bulla_bytes name, struct rotation *rotation)
 {
 	const struct key *key;
-	enum bulla_err err = keyring_begin(engine->keyring, call, mount, name, &key);
+	enum bulla_err err = keyring_begin(keyring, call, mount, name, &key);
 
 	if (err == BULLA_E_NOT_FOUND)
 		return BULLA_OK;
 	TRY(err);
 	rotation->alg = key_alg(key);
-	bool wanted = rotation->alg->can & ALG_SLOW_MAKE && !key_soft_deleted(key);
+	bool wanted = rotation->alg->can & ALG_SLOW_MAKE && !key_soft_deleted(key) && is_wanted(rotation, key);
 
 	keyring_end(key);
 	if (!call->may_block) {
@@ -53,14 +62,20 @@ static enum bulla_err make_ahead(struct bulla *engine, struct bulla_call *call, 
 	return wanted ? alg_make(rotation->alg, 0, &rotation->material) : BULLA_OK;
 }
 
+enum bulla_err rotate_key(struct keyring *keyring, struct bulla_call *call, const struct bulla_mount *mount,
+			  struct bulla_bytes name, rotate_when *when, const void *context, struct bulla_key_info *out)
+{
+	struct rotation rotation = { .when = when, .context = context };
+	enum bulla_err err = make_ahead(keyring, call, mount, name, &rotation);
+
+	if (err == BULLA_OK)
+		err = change_run(keyring, call, mount, name, rotate_step, &rotation, out);
+	material_clear(&rotation.material);
+	return err;
+}
+
 enum bulla_err bulla_key_rotate(struct bulla *engine, struct bulla_call *call, const struct bulla_mount *mount,
 				struct bulla_bytes name, struct bulla_key_info *out)
 {
-	struct rotation rotation = { 0 };
-	enum bulla_err err = make_ahead(engine, call, mount, name, &rotation);
-
-	if (err == BULLA_OK)
-		err = change_run(engine->keyring, call, mount, name, rotate_step, &rotation, out);
-	material_clear(&rotation.material);
-	return err;
+	return rotate_key(engine->keyring, call, mount, name, NULL, NULL, out);
 }

@@ -11,8 +11,8 @@ static enum bulla_err choose_bytes(struct bulla_call *call, int64_t bits, size_t
 	return BULLA_OK;
 }
 
-enum bulla_err bulla_datakey(struct bulla *engine, struct bulla_call *call, const struct bulla_datakey_args *args,
-			     struct bulla_bytes *plaintext, struct bulla_item_result *sealed)
+static enum bulla_err make(struct bulla *engine, struct bulla_call *call, const struct bulla_datakey_args *args,
+			   struct bulla_bytes *plaintext, struct bulla_item_result *sealed)
 {
 	BULLA_CLEANUP(transit_end) const struct key *key = NULL;
 	struct bulla_encrypt_item item = { .context = args->context, .key_version = args->key_version, .binding = args->binding,
@@ -33,4 +33,16 @@ enum bulla_err bulla_datakey(struct bulla *engine, struct bulla_call *call, cons
 	*plaintext = item.plaintext;
 	*sealed = result;
 	return BULLA_OK;
+}
+
+enum bulla_err bulla_datakey(struct bulla *engine, struct bulla_call *call, const struct bulla_datakey_args *args,
+			     struct bulla_bytes *plaintext, struct bulla_item_result *sealed)
+{
+	enum bulla_err err = make(engine, call, args, plaintext, sealed);
+
+	while (err == BULLA_E_MUST_BLOCK && call->may_block) {
+		TRY(transit_count_on(engine, call, args->mount, args->name, args->key_version, 1));
+		err = make(engine, call, args, plaintext, sealed);
+	}
+	return err;
 }

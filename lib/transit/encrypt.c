@@ -61,6 +61,7 @@ enum bulla_err transit_seal(struct bulla_call *call, const struct key *key, cons
 
 	if (sealed == NULL)
 		return BULLA_E_NO_MEMORY;
+	TRY(transit_count(call, key, version));
 	TRY(make_nonce(key, &derived, item, aad, sealed));
 	TRY(alg->seal(alg, secret, sealed, aad, item->plaintext, sealed + alg->nonce_bytes));
 	*result = (struct bulla_item_result){ .bytes = bulla_mem(sealed, len), .key_version = version->version };
@@ -74,16 +75,18 @@ static enum bulla_err encrypt_item(struct bulla_call *call, const struct key *ke
 	return transit_seal(call, key, item, result);
 }
 
-static enum bulla_err encrypt_all(struct bulla_call *call, const struct key *key, const struct bulla_encrypt_args *args,
-				  struct bulla_item_result *results)
+/* From the item at on; after an error it is the one that met it. */
+static enum bulla_err encrypt_from(struct bulla_call *call, const struct key *key, const struct bulla_encrypt_args *args,
+				   struct bulla_item_result *results, size_t *at)
 {
-	for (size_t i = 0; i < args->count; i++) {
-		const struct bulla_encrypt_item *item = &args->items[i];
+	for (; *at < args->count; ++*at) {
+		const struct bulla_encrypt_item *item = &args->items[*at];
+		struct bulla_item_result *result = &results[*at];
 
 		if (item->err != BULLA_OK)
-			results[i] = (struct bulla_item_result){ .err = item->err, .error = item->error };
+			*result = (struct bulla_item_result){ .err = item->err, .error = item->error };
 		else
-			TRY(transit_settle(call, encrypt_item(call, key, i, item, &results[i]), &results[i]));
+			TRY(transit_settle(call, encrypt_item(call, key, *at, item, result), result));
 	}
 	return BULLA_OK;
 }
@@ -117,15 +120,10 @@ static enum bulla_err create_key(struct bulla *engine, struct bulla_call *call, 
 	return bulla_key_create(engine, call, args->mount, args->name, &args->create, &info, &created);
 }
 
-enum bulla_err bulla_encrypt(struct bulla *engine, struct bulla_call *call, const struct bulla_encrypt_args *args,
-			     struct bulla_item_result *results)
+static enum bulla_err encrypt_all(struct bulla *engine, struct bulla_call *call, const struct bulla_encrypt_args *args,
+				  struct bulla_item_result *results, size_t *at)
 {
 	BULLA_CLEANUP(transit_end) const struct key *key = NULL;
-	size_t bytes = 0;
-
-	for (size_t i = 0; i < args->count; i++)
-		bytes += args->items[i].plaintext.len;
-	TRY(transit_inline(call, args->count, bytes));
 	enum bulla_err err = transit_begin(engine, call, args->mount, args->name, &key);
 
 	if (err == BULLA_E_KEY_NOT_FOUND && args->may_create) {
@@ -133,5 +131,24 @@ enum bulla_err bulla_encrypt(struct bulla *engine, struct bulla_call *call, cons
 		err = transit_begin(engine, call, args->mount, args->name, &key);
 	}
 	TRY(err);
-	return encrypt_all(call, key, args, results);
+	return encrypt_from(call, key, args, results, at);
+}
+
+enum bulla_err bulla_encrypt(struct bulla *engine, struct bulla_call *call, const struct bulla_encrypt_args *args,
+			     struct bulla_item_result *results)
+{
+	size_t bytes = 0, at = 0;
+
+	for (size_t i = 0; i < args->count; i++)
+		bytes += args->items[i].plaintext.len;
+	TRY(transit_inline(call, args->count, bytes));
+	enum bulla_err err = encrypt_all(engine, call, args, results, &at);
+
+	while (err == BULLA_E_MUST_BLOCK && call->may_block && at < args->count) {
+		err = transit_count_on(engine, call, args->mount, args->name, args->items[at].key_version, args->count - at);
+		TRY(transit_settle(call, err, &results[at]));
+		at += err != BULLA_OK;
+		err = encrypt_all(engine, call, args, results, &at);
+	}
+	return err;
 }

@@ -74,6 +74,31 @@ enum bulla_err transit_use_version(struct bulla_call *call, const struct key *ke
 	return err;
 }
 
+/* A batch has it once. */
+static enum bulla_err warn_high(struct bulla_call *call, uint32_t version)
+{
+	static const char text[] = "has encrypted so many messages that the key should be rotated soon";
+
+	for (const struct bulla_warning *w = call->warnings; w != NULL; w = w->next)
+		if (w->text.len >= strlen(text) && memcmp(w->text.ptr + w->text.len - strlen(text), text, strlen(text)) == 0)
+			return BULLA_OK;
+	return bulla_warn(call, "version %u of the key %s", version, text);
+}
+
+enum bulla_err transit_count(struct bulla_call *call, const struct key *key, const struct key_version *version)
+{
+	TRY(keyring_count(key, version));
+	return keyring_count_high(version) ? warn_high(call, version->version) : BULLA_OK;
+}
+
+enum bulla_err transit_count_on(struct bulla *engine, struct bulla_call *call, const struct bulla_mount *mount,
+				struct bulla_bytes name, int64_t version, uint64_t messages)
+{
+	enum bulla_err err = keyring_count_on(engine->keyring, call, mount, name, version, messages);
+
+	return err == BULLA_E_NOT_FOUND ? BULLA_E_KEY_NOT_FOUND : err;
+}
+
 enum bulla_err transit_settle_as(struct bulla_call *call, enum bulla_err err, enum bulla_err *item_err,
 				 struct bulla_bytes *item_error)
 {

@@ -38,7 +38,7 @@ void derive_nonce(const struct derived *derived, struct bulla_bytes plaintext, b
 
 /* ---- encrypt.c, decrypt.c: one item ------------------------------------------------------------------------------------ */
 
-/* Seals an item that is good so far. Errors with a detail in the call. */
+/* Seals an item that is good so far. Errors with a detail in the call; MUST_BLOCK as transit_count says. */
 BULLA_MUST_USE enum bulla_err transit_seal(struct bulla_call *call, const struct key *key, const struct bulla_encrypt_item *item,
 					   struct bulla_item_result *result);
 
@@ -145,6 +145,13 @@ BULLA_MUST_USE enum bulla_err transit_check_options(struct bulla_call *call, con
  * also where it still exists) or gone. STORE_DAMAGED. */
 BULLA_MUST_USE enum bulla_err transit_use_version(struct bulla_call *call, const struct key *key, uint32_t number,
 						  const struct key_version **out);
+
+/* Counts one message that is to be encrypted, and warns once a call when they are many. MUST_BLOCK, also to a worker: end the
+ * operation on the key, call transit_count_on, and begin again. */
+BULLA_MUST_USE enum bulla_err transit_count(struct bulla_call *call, const struct key *key, const struct key_version *version);
+/* After MUST_BLOCK; version as the item asked for it. INVALID: no more may be encrypted. MUST_BLOCK, SEALED, STORE*. */
+BULLA_MUST_USE enum bulla_err transit_count_on(struct bulla *engine, struct bulla_call *call, const struct bulla_mount *mount,
+					       struct bulla_bytes name, int64_t version, uint64_t messages);
 
 /* An item's error and the call's detail go to where its result keeps them; BULLA_OK unless err must stop the operation. */
 BULLA_MUST_USE enum bulla_err transit_settle_as(struct bulla_call *call, enum bulla_err err, enum bulla_err *item_err,

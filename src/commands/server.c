@@ -13,6 +13,7 @@
 #include "commands/commands.h"
 #include "commands/dev.h"
 #include "commands/flags.h"
+#include "commands/ticker.h"
 #include "commands/watch.h"
 #include "config.h"
 
@@ -36,6 +37,7 @@ struct server {
 	struct bulla *engine;
 	struct service service;
 	struct httpd *httpd;
+	struct ticker ticker;
 	bool wrote_pid;
 };
 
@@ -199,6 +201,7 @@ static enum bulla_err start(struct server *s)
 	TRY(open_http(s));
 	if (s->config.pid_file != NULL)
 		TRY(write_pid(s));
+	TRY(ticker_start(&s->ticker, s->engine));
 	tell_state(s);
 	if (s->options.dev)
 		dev_announce(&s->options.dev_options, &s->config, &s->dev);
@@ -211,6 +214,7 @@ static void stop(struct server *s)
 {
 	if (s->httpd != NULL)
 		httpd_stop(s->httpd);
+	ticker_stop(&s->ticker);
 	bulla_close(s->engine);
 	if (s->wrote_pid)
 		(void)unlink(s->config.pid_file);

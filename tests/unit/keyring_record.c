@@ -21,7 +21,7 @@ static struct key_head good_head(void)
 {
 	return (struct key_head){ .alg = alg_by_name(bulla_str("aes256-gcm96")), .flags = KEY_DERIVED | KEY_CONVERGENT,
 				  .latest = 5, .min_decryption = 2, .min_encryption = 3, .min_available = 1,
-				  .convergent_version = -1, .auto_rotate_s = 7200,
+				  .convergent_version = -1, .auto_rotate_s = 7200, .due_s = 0x10,
 				  .backup = { 9, 4 }, .restore = { 8, 3 } };
 }
 
@@ -52,7 +52,7 @@ START_TEST(head_layout)
 	struct key_head head = good_head();
 	struct secret_bytes bytes = encode(&head);
 	static const char expected[] = "01" "0002" "0003" "00000005" "00000002" "00000003" "00000001" "ffffffff"
-				       "0000000000001c20" "0000000000000009" "00000004" "0000000000000008" "00000003"
+				       "0000000000001c20" "0000000000000010" "0000000000000009" "00000004" "0000000000000008" "00000003"
 				       "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f" "0005" "6361726473";
 	char hex[512];
 
@@ -82,9 +82,9 @@ END_TEST
 static void spoil_format(struct secret_bytes *b) { b->ptr[0] = 2; }
 static void spoil_alg(struct secret_bytes *b) { b->ptr[1] = 0x7f; }
 static void spoil_flags(struct secret_bytes *b) { b->ptr[3] |= 1; }
-static void spoil_name_none(struct secret_bytes *b) { b->ptr[90] = 0, b->len -= 5; }
-static void spoil_name_short(struct secret_bytes *b) { b->ptr[90] = 4; }
-static void spoil_name_long(struct secret_bytes *b) { b->ptr[90] = 6; }
+static void spoil_name_none(struct secret_bytes *b) { b->ptr[98] = 0, b->len -= 5; }
+static void spoil_name_short(struct secret_bytes *b) { b->ptr[98] = 4; }
+static void spoil_name_long(struct secret_bytes *b) { b->ptr[98] = 6; }
 static void (*const spoilers[])(struct secret_bytes *) = { spoil_format, spoil_alg, spoil_flags, spoil_name_none,
 							   spoil_name_short, spoil_name_long };
 
@@ -116,6 +116,8 @@ static struct key_head nonsense(int i)
 	case 8: head.convergent_version = 0; break;
 	case 9: head.flags = KEY_DERIVED; break;
 	case 10: head.auto_rotate_s = 3599; break;
+	case 11: head.due_s = -1; break;
+	case 12: head.auto_rotate_s = 0; break; /* but due */
 	default: head.auto_rotate_s = -1; break;
 	}
 	return head;
@@ -147,6 +149,7 @@ START_TEST(head_round_trip)
 	ck_assert_uint_eq(back.min_available, 1);
 	ck_assert_int_eq(back.convergent_version, -1);
 	ck_assert_int_eq(back.auto_rotate_s, 7200);
+	ck_assert_int_eq(back.due_s, 0x10);
 	ck_assert_bytes(name, "cards");
 	ck_assert_uint_eq(data_key[31], 31);
 	secret_bytes_clear(&bytes);
@@ -286,7 +289,7 @@ int main(void)
 	tcase_add_test(tc, head_layout);
 	tcase_add_test(tc, head_cut_or_longer);
 	tcase_add_loop_test(tc, head_spoiled, 0, sizeof spoilers / sizeof spoilers[0]);
-	tcase_add_loop_test(tc, head_nonsense, 0, 12);
+	tcase_add_loop_test(tc, head_nonsense, 0, 14);
 	tcase_add_test(tc, head_round_trip);
 	tcase_add_test(tc, head_every_byte);
 	tcase_add_test(tc, version_layout);

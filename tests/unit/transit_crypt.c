@@ -243,6 +243,7 @@ START_TEST(damaged_version)
 	struct key *key = key_new(&id, &head, 1);
 	struct version *good = version_new(1, 0, 0, 32), *damaged = version_new(2, 0, 0, 0);
 
+	count_begin(engine.keyring, good);
 	ck_assert_ok(key_add(key, good));
 	ck_assert_ok(key_add(key, damaged));
 	cache_publish(engine.keyring, key, &id);

@@ -39,6 +39,7 @@ static inline void publish(const char *name, const struct key_head *head, void (
 		struct version *version = version_new(n, 1000000000, 3, head->alg->key_bytes);
 
 		ck_assert_ptr_nonnull(version);
+		atomic_store(&version->count.limit, UINT64_MAX); /* there is no store to reserve from */
 		memset(version->cell, (int)n, version->cell_bytes);
 		if (fill != NULL)
 			fill(n, version->cell + KEY_HMAC_BYTES, head->alg->key_bytes);

@@ -1,0 +1,22 @@
+/* ticker.h: the thread that does what is due by time. */
+#ifndef BULLA_COMMANDS_TICKER_H
+#define BULLA_COMMANDS_TICKER_H
+
+#include <pthread.h>
+
+#include <bulla.h>
+
+struct ticker {
+	struct bulla *engine; /* borrowed; NULL: not started */
+	pthread_t thread;
+	pthread_mutex_t lock;
+	pthread_cond_t wake;
+	bool stop;            /* by lock */
+};
+
+/* NO_MEMORY: no thread. */
+BULLA_MUST_USE enum bulla_err ticker_start(struct ticker *ticker, struct bulla *engine);
+/* Returns when it has ended. One that was not started is fine. */
+void ticker_stop(struct ticker *ticker);
+
+#endif

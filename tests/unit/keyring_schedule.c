@@ -1,0 +1,305 @@
+/* auto_rotate_period: rotation within a minute of its time, through restarts, and no key waits for another. */
+#include "keyring_unit.h"
+
+#include <stdio.h>
+
+#include "bulla/clock.h"
+
+#define HOUR 3600
+
+static int64_t clock_s = 1000000000;
+
+static int64_t clock_ns(void)
+{
+	return clock_s * INT64_C(1000000000);
+}
+
+static struct rig begin(const char *path)
+{
+	bulla_clock_replace(clock_ns);
+	struct rig rig = rig_open(path, 1 << 20);
+
+	return rig;
+}
+
+static void make_due(struct rig *rig, const char *name, int64_t period_s)
+{
+	const struct bulla_key_create_args args = { .auto_rotate_s = period_s };
+	struct bulla_key_info info;
+	bool created;
+
+	ck_assert_ok(bulla_key_create(&rig->engine, fresh(rig), &mount_a, bulla_str(name), &args, &info, &created));
+	ck_assert(created);
+}
+
+/* Time goes on, a tick every 10 s. */
+static void pass(struct rig *rig, int64_t seconds)
+{
+	for (int64_t end = clock_s + seconds; clock_s < end;) {
+		clock_s += end - clock_s < 10 ? end - clock_s : 10;
+		ck_assert_ok(keyring_tick(rig->engine.keyring, fresh(rig)));
+	}
+}
+
+static void jump(struct rig *rig, int64_t seconds)
+{
+	clock_s += seconds;
+	ck_assert_ok(keyring_tick(rig->engine.keyring, fresh(rig)));
+}
+
+static void set_period(struct rig *rig, const char *name, int64_t period_s)
+{
+	const struct bulla_key_config_args args = { .set = BULLA_KEY_AUTO_ROTATE, .auto_rotate_s = period_s };
+	struct bulla_key_info info;
+
+	ck_assert_ok(config(rig, name, &args, &info));
+}
+
+static size_t records(struct rig *rig)
+{
+	struct store_id any;
+	size_t count = 0;
+
+	for (int64_t s = clock_s - 40 * HOUR; s < clock_s + 100 * HOUR; s += 60) {
+		ck_assert_ok(schedule_slot(rig->engine.seal, s, mount_a.uuid, bulla_str("x"), &any));
+		ck_assert_ok(store_scan(rig->engine.store, fresh(rig), any.bytes, count_record, &count));
+	}
+	return count;
+}
+
+START_TEST(on_time)
+{
+	struct rig rig = begin(NULL);
+
+	make_due(&rig, "k", HOUR);
+	make(&rig, "never");
+	pass(&rig, HOUR - 1);
+	ck_assert_uint_eq(look(&rig, "k").latest, 1);
+	pass(&rig, 60);
+	ck_assert_uint_eq(look(&rig, "k").latest, 2);
+	pass(&rig, HOUR - 120);
+	ck_assert_uint_eq(look(&rig, "k").latest, 2);
+	pass(&rig, 180);
+	ck_assert_uint_eq(look(&rig, "k").latest, 3);
+	ck_assert_uint_eq(look(&rig, "never").latest, 1);
+	ck_assert_uint_eq(records(&rig), 1);
+	rig_close(&rig);
+}
+END_TEST
+
+/* A restart before, and one that lasts over the time; after years, too. */
+START_TEST(restart)
+{
+	folder_make();
+	struct rig rig = begin(file);
+
+	make_due(&rig, "k", HOUR);
+	jump(&rig, 60);
+	rig_close(&rig);
+	rig = begin(file);
+	pass(&rig, HOUR);
+	ck_assert_uint_eq(look(&rig, "k").latest, 2);
+	rig_close(&rig);
+	clock_s += 5 * HOUR;
+	rig = begin(file);
+	jump(&rig, 1);
+	ck_assert_uint_eq(look(&rig, "k").latest, 3); /* once, not five times */
+	rig_close(&rig);
+	clock_s += 60 * 24 * HOUR;
+	rig = begin(file);
+	for (int i = 0; i < 10; i++)
+		jump(&rig, 1);
+	ck_assert_uint_eq(look(&rig, "k").latest, 4);
+	ck_assert_uint_eq(records(&rig), 1);
+	rig_close(&rig);
+	folder_remove();
+}
+END_TEST
+
+/* The time counts from the newest version; a changed period counts at once, and one that is over already, too. */
+START_TEST(changes)
+{
+	struct rig rig = begin(NULL);
+
+	make_due(&rig, "k", 2 * HOUR);
+	pass(&rig, HOUR);
+	rotate(&rig, "k");
+	pass(&rig, HOUR + 120);
+	ck_assert_uint_eq(look(&rig, "k").latest, 2);
+	pass(&rig, HOUR);
+	ck_assert_uint_eq(look(&rig, "k").latest, 3);
+	set_period(&rig, "k", 0);
+	ck_assert_uint_eq(records(&rig), 0);
+	pass(&rig, 4 * HOUR);
+	ck_assert_uint_eq(look(&rig, "k").latest, 3);
+	set_period(&rig, "k", HOUR);
+	ck_assert_uint_eq(records(&rig), 1);
+	pass(&rig, 60);
+	ck_assert_uint_eq(look(&rig, "k").latest, 4);
+	allow_deletion(&rig, "k");
+	ck_assert_ok(bulla_key_delete(&rig.engine, fresh(&rig), &mount_a, bulla_str("k")));
+	ck_assert_uint_eq(records(&rig), 0);
+	make_due(&rig, "k", HOUR);
+	ck_assert_ok(keyring_destroy_mount(rig.engine.keyring, fresh(&rig), mount_a.uuid));
+	ck_assert_uint_eq(records(&rig), 0);
+	rig_close(&rig);
+}
+END_TEST
+
+/* What cannot be rotated is not due; when it can again, it is. */
+START_TEST(soft_deleted)
+{
+	struct rig rig = begin(NULL);
+	struct bulla_key_info info;
+
+	make_due(&rig, "k", HOUR);
+	ck_assert_ok(bulla_key_soft_delete(&rig.engine, fresh(&rig), &mount_a, bulla_str("k"), &info));
+	ck_assert_uint_eq(records(&rig), 0);
+	pass(&rig, 2 * HOUR);
+	ck_assert_uint_eq(look(&rig, "k").latest, 1);
+	ck_assert_ok(bulla_key_soft_delete_restore(&rig.engine, fresh(&rig), &mount_a, bulla_str("k"), &info));
+	pass(&rig, 60);
+	ck_assert_uint_eq(look(&rig, "k").latest, 2);
+	rig_close(&rig);
+}
+END_TEST
+
+/* Puts other bytes in the place of a key's head. */
+static void spoil(struct rig *rig, const char *name)
+{
+	struct store_write write = { .change = STORE_PUT, .bytes = bulla_str("spoilt") };
+	struct store_record record;
+
+	ck_assert_ok(record_head_slot(rig->engine.seal, mount_a.uuid, bulla_str(name), &write.id));
+	ck_assert_ok(store_get(rig->engine.store, fresh(rig), &write.id, &record));
+	write.expected = record.revision;
+	ck_assert_ok(store_commit(rig->engine.store, fresh(rig), &write, 1, NULL));
+	keyring_empty(rig->engine.keyring);
+}
+
+/* Of many keys in the same minute one is damaged: it is named, all others are on time, and its turn comes again. */
+START_TEST(one_fails)
+{
+	struct rig rig = begin(NULL);
+	char name[16];
+	size_t told = 0;
+
+	for (int i = 0; i < 200; i++) {
+		snprintf(name, sizeof name, "k%d", i);
+		make_due(&rig, name, HOUR);
+	}
+	spoil(&rig, "k77");
+	for (int64_t end = clock_s + HOUR + 60; clock_s < end;) {
+		clock_s += 10;
+		ck_assert_ok(keyring_tick(rig.engine.keyring, fresh(&rig)));
+		for (const struct bulla_warning *w = rig.call.warnings; w != NULL; w = w->next, told++)
+			ck_assert_ptr_nonnull(memmem(w->text.ptr, w->text.len, "key k77 could not be rotated", 28));
+	}
+	ck_assert_uint_eq(told, 1);
+	for (int i = 0; i < 200; i++) {
+		snprintf(name, sizeof name, "k%d", i);
+		if (i != 77)
+			ck_assert_uint_eq(look(&rig, name).latest, 2);
+	}
+	ck_assert_uint_eq(records(&rig), 200);
+	clock_s += HOUR - 60; /* the others are not due again yet */
+	for (told = 0, clock_s -= 60; told == 0; clock_s += 10) {
+		ck_assert_ok(keyring_tick(rig.engine.keyring, fresh(&rig)));
+		told += rig.call.warnings != NULL;
+		ck_assert_int_lt(clock_s, 1000000000 + 100 * 24 * HOUR + 3 * HOUR);
+	}
+	rig_close(&rig);
+}
+END_TEST
+
+#define DUE_KEYS 60
+
+/* How many of the keys have been rotated; none twice. */
+static int rotated(struct rig *rig)
+{
+	char name[16];
+	int count = 0;
+
+	for (int i = 0; i < DUE_KEYS; i++) {
+		snprintf(name, sizeof name, "k%d", i);
+		uint32_t latest = look(rig, name).latest;
+
+		ck_assert_uint_le(latest, 2);
+		count += latest == 2;
+	}
+	return count;
+}
+
+/* A full disk, where some writes may still find room in a page: told, tried again, and done when there is room. */
+START_TEST(full_disk)
+{
+	folder_make();
+	bulla_clock_replace(clock_ns);
+	const struct store_options small = { .path = file, .max_bytes = 256 * 1024 }, large = { .path = file };
+	struct rig rig = rig_open_with(&small, 1 << 20);
+	char name[16];
+	enum bulla_err err = BULLA_OK;
+	size_t told = 0;
+
+	for (int i = 0; i < DUE_KEYS; i++) {
+		snprintf(name, sizeof name, "k%d", i);
+		make_due(&rig, name, HOUR);
+	}
+	ck_assert_ok(keyring_tick(rig.engine.keyring, fresh(&rig)));
+	for (int i = 0; err == BULLA_OK; i++) {
+		const struct bulla_key_create_args args = { 0 };
+		struct bulla_key_info info;
+		bool created;
+
+		snprintf(name, sizeof name, "f%d", i);
+		err = bulla_key_create(&rig.engine, fresh(&rig), &mount_a, bulla_str(name), &args, &info, &created);
+	}
+	ck_assert_err(err, BULLA_E_STORE_FULL);
+	clock_s += HOUR + 1;
+	for (int i = 0; i < 12; i++, clock_s += 10) {
+		(void)!keyring_tick(rig.engine.keyring, fresh(&rig));
+		told += rig.call.warnings != NULL;
+	}
+	ck_assert_uint_ge(told, 1);
+	ck_assert_int_lt(rotated(&rig), DUE_KEYS);
+	rig_close(&rig);
+	rig = rig_open_with(&large, 1 << 20);
+	pass(&rig, 130);
+	ck_assert_int_eq(rotated(&rig), DUE_KEYS);
+	rig_close(&rig);
+	folder_remove();
+}
+END_TEST
+
+START_TEST(sealed)
+{
+	struct rig rig = begin(NULL);
+
+	make_due(&rig, "k", HOUR);
+	ck_assert_ok(keyring_tick(rig.engine.keyring, fresh(&rig)));
+	ck_assert_err(keyring_tick(rig.engine.keyring, fresh_loop(&rig)), BULLA_E_MUST_BLOCK);
+	ck_assert_ok(seal_close(rig.engine.seal));
+	keyring_empty(rig.engine.keyring);
+	seal_forget(rig.engine.seal);
+	rig.secrets = bulla_secret_in_use();
+	ck_assert_err(keyring_tick(rig.engine.keyring, fresh(&rig)), BULLA_E_SEALED);
+	rig_close(&rig);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("keyring schedule");
+	TCase *tc = tcase_create("schedule");
+
+	tcase_set_timeout(tc, 120);
+	tcase_add_test(tc, on_time);
+	tcase_add_test(tc, restart);
+	tcase_add_test(tc, changes);
+	tcase_add_test(tc, soft_deleted);
+	tcase_add_test(tc, one_fails);
+	tcase_add_test(tc, full_disk);
+	tcase_add_test(tc, sealed);
+	suite_add_tcase(suite, tc);
+	return unit_main(suite);
+}
