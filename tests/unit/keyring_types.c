@@ -1,6 +1,7 @@
 /* Key types that are not symmetric ciphers: material of other lengths, public keys, opened keys, sizes, what may be long. */
 #define _GNU_SOURCE
 #include <openssl/crypto.h>
+#include <pthread.h>
 
 #include "bulla/encode.h"
 #include "keyring_unit.h"
@@ -110,6 +111,57 @@ START_TEST(opened_once)
 	ck_assert(valid);
 	ck_assert_uint_gt(CRYPTO_secure_used(), before);
 	pkey_put(one);
+	rig_close(&rig);
+}
+END_TEST
+
+struct opener {
+	const struct key *key;
+	pthread_barrier_t *start;
+	struct pkey *found;
+	struct bulla_bytes public;
+};
+
+static void *open_at_once(void *context)
+{
+	struct opener *opener = context;
+	const struct key_version *version = key_version(opener->key, 1);
+
+	pthread_barrier_wait(opener->start);
+	if (keyring_pkey(opener->key, version, &opener->found) != BULLA_OK ||
+	    version_public(opener->key, version, &opener->public) != BULLA_OK)
+		return NULL;
+	return opener;
+}
+
+/* Whoever comes first, all get the same. */
+START_TEST(opened_at_once)
+{
+	struct rig rig = rig_open(NULL, 1 << 20);
+	pthread_barrier_t start;
+	struct opener openers[4];
+	pthread_t threads[4];
+	void *result;
+
+	make_type(&rig, "ecdsa-p256");
+	keyring_empty(rig.engine.keyring);
+	ck_assert_int_eq(pthread_barrier_init(&start, NULL, 4), 0);
+	const struct key *key = begin(&rig);
+
+	for (size_t i = 0; i < 4; i++) {
+		openers[i] = (struct opener){ .key = key, .start = &start };
+		ck_assert_int_eq(pthread_create(&threads[i], NULL, open_at_once, &openers[i]), 0);
+	}
+	for (size_t i = 0; i < 4; i++) {
+		pthread_join(threads[i], &result);
+		ck_assert_ptr_nonnull(result);
+		ck_assert_ptr_eq(openers[i].found, openers[0].found);
+		ck_assert_ptr_eq(openers[i].public.ptr, openers[0].public.ptr);
+	}
+	keyring_end(key);
+	for (size_t i = 0; i < 4; i++)
+		pkey_put(openers[i].found);
+	pthread_barrier_destroy(&start);
 	rig_close(&rig);
 }
 END_TEST
@@ -302,6 +354,7 @@ int main(void)
 	tcase_set_timeout(tcase, 300);
 	tcase_add_loop_test(tcase, create_rotate_load, 0, TYPES);
 	tcase_add_loop_test(tcase, opened_once, 0, 5);
+	tcase_add_test(tcase, opened_at_once);
 	tcase_add_test(tcase, locked_heap_full);
 	tcase_add_test(tcase, derived_public_keys);
 	tcase_add_loop_test(tcase, refused, 0, TYPES);
