@@ -175,6 +175,7 @@ const struct route sys_misc_routes[] = {
 	    "capabilities"),
 	ROW(GET, "key-status", key_status, ROUTE_TOKEN | ROUTE_MIRROR, NULL, "key-status-and-rotation"),
 	ROW(POST, "rotate", rotate, ROUTE_TOKEN | ROUTE_SUDO | ROUTE_BLOCKS, NULL, "key-status-and-rotation"),
+	ROW(POST, "rotate/keyring", rotate, ROUTE_TOKEN | ROUTE_SUDO | ROUTE_BLOCKS, NULL, "key-status-and-rotation"),
 	ROW(GET, "rekey/backup", rekey_backup, ROUTE_TOKEN | ROUTE_SUDO, NULL, "rekey-backup"),
 	ROW(DELETE, "rekey/backup", delete_rekey_backup, ROUTE_TOKEN | ROUTE_SUDO, NULL, "rekey-backup"),
 	ROW(GET, "rekey/recovery-key-backup", rekey_backup, ROUTE_TOKEN | ROUTE_SUDO, NULL, "rekey-backup"),

@@ -115,6 +115,7 @@ static const struct step others[] = {
 	{ "POST sys/capabilities-accessor", "{\"paths\":[\"sys/seal\"],\"accessor\":\"$acc\"}", .status = 200, .expect = "{\"data\":{\"sys/seal\":[\"deny\"]}}" },
 	{ "GET sys/key-status", .status = 200, .expect = "{\"data\":{\"term\":1},\"term\":1}" }, { "PUT sys/rotate", .status = 204 },
 	{ "GET sys/key-status", .status = 200, .expect = "{\"data\":{\"term\":2}}" },
+	{ "POST sys/rotate/keyring", .token = "$tok", .status = FORBIDDEN }, { "POST sys/rotate/keyring", .status = 204 }, { "GET sys/key-status", .status = 200, .expect = "{\"data\":{\"term\":3}}" },
 	{ "GET sys/rekey/backup", .token = "$tok", .status = FORBIDDEN, .expect = REFUSED }, { "POST sys/rekey/backup", .status = 405 },
 	{ "GET sys/rekey/backup", .status = 400, .expect = PLAIN("no backed-up keys found"), .refuses_always = true }, { "DELETE sys/rekey/backup", .status = 204 },
 	{ "GET sys/rekey/recovery-key-backup", .status = 400, .expect = PLAIN("no backed-up keys found"), .refuses_always = true },
