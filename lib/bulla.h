@@ -9,6 +9,7 @@
 #include <bulla/encode.h>
 #include <bulla/engine.h>
 #include <bulla/error.h>
+#include <bulla/import.h>
 #include <bulla/keys.h>
 #include <bulla/memory.h>
 #include <bulla/mounts.h>

@@ -26,6 +26,7 @@ struct bulla_key_info {
 	struct bulla_bytes name; /* len 0: there is no such key (soft delete and restore only) */
 	const char *type;
 	bool derived, convergent, exportable, allow_plaintext_backup, deletion_allowed, imported, soft_deleted;
+	bool counter_kdf;        /* derived by a counter-mode HMAC, not by HKDF */
 	bool imported_rotatable; /* it may be rotated although it was imported */
 	struct bulla_key_mark backup, restore;
 	int32_t convergent_version; /* printed as convergent_encryption_version: -1 (each version knows its own); 0 unless convergent */

@@ -133,3 +133,14 @@ enum bulla_err bulla_key_create(struct bulla *engine, struct bulla_call *call, c
 		*created = creation.created;
 	return err;
 }
+
+enum bulla_err keyring_make(struct bulla *engine, struct bulla_call *call, const struct bulla_mount *mount, struct bulla_bytes name,
+			    const struct alg *alg)
+{
+	const struct bulla_key_create_args args = { 0 };
+	struct creation creation = { .args = &args, .alg = alg };
+	enum bulla_err err = create(engine, call, mount, name, &creation, NULL);
+
+	material_clear(&creation.material);
+	return err;
+}

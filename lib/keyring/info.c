@@ -87,6 +87,8 @@ static enum bulla_err print_chain(struct bulla_call *call, struct bulla_bytes ch
 		pem_print("CERTIFICATE", bulla_mem(chain.ptr + at, n), text);
 		text += pem_len("CERTIFICATE", n);
 	}
+	if (len > 0)
+		out->len--; /* no newline at the end, as the peer */
 	return BULLA_OK;
 }
 
@@ -150,6 +152,7 @@ enum bulla_err key_info(const struct key *key, struct bulla_call *call, struct b
 		.type = head->alg->name,
 		.derived = key_derived(key),
 		.convergent = key_convergent(key),
+		.counter_kdf = key_counter_kdf(key),
 		.exportable = key_exportable(key),
 		.allow_plaintext_backup = key_plaintext_backup(key),
 		.deletion_allowed = head->flags & KEY_DELETABLE,

@@ -9,6 +9,7 @@ struct key_facts key_facts(const struct key *key)
 		.alg = head->alg,
 		.derived = head->flags & KEY_DERIVED,
 		.convergent = head->flags & KEY_CONVERGENT,
+		.counter_kdf = head->flags & KEY_COUNTER_KDF,
 		.exportable = head->flags & KEY_EXPORTABLE,
 		.plaintext_backup = head->flags & KEY_BACKUP,
 		.deletable = head->flags & KEY_DELETABLE,
@@ -36,6 +37,7 @@ static struct key_head head_of(const struct key_facts *facts)
 	return (struct key_head){
 		.alg = facts->alg,
 		.flags = flag(facts->derived, KEY_DERIVED) | flag(facts->convergent, KEY_CONVERGENT) |
+			 flag(facts->counter_kdf, KEY_COUNTER_KDF) |
 			 flag(facts->exportable, KEY_EXPORTABLE) | flag(facts->plaintext_backup, KEY_BACKUP) |
 			 flag(facts->deletable, KEY_DELETABLE) | flag(facts->imported, KEY_IMPORTED) |
 			 flag(facts->rotatable, KEY_ROTATABLE) | flag(facts->soft_deleted, KEY_SOFT_DELETED),

@@ -75,7 +75,8 @@ enum key_flag {
 	KEY_DERIVED = 1 << 0, KEY_CONVERGENT = 1 << 1, KEY_EXPORTABLE = 1 << 2, KEY_BACKUP = 1 << 3,
 	KEY_DELETABLE = 1 << 4, KEY_IMPORTED = 1 << 5, KEY_SOFT_DELETED = 1 << 6,
 	KEY_ROTATABLE = 1 << 7, /* imported, and may yet be rotated */
-	KEY_ALL_FLAGS = (1 << 8) - 1,
+	KEY_COUNTER_KDF = 1 << 8, /* derived by the peer's older function, as it has it for imported keys */
+	KEY_ALL_FLAGS = (1 << 9) - 1,
 };
 
 /* What a head record says beside the data key and the name. */

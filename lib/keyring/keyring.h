@@ -37,6 +37,8 @@ bool key_exportable(const struct key *key);
 bool key_plaintext_backup(const struct key *key);
 bool key_derived(const struct key *key);
 bool key_convergent(const struct key *key);
+/* It is derived by a counter-mode HMAC (SP 800-108), not by HKDF. */
+bool key_counter_kdf(const struct key *key);
 uint32_t key_latest(const struct key *key);
 uint32_t key_min_decryption(const struct key *key);
 uint32_t key_min_encryption(const struct key *key);
@@ -79,7 +81,7 @@ void keyring_end(const struct key *key);
 /* What a key is, but for its versions. */
 struct key_facts {
 	const struct alg *alg;
-	bool derived, convergent, exportable, plaintext_backup, deletable, imported, rotatable, soft_deleted;
+	bool derived, convergent, counter_kdf, exportable, plaintext_backup, deletable, imported, rotatable, soft_deleted;
 	uint32_t latest, min_decryption, min_encryption, min_available;
 	int32_t convergent_version;
 	int64_t auto_rotate_s;
@@ -94,6 +96,11 @@ struct key_facts key_facts(const struct key *key);
 BULLA_MUST_USE enum bulla_err keyring_install(struct keyring *keyring, struct bulla_call *call, const struct bulla_mount *mount,
 					      struct bulla_bytes name, const struct key_facts *facts,
 					      const struct key_version *versions, bool replace, struct bulla_key_info *out);
+
+/* Makes a key of a name that no request can have, with alg's defaults, unless it is there. Takes seconds for RSA. MUST_BLOCK,
+ * SEALED, NO_MEMORY, the store's. */
+BULLA_MUST_USE enum bulla_err keyring_make(struct bulla *engine, struct bulla_call *call, const struct bulla_mount *mount,
+					   struct bulla_bytes name, const struct alg *alg);
 
 /* What an edit does to a key. */
 struct key_edit {

@@ -82,6 +82,14 @@ void list_forget(struct keyring *keyring, const uint8_t *mount)
 	pthread_mutex_unlock(&keyring->lists_lock);
 }
 
+/* As LIST shows a name: one that is a path, which only the server itself gives, by its first folder. */
+static struct bulla_bytes shown(struct bulla_bytes name)
+{
+	const uint8_t *slash = memchr(name.ptr, '/', name.len);
+
+	return slash == NULL ? name : bulla_mem(name.ptr, (size_t)(slash - name.ptr) + 1);
+}
+
 /* ---- kept up to date --------------------------------------------------------- */
 
 /* An index that is not built yet will find the record itself: the commit came first. */
@@ -92,7 +100,7 @@ void list_add(struct keyring *keyring, const uint8_t *mount, struct bulla_bytes 
 	if (index == NULL)
 		return;
 	pthread_rwlock_wrlock(&index->lock);
-	if (index->built && names_add(&index->names, name) != BULLA_OK) {
+	if (index->built && names_add(&index->names, shown(name)) != BULLA_OK) {
 		names_clear(&index->names); /* the next LIST builds it again */
 		index->built = false;
 	}
@@ -137,7 +145,7 @@ static enum bulla_err visit_head(const struct store_record *record, void *contex
 		return BULLA_OK;
 	}
 	TRY(err);
-	return names_add(&scan->index->names, name);
+	return names_add(&scan->index->names, shown(name));
 }
 
 /* The index's lock is held for writing, the seal is held. */

@@ -139,6 +139,7 @@ bool record_head_makes_sense(const struct key_head *head)
 	       head->min_decryption >= 1 && head->min_decryption <= head->latest && head->min_encryption <= head->latest &&
 	       head->min_available <= head->min_decryption &&
 	       (head->min_encryption == 0 || head->min_encryption >= head->min_decryption) &&
+	       (!(head->flags & KEY_COUNTER_KDF) || (head->flags & (KEY_DERIVED | KEY_CONVERGENT)) == KEY_DERIVED) &&
 	       (!convergent || head->flags & KEY_DERIVED) && convergent == (head->convergent_version != 0) &&
 	       (head->auto_rotate_s == 0 || head->auto_rotate_s >= 3600) &&
 	       head->due_s >= 0 && (head->due_s == 0 || head->auto_rotate_s != 0);

@@ -10,6 +10,7 @@ bool key_soft_deleted(const struct key *key) { return key->head.flags & KEY_SOFT
 bool key_exportable(const struct key *key) { return key->head.flags & KEY_EXPORTABLE; }
 bool key_plaintext_backup(const struct key *key) { return key->head.flags & KEY_BACKUP; }
 bool key_derived(const struct key *key) { return key->head.flags & KEY_DERIVED; }
+bool key_counter_kdf(const struct key *key) { return key->head.flags & KEY_COUNTER_KDF; }
 bool key_convergent(const struct key *key) { return key->head.flags & KEY_CONVERGENT; }
 uint32_t key_latest(const struct key *key) { return key->head.latest; }
 uint32_t key_min_decryption(const struct key *key) { return key->head.min_decryption; }

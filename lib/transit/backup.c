@@ -91,7 +91,7 @@ static enum bulla_err put_policy(struct bulla_call *call, struct out *out, const
 		json_put_int(out, "key_size", (int64_t)latest->key_len);
 	TRY(put_keys(call, out, key));
 	json_put_bool(out, "derived", facts.derived);
-	json_put_int(out, "kdf", facts.derived ? 1 : 0);
+	json_put_int(out, "kdf", facts.derived && !facts.counter_kdf ? 1 : 0);
 	json_put_bool(out, "convergent_encryption", facts.convergent);
 	json_put_bool(out, "exportable", facts.exportable);
 	json_put_int(out, "min_decryption_version", facts.min_decryption);

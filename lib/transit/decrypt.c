@@ -66,9 +66,9 @@ enum bulla_err transit_open(struct bulla_call *call, const struct key *key, cons
 
 	TRY(transit_parse_sealed(call, key, item->ciphertext, &version, &sealed, &len));
 	TRY(derive_check(call, key, item->context));
-	TRY(derive_key(key, version, item->context, &derived, &secret));
+	TRY(derive_key(call, key, version, item->context, &derived, &secret));
 	TRY(bulla_binding_encode(call, &item->binding, &aad));
-	return open_sealed(call, key_alg(key), secret, aad, sealed, len, out);
+	return open_sealed(call, derive_alg(key), secret, aad, sealed, len, out);
 }
 
 static enum bulla_err decrypt_item(struct bulla_call *call, const struct key *key, size_t at,

@@ -39,14 +39,38 @@ enum bulla_err derive_check(struct bulla_call *call, const struct key *key, stru
 	return BULLA_OK;
 }
 
-enum bulla_err derive_key(const struct key *key, const struct key_version *version, struct bulla_bytes context,
-			  struct derived *derived, const uint8_t **secret)
+/* SP 800-108 in counter mode with HMAC-SHA256, as the peer has it for derived keys that were imported: one block, its counter from
+ * 0, of 256 bits whatever the type. */
+static enum bulla_err count(struct bulla_call *call, const struct key_version *version, struct bulla_bytes context,
+			    struct derived *derived)
+{
+	static const uint8_t counter[4] = { 0 }, bits[4] = { 0, 0, 1, 0 };
+	uint8_t *input = bulla_arena_alloc(call->arena, context.len + sizeof counter + sizeof bits);
+
+	if (input == NULL)
+		return BULLA_E_NO_MEMORY;
+	memcpy(input, counter, sizeof counter);
+	memcpy(input + sizeof counter, context.ptr, context.len);
+	memcpy(input + sizeof counter + context.len, bits, sizeof bits);
+	derived->used = true;
+	hmac_sha256(bulla_mem(version->key, version->key_len),
+		    bulla_mem(input, context.len + sizeof counter + sizeof bits), bulla_mem(NULL, 0), derived->key);
+	return BULLA_OK;
+}
+
+const struct alg *derive_alg(const struct key *key)
+{
+	return key_counter_kdf(key) && key_alg(key) == &alg_aes128_gcm96 ? &alg_aes256_gcm96 : key_alg(key);
+}
+
+enum bulla_err derive_key(struct bulla_call *call, const struct key *key, const struct key_version *version,
+			  struct bulla_bytes context, struct derived *derived, const uint8_t **secret)
 {
 	if (!key_derived(key)) {
 		*secret = version->key;
 		return BULLA_OK;
 	}
-	TRY(expand(key, version, context, derived));
+	TRY(key_counter_kdf(key) ? count(call, version, context, derived) : expand(key, version, context, derived));
 	*secret = derived->key;
 	return BULLA_OK;
 }

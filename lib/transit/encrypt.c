@@ -46,7 +46,7 @@ enum bulla_err transit_seal(struct bulla_call *call, const struct key *key, cons
 			    struct bulla_item_result *result)
 {
 	BULLA_CLEANUP(derived_clear) struct derived derived = { 0 };
-	const struct alg *alg = key_alg(key);
+	const struct alg *alg = derive_alg(key);
 	const struct key_version *version;
 	const uint8_t *secret;
 	struct bulla_bytes aad;
@@ -54,7 +54,7 @@ enum bulla_err transit_seal(struct bulla_call *call, const struct key *key, cons
 	TRY(transit_seal_version(call, key, item->key_version, item->context, &version));
 	if (transit_is_rsa(key))
 		return rsa_seal(call, key, version, item, result);
-	TRY(derive_key(key, version, item->context, &derived, &secret));
+	TRY(derive_key(call, key, version, item->context, &derived, &secret));
 	TRY(bulla_binding_encode(call, &item->binding, &aad));
 	size_t len = alg->nonce_bytes + item->plaintext.len + alg->tag_bytes;
 	uint8_t *sealed = bulla_arena_alloc(call->arena, len);

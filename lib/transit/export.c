@@ -1,6 +1,5 @@
 /* export.c: owns the export of key material, for keys that allow it. Any thread. */
-#include "bulla/encode.h"
-#include "transit/transit.h"
+#include "transit/import.h"
 
 enum kind { ENCRYPTION_KEY, SIGNING_KEY, HMAC_KEY, PUBLIC_KEY, CERTIFICATE_CHAIN, KINDS };
 
@@ -61,9 +60,7 @@ static bool parse_number(struct bulla_bytes text, int64_t *out)
 	return true;
 }
 
-/* The first and the last version that are asked for. */
-static enum bulla_err parse_version(struct bulla_call *call, const struct key *key, struct bulla_bytes text, uint32_t *first,
-				    uint32_t *last)
+enum bulla_err export_range(struct bulla_call *call, const struct key *key, struct bulla_bytes text, uint32_t *first, uint32_t *last)
 {
 	uint32_t latest = key_latest(key), least = key_min_decryption(key);
 	int64_t v = 0;
@@ -91,29 +88,38 @@ static enum bulla_err print_raw(struct bulla_call *call, struct bulla_bytes form
 {
 	if (format.len > 0 && !bulla_is(format, "raw"))
 		return bulla_fail(call, BULLA_E_INVALID_500, "unknown format for HMAC key; supported values are `` or `raw`");
-	char *text = bulla_arena_alloc(call->arena, BULLA_BASE64_LEN(material.len));
+	return export_base64(call, material, out);
+}
 
-	if (text == NULL)
-		return BULLA_E_NO_MEMORY;
-	*out = bulla_mem(text, bulla_base64_encode(material, text));
-	return BULLA_OK;
+static enum bulla_err print_asymmetric(struct bulla_call *call, const struct key *key, enum kind kind,
+				       const struct key_version *version, struct bulla_bytes format, struct bulla_bytes *out)
+{
+	BULLA_CLEANUP(pkey_release) struct pkey *pkey = NULL;
+
+	TRY(keyring_pkey(key, version, &pkey));
+	return kind == PUBLIC_KEY ? export_public(call, pkey, format, out) : export_private(call, pkey, format, out);
 }
 
 static enum bulla_err export_version(struct bulla_call *call, const struct key *key, enum kind kind, uint32_t number,
 				     struct bulla_bytes format, struct bulla_export_entry *out)
 {
+	bool asymmetric = (key_alg(key)->can & ALG_PKEY) != 0;
 	const struct key_version *version;
-	struct bulla_bytes material;
 	enum bulla_err err = key_version_use(key, number, call, &version);
 
 	if (err == BULLA_E_NOT_FOUND)
 		return bulla_fail(call, BULLA_E_INVALID, "version does not exist or cannot be found");
 	TRY(err);
+	out->version = number;
+	if (kind == HMAC_KEY)
+		return print_raw(call, format, bulla_mem(version->hmac_key, version->hmac_key_len), &out->material);
+	if (kind == CERTIFICATE_CHAIN)
+		return export_chain(call, version->chain, &out->material);
+	if (asymmetric)
+		return print_asymmetric(call, key, kind, version, format, &out->material);
 	if (kind == PUBLIC_KEY)
 		return bulla_fail(call, BULLA_E_INVALID_500, "unknown key type %s for export type public-key", key_alg(key)->name);
-	material = kind == HMAC_KEY ? bulla_mem(version->hmac_key, version->hmac_key_len) : bulla_mem(version->key, version->key_len);
-	out->version = number;
-	return print_raw(call, format, material, &out->material);
+	return print_raw(call, format, bulla_mem(version->key, version->key_len), &out->material);
 }
 
 /* Within the key's read section. */
@@ -123,9 +129,11 @@ static enum bulla_err export_key(struct bulla_call *call, const struct key *key,
 	uint32_t first, last;
 
 	TRY(check_key(call, key, kind));
-	TRY(parse_version(call, key, args->version, &first, &last));
+	TRY(export_range(call, key, args->version, &first, &last));
 	size_t count = last - first + 1;
 
+	if (!call->may_block && kind != HMAC_KEY && (key_alg(key)->can & ALG_PKEY) != 0)
+		return BULLA_E_MUST_BLOCK; /* keys have to be opened and encoded */
 	TRY(transit_inline(call, count, 0));
 	struct bulla_export_entry *entries = bulla_arena_alloc(call->arena, count * sizeof *entries);
 

@@ -96,7 +96,7 @@ static enum bulla_err check_kind(struct bulla_call *call, const struct json *pol
 				  "key derivation and convergent encryption not supported for keys of type %s", facts->alg->name);
 	if (facts->convergent && !facts->derived)
 		return bulla_fail(call, BULLA_E_INVALID_500, "convergent encryption requires derivation to be enabled");
-	if (facts->derived && n->kdf != 1)
+	if (facts->derived && n->kdf != 1 && (n->kdf != 0 || facts->convergent || (facts->alg->can & ALG_PKEY) != 0))
 		return bulla_fail(call, BULLA_E_INVALID_500, "a key derivation other than HKDF is not supported");
 	if (facts->convergent && n->convergent_version != -1)
 		return bulla_fail(call, BULLA_E_INVALID_500, "convergent encryption of version %lld is not supported",
@@ -127,6 +127,7 @@ static enum bulla_err read_policy(struct bulla_call *call, const struct json *po
 	facts->alg = document_alg(n.type);
 	TRY(check_kind(call, policy, &n, facts));
 	TRY(read_mark(call, policy, "backup_info", &facts->backup));
+	facts->counter_kdf = facts->derived && n.kdf == 0;
 	facts->latest = (uint32_t)n.latest;
 	facts->min_decryption = (uint32_t)n.min_decryption;
 	facts->min_encryption = (uint32_t)n.min_encryption;

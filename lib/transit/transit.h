@@ -28,9 +28,11 @@ void derived_clear(struct derived *derived);
 /* INVALID, with the peer's text: the key is derived and there is no context. */
 BULLA_MUST_USE enum bulla_err derive_check(struct bulla_call *call, const struct key *key, struct bulla_bytes context);
 
-/* The key that seals and opens: *secret is the version's own, or, of a derived key, in derived. CRYPTO. */
-BULLA_MUST_USE enum bulla_err derive_key(const struct key *key, const struct key_version *version, struct bulla_bytes context,
-					 struct derived *derived, const uint8_t **secret);
+/* The key that seals and opens: *secret is the version's own, or, of a derived key, in derived. CRYPTO, NO_MEMORY. */
+BULLA_MUST_USE enum bulla_err derive_key(struct bulla_call *call, const struct key *key, const struct key_version *version,
+					 struct bulla_bytes context, struct derived *derived, const uint8_t **secret);
+/* The algorithm of that secret: the key's, but that the counter KDF gives 32 bytes whatever the type. */
+const struct alg *derive_alg(const struct key *key);
 
 /* The nonce (n bytes) of a plaintext under a convergent key. bound: aad is from an encryption_context and goes in. */
 void derive_nonce(const struct derived *derived, struct bulla_bytes plaintext, bool bound, struct bulla_bytes aad, uint8_t *nonce,

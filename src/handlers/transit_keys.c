@@ -42,7 +42,9 @@ static void put_versions(struct out *out, const struct bulla_key_info *info)
 
 static void put_derivation(struct out *out, const struct bulla_key_info *info)
 {
-	json_put_text(out, "kdf", "hkdf_sha256");
+	json_put_text(out, "kdf", info->counter_kdf ? "hmac-sha256-counter" : "hkdf_sha256");
+	if (info->counter_kdf)
+		json_put_text(out, "kdf_mode", "hmac-sha256-counter");
 	json_put_bool(out, "convergent_encryption", info->convergent);
 	if (info->convergent)
 		json_put_int(out, "convergent_encryption_version", info->convergent_version);

@@ -72,7 +72,7 @@ enum bulla_capability routes_capability(enum method method);
 struct bulla_bytes routes_param(const char *pattern, size_t i);
 
 /* Tables of the handlers, ended by a row without fn. One array a file in handlers/. */
-extern const struct route transit_backup_routes[];
+extern const struct route transit_backup_routes[], transit_certificate_routes[], transit_import_routes[];
 extern const struct route transit_key_routes[], transit_crypt_routes[], transit_export_routes[];
 extern const struct route transit_datakey_routes[], transit_hmac_routes[], transit_tool_routes[];
 extern const struct route transit_sign_routes[];

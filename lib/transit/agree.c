@@ -1,0 +1,139 @@
+/* agree.c: owns keys made by key agreement: ECDH (SP 800-56A), then HKDF-SHA256 without salt and info, as the peer has it. Workers. */
+#include "crypto/x509.h"
+#include "transit/import.h"
+
+struct agreement {
+	const struct bulla_derive_key_args *args;
+	const struct alg *alg; /* of the key that is made */
+	struct pkey *base;
+	struct material secret;
+	uint8_t hmac_key[KEY_HMAC_BYTES];
+};
+
+static void agreement_clear(struct agreement *agreement)
+{
+	pkey_put(agreement->base);
+	material_clear(&agreement->secret);
+	bulla_wipe(agreement->hmac_key, sizeof agreement->hmac_key);
+}
+
+static enum bulla_err check_args(struct bulla_call *call, struct agreement *agreement)
+{
+	const struct bulla_derive_key_args *args = agreement->args;
+
+	if (!bulla_is(args->algorithm, "ecdh"))
+		return bulla_fail(call, BULLA_E_INVALID, "key derivation algorithm %.*s not supported", (int)args->algorithm.len,
+				  (const char *)args->algorithm.ptr);
+	if (args->peer.len == 0)
+		return bulla_fail(call, BULLA_E_INVALID, "peer public key not provided");
+	agreement->alg = incoming_alg(args->type);
+	if (agreement->alg == NULL || agreement->alg->key_bytes == 0)
+		return bulla_fail(call, BULLA_E_INVALID, "unknown key type %.*s", (int)args->type.len, (const char *)args->type.ptr);
+	return BULLA_OK;
+}
+
+static enum bulla_err refuse(struct bulla_call *call, const char *why)
+{
+	return bulla_fail(call, BULLA_E_INVALID_500, "%s", why);
+}
+
+static enum bulla_err choose_version(struct bulla_call *call, const struct key *key, int64_t wanted, const struct key_version **out)
+{
+	if (wanted < 0)
+		return refuse(call, "requested version of the base key is negative");
+	if (wanted > key_latest(key))
+		return refuse(call, "requested version of the base key is higher than the latest key version");
+	if (wanted != 0 && wanted < key_min_available(key))
+		return refuse(call, "requested version of the base key is less than the minimum available key version");
+	uint32_t number = wanted == 0 ? key_latest(key) : (uint32_t)wanted;
+	enum bulla_err err = number < key_min_decryption(key) ? BULLA_E_NOT_FOUND : key_version_use(key, number, call, out);
+
+	return err == BULLA_E_NOT_FOUND ? refuse(call, "no such key version") : err;
+}
+
+static enum bulla_err find_base(struct bulla *engine, struct bulla_call *call, const struct bulla_mount *mount,
+				struct agreement *agreement)
+{
+	BULLA_CLEANUP(transit_end) const struct key *key = NULL;
+	const struct key_version *version = NULL;
+	enum bulla_err err = keyring_begin(engine->keyring, call, mount, agreement->args->base, &key);
+
+	if (err == BULLA_E_NOT_FOUND)
+		return bulla_fail(call, BULLA_E_INVALID, "specified base key not found");
+	TRY(err);
+	if ((key_alg(key)->can & ALG_AGREE) == 0)
+		return bulla_fail(call, BULLA_E_INVALID, "base key type %s does not support key agreement", key_alg(key)->name);
+	if (key_soft_deleted(key))
+		return BULLA_E_KEY_SOFT_DELETED;
+	TRY(choose_version(call, key, agreement->args->base_version, &version));
+	if (version->public_only)
+		return refuse(call, "the base key version has no private part");
+	return keyring_pkey(key, version, &agreement->base);
+}
+
+static enum bulla_err agree(struct bulla_call *call, struct agreement *agreement)
+{
+	BULLA_CLEANUP(material_clear) struct material der = { 0 }, shared = { 0 };
+	BULLA_CLEANUP(pkey_release) struct pkey *peer = NULL;
+	char label[PEM_LABEL];
+	size_t len = 0;
+
+	if (pem_read(agreement->args->peer, label, &der, NULL) != BULLA_OK)
+		return refuse(call, "failed to parse supplied peer public key PEM");
+	enum bulla_err err = pkey_open(pkey_alg(agreement->base), material_bytes(&der), &peer);
+
+	if (err == BULLA_OK)
+		err = pkey_check(peer);
+	if (err == BULLA_OK)
+		err = material_new(PKEY_MAX_SHARED, &shared);
+	if (err == BULLA_OK)
+		err = pkey_agree(agreement->base, peer, shared.ptr, &len);
+	if (err == BULLA_E_BAD_KEY_MATERIAL)
+		return bulla_fail(call, BULLA_E_INVALID_500, "base private key type %s does not match peer public key curve",
+				  pkey_alg(agreement->base)->name);
+	TRY(err);
+	TRY(material_new(agreement->alg->key_bytes, &agreement->secret));
+	return hkdf_sha256(bulla_mem(shared.ptr, len), bulla_mem(NULL, 0), bulla_mem(NULL, 0), agreement->secret.ptr,
+			   agreement->secret.len);
+}
+
+/* A key that is there gets a further version, as at the peer. */
+static enum bulla_err append(struct bulla_call *call, const struct key *key, void *context, struct key_edit *edit)
+{
+	struct agreement *agreement = context;
+
+	if (key == NULL)
+		return BULLA_E_CONFLICT; /* it went away just now */
+	if (key_soft_deleted(key))
+		return BULLA_E_KEY_SOFT_DELETED;
+	if (key_alg(key)->key_bytes != agreement->secret.len || key_convergent(key))
+		return bulla_fail(call, BULLA_E_INVALID_500, "error importing key: invalid key size %zu bytes for key type %s",
+				  agreement->secret.len, key_alg(key)->name);
+	return incoming_version(&agreement->secret, false, agreement->hmac_key, &edit->version);
+}
+
+static enum bulla_err keep(struct bulla *engine, struct bulla_call *call, const struct bulla_mount *mount, struct bulla_bytes name,
+			   struct agreement *agreement)
+{
+	const struct key_facts facts = { .alg = agreement->alg, .imported = true, .latest = 1, .min_decryption = 1 };
+	struct key_version version;
+
+	TRY(incoming_version(&agreement->secret, false, agreement->hmac_key, &version));
+	version.version = 1;
+	enum bulla_err err = keyring_install(engine->keyring, call, mount, name, &facts, &version, false, NULL);
+
+	return err == BULLA_E_KEY_EXISTS ? keyring_edit(engine->keyring, call, mount, name, append, agreement, NULL) : err;
+}
+
+enum bulla_err bulla_derive_key(struct bulla *engine, struct bulla_call *call, const struct bulla_mount *mount,
+				struct bulla_bytes name, const struct bulla_derive_key_args *args)
+{
+	BULLA_CLEANUP(agreement_clear) struct agreement agreement = { .args = args };
+
+	if (!call->may_block)
+		return BULLA_E_MUST_BLOCK;
+	TRY(check_args(call, &agreement));
+	TRY(find_base(engine, call, mount, &agreement));
+	TRY(agree(call, &agreement));
+	return keep(engine, call, mount, name, &agreement);
+}

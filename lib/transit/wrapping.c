@@ -1,0 +1,144 @@
+/* wrapping.c: owns the mount's wrapping key and the wrapping of keys that travel: RSA-OAEP around an ephemeral AES-256 key, AES-KWP
+ * (RFC 5649) around the key (PKCS#11's CKM_RSA_AES_KEY_WRAP, as the peer has it). Workers. */
+#include "bulla/encode.h"
+#include "crypto/keywrap.h"
+#include "transit/import.h"
+
+#include <strings.h>
+
+#define EPHEMERAL 32
+#define WRAPPING_BYTES 512 /* of RSA-4096 */
+
+/* ---- the key ---------------------------------------------------------------------------------------------------------------- */
+
+/* With a reference; the key is made if there is none. */
+static enum bulla_err wrapping_pkey(struct bulla *engine, struct bulla_call *call, const struct bulla_mount *mount,
+				    struct pkey **out)
+{
+	BULLA_CLEANUP(transit_end) const struct key *key = NULL;
+	struct bulla_bytes name = bulla_str(WRAPPING_KEY_NAME);
+	const struct key_version *version;
+
+	enum bulla_err err = keyring_begin(engine->keyring, call, mount, name, &key);
+
+	if (err == BULLA_E_NOT_FOUND) {
+		TRY(keyring_make(engine, call, mount, name, &alg_rsa_4096));
+		err = keyring_begin(engine->keyring, call, mount, name, &key);
+	}
+	TRY(err);
+	TRY(key_version_use(key, key_latest(key), call, &version));
+	return keyring_pkey(key, version, out);
+}
+
+enum bulla_err bulla_wrapping_key(struct bulla *engine, struct bulla_call *call, const struct bulla_mount *mount,
+				  struct bulla_bytes *pem)
+{
+	BULLA_CLEANUP(pkey_release) struct pkey *pkey = NULL;
+	BULLA_CLEANUP(material_clear) struct material public = { 0 };
+
+	TRY(wrapping_pkey(engine, call, mount, &pkey));
+	TRY(pkey_encode(pkey, PKEY_PUBLIC, &public));
+	return export_pem(call, "PUBLIC KEY", material_bytes(&public), pem);
+}
+
+/* ---- wrapping ---------------------------------------------------------------------------------------------------------------- */
+
+bool wrapping_hash(struct bulla_bytes name, enum digest *out)
+{
+	static const struct {
+		const char *name;
+		enum digest digest;
+	} hashes[] = { { "SHA1", DIGEST_SHA1 }, { "SHA224", DIGEST_SHA2_224 }, { "SHA256", DIGEST_SHA2_256 },
+		       { "SHA384", DIGEST_SHA2_384 }, { "SHA512", DIGEST_SHA2_512 } };
+
+	for (size_t i = 0; i < sizeof hashes / sizeof hashes[0]; i++)
+		if (name.len == strlen(hashes[i].name) && strncasecmp((const char *)name.ptr, hashes[i].name, name.len) == 0) {
+			*out = hashes[i].digest;
+			return true;
+		}
+	return false;
+}
+
+static struct pkey_params oaep(enum digest hash)
+{
+	return (struct pkey_params){ .digest = hash, .padding = PKEY_OAEP };
+}
+
+enum bulla_err wrapping_seal(struct bulla_call *call, const struct pkey *pkey, enum digest hash, struct bulla_bytes material,
+			     struct bulla_bytes *out)
+{
+	BULLA_CLEANUP(material_clear) struct material ephemeral = { 0 };
+	size_t first = pkey_modulus_bytes(pkey), len = first + keywrap_len(material.len);
+	uint8_t *sealed = bulla_arena_alloc(call->arena, len);
+	struct pkey_params params = oaep(hash);
+
+	if (sealed == NULL)
+		return BULLA_E_NO_MEMORY;
+	TRY(material_random(EPHEMERAL, &ephemeral));
+	enum bulla_err err = pkey_encrypt(pkey, &params, material_bytes(&ephemeral), sealed);
+
+	if (err == BULLA_E_BAD_FIELD)
+		return bulla_fail(call, BULLA_E_INVALID_500,
+				  "failed to wrap target key for import: failed to encrypt ephemeral wrapping key with public key: "
+				  "crypto/rsa: message too long for RSA key size");
+	TRY(err);
+	TRY(keywrap_wrap(material_bytes(&ephemeral), material, sealed + first));
+	return export_base64(call, bulla_mem(sealed, len), out);
+}
+
+static enum bulla_err decode(struct bulla_call *call, struct bulla_bytes text, struct bulla_bytes *out)
+{
+	uint8_t *bytes = bulla_arena_alloc(call->arena, BULLA_BASE64_MAX_DECODED(text.len));
+	size_t len, bad_at;
+
+	if (bytes == NULL)
+		return BULLA_E_NO_MEMORY;
+	if (bulla_base64_decode(text, bytes, &len, &bad_at) != BULLA_OK)
+		return bulla_fail(call, BULLA_E_INVALID_500, "illegal base64 data at input byte %zu", bad_at);
+	if (len <= WRAPPING_BYTES)
+		return bulla_fail(call, BULLA_E_INVALID_500, "provided ciphertext is too short");
+	*out = bulla_mem(bytes, len);
+	return BULLA_OK;
+}
+
+static enum bulla_err open_ephemeral(struct bulla_call *call, const struct pkey *pkey, enum digest hash, struct bulla_bytes sealed,
+				     struct material *out)
+{
+	BULLA_CLEANUP(material_clear) struct material room = { 0 };
+	struct pkey_params params = oaep(hash);
+	size_t len = 0;
+
+	TRY(material_new(WRAPPING_BYTES, &room));
+	enum bulla_err err = pkey_decrypt(pkey, &params, sealed, room.ptr, &len);
+
+	if (err == BULLA_E_AUTH_FAILED)
+		return bulla_fail(call, BULLA_E_INVALID_500, "crypto/rsa: decryption error");
+	TRY(err);
+	if (len != EPHEMERAL)
+		return bulla_fail(call, BULLA_E_INVALID_500, "expected ephemeral AES key to be 256-bit");
+	return material_copy(bulla_mem(room.ptr, len), out);
+}
+
+enum bulla_err wrapping_open(struct bulla *engine, struct bulla_call *call, const struct bulla_mount *mount,
+			     struct bulla_bytes text, enum digest hash, struct material *out)
+{
+	BULLA_CLEANUP(material_clear) struct material ephemeral = { 0 }, room = { 0 };
+	BULLA_CLEANUP(pkey_release) struct pkey *pkey = NULL;
+	struct bulla_bytes sealed = { 0 };
+	size_t len = 0;
+
+	TRY(decode(call, text, &sealed));
+	TRY(wrapping_pkey(engine, call, mount, &pkey));
+	TRY(open_ephemeral(call, pkey, hash, bulla_mem(sealed.ptr, WRAPPING_BYTES), &ephemeral));
+	struct bulla_bytes inner = bulla_mem(sealed.ptr + WRAPPING_BYTES, sealed.len - WRAPPING_BYTES);
+
+	if (inner.len < 16 || inner.len % 8 != 0 || inner.len > MATERIAL_MAX)
+		return bulla_fail(call, BULLA_E_INVALID_500, "kwp: the wrapped key is of an invalid size");
+	TRY(material_new(inner.len - 8, &room));
+	enum bulla_err err = keywrap_unwrap(material_bytes(&ephemeral), inner, room.ptr, &len);
+
+	if (err == BULLA_E_AUTH_FAILED)
+		return bulla_fail(call, BULLA_E_INVALID_500, "kwp: the wrapped key is not valid");
+	TRY(err);
+	return material_copy(bulla_mem(room.ptr, len), out);
+}
