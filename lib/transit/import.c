@@ -47,6 +47,34 @@ enum bulla_err incoming_read(struct bulla *engine, struct bulla_call *call, cons
 
 /* ---- material ---------------------------------------------------------------------------------------------------------------- */
 
+/* What is within a DER sequence; empty: it is none. */
+static struct bulla_bytes within(struct bulla_bytes der)
+{
+	size_t header = der.len < 2 || der.ptr[0] != 0x30 ? der.len : der.ptr[1] < 0x80 ? 2 : 2 + (size_t)(der.ptr[1] & 0x7F);
+
+	return header >= der.len ? (struct bulla_bytes){ 0 } : bulla_mem(der.ptr + header, der.len - header);
+}
+
+/* PKCS#8 begins with its version and an AlgorithmIdentifier, SubjectPublicKeyInfo with the latter. OpenSSL also reads what has
+ * neither (PKCS#1, SEC1); the peer does not. */
+static bool names_algorithm(struct bulla_bytes der, bool private)
+{
+	struct bulla_bytes rest = within(der);
+
+	if (private && (rest.len < 3 || rest.ptr[0] != 0x02 || rest.ptr[1] != 1))
+		return false;
+	if (private)
+		rest = bulla_mem(rest.ptr + 3, rest.len - 3);
+	return rest.len > 0 && rest.ptr[0] == 0x30;
+}
+
+static enum bulla_err open_private(const struct incoming *incoming, const struct alg *alg, struct pkey **out)
+{
+	if (!names_algorithm(material_bytes(&incoming->bytes), true))
+		return BULLA_E_BAD_KEY_MATERIAL;
+	return pkey_open(alg, material_bytes(&incoming->bytes), out);
+}
+
 static enum bulla_err open_public(struct bulla_call *call, const struct incoming *incoming, const struct alg *alg,
 				  struct pkey **out)
 {
@@ -55,6 +83,8 @@ static enum bulla_err open_public(struct bulla_call *call, const struct incoming
 
 	if (pem_read(material_bytes(&incoming->bytes), label, &der, NULL) != BULLA_OK)
 		return incoming_refuse(call, "error parsing public key: not in PEM format");
+	if (!names_algorithm(material_bytes(&der), false))
+		return BULLA_E_BAD_KEY_MATERIAL;
 	return pkey_open(alg, material_bytes(&der), out);
 }
 
@@ -62,8 +92,7 @@ static enum bulla_err open_public(struct bulla_call *call, const struct incoming
 static enum bulla_err open_checked(struct bulla_call *call, const struct incoming *incoming, const struct alg *alg,
 				   struct pkey **out)
 {
-	enum bulla_err err = incoming->private ? pkey_open(alg, material_bytes(&incoming->bytes), out)
-					       : open_public(call, incoming, alg, out);
+	enum bulla_err err = incoming->private ? open_private(incoming, alg, out) : open_public(call, incoming, alg, out);
 
 	if (err == BULLA_OK)
 		err = pkey_is_private(*out) == incoming->private ? pkey_check(*out) : BULLA_E_BAD_KEY_MATERIAL;

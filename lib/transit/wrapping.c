@@ -4,12 +4,31 @@
 #include "crypto/keywrap.h"
 #include "transit/import.h"
 
+#include <pthread.h>
 #include <strings.h>
 
 #define EPHEMERAL 32
 #define WRAPPING_BYTES 512 /* of RSA-4096 */
 
 /* ---- the key ---------------------------------------------------------------------------------------------------------------- */
+
+/* One at a time: it takes seconds of a processor, and who waits finds the key made. */
+static pthread_mutex_t making = PTHREAD_MUTEX_INITIALIZER;
+
+static enum bulla_err make_wrapping_key(struct bulla *engine, struct bulla_call *call, const struct bulla_mount *mount)
+{
+	bool exists = false;
+
+	if (!call->may_block)
+		return BULLA_E_MUST_BLOCK;
+	pthread_mutex_lock(&making);
+	enum bulla_err err = bulla_key_exists(engine, call, mount, bulla_str(WRAPPING_KEY_NAME), &exists);
+
+	if (err == BULLA_OK && !exists)
+		err = keyring_make(engine, call, mount, bulla_str(WRAPPING_KEY_NAME), &alg_rsa_4096);
+	pthread_mutex_unlock(&making);
+	return err;
+}
 
 /* With a reference; the key is made if there is none. */
 static enum bulla_err wrapping_pkey(struct bulla *engine, struct bulla_call *call, const struct bulla_mount *mount,
@@ -22,7 +41,7 @@ static enum bulla_err wrapping_pkey(struct bulla *engine, struct bulla_call *cal
 	enum bulla_err err = keyring_begin(engine->keyring, call, mount, name, &key);
 
 	if (err == BULLA_E_NOT_FOUND) {
-		TRY(keyring_make(engine, call, mount, name, &alg_rsa_4096));
+		TRY(make_wrapping_key(engine, call, mount));
 		err = keyring_begin(engine->keyring, call, mount, name, &key);
 	}
 	TRY(err);
