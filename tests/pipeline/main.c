@@ -30,6 +30,7 @@ int main(void)
 	SRunner *runner = srunner_create(gates_suite());
 
 	srunner_add_suite(runner, transit_suite());
+	srunner_add_suite(runner, moving_suite());
 	srunner_add_suite(runner, sys_suite());
 	srunner_add_suite(runner, token_suite());
 	srunner_add_suite(runner, signing_suite());

@@ -45,6 +45,7 @@ size_t pipeline_rows_answered(size_t *rows, char missing[128]);
 
 /* Suites, one a file. */
 Suite *gates_suite(void);
+Suite *moving_suite(void);
 Suite *transit_suite(void);
 Suite *sys_suite(void);
 Suite *token_suite(void);

@@ -292,7 +292,8 @@ static const struct {
 	{ "aes256-gcm96", "\"type\":0", "\"type\":12" },
 	{ "aes256-gcm96", "\"type\":0", "\"type\":-1" },
 	{ "aes256-gcm96", "\"type\":0", "\"type\":1" },
-	{ "aes256-gcm96", "\"derived\":false", "\"derived\":true" }, /* with kdf 0 */
+	{ "aes256-gcm96", "\"derived\":false,\"kdf\":0", "\"derived\":true,\"kdf\":2" },
+	{ "ed25519", "\"derived\":false", "\"derived\":true" }, /* with kdf 0 */
 	{ "aes256-gcm96", "\"derived\":false", "\"derived\":1" },
 	{ "aes256-gcm96", "\"convergent_encryption\":false", "\"convergent_encryption\":true" },
 	{ "aes256-gcm96", "\"version_template\":\"\"", "\"version_template\":\"x{{version}}:\"" },
