@@ -287,12 +287,14 @@ def full_queue_is_busy():
     with server("tcp", "workers=1", "queue=2", "loops=1") as s:
         statuses, lock = [], threading.Lock()
 
-        def one():
-            status, headers, body = ask(s.ports[0], "GET", "/block?400")
+        def one(target):
+            status, headers, body = ask(s.ports[0], "GET", target)
             with lock:
                 statuses.append((status, headers.get("retry-after"), body))
-        threads = [threading.Thread(target=one) for _ in range(8)]
-        [t.start() for t in threads]
+        threads = [threading.Thread(target=one, args=(target,)) for target in ["/block?3000"] + ["/block?10"] * 7]
+        threads[0].start()
+        time.sleep(0.5)  # the worker has it, and the queue is empty
+        [t.start() for t in threads[1:]]
         [t.join() for t in threads]
         good = [x for x in statuses if x[0] == 200]
         busy = [x for x in statuses if x[0] == 503]
