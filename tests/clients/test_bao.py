@@ -71,7 +71,7 @@ class Transit(Cli):
         self.assertEqual(set(self.json("read", "transit/export/hmac-key/k/2")["data"]["keys"]), {"2"})
         self.assertEqual(self.bao("delete", "transit/keys/k"), "Success! Data deleted (if it existed) at: transit/keys/k\n")
         self.assertIn("No value found at transit/keys/k", self.refused(2, "read", "transit/keys/k"))
-        self.assertIn("No value found", self.refused(2, "list", "nosuch-list/keys") + "No value found")
+        self.refused(2, "list", "nosuch/keys")
 
     def test_encrypt(self):
         self.bao("write", "-f", "transit/keys/e")
@@ -232,7 +232,6 @@ class Import(Cli):
 class System(Cli):
     def test_secrets(self):
         self.bao("secrets", "enable", "-path=m1", "-description=one", "-default-lease-ttl=1h", "transit")
-        self.assertEqual(self.json("secrets", "list")["m1/"]["description"], "one") if False else None
         listed = json.loads(self.bao("secrets", "list", "-format=json"))
         self.assertEqual((listed["m1/"]["type"], listed["m1/"]["config"]["default_lease_ttl"]), ("transit", 3600))
         self.assertIn("m1/", self.bao("secrets", "list", "-detailed"))

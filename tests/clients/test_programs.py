@@ -1,0 +1,90 @@
+"""Programs on github.com/hashicorp/vault/api (go/) and node-vault (node/), over HTTP and HTTPS. What they are built from is in build/clients."""
+import os
+import shutil
+import subprocess
+import sys
+import unittest
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "..", "support"))
+import servers  # noqa: E402
+
+MADE = os.path.join(servers.TOP, "build", "clients")
+
+
+def run(argv, env=None, **kw):
+    done = subprocess.run(argv, env=servers.clean_environment() | (env or {}), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True, timeout=600, **kw)
+    if done.returncode:
+        raise AssertionError(f"{argv[0]} ended with {done.returncode}:\n{done.stdout}")
+    return done.stdout
+
+
+class Program:
+    """Mixed into a test case: argv, and the environment it needs beside the address."""
+
+    env = {}
+
+    def check(self, server, **env):
+        out = run(self.argv, self.env | {"VAULT_ADDR": server.url, "VAULT_TOKEN": server.token} | env)
+        lines = out.splitlines()
+        self.assertEqual([line for line in lines if not line.startswith("ok ")], [])
+        self.assertEqual([line.split()[1] for line in lines], self.names)
+
+    def test_http(self):
+        with servers.bulla_dev() as server:
+            self.check(server)
+
+    def test_https(self):
+        with servers.temporary_folder() as f:
+            servers.certificates(f)
+            port = servers.free_port()
+            text = servers.config_text(port, f"{f}/b.db", listener=f'tls_cert_file = "{f}/server.pem"\n  tls_key_file = "{f}/server.key"')
+            with servers.bulla_config(f, text, port, context=servers.tls_context(f)) as server:
+                server.token = server.request("PUT", "sys/init", {"recovery_shares": 1, "recovery_threshold": 1}, token=None).json["root_token"]
+                self.check(server, VAULT_CACERT=f"{f}/ca.pem", NODE_EXTRA_CA_CERTS=f"{f}/ca.pem")
+
+    def test_a_refusal_is_told(self):
+        """A program that cannot fail would prove nothing."""
+        with servers.bulla_dev() as server:
+            server.token = "nosuch"
+            with self.assertRaises(AssertionError):
+                self.check(server)
+
+
+class Go(Program, unittest.TestCase):
+    argv = [os.path.join(MADE, "go-client")]
+    names = ["system", "mounts", "keys", "encryption", "signatures", "tools", "backup", "imports", "tokens", "wrapping", "capabilities"]
+
+    @classmethod
+    def setUpClass(cls):
+        go = shutil.which("go") or "/usr/local/go/bin/go"
+        env = {"GOFLAGS": "-mod=mod -buildvcs=false -modcacherw", "GOCACHE": os.path.join(MADE, "go-cache"),
+               "GOMODCACHE": os.path.join(MADE, "go-modules"), "CGO_ENABLED": "0"}
+        # built from a copy: nothing is written into the source, and the sums must be those that are pinned
+        source = os.path.join(MADE, "go")
+        shutil.rmtree(source, ignore_errors=True)
+        shutil.copytree(os.path.join(HERE, "go"), source)
+        run([go, "build", "-o", cls.argv[0], "."], env, cwd=source)
+        for name in ("go.mod", "go.sum"):
+            with open(os.path.join(HERE, "go", name)) as ours, open(os.path.join(source, name)) as now:
+                if ours.read() != now.read():
+                    raise AssertionError(f"{name} does not pin everything")
+
+
+class Node(Program, unittest.TestCase):
+    argv = ["node", os.path.join(MADE, "node", "main.js")]
+    names = ["system", "mounts", "keys", "encryption", "signatures", "tools", "backup", "wrapping", "tokens"]
+
+    @classmethod
+    def setUpClass(cls):
+        source = os.path.join(MADE, "node")
+        os.makedirs(source, exist_ok=True)
+        for name in ("main.js", "package.json", "package-lock.json"):
+            shutil.copy(os.path.join(HERE, "node", name), source)
+        if not os.path.isdir(os.path.join(source, "node_modules")):
+            run(["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts"], {"npm_config_cache": os.path.join(MADE, "npm-cache")}, cwd=source)
+
+
+if __name__ == "__main__":
+    unittest.main()
