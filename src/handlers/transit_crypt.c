@@ -268,7 +268,18 @@ static enum bulla_err run_rewrap(struct exchange *x, const struct crypt_item *it
 	return BULLA_OK;
 }
 
-/* A batch is 200 whatever became of its items. */
+/* What the peer calls internal (RSA's failures) stops its batch, whatever became of the other items. */
+static enum bulla_err check_internal(struct exchange *x, const struct bulla_item_result *results, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (results[i].err == BULLA_E_INVALID_500) {
+			x->call->detail = results[i].error;
+			return results[i].err;
+		}
+	return BULLA_OK;
+}
+
+/* Else a batch is 200. */
 static enum bulla_err rewrap(struct exchange *x)
 {
 	struct crypt_fields f = { 0 };
@@ -280,6 +291,7 @@ static enum bulla_err rewrap(struct exchange *x)
 	if (json_given(f.batch)) {
 		TRY(items_parse(x->call, f.batch, ITEMS_REWRAP, &items, &count));
 		TRY(run_rewrap(x, items, count, &results));
+		TRY(check_internal(x, results, count));
 		print_batch(x, items, results, count, put_ciphertext, false);
 		return BULLA_OK;
 	}

@@ -69,6 +69,7 @@ static enum bulla_err parse_batch(struct exchange *x, struct bulla_hmac_args *ar
 	if (err != BULLA_OK) {
 		struct bulla_bytes detail = x->call->detail;
 
+		x->call->detail = (struct bulla_bytes){ 0 };
 		TRY(bulla_hmac(x->engine, x->call, args, NULL));
 		x->call->detail = detail;
 	}

@@ -118,6 +118,7 @@ static enum bulla_err parse_batch(struct exchange *x, const struct bulla_sign_ar
 	if (err != BULLA_OK) {
 		struct bulla_bytes detail = x->call->detail;
 
+		x->call->detail = (struct bulla_bytes){ 0 };
 		TRY(bulla_sign(x->engine, x->call, args, NULL));
 		x->call->detail = detail;
 	}

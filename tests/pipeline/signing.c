@@ -52,6 +52,7 @@ static const struct step tools[] = {
 
 static const struct step hmacs[] = {
 	{ "POST transit/hmac/h/zz", "{\"input\":\"!\",\"key_version\":-1}", .status = 400, .expect = PLAIN("encryption key not found") },
+	{ "POST transit/hmac/h", "{\"batch_input\":3}", .status = 400, .expect = PLAIN("encryption key not found") },
 	{ "POST transit/keys/h", .status = 200 },
 	{ "POST transit/hmac/h/zz", "{\"input\":\"!\",\"key_version\":-1}", .status = 400,
 	  .expect = PLAIN("key version does not exist (cannot be negative)") },
@@ -236,8 +237,10 @@ static const struct step rsa[] = {
 	  .expect = "{\"data\":{\"key_version\":2}}", .save = "three=data.ciphertext" },
 	{ "POST transit/decrypt/r", "{\"ciphertext\":\"$three\",\"padding_scheme\":\"pkcs1v15\"}", .status = 200,
 	  .expect = "{\"data\":{\"plaintext\":" HELLO "}}" },
-	{ "POST transit/rewrap/r", "{\"batch_input\":[{\"ciphertext\":\"$one\"},{\"ciphertext\":\"$three\"}]}", .status = 200,
-	  .expect = "{\"data\":{\"batch_results\":[{\"key_version\":2},{\"error\":\"%any\"}]}}" },
+	{ "POST transit/rewrap/r", "{\"batch_input\":[{\"ciphertext\":\"$one\"},{\"ciphertext\":\"$three\"}]}", .status = 500,
+	  .expect = LISTED("failed to RSA decrypt the ciphertext: crypto/rsa: decryption error") },
+	{ "POST transit/rewrap/r", "{\"batch_input\":[{\"ciphertext\":\"$one\"},{\"ciphertext\":\"x\"}]}", .status = 200,
+	  .expect = "{\"data\":{\"batch_results\":[{\"key_version\":2},{\"error\":\"invalid ciphertext: no prefix\"}]}}" },
 	{ "POST transit/datakey/plaintext/r", "{\"bits\":512,\"key_version\":1}", .status = 200, .save = "four=data.ciphertext" },
 	{ "POST transit/decrypt/r", "{\"ciphertext\":\"$four\"}", .status = 200 },
 	{ "POST transit/sign/r", "{\"input\":" HELLO ",\"signature_algorithm\":\"zz\\\"\"}", .status = 500,
