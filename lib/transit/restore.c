@@ -26,6 +26,7 @@ static enum bulla_err decode(struct bulla_call *call, struct bulla_bytes text, s
 
 /* The numbers as they stand in the document. */
 struct numbers {
+	struct bulla_bytes name; /* of the key, for what is said of them */
 	int64_t latest, min_decryption, min_encryption, min_available, convergent_version, type, kdf, rotate_ns;
 };
 
@@ -41,27 +42,28 @@ static enum bulla_err read_numbers(struct bulla_call *call, const struct json *p
 	return document_int(call, policy, "auto_rotate_period", &n->rotate_ns);
 }
 
-static enum bulla_err out_of_order(struct bulla_call *call, const char *what, int64_t value, const char *than, int64_t other)
+static enum bulla_err out_of_order(struct bulla_call *call, const struct numbers *n, const char *what, int64_t value,
+				   const char *than, int64_t other)
 {
-	return bulla_fail(call, BULLA_E_INVALID_500, "failed to restore the policy: %s of %lld %s %lld", what, (long long)value, than,
-			  (long long)other);
+	return bulla_fail(call, BULLA_E_INVALID_500, "failed to restore the policy \"%.*s\": %s of %lld %s %lld", (int)n->name.len,
+			  (const char *)n->name.ptr, what, (long long)value, than, (long long)other);
 }
 
 static enum bulla_err check_numbers(struct bulla_call *call, const struct numbers *n)
 {
 	if (n->min_decryption < 1)
-		return out_of_order(call, "minimum decryption version", n->min_decryption, "is less than", 1);
+		return out_of_order(call, n, "minimum decryption version", n->min_decryption, "is less than", 1);
 	if (n->latest < 1 || n->latest >= UINT32_MAX)
-		return out_of_order(call, "latest version", n->latest, "is not from 1 to", UINT32_MAX - 1);
+		return out_of_order(call, n, "latest version", n->latest, "is not from 1 to", UINT32_MAX - 1);
 	if (n->min_decryption > n->latest)
-		return out_of_order(call, "minimum decryption version", n->min_decryption, "is greater than the latest version",
+		return out_of_order(call, n, "minimum decryption version", n->min_decryption, "is greater than the latest version",
 				    n->latest);
 	if (n->min_encryption < 0 || n->min_encryption > n->latest ||
 	    (n->min_encryption > 0 && n->min_encryption < n->min_decryption))
-		return out_of_order(call, "minimum encryption version", n->min_encryption,
+		return out_of_order(call, n, "minimum encryption version", n->min_encryption,
 				    "does not go with a minimum decryption version of", n->min_decryption);
 	if (n->min_available < 0 || n->min_available > n->min_decryption)
-		return out_of_order(call, "minimum available version", n->min_available,
+		return out_of_order(call, n, "minimum available version", n->min_available,
 				    "is greater than the minimum decryption version", n->min_decryption);
 	if (n->rotate_ns < 0 || (n->rotate_ns > 0 && n->rotate_ns < 3600 * (int64_t)NS_PER_S))
 		return bulla_fail(call, BULLA_E_INVALID_500, "auto rotate period must be 0 to disable or at least an hour");
@@ -117,9 +119,10 @@ static enum bulla_err read_mark(struct bulla_call *call, const struct json *poli
 	return BULLA_OK;
 }
 
-static enum bulla_err read_policy(struct bulla_call *call, const struct json *policy, struct key_facts *facts)
+static enum bulla_err read_policy(struct bulla_call *call, struct bulla_bytes name, const struct json *policy,
+				  struct key_facts *facts)
 {
-	struct numbers n = { 0 };
+	struct numbers n = { .name = name };
 
 	TRY(read_numbers(call, policy, &n));
 	TRY(check_numbers(call, &n));
@@ -217,6 +220,8 @@ static enum bulla_err choose_name(struct bulla_call *call, const struct json *po
 {
 	if (name->len == 0)
 		TRY(document_text(call, policy, "name", name));
+	if (name->len == 0)
+		return bulla_fail(call, BULLA_E_INVALID_500, "failed restored policy name validator: entry would not be accessible");
 	if (memchr(name->ptr, '/', name->len) != NULL)
 		return bulla_fail(call, BULLA_E_INVALID_500, "key names cannot be paths");
 	if (!keyring_name_allowed(*name))
@@ -240,7 +245,7 @@ enum bulla_err bulla_key_restore(struct bulla *engine, struct bulla_call *call, 
 	if (policy == NULL || policy->type != JSON_OBJECT)
 		return bulla_fail(call, BULLA_E_INVALID_500, "the backup holds no policy");
 	TRY(choose_name(call, policy, &name));
-	TRY(read_policy(call, policy, &facts));
+	TRY(read_policy(call, name, policy, &facts));
 	TRY(find_entries(call, document, &facts, &entries));
 	TRY(read_versions(call, &entries, &facts, &versions));
 	enum bulla_err err = keyring_install(engine->keyring, call, mount, name, &facts, versions, force, NULL);
