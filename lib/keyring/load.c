@@ -147,7 +147,8 @@ enum bulla_err load_into_cache(struct keyring *keyring, struct bulla_call *call,
 		return BULLA_E_MUST_BLOCK;
 	TRY(seal_hold(keyring->seal));
 	pthread_mutex_lock(keyring_stripe(keyring, id));
-	enum bulla_err err = load_current(keyring, call, id, &key);
+	/* looked at under the stripe: a destruction that begins now waits for it, and empties the cache after that */
+	enum bulla_err err = keyring_is_destroyed(keyring, id->mount) ? BULLA_E_NO_ROUTE : load_current(keyring, call, id, &key);
 
 	pthread_mutex_unlock(keyring_stripe(keyring, id));
 	seal_release(keyring->seal);
