@@ -1,7 +1,12 @@
-/* main.c: the table of subcommands. */
+/* main.c: the table of subcommands, and what holds for all of them: the standard streams. */
 #include "commands/commands.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 static const struct command commands[] = {
 	{ "server", command_server, "Run the server" },
@@ -17,9 +22,31 @@ static const struct command commands[] = {
 	{ 0 },
 };
 
+/* A stream that is closed gets a file that cannot be used its way: else the next socket or database to be opened would have its
+ * number, and would get what was printed. */
+static bool fill_streams(void)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) != fd)
+			return false;
+	return true;
+}
+
+/* What did not reach its file (a full disk) must not pass for printed: it may have been the unseal keys. */
+static int finish_output(int status)
+{
+	errno = 0;
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return status;
+	fprintf(stderr, "bulla: standard output: %s\n", errno != 0 ? strerror(errno) : "not all could be written");
+	return status == 0 ? 1 : status;
+}
+
 int main(int argc, char **argv)
 {
+	if (!fill_streams())
+		return 1;
 	if (argc > 1 && (strcmp(argv[1], "-version") == 0 || strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-v") == 0))
-		return command_version(1, argv);
-	return commands_run("bulla", commands, argc, argv);
+		return finish_output(command_version(1, argv));
+	return finish_output(commands_run("bulla", commands, argc, argv));
 }

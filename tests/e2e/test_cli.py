@@ -292,6 +292,35 @@ class Environment(Clients):
         self.assertEqual(status, 2, err)
 
 
+class Output(Clients):
+    """What cannot be printed is an error: unseal keys and ciphertexts that went nowhere must not pass for printed ones."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.server.post("sys/mounts/transit", {"type": "transit"})
+
+    def ends(self, line, redirection):
+        env = servers.clean_environment() | {"VAULT_ADDR": self.server.url, "VAULT_TOKEN": self.server.token,
+                                             "HOME": self.server.folder, "PROGRAM": servers.bulla_binary()}
+        done = subprocess.run(["sh", "-c", f'"$PROGRAM" {line} {redirection}'], capture_output=True, text=True, env=env, timeout=60)
+        return done.returncode, done.stdout, done.stderr
+
+    def test_lost(self):
+        for line in ("status", "status -format=json", "version", "write -f transit/keys/k", "read -format=json transit/keys/k",
+                     "write -field=ciphertext transit/encrypt/k plaintext=" + PLAIN, "token create -h", "-h"):
+            for redirection in (">/dev/full", ">&-"):
+                with self.subTest(line=line, redirection=redirection):
+                    status, _, err = self.ends(line, redirection)
+                    self.assertEqual(status, 1, err)
+                    self.assertIn("standard output", err)
+
+    def test_no_streams(self):
+        self.assertEqual(self.ends("status", "<&- 2>&-")[0], 0)
+        self.assertEqual(self.ends("status", "<&- >&- 2>&-"), (1, "", ""))
+        self.assertEqual(self.ends("write transit/encrypt/k plaintext=-", "<&-")[0], 1)
+
+
 class Help(Clients):
     def test_every_command(self):
         lines = ["", "operator", "secrets", "token", "read", "write", "list", "delete", "status", "version", "server", "operator init",
