@@ -26,6 +26,22 @@ def but_listed(differ):
     return compare
 
 
+def without_listed(gen):
+    """Takes out of the steps what answers differently on purpose: a rewrap with associated data, and policies' paths."""
+    step = gen.step
+
+    def plain(self):
+        while True:
+            s = step(self)
+            body = s.get("body")
+            if "/rewrap/" in s["req"] and isinstance(body, dict):
+                for part in [body] + [i for i in body.get("batch_input") or [] if isinstance(i, dict)]:
+                    part.pop("associated_data", None)
+            if "sys/policies" not in s["req"]:
+                return s
+    gen.step = plain
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--shared", default=os.path.join(TOP, "..", "shared"), help="the folder that holds conformance/")
@@ -43,6 +59,7 @@ def main():
     # policies with conditions come with the access-control work: their steps become steps on keys
     fuzz.Gen.policy = fuzz.Gen.read
     fuzz.Gen.caps = fuzz.Gen.encrypt
+    without_listed(fuzz.Gen)
     fuzz.differ = but_listed(fuzz.differ)
     with servers.bulla_dev() as bulla, servers.bao_dev(args.bao) as bao:
         sys.argv = ["fuzz.py", "--addr", bulla.url, "--token", bulla.token, "--ref-addr", bao.url, "--ref-token", bao.token,
