@@ -282,12 +282,21 @@ static void find_route(struct passage *p)
 		x->route = p->path->rows[x->method];
 }
 
+/* A wrapped reply is written to the store and may lie there for years: not for just anybody, nor for who shows no more than the
+ * wrapping token that he asks about. */
+static bool may_not_wrap(const struct exchange *x, unsigned flags)
+{
+	struct bulla_bytes token = x->request->token;
+
+	return x->wrap_ttl_s > 0 && (flags & ROUTE_NO_TOKEN) != 0 && (token.len == 0 || bulla_equal(token, x->wrapping_token));
+}
+
 /* Whether there is no need to ask for the caller's token: because nobody has to show one, or his is the wrapping token. */
 static bool needs_no_caller(const struct exchange *x, unsigned flags)
 {
 	if ((flags & ROUTE_WRAPPING) == 0)
 		return false;
-	return (flags & ROUTE_NO_TOKEN) != 0 ||
+	return ((flags & ROUTE_NO_TOKEN) != 0 && x->wrap_ttl_s == 0) ||
 	       (x->route != NULL && (flags & ROUTE_OWN_WRAPPING) != 0 && bulla_equal(x->wrapping_token, x->request->token));
 }
 
@@ -296,6 +305,8 @@ static enum bulla_err gate_token(struct passage *p)
 	struct exchange *x = &p->x;
 	unsigned flags = x->route != NULL ? x->route->flags : p->path != NULL ? p->path->flags : 0;
 
+	if (may_not_wrap(x, flags))
+		return BULLA_E_NO_TOKEN;
 	/* off the edge, who shows a token without need shows a good one: he may see more */
 	if ((flags & ROUTE_NO_TOKEN) != 0 && ((flags & ROUTE_EDGE) != 0 || x->request->token.len == 0))
 		return BULLA_OK;

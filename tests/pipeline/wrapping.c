@@ -39,6 +39,9 @@ static const struct step refusals[] = {
 	{ "POST sys/wrapping/wrap", "{\"a\":1}", .wrap_ttl = "0", .status = 400 }, { "POST sys/wrapping/wrap", "{\"a\":1}", .wrap_ttl = "-5s", .status = 400 },
 	{ "POST sys/wrapping/wrap", "{\"a\":1}", .wrap_ttl = "2d12x", .status = 400 }, { "POST sys/wrapping/wrap", "{\"a\":1}", .wrap_ttl = "900000h", .status = 400 },
 	{ "POST sys/wrapping/wrap", "{\"a\":1}", .wrap_ttl = "60", .token = "bad", .status = 403 },
+	/* nobody fills the store without a token */
+	{ "GET sys/internal/ui/mounts", .wrap_ttl = "60", .token = "", .status = 403, .expect = PLAIN("permission denied") },
+	{ "GET sys/internal/ui/mounts/transit", .wrap_ttl = "60", .token = "", .status = 403 },
 	/* what fails is told as ever */
 	{ "GET transit/keys/none", .wrap_ttl = "60", .status = 404, .expect = "{\"errors\":[]}" }, { "GET transit/nothing", .wrap_ttl = "60", .status = 404 },
 	{ "POST transit/decrypt/none", "{\"ciphertext\":\"vault:v1:AAAA\"}", .wrap_ttl = "60", .status = 400, .expect = PLAIN("encryption key not found") },
@@ -53,6 +56,10 @@ static const struct step life[] = {
 	{ "GET transit/keys/k", .wrap_ttl = "60", .status = 200, .expect = WRAPPED ",\"creation_path\":\"transit/keys/k\"}}", .save = "w=wrap_info.token", .absent = "wrap_info.wrapped_accessor" },
 	{ "GET sys/wrapping/lookup", .token = "$w", .status = 200, .expect = "{\"data\":{\"creation_path\":\"transit/keys/k\",\"creation_ttl\":60,\"creation_time\":\"%any\"},\"wrap_info\":null}" },
 	{ "POST sys/wrapping/lookup", TOKEN_IS("w"), .token = "", .status = 200 }, { "PUT sys/wrapping/lookup", TOKEN_IS("w"), .token = "bad", .status = 200 },
+	{ "POST sys/wrapping/lookup", TOKEN_IS("w"), .wrap_ttl = "60", .token = "", .status = 403, .expect = PLAIN("permission denied") },
+	{ "POST sys/wrapping/lookup", TOKEN_IS("w"), .wrap_ttl = "60", .token = "bad", .status = 403, .expect = PLAIN("permission denied") },
+	{ "GET sys/wrapping/lookup", .wrap_ttl = "60", .token = "$w", .status = 403, .expect = PLAIN("permission denied") },
+	{ "POST sys/wrapping/lookup", TOKEN_IS("w"), .wrap_ttl = "60", .status = 200, .expect = WRAPPED ",\"creation_path\":\"sys/wrapping/lookup\"}}" },
 	{ "DELETE sys/wrapping/lookup?token=$w", .status = 405, .expect = PLAIN("unsupported operation") },
 	{ "POST sys/wrapping/unwrap", TOKEN_IS("w"), .token = "", .status = 403, .expect = PLAIN("permission denied") },
 	{ "POST sys/wrapping/unwrap", TOKEN_IS("w"), .token = "bad", .status = 403, .expect = PLAIN("permission denied") },
