@@ -8,7 +8,9 @@ import base64
 import json
 import os
 import secrets
+import shutil
 import socket
+import sqlite3
 import ssl
 import sys
 import time
@@ -204,6 +206,43 @@ def traffic(client, needles, token, tag):
     sock.close()
 
 
+def stored(path):
+    """The record bytes of the database, as a thief of the file would have them."""
+    with sqlite3.connect(f"file:{path}?mode=ro&immutable=1", uri=True) as db:
+        return {bytes(r[0]) for r in db.execute("SELECT bytes FROM record")}
+
+
+def destroy(server, pid, path):
+    """A trimmed version, a deleted key and those of a disabled mount are gone when that is answered, from memory and from the files:
+    not even their sealed records are left, beside keys that stay in use."""
+    gone = Needles()
+    assert server.post("sys/mounts/other", {"type": "transit"}).status == 204
+    for place, name in (("transit", "trimmed"), ("transit", "deleted"), ("other", "k")):
+        assert server.post(f"{place}/keys/{name}", {"exportable": True, "auto_rotate_period": "24h"}).status == 200
+        for version, key in server.get(f"{place}/export/encryption-key/{name}").data["keys"].items():
+            gone.key(f"{place}/{name} v{version}", base64.b64decode(key))
+        for version, key in server.get(f"{place}/export/hmac-key/{name}").data["keys"].items():
+            gone.key(f"HMAC key of {place}/{name} v{version}", base64.b64decode(key))
+        server.post(f"{place}/encrypt/{name}", {"batch_input": [{"plaintext": b64("x")}] * 5000})  # its count is stored
+        server.post(f"{place}/keys/{name}/rotate")
+        server.post(f"{place}/keys/{name}/config", {"deletion_allowed": True, "min_decryption_version": 2, "min_encryption_version": 2})
+    assert {k for k, *_ in scan(pid, gone.forms)}, "the keys were not in memory before: this test sees nothing"
+    shutil.copy(path, path + ".before")
+    shutil.copy(path + "-wal", path + ".before-wal")
+    with sqlite3.connect(path + ".before") as db:
+        before = {bytes(r[0]) for r in db.execute("SELECT bytes FROM record")}
+    assert server.post("transit/keys/trimmed/trim", {"min_available_version": 2}).status == 200
+    assert server.delete("transit/keys/deleted").status == 204
+    assert server.delete("sys/mounts/other").status == 204
+    good = check(pid, gone.forms, "keys destroyed, unsealed")
+    left = stored(path)
+    lost = [r for r in before if r not in left]
+    data = b"".join(open(f, "rb").read() for f in (path, path + "-wal"))
+    found = [r for r in lost if r in data]
+    print(f"{'FAIL' if found else 'ok  '} the files: {len(lost)} sealed records destroyed, {len(found)} found", flush=True)
+    return good and not found and len(lost) >= 9
+
+
 def run(folder):
     servers.certificates(folder)
     tls_port, port = servers.free_port(), servers.free_port()
@@ -255,6 +294,7 @@ listener "tcp" {{
                 sock.close()
         time.sleep(0.3)
         good &= check(pid, {k: v for k, v in needles.forms.items() if k not in in_use}, "connections closed, unsealed")
+        good &= destroy(server, pid, os.path.join(folder, "db"))
         assert server.post("sys/seal").status == 204
         good &= check(pid, needles.forms, "sealed")
         assert server.stop() == 0, server.log_text()
