@@ -211,12 +211,6 @@ static const struct field enable_fields[] = {
 	FIELD_END,
 };
 
-static const char *go_type(const struct json *value)
-{
-	return value->type == JSON_ARRAY ? "[]interface {}" : value->type == JSON_BOOL ? "bool" :
-	       value->type == JSON_NUMBER ? "json.Number" : "string";
-}
-
 static enum bulla_err check_config(struct exchange *x, const struct json *config)
 {
 	if (config == NULL || config->type == JSON_NULL || config->type == JSON_OBJECT)
@@ -224,7 +218,7 @@ static enum bulla_err check_config(struct exchange *x, const struct json *config
 	if (config->type == JSON_ARRAY && config->count == 0)
 		return BULLA_OK;
 	return bulla_fail(x->call, BULLA_E_BAD_FIELD, "Field validation failed: error converting input for field \"config\": '' "
-			  "expected type 'map[string]interface {}', got unconvertible type '%s'", go_type(config));
+			  "expected type 'map[string]interface {}', got unconvertible type '%s'", field_type_name(config));
 }
 
 /* As older clients name an engine: type "plugin", and which one in plugin_name or the config's. */

@@ -1,6 +1,4 @@
-/* transit_import.c: keys that come from outside or leave wrapped, and keys by agreement. Any thread, one exchange at a time. */
-#include <stdio.h>
-
+/* transit_import.c: keys that come from outside, and keys by agreement. Any thread, one exchange at a time. */
 #include "http/routes.h"
 
 #define BLOCKING(method, path, handler_, capability, known, anchor)                                                  \
@@ -89,48 +87,6 @@ static enum bulla_err import_version(struct exchange *x)
 					(f.set & SET_VERSION) != 0 ? &f.version : NULL);
 }
 
-/* ---- export under a wrapping key --------------------------------------------------------------------------------------------- */
-
-struct byok_fields {
-	struct bulla_bytes hash;
-};
-
-static const struct field byok_fields[] = {
-	FIELD(struct byok_fields, hash, FIELD_STRING),
-	FIELD_END,
-};
-
-static void put_keys(struct out *out, const struct bulla_export_result *result)
-{
-	char name[12];
-
-	json_key(out, "keys");
-	json_open(out, '{');
-	for (size_t i = 0; i < result->count; i++) {
-		snprintf(name, sizeof name, "%u", (unsigned)result->entries[i].version);
-		json_put_string(out, name, result->entries[i].material);
-	}
-	json_close(out, '}');
-}
-
-static enum bulla_err byok_export(struct exchange *x)
-{
-	struct byok_fields f = { .hash = bulla_str("SHA256") };
-	struct bulla_export_result result;
-
-	TRY(fields_bind(x->call, x->doc, byok_fields, true, &f));
-	const struct bulla_byok_args args = { .mount = x->mount, .destination = x->params[0], .source = x->params[1],
-					      .version = x->params[2], .hash = f.hash };
-
-	TRY(bulla_byok_export(x->engine, x->call, &args, &result));
-	json_open(x->data, '{');
-	put_keys(x->data, &result);
-	json_put_string(x->data, "name", x->params[1]);
-	json_put_text(x->data, "type", result.type);
-	json_close(x->data, '}');
-	return BULLA_OK;
-}
-
 /* ---- key agreement ------------------------------------------------------------------------------------------------------------ */
 
 static const struct field derive_fields[] = {
@@ -154,8 +110,6 @@ const struct route transit_import_routes[] = {
 	BLOCKING(GET, "wrapping_key", wrapping_key, BULLA_CAN_READ, NULL, "wrapping-key"),
 	BLOCKING(POST, "keys/{name}/import", import, BULLA_CAN_UPDATE, import_fields, "import-key"),
 	BLOCKING(POST, "keys/{name}/import_version", import_version, BULLA_CAN_UPDATE, version_fields, "import-version"),
-	BLOCKING(GET, "byok-export/{destination}/{source}", byok_export, BULLA_CAN_READ, byok_fields, "byok-export"),
-	BLOCKING(GET, "byok-export/{destination}/{source}/{version*}", byok_export, BULLA_CAN_READ, byok_fields, "byok-export"),
 	BLOCKING(POST, "derive-key/{name}", derive_key, BULLA_CAN_UPDATE, derive_fields, "derive-key"),
 	{ .fn = NULL },
 };

@@ -14,20 +14,6 @@ struct reader {
 	unsigned complaint_count;
 };
 
-/* Go's name of a decoded value's type. */
-static const char *go_type(const struct json *value)
-{
-	switch (value->type) {
-	case JSON_NULL:   return "<nil>";
-	case JSON_BOOL:   return "bool";
-	case JSON_NUMBER: return "json.Number";
-	case JSON_STRING: return "string";
-	case JSON_ARRAY:  return "[]interface {}";
-	case JSON_OBJECT: return "map[string]interface {}";
-	}
-	return "";
-}
-
 /* The kind that the weak reader sees: a number is its digits there. */
 static const char *go_kind(const struct json *value)
 {
@@ -57,7 +43,7 @@ static enum bulla_err complain(struct reader *r, struct bulla_bytes text)
 static enum bulla_err complain_type(struct reader *r, size_t at, const char *name, const char *wanted, const struct json *value)
 {
 	return complain(r, bulla_arena_printf(r->call->arena, "'[%zu].%s' expected type '%s', got unconvertible type '%s'", at, name,
-					      wanted, go_type(value)));
+					      wanted, field_type_name(value)));
 }
 
 /* ---- one value of an item --------------------------------------------------------------------------------------------- */
@@ -185,7 +171,7 @@ static enum bulla_err read_item(struct reader *r, size_t at, const struct json *
 		return r->weak ? read_weak(r, at, item, out) : read_strict(r, at, item, of, out);
 	if (!r->weak)
 		return bulla_fail(r->call, BULLA_E_INVALID_500, "failed to parse batch input: [%zu] expected a map, got '%s'", at,
-				  go_type(item));
+				  field_type_name(item));
 	if (item->type == JSON_NULL)
 		return BULLA_OK;
 	return complain(r, bulla_arena_printf(r->call->arena, "'[%zu]' expected a map or struct, got \"%s\"", at, go_kind(item)));
@@ -207,7 +193,7 @@ enum bulla_err items_parse(struct bulla_call *call, const struct json *batch, en
 
 	if (batch->type != JSON_ARRAY)
 		return bulla_fail(call, BULLA_E_INVALID_500, "failed to parse batch input: %ssource data must be an array or slice, got %s",
-				  r.weak ? "'' " : "", r.weak ? go_kind(batch) : go_type(batch));
+				  r.weak ? "'' " : "", r.weak ? go_kind(batch) : field_type_name(batch));
 	if (batch->count == 0)
 		return bulla_fail(call, BULLA_E_INVALID, "missing batch input to process");
 	struct crypt_item *list = bulla_arena_alloc(call->arena, batch->count * sizeof *list);

@@ -16,20 +16,6 @@ struct reader {
 
 /* ---- batch_input --------------------------------------------------------------------------------------------------------- */
 
-/* Go's name of a decoded value's type. */
-static const char *go_type(const struct json *value)
-{
-	switch (value->type) {
-	case JSON_NULL:   return "<nil>";
-	case JSON_BOOL:   return "bool";
-	case JSON_NUMBER: return "json.Number";
-	case JSON_STRING: return "string";
-	case JSON_ARRAY:  return "[]interface {}";
-	case JSON_OBJECT: return "map[string]interface {}";
-	}
-	return "";
-}
-
 static enum bulla_err complain(struct reader *r, struct bulla_bytes text)
 {
 	if (text.ptr == NULL)
@@ -46,7 +32,7 @@ static enum bulla_err wrong_item(struct reader *r, size_t at, const struct json 
 
 	return complain(r, bulla_arena_printf(r->call->arena,
 					      "'[%zu]' expected type 'transit.batchRequest%sItem', got unconvertible type '%s'", at,
-					      names[r->of], go_type(item)));
+					      names[r->of], field_type_name(item)));
 }
 
 static void take(const struct json *v, struct proof_item *out)
@@ -84,7 +70,7 @@ static enum bulla_err read_item(struct reader *r, size_t at, const struct json *
 		else
 			TRY(complain(r, bulla_arena_printf(r->call->arena,
 							   "'[%zu][%.*s]' expected type 'string', got unconvertible type '%s'", at,
-							   (int)v->name.len, (const char *)v->name.ptr, go_type(v))));
+							   (int)v->name.len, (const char *)v->name.ptr, field_type_name(v))));
 	}
 	return BULLA_OK;
 }

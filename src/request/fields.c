@@ -424,3 +424,16 @@ enum bulla_err field_base64(struct bulla_call *call, struct bulla_bytes text, st
 	*out = bulla_mem(to, len);
 	return BULLA_OK;
 }
+
+const char *field_type_name(const struct json *value)
+{
+	switch (value->type) {
+	case JSON_NULL:   return "<nil>";
+	case JSON_BOOL:   return "bool";
+	case JSON_NUMBER: return "json.Number";
+	case JSON_STRING: return "string";
+	case JSON_ARRAY:  return "[]interface {}";
+	case JSON_OBJECT: return "map[string]interface {}";
+	}
+	return "";
+}

@@ -52,6 +52,9 @@ BULLA_MUST_USE enum bulla_err field_int(const struct json *value, int64_t *out);
 BULLA_MUST_USE enum bulla_err field_bool(const struct json *value, bool *out);
 BULLA_MUST_USE enum bulla_err field_string(struct bulla_call *call, const struct json *value, struct bulla_bytes *out);
 
+/* Go's name of a decoded value's type, as the peer's messages give it: "[]interface {}". Static storage. */
+const char *field_type_name(const struct json *value);
+
 /* Decodes standard base64 into the arena. BAD_BASE64 with the peer's "illegal base64 data at input byte N". */
 BULLA_MUST_USE enum bulla_err field_base64(struct bulla_call *call, struct bulla_bytes text, struct bulla_bytes *out);
 
