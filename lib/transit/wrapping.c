@@ -55,7 +55,10 @@ enum bulla_err bulla_wrapping_key(struct bulla *engine, struct bulla_call *call,
 	BULLA_CLEANUP(pkey_release) struct pkey *pkey = NULL;
 	BULLA_CLEANUP(material_clear) struct material public = { 0 };
 
-	TRY(wrapping_pkey(engine, call, mount, &pkey));
+	enum bulla_err err = wrapping_pkey(engine, call, mount, &pkey);
+
+	call->takes_long = err == BULLA_E_MUST_BLOCK;
+	TRY(err);
 	TRY(pkey_encode(pkey, PKEY_PUBLIC, &public));
 	return export_pem(call, "PUBLIC KEY", material_bytes(&public), pem);
 }

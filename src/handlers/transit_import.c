@@ -107,7 +107,9 @@ static enum bulla_err derive_key(struct exchange *x)
 }
 
 const struct route transit_import_routes[] = {
-	BLOCKING(GET, "wrapping_key", wrapping_key, BULLA_CAN_READ, NULL, "wrapping-key"),
+	/* the library knows whether it can be answered at once */
+	{ .mount = BULLA_MOUNT_TRANSIT, .methods = ON(GET), .pattern = "wrapping_key", .fn = wrapping_key, .flags = ROUTE_TOKEN,
+	  .need = BULLA_CAN_READ, .doc = "wrapping-key" },
 	BLOCKING(POST, "keys/{name}/import", import, BULLA_CAN_UPDATE, import_fields, "import-key"),
 	BLOCKING(POST, "keys/{name}/import_version", import_version, BULLA_CAN_UPDATE, version_fields, "import-version"),
 	BLOCKING(POST, "derive-key/{name}", derive_key, BULLA_CAN_UPDATE, derive_fields, "derive-key"),

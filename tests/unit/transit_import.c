@@ -205,6 +205,7 @@ START_TEST(refused_before_anything)
 	ck_assert_detail(rig, import_version("mine", true, "AAAA", NULL), BULLA_E_INVALID_500,
 			 "the import_version endpoint can only be used with an imported key");
 	ck_assert_err(bulla_wrapping_key(&rig.engine, fresh_loop(&rig), &mount_a, &pem), BULLA_E_MUST_BLOCK);
+	ck_assert(rig.call.takes_long); /* whoever asks first has it made */
 	ck_assert_uint_eq(stored_heads(&rig, &mount_a), 1); /* mine: no wrapping key was made for that */
 }
 END_TEST
