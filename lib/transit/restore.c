@@ -229,6 +229,11 @@ static enum bulla_err choose_name(struct bulla_call *call, const struct json *po
 	return BULLA_OK;
 }
 
+static enum bulla_err already_exists(struct bulla_call *call, struct bulla_bytes name)
+{
+	return bulla_fail(call, BULLA_E_KEY_EXISTS, "key \"%.*s\" already exists", (int)name.len, (const char *)name.ptr);
+}
+
 enum bulla_err bulla_key_restore(struct bulla *engine, struct bulla_call *call, const struct bulla_mount *mount,
 				 struct bulla_bytes name, struct bulla_bytes backup, bool force)
 {
@@ -236,6 +241,7 @@ enum bulla_err bulla_key_restore(struct bulla *engine, struct bulla_call *call, 
 	struct key_version *versions = NULL;
 	struct key_facts facts = { 0 };
 	struct json *document;
+	bool exists;
 
 	if (!call->may_block)
 		return BULLA_E_MUST_BLOCK;
@@ -245,12 +251,13 @@ enum bulla_err bulla_key_restore(struct bulla *engine, struct bulla_call *call, 
 	if (policy == NULL || policy->type != JSON_OBJECT)
 		return bulla_fail(call, BULLA_E_INVALID_500, "the backup holds no policy");
 	TRY(choose_name(call, policy, &name));
+	TRY(bulla_key_exists(engine, call, mount, name, &exists));
+	if (exists && !force)
+		return already_exists(call, name);
 	TRY(read_policy(call, name, policy, &facts));
 	TRY(find_entries(call, document, &facts, &entries));
 	TRY(read_versions(call, &entries, &facts, &versions));
 	enum bulla_err err = keyring_install(engine->keyring, call, mount, name, &facts, versions, force, NULL);
 
-	if (err == BULLA_E_KEY_EXISTS)
-		return bulla_fail(call, err, "key \"%.*s\" already exists", (int)name.len, (const char *)name.ptr);
-	return err;
+	return err == BULLA_E_KEY_EXISTS ? already_exists(call, name) : err;
 }
