@@ -291,9 +291,9 @@ def full_queue_is_busy():
             status, headers, body = ask(s.ports[0], "GET", target)
             with lock:
                 statuses.append((status, headers.get("retry-after"), body))
-        threads = [threading.Thread(target=one, args=(target,)) for target in ["/block?3000"] + ["/block?10"] * 7]
+        threads = [threading.Thread(target=one, args=(target,)) for target in ["/block?6000"] + ["/block?10"] * 7]
         threads[0].start()
-        time.sleep(0.5)  # the worker has it, and the queue is empty
+        time.sleep(2)  # the worker has it, and the queue is empty, on a busy machine too
         [t.start() for t in threads[1:]]
         [t.join() for t in threads]
         good = [x for x in statuses if x[0] == 200]
