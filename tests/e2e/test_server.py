@@ -390,6 +390,7 @@ class Signals(Folder):
         self.addCleanup(server.close)
         server.start()
         old = server.connection()
+        self.addCleanup(old.close)
         old.request("GET", "/v1/sys/health")
         old.getresponse().read()
         before = ssl.get_server_certificate(("127.0.0.1", port))
