@@ -35,8 +35,10 @@ def without_listed(gen):
             s = step(self)
             body = s.get("body")
             if "/rewrap/" in s["req"] and isinstance(body, dict):
-                for part in [body] + [i for i in body.get("batch_input") or [] if isinstance(i, dict)]:
-                    part.pop("associated_data", None)
+                batch = body.get("batch_input")
+                for part in [body] + (batch if isinstance(batch, list) else []):
+                    if isinstance(part, dict):
+                        part.pop("associated_data", None)
             if "sys/policies" not in s["req"]:
                 return s
     gen.step = plain
