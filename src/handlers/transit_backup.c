@@ -13,13 +13,12 @@ static enum bulla_err backup(struct exchange *x)
 }
 
 struct restore_fields {
-	struct bulla_bytes backup, name;
+	struct bulla_bytes backup;
 	bool force;
 };
 
 static const struct field restore_fields[] = {
 	FIELD(struct restore_fields, backup, FIELD_STRING),
-	FIELD(struct restore_fields, name, FIELD_STRING),
 	FIELD(struct restore_fields, force, FIELD_BOOL),
 	FIELD_END,
 };
@@ -38,7 +37,7 @@ const struct route transit_backup_routes[] = {
 	{ .mount = BULLA_MOUNT_TRANSIT, .methods = ON(GET), .pattern = "backup/{name}", .fn = backup, .flags = ROUTE_TOKEN | ROUTE_BLOCKS,
 	  .need = BULLA_CAN_READ, .doc = "back-up-key" },
 	{ .mount = BULLA_MOUNT_TRANSIT, .methods = ON(POST), .pattern = "restore", .fn = restore, .flags = ROUTE_TOKEN | ROUTE_BLOCKS,
-	  .need = BULLA_CAN_UPDATE, .fields = restore_fields, .doc = "restore-key" },
+	  .need = BULLA_CAN_UPDATE, .fields = restore_fields, .absent = "name", .doc = "restore-key" },
 	{ .mount = BULLA_MOUNT_TRANSIT, .methods = ON(POST), .pattern = "restore/{name*}", .fn = restore,
 	  .flags = ROUTE_TOKEN | ROUTE_BLOCKS, .need = BULLA_CAN_UPDATE, .fields = restore_fields, .doc = "restore-key" },
 	{ .fn = NULL },
