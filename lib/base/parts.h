@@ -8,6 +8,8 @@ struct seal;
 struct mounts;
 struct keyring;
 struct access;
+struct auth;
+struct audit;
 
 struct bulla {
 	struct store *store;     /* sealed records on a disk */
@@ -15,6 +17,8 @@ struct bulla {
 	struct mounts *mounts;   /* which engine answers at which path */
 	struct keyring *keyring; /* named keys of all transit mounts */
 	struct access *access;   /* tokens and policies */
+	struct auth *auth;       /* the auth methods' settings and logins */
+	struct audit *audit;     /* records of who did what, and the devices they go to */
 };
 
 #endif

@@ -6,6 +6,9 @@
 
 struct bulla;
 struct bulla_pair;
+struct json;
+
+enum bulla_token_type { BULLA_TOKEN_SERVICE, BULLA_TOKEN_BATCH };
 
 /* An authenticated caller: an immutable snapshot with a counted reference. Times by bulla_now_ns. */
 struct bulla_token {
@@ -19,6 +22,11 @@ struct bulla_token {
 	int64_t creation_ttl_s, ttl_s, period_s, explicit_max_ttl_s; /* ttl_s counts from the last renewal or issue; 0: no end */
 	int32_t num_uses;       /* 0: unlimited; else how many are left after this one; -1: this was the last */
 	bool orphan, renewable, root;
+	enum bulla_token_type type;
+	const struct bulla_bytes *bound_cidrs; /* "10.0.0.0/8": it is good from there only; none: from anywhere */
+	size_t bound_cidr_count;
+	struct bulla_bytes role;       /* of auth/token/roles it was made with; else empty */
+	struct bulla_bytes login_name; /* the role or user that an auth method made it for: for renewals; else empty */
 };
 
 /* Finds the caller of a token as it came in the header, takes one use of it, and sets call->token (release with
@@ -41,9 +49,19 @@ unsigned bulla_capabilities(struct bulla *engine, const struct bulla_token *toke
 /* Whether the caller may do anything at all somewhere below the mount at path: then it may know of it. Never blocks. */
 bool bulla_may_reach(struct bulla *engine, const struct bulla_token *token, struct bulla_bytes mount_path);
 
-/* DENIED unless the caller has the capability there (and sudo, where need_sudo). Never blocks. */
-BULLA_MUST_USE enum bulla_err bulla_authorise(struct bulla *engine, struct bulla_call *call, enum bulla_capability need,
-					      bool need_sudo, struct bulla_bytes path);
+/* What a request needs. */
+struct bulla_ask {
+	enum bulla_capability need;
+	bool need_sudo;
+	bool takes_context;     /* the operation binds an encryption_context, which transit checks against call->grant */
+	struct bulla_bytes path;
+	const struct json *doc; /* its parameters, for allowed_parameters and their like; NULL: none */
+	int64_t wrap_ttl_s;     /* that it asked for; 0: no wrapping */
+};
+/* DENIED unless the caller may do it. Else call->grant has the conditions that are checked later, to be given back with
+ * bulla_grant_put. Never blocks. */
+BULLA_MUST_USE enum bulla_err bulla_authorise(struct bulla *engine, struct bulla_call *call, const struct bulla_ask *ask);
+void bulla_grant_put(const struct bulla_grant *grant); /* NULL is fine */
 
 struct bulla_token_create_args {
 	struct bulla_bytes id;           /* wanted by root only; else made */
@@ -60,8 +78,18 @@ struct bulla_token_create_args {
 	bool entity_alias_set;           /* refused: it needs a token role */
 	bool orphan;                     /* asked for by the endpoint: needs no sudo, as no_parent does */
 	struct bulla_bytes path;         /* the endpoint: "auth/token/create" */
-	struct bulla_bytes type;         /* "", "service"; "batch" is refused */
+	struct bulla_bytes type;         /* "", "service", "batch" */
 };
+
+/* What roles and users of all auth methods say of the tokens that a login makes: the peer's token_* parameters. */
+struct bulla_token_params {
+	const struct bulla_bytes *policies, *bound_cidrs;
+	size_t policy_count, bound_cidr_count;
+	int64_t ttl_s, max_ttl_s, period_s, explicit_max_ttl_s, num_uses;
+	bool no_default_policy, strictly_bind_ip;
+	struct bulla_bytes type;         /* "", "default", "service", "batch", "default-service", "default-batch" */
+};
+
 /* What a login or a renewal answers with: the reply's "auth". In the arena. */
 struct bulla_auth {
 	struct bulla_bytes client_token; /* "" where only the accessor was given */

@@ -5,6 +5,7 @@
 #include "memory.h"
 
 struct bulla_token; /* access: an authenticated caller, an immutable snapshot */
+struct bulla_grant; /* access: what lets the call through, and on which conditions */
 
 struct bulla_warning {
 	struct bulla_bytes text;
@@ -23,6 +24,10 @@ struct bulla_call {
 	struct bulla_bytes detail; /* of the error, in the arena; len 0: the row's own text serves */
 	struct bulla_warning *warnings; /* in the order they were given */
 	const struct bulla_token *token; /* who calls; NULL: nobody was authenticated; held by the request pipeline */
+	const struct bulla_grant *grant; /* set by bulla_authorise; NULL: on no condition; held by the request pipeline */
+	struct bulla_bytes remote_ip; /* of the client, as text without a port: "10.1.2.3", "::1"; empty: unknown (a unix socket) */
+	bool budget_taken;         /* its items were counted already: it is run again */
+	int retry_after_s;         /* set beside BUDGET: when to come again */
 };
 
 /* Sets the detail text and returns err, so that one writes: return bulla_fail(call, BULLA_E_INVALID, "...").

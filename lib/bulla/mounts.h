@@ -7,7 +7,9 @@
 
 struct bulla;
 
-enum bulla_mount_kind { BULLA_MOUNT_TRANSIT, BULLA_MOUNT_SYSTEM, BULLA_MOUNT_TOKEN, BULLA_MOUNT_CUBBYHOLE, BULLA_MOUNT_IDENTITY };
+/* Numbers are stored: new kinds go to the end. */
+enum bulla_mount_kind { BULLA_MOUNT_TRANSIT, BULLA_MOUNT_SYSTEM, BULLA_MOUNT_TOKEN, BULLA_MOUNT_CUBBYHOLE, BULLA_MOUNT_IDENTITY,
+			BULLA_MOUNT_APPROLE, BULLA_MOUNT_USERPASS, BULLA_MOUNT_CERT, BULLA_MOUNT_JWT };
 
 /* All bytes are owned by the snapshot. */
 struct bulla_mount {

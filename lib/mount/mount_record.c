@@ -17,6 +17,7 @@ enum {
 static const char *const kinds[] = {
 	[BULLA_MOUNT_TRANSIT] = "transit", [BULLA_MOUNT_SYSTEM] = "system", [BULLA_MOUNT_TOKEN] = "token",
 	[BULLA_MOUNT_CUBBYHOLE] = "cubbyhole", [BULLA_MOUNT_IDENTITY] = "identity",
+	[BULLA_MOUNT_APPROLE] = "approle", [BULLA_MOUNT_USERPASS] = "userpass", [BULLA_MOUNT_CERT] = "cert", [BULLA_MOUNT_JWT] = "jwt",
 };
 #define KINDS (sizeof kinds / sizeof kinds[0])
 

@@ -167,7 +167,7 @@ static enum bulla_err run_encrypt(struct exchange *x, const struct crypt_fields 
 	enum bulla_err err = bulla_encrypt(x->engine, x->call, &args, list);
 
 	if (err == BULLA_E_KEY_NOT_FOUND) {
-		TRY(bulla_authorise(x->engine, x->call, BULLA_CAN_CREATE, false, x->path));
+		TRY(bulla_authorise(x->engine, x->call, &(struct bulla_ask){ .need = BULLA_CAN_CREATE, .path = x->path }));
 		args.may_create = true;
 		args.create.derived = items[0].context.len > 0;
 		args.create.convergent = f->convergent;

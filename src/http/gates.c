@@ -324,7 +324,10 @@ static enum bulla_err gate_token(struct passage *p)
 		if (!exists && x->route->need == BULLA_CAN_CREATE)
 			need = BULLA_CAN_CREATE;
 	}
-	return bulla_authorise(x->engine, x->call, need, (flags & ROUTE_SUDO) != 0, x->path);
+	struct bulla_ask ask = { .need = need, .need_sudo = (flags & ROUTE_SUDO) != 0, .path = x->path, .doc = x->doc,
+				 .wrap_ttl_s = x->wrap_ttl_s };
+
+	return bulla_authorise(x->engine, x->call, &ask);
 }
 
 /* What can be answered at all: 404 and 405. */

@@ -68,6 +68,10 @@ static const char *const kinds[] = {
 	[BULLA_MOUNT_SYSTEM] = "The server itself: its seal, its mounts, its policies.",
 	[BULLA_MOUNT_TOKEN] = "Tokens: who calls, and for how long.",
 	[BULLA_MOUNT_CUBBYHOLE] = "A place of each token's own.",
+	[BULLA_MOUNT_APPROLE] = "Logins of programs: a role id and a secret id.",
+	[BULLA_MOUNT_USERPASS] = "Logins of people: a name and a password.",
+	[BULLA_MOUNT_CERT] = "Logins by TLS client certificate.",
+	[BULLA_MOUNT_JWT] = "Logins by signed JSON Web Token.",
 	[BULLA_MOUNT_IDENTITY] = "Entities and groups.",
 };
 

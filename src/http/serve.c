@@ -164,6 +164,8 @@ static void release(struct passage *p)
 
 	bulla_token_put(call->token);
 	call->token = NULL;
+	bulla_grant_put(call->grant);
+	call->grant = NULL;
 	bulla_mount_put(p->x.mount);
 	out_clear(&p->auth);
 }

@@ -111,21 +111,26 @@ START_TEST(default_grants)
 }
 END_TEST
 
+static enum bulla_err ask(struct bulla_call *c, enum bulla_capability need, bool sudo, struct bulla_bytes path)
+{
+	return bulla_authorise(NULL, c, &(struct bulla_ask){ .need = need, .need_sudo = sudo, .path = path });
+}
+
 START_TEST(authorises)
 {
 	struct bulla_call c = { 0 };
 	struct bulla_bytes self = bulla_str("auth/token/lookup-self"), mounts = bulla_str("sys/mounts");
 
-	ck_assert_err(bulla_authorise(NULL, &c, BULLA_CAN_READ, false, self), BULLA_E_NO_TOKEN);
+	ck_assert_err(ask(&c, BULLA_CAN_READ, false, self), BULLA_E_NO_TOKEN);
 	c.token = &powerless;
-	ck_assert_err(bulla_authorise(NULL, &c, BULLA_CAN_READ, false, self), BULLA_E_DENIED);
+	ck_assert_err(ask(&c, BULLA_CAN_READ, false, self), BULLA_E_DENIED);
 	c.token = &limited;
-	ck_assert_err(bulla_authorise(NULL, &c, BULLA_CAN_READ, false, mounts), BULLA_E_DENIED);
-	ck_assert_err(bulla_authorise(NULL, &c, BULLA_CAN_UPDATE, false, self), BULLA_E_DENIED);
-	ck_assert_err(bulla_authorise(NULL, &c, BULLA_CAN_READ, true, self), BULLA_E_DENIED); /* no sudo there */
-	ck_assert_ok(bulla_authorise(NULL, &c, BULLA_CAN_READ, false, self));
+	ck_assert_err(ask(&c, BULLA_CAN_READ, false, mounts), BULLA_E_DENIED);
+	ck_assert_err(ask(&c, BULLA_CAN_UPDATE, false, self), BULLA_E_DENIED);
+	ck_assert_err(ask(&c, BULLA_CAN_READ, true, self), BULLA_E_DENIED); /* no sudo there */
+	ck_assert_ok(ask(&c, BULLA_CAN_READ, false, self));
 	c.token = &root;
-	ck_assert_ok(bulla_authorise(NULL, &c, BULLA_CAN_DELETE, true, mounts));
+	ck_assert_ok(ask(&c, BULLA_CAN_DELETE, true, mounts));
 }
 END_TEST
 
