@@ -7,7 +7,7 @@ die() { printf '%s: %s\n' "${0##*/}" "$*" >&2; exit 1; }
 # Lists of words; a|b is a choice, of which the first is installed.
 BUILD_PACKAGES="gcc libc6-dev make autoconf automake pkg-config libmicrohttpd-dev libgnutls28-dev libssl-dev libsodium-dev \
 libsqlite3-dev liburcu-dev libjansson-dev libcurl4-openssl-dev|libcurl4-gnutls-dev"
-TEST_PACKAGES="check xz-utils curl openssl python3 python3-venv binutils"
+TEST_PACKAGES="check xz-utils curl openssl python3 python3-venv binutils shellcheck"
 
 # One of the alternatives a|b|c is installed.
 package_installed() {

@@ -176,6 +176,15 @@ def bao_dev(bao, token="root"):
     return Server(argv, f"127.0.0.1:{port}", token)
 
 
+def wait_for_file(path, server):
+    """Until a server that is starting has written it."""
+    end = time.monotonic() + START_S
+    while not os.path.exists(path) or os.path.getsize(path) == 0:
+        if server.process.poll() is not None or time.monotonic() > end:
+            raise RuntimeError(f"no {path}:\n{server.log_text()}")
+        time.sleep(0.02)
+
+
 SEAL_KEY = "0123456789abcdef" * 4
 
 

@@ -1,0 +1,38 @@
+#!/usr/bin/env bash
+# bin/rewrap.sh [-e FILE] [-m]: brings every stored card to the newest version of the key, without a plaintext leaving the server.
+#   -e FILE  settings: KEY=VALUE lines, as in api/etc/cards.env; CARD_DB is the cards' database, CARD_API the program card-api
+#   -m       then raise min_decryption_version, so that ciphertexts of older versions are worthless, wherever a copy may lie
+# Can be stopped at any time and run again. Logs in as card-rotator. Writes one line, to the end of CARDS_LOG if that is set.
+set -euo pipefail
+TOP=$(cd "$(dirname "$0")/.." && pwd)
+# shellcheck source=bin/cards.sh
+. "$TOP/bin/cards.sh"
+
+raise=no
+while getopts e:mh option; do
+	case $option in
+	e) load_settings "$OPTARG" ;;
+	m) raise=yes ;;
+	h) usage 0 ;;
+	*) usage 2 >&2 ;;
+	esac
+done
+shift $((OPTIND - 1))
+[ $# = 0 ] || usage 2 >&2
+
+trap end_job EXIT
+need_cli
+CARD_API=${CARD_API:-card-api}
+command -v "$CARD_API" >/dev/null || die "no program $CARD_API: set CARD_API to its path"
+log_in "${CARD_ROLE_ID_FILE:-}" "${CARD_SECRET_ID_FILE:-}"
+key=$CARD_TRANSIT_MOUNT/keys/$CARD_KEY
+version=$(latest_version) || die "the version of $key cannot be read"
+"$CARD_API" rewrap || die "not all cards were rewrapped: run it again"
+if [ "$raise" = yes ]; then
+	# A card that was encrypted before the rotation and stored during the first pass is found by a second one.
+	"$CARD_API" rewrap || die "not all cards were rewrapped: run it again"
+	vault write "$key/config" min_decryption_version="$version" >/dev/null || die "min_decryption_version of $key was not raised"
+	log_line "cards rewrapped to version $version of $key; older versions do not decrypt any more"
+else
+	log_line "cards rewrapped to version $version of $key"
+fi
