@@ -33,8 +33,8 @@ def write(path, data, mode=0o600):
 class World:
     """One server that keeps keys, and an operator's folder: home with the root token, the roles' files, certificates."""
 
-    def __init__(self, kind):
-        self.kind = kind
+    def __init__(self, kind, audited=False):
+        self.kind, self.audited = kind, audited
         self.folder = tempfile.mkdtemp(prefix="bulla-cards-")
         self.certificates = os.path.join(self.folder, "tls")
         self.home = os.path.join(self.folder, "home")
@@ -60,6 +60,8 @@ class World:
         return server
 
     def audit_block(self):
+        if not self.audited:
+            return ""
         return f'audit "file" "main" {{\n  options {{\n    file_path = "{self.audit}"\n  }}\n}}\n'
 
     def openbao(self):
