@@ -15,7 +15,7 @@ enum bulla_err setting_fail(struct bulla_call *call, const char *file, const str
 	struct bulla_bytes text = bulla_arena_vprintf(call->arena, format, args);
 
 	va_end(args);
-	return bulla_fail(call, BULLA_E_CONFIG, "%s:%u: %.*s", file, at->line, (int)text.len, (const char *)text.ptr);
+	return bulla_fail(call, BULLA_E_CONFIG, "%s:%u:%u: %.*s", file, at->line, at->column, (int)text.len, (const char *)text.ptr);
 }
 
 bool size_parse(const char *text, int64_t *bytes)

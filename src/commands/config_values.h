@@ -2,7 +2,7 @@
 #ifndef BULLA_COMMANDS_CONFIG_VALUES_H
 #define BULLA_COMMANDS_CONFIG_VALUES_H
 
-#include "commands/hcl.h"
+#include <bulla/hcl.h>
 
 enum setting_kind {
 	SETTING_TEXT,     /* const char *: not empty */

@@ -1,6 +1,6 @@
-/* A configuration file: either it is refused, and the refusal names the file and a line that it has, or it is a tree of which
+/* A configuration file or policy: either it is refused, and the refusal names the file and a line that it has, or it is a tree of which
  * every part has its text. */
-#include "commands/hcl.h"
+#include "bulla/hcl.h"
 #include "fuzz.h"
 
 static unsigned lines_of(struct bulla_bytes text)
@@ -16,9 +16,11 @@ static void check_tree(const struct hcl *parent, unsigned lines, unsigned depth)
 {
 	require(depth <= HCL_MAX_DEPTH + 1);
 	for (const struct hcl *h = parent->first; h != NULL; h = h->next) {
-		require(h->name != NULL && (h->name[0] != '\0' || parent->kind == HCL_LIST));
+		require(h->name != NULL);
 		require(h->line >= 1 && h->line <= lines);
+		require(h->column >= 1);
 		require(h->label == NULL || h->kind == HCL_BLOCK);
+		require(h->label2 == NULL || h->label != NULL);
 		require(h->first == NULL || h->kind == HCL_BLOCK || h->kind == HCL_LIST);
 		if (h->kind == HCL_STRING)
 			require(bulla_utf8_valid(bulla_str(h->text)));
@@ -34,15 +36,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct bulla_bytes text = fuzz_exact(data, size);
 	struct hcl *root = NULL;
 	enum bulla_err err = hcl_parse(&call, "f", text, &root);
-	unsigned line = 0;
+	unsigned line = 0, column = 0;
 
 	require(err == BULLA_OK || err == BULLA_E_CONFIG);
 	if (err == BULLA_OK) {
 		require(root->kind == HCL_BLOCK && root->next == NULL);
 		check_tree(root, lines_of(text), 0);
 	} else {
-		require(root == NULL && sscanf((const char *)call.detail.ptr, "f:%u: ", &line) == 1);
-		require(line >= 1 && line <= lines_of(text));
+		require(root == NULL && sscanf((const char *)call.detail.ptr, "f:%u:%u: ", &line, &column) == 2);
+		require(line >= 1 && line <= lines_of(text) && column >= 1 && column <= text.len + 1);
 	}
 	fuzz_free(text);
 	fuzz_call_end(&call);

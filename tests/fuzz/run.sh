@@ -15,6 +15,6 @@ packages="libcrypto libsodium sqlite3 liburcu liburcu-cds jansson"
 ${CLANG:-clang} -std=gnu11 -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined -D_GNU_SOURCE \
 	-I"$work" -I"$top/lib" -I"$top/src" -I"$top/tests/unit" -I"$here" $(pkg-config --cflags $packages) \
 	"$here/$target.c" "$top"/tests/unit/json_oracle.c "$top"/lib/base/*.c "$top"/lib/keyring/ciphertext.c \
-	"$top"/src/request/form.c "$top"/src/http/target.c "$top"/src/commands/hcl.c \
+	"$top"/src/request/form.c "$top"/src/http/target.c \
 	-o "$work/fuzz" $(pkg-config --libs $packages) -pthread
 exec "$work/fuzz" "$@" "$work/found" "$here/corpus/$target"

@@ -98,7 +98,7 @@ START_TEST(refuses)
 	struct server_config config = { 0 };
 	char wanted[128];
 
-	snprintf(wanted, sizeof wanted, "%s:%u: ", path, bad[_i].line);
+	snprintf(wanted, sizeof wanted, "%s:%u:", path, bad[_i].line);
 	ck_assert_err(read_text(&call, bad[_i].text, &config), BULLA_E_CONFIG);
 	const char *detail = (const char *)call.detail.ptr;
 
