@@ -5,7 +5,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#include "access/access_internal.h"
+#include "access/login.h"
 #include "base/rcu.h"
 #include "bulla/clock.h"
 #include "bulla/mounts.h" /* struct bulla_pair */
@@ -34,7 +34,7 @@ struct token {
 	uint8_t tag[16];
 	/* owned */
 	size_t bytes;
-	void *lists;
+	void *lists; /* policies, CIDRs, metadata */
 	size_t record_len;
 	uint8_t *record;
 };
@@ -46,6 +46,8 @@ struct access {
 	/* Grows when a token with children ends earlier than was known: whoever has a parent is then looked up anew. */
 	atomic_uint generation;
 	_Atomic int64_t next_sweep_ns; /* of wrapped replies that ended */
+	access_renewer *renewer;       /* NULL: logins are not renewed */
+	void *renewer_context;
 	/* Held for writing by whoever changes a token or loads it into the cache, for reading by whoever gives it a child; over
 	 * the commit. The stripe is chosen by the slot. */
 	pthread_rwlock_t stripes[STRIPES];
@@ -119,17 +121,30 @@ BULLA_MUST_USE enum bulla_err slots_add(struct bulla_call *call, struct slots *s
 BULLA_MUST_USE enum bulla_err children_read(struct access *access, struct bulla_call *call, const struct store_id *parent,
 					    struct slots *out);
 
+/* ---- token_policies.c ---- */
+struct policies {
+	struct bulla_bytes *items; /* in the arena */
+	size_t count;
+};
+/* Trimmed, in lower case, sorted, without doubles and empty names; root alone where it is among them. */
+BULLA_MUST_USE enum bulla_err policies_sanitise(struct bulla_call *call, const struct bulla_bytes *names, size_t count,
+						bool add_default, struct policies *out);
+bool policies_have(const struct policies *policies, const char *name);
+/* INVALID: one of them is given to nobody. */
+BULLA_MUST_USE enum bulla_err policies_check_assignable(struct bulla_call *call, const struct policies *policies);
+
 /* ---- token_make.c ---- */
 struct token_new {
 	struct bulla_token token;       /* all but the accessor and the times, which are made */
 	struct bulla_bytes wanted;      /* the text; empty: made */
 	struct store_id parent;
-	/* adds to the writes of the commit that makes the token: wrapping.c's. NULL: nothing */
+	/* adds to the writes of the commit that makes the token: wrapping.c's and login.c's. NULL: nothing */
 	enum bulla_err (*also)(struct access *access, struct bulla_call *call, const struct token_new *new,
 			       const struct store_id *slot, struct store_write *writes, size_t *count);
 	const void *context;
 };
-/* Writes a new token. *text in the arena; *out with a reference. INVALID: a token has this text already. */
+/* Writes a new token. *text in the arena; *out with a reference. INVALID: a token has the wanted text already; CONFLICT: a write
+ * of also's did not hold. */
 BULLA_MUST_USE enum bulla_err token_make(struct access *access, struct bulla_call *call, const struct token_new *args,
 					 struct bulla_bytes *text, struct token **out);
 
@@ -144,8 +159,9 @@ BULLA_MUST_USE enum bulla_err token_revoke(struct access *access, struct bulla_c
 struct lease_wish {
 	int64_t increment_s;    /* asked for; <= 0: nothing */
 	int64_t ttl_s;          /* of the token so far; 0: the default */
-	int64_t period_s, explicit_max_s;
+	int64_t period_s, max_s, explicit_max_s; /* 0: none */
 	int64_t issued_ns, now_ns;
+	const struct bulla_mount *mount; /* whose times come before the server's; NULL: none */
 };
 /* How long the lease runs from now, with the peer's warnings where it was cut. INVALID: past its end. */
 BULLA_MUST_USE enum bulla_err lease_calculate(const struct access *access, struct bulla_call *call, const struct lease_wish *wish,

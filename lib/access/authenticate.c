@@ -9,6 +9,12 @@ static bool is_fresh(const struct access *access, const struct token *token, int
 	return now_ns < token->bound_ns && token->generation == atomic_load(&((struct access *)(uintptr_t)access)->generation);
 }
 
+/* Tokens without an end are bound to no address, as at the peer. */
+static bool may_come_from(const struct bulla_token *token, struct bulla_bytes ip)
+{
+	return token->ttl_s == 0 || access_cidrs_match(token->bound_cidrs, token->bound_cidr_count, ip);
+}
+
 /* The use is durable before the operation runs: a crash refunds none, and a refusal costs one as well. */
 static enum bulla_err take_use(struct access *access, struct bulla_call *call, struct token *before, struct token **out)
 {
@@ -31,7 +37,9 @@ static enum bulla_err load(struct access *access, struct bulla_call *call, const
 		*out = token;
 		return BULLA_OK;
 	}
-	enum bulla_err err = take_use(access, call, token, &used);
+	/* who comes from elsewhere is refused below, and costs no use */
+	enum bulla_err err = may_come_from(&token->public, call->remote_ip) ? take_use(access, call, token, &used)
+									     : BULLA_E_FORBIDDEN;
 
 	token_put(token);
 	if (err == BULLA_OK)
@@ -61,6 +69,17 @@ static enum bulla_err load_blocking(struct access *access, struct bulla_call *ca
 	return err;
 }
 
+/* Takes token over. */
+static enum bulla_err admit(struct bulla_call *call, struct token *token)
+{
+	if (!may_come_from(&token->public, call->remote_ip)) {
+		token_put(token);
+		return BULLA_E_FORBIDDEN;
+	}
+	call->token = &token->public;
+	return BULLA_OK;
+}
+
 enum bulla_err bulla_authenticate(struct bulla *engine, struct bulla_call *call, struct bulla_bytes text)
 {
 	struct access *access = engine->access;
@@ -77,15 +96,12 @@ enum bulla_err bulla_authenticate(struct bulla *engine, struct bulla_call *call,
 		token_put(token);
 		return BULLA_E_NO_TOKEN;
 	}
-	if (token != NULL && is_fresh(access, token, now_ns)) {
-		call->token = &token->public;
-		return BULLA_OK;
-	}
+	if (token != NULL && is_fresh(access, token, now_ns))
+		return admit(call, token);
 	token_put(token);
 	TRY(access_begin(access, call));
 	TRY(access_end(access, load_blocking(access, call, text, tag, &token)));
-	call->token = &token->public;
-	return BULLA_OK;
+	return admit(call, token);
 }
 
 void bulla_token_put(const struct bulla_token *token)

@@ -44,11 +44,24 @@ static int64_t least_set(int64_t a, int64_t b)
 	return b > 0 && b < a ? b : a;
 }
 
+/* A mount may be given more time than the server gives. */
+static int64_t most(const struct access *access, const struct lease_wish *wish)
+{
+	return wish->mount != NULL && wish->mount->max_lease_ttl_s > 0 ? wish->mount->max_lease_ttl_s : access->max_ttl_s;
+}
+
+static int64_t usual(const struct access *access, const struct lease_wish *wish)
+{
+	bool own = wish->mount != NULL && wish->mount->default_lease_ttl_s > 0;
+
+	return own ? wish->mount->default_lease_ttl_s : access->default_ttl_s;
+}
+
 enum bulla_err lease_calculate(const struct access *access, struct bulla_call *call, const struct lease_wish *wish,
 			       int64_t *ttl_s)
 {
-	int64_t max_s = least_set(access->max_ttl_s, wish->explicit_max_s);
-	int64_t ttl = wish->increment_s > 0 ? wish->increment_s : wish->ttl_s > 0 ? wish->ttl_s : access->default_ttl_s;
+	int64_t max_s = least_set(least_set(most(access, wish), wish->max_s), wish->explicit_max_s);
+	int64_t ttl = wish->increment_s > 0 ? wish->increment_s : wish->ttl_s > 0 ? wish->ttl_s : usual(access, wish);
 	int64_t limit_s = max_s; /* from the issue on */
 
 	if (wish->period_s > 0) { /* periodic: only an explicit maximum ends it */

@@ -26,7 +26,9 @@ BULLA_MUST_USE enum bulla_err access_login(struct access *access, struct bulla_c
 					   struct bulla_auth *out);
 
 /* What token (of a login on mount) may be renewed with now: the present params of its role or user, in the arena. An error
- * refuses the renewal: the role is gone. Set once, by the engine, at open. */
+ * refuses the renewal: the role is gone. Its text then stands behind "failed to renew entry: ", with status 500, as at the peer,
+ * unless it is a fault or one to try again. Set once, by the engine, at open. Called with a stripe of tokens held: it must not
+ * come back for tokens. */
 typedef enum bulla_err access_renewer(void *context, struct bulla_call *call, const struct bulla_mount *mount,
 				      const struct bulla_token *token, struct bulla_token_params *params);
 void access_set_renewer(struct access *access, access_renewer *renewer, void *context);
@@ -35,5 +37,7 @@ void access_set_renewer(struct access *access, access_renewer *renewer, void *co
 bool access_cidrs_match(const struct bulla_bytes *cidrs, size_t count, struct bulla_bytes ip);
 /* INVALID: text is neither an address nor a CIDR block (RFC 4632, RFC 4291). */
 BULLA_MUST_USE enum bulla_err access_cidr_check(struct bulla_call *call, struct bulla_bytes text);
+/* The same, and how the peer prints it, in the arena: "10.0.0.1" for "10.0.0.1/32", "2001:db8::1" for "2001:DB8:0:0::1". */
+BULLA_MUST_USE enum bulla_err access_cidr_print(struct bulla_call *call, struct bulla_bytes text, struct bulla_bytes *out);
 
 #endif

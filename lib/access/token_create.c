@@ -1,38 +1,9 @@
 /* token_create.c: what a caller may ask of a new token, and what it gets. Workers only. */
-#include <stdlib.h>
-
 #include "access/access_private.h"
 
 #define PRINT(bytes) (int)(bytes).len, (const char *)(bytes).ptr
 
 /* ---- policies -------------------------------------------------------------- */
-
-static bool is_space(uint8_t c)
-{
-	return c == ' ' || (c >= '\t' && c <= '\r');
-}
-
-/* Trimmed, in lower case. */
-static enum bulla_err policy_name(struct bulla_call *call, struct bulla_bytes name, struct bulla_bytes *out)
-{
-	while (name.len > 0 && is_space(name.ptr[0]))
-		name.ptr++, name.len--;
-	while (name.len > 0 && is_space(name.ptr[name.len - 1]))
-		name.len--;
-	uint8_t *p = bulla_arena_alloc(call->arena, name.len);
-
-	if (p == NULL)
-		return BULLA_E_NO_MEMORY;
-	for (size_t i = 0; i < name.len; i++)
-		p[i] = name.ptr[i] >= 'A' && name.ptr[i] <= 'Z' ? (uint8_t)(name.ptr[i] + 32) : name.ptr[i];
-	*out = bulla_mem(p, name.len);
-	return BULLA_OK;
-}
-
-struct policies {
-	struct bulla_bytes *items;
-	size_t count;
-};
 
 static bool has(const struct bulla_bytes *items, size_t count, struct bulla_bytes name)
 {
@@ -40,39 +11,6 @@ static bool has(const struct bulla_bytes *items, size_t count, struct bulla_byte
 		if (bulla_equal(items[i], name))
 			return true;
 	return false;
-}
-
-static int by_name(const void *a, const void *b)
-{
-	return bulla_compare(*(const struct bulla_bytes *)a, *(const struct bulla_bytes *)b);
-}
-
-/* Sorted, without doubles and empty names; root alone where it is among them. */
-static enum bulla_err sanitise(struct bulla_call *call, const struct bulla_bytes *in, size_t count, bool add_default,
-			       struct policies *out)
-{
-	struct bulla_bytes *items = bulla_arena_alloc(call->arena, (count + 1) * sizeof *items);
-	size_t n = 0, kept = 0;
-
-	if (items == NULL)
-		return BULLA_E_NO_MEMORY;
-	for (size_t i = 0; i < count; i++) {
-		TRY(policy_name(call, in[i], &items[n]));
-		if (bulla_is(items[n], "root")) {
-			items[0] = items[n];
-			*out = (struct policies){ items, 1 };
-			return BULLA_OK;
-		}
-		n += items[n].len > 0;
-	}
-	if (add_default)
-		items[n++] = bulla_str("default");
-	qsort(items, n, sizeof *items, by_name);
-	for (size_t i = 0; i < n; i++)
-		if (kept == 0 || !bulla_equal(items[kept - 1], items[i]))
-			items[kept++] = items[i];
-	*out = (struct policies){ items, kept };
-	return BULLA_OK;
 }
 
 static void take_away(struct policies *policies, const char *name)
@@ -92,15 +30,15 @@ static enum bulla_err choose_policies(struct bulla_call *call, const struct bull
 	struct policies wanted;
 
 	if (args->policy_count == 0)
-		return sanitise(call, caller->policies, caller->policy_count, false, out);
+		return policies_sanitise(call, caller->policies, caller->policy_count, false, out);
 	if (!sudo) {
-		TRY(sanitise(call, args->policies, args->policy_count, false, &wanted));
+		TRY(policies_sanitise(call, args->policies, args->policy_count, false, &wanted));
 		for (size_t i = 0; i < wanted.count; i++)
 			if (!has(caller->policies, caller->policy_count, wanted.items[i]))
 				return bulla_fail(call, BULLA_E_INVALID, "child policies must be subset of parent");
 		add_default = add_default && has(caller->policies, caller->policy_count, bulla_str("default"));
 	}
-	return sanitise(call, args->policies, args->policy_count, add_default, out);
+	return policies_sanitise(call, args->policies, args->policy_count, add_default, out);
 }
 
 static enum bulla_err set_policies(struct bulla_call *call, const struct bulla_token *caller,
@@ -111,11 +49,10 @@ static enum bulla_err set_policies(struct bulla_call *call, const struct bulla_t
 	TRY(choose_policies(call, caller, args, sudo, &policies));
 	if (args->no_default_policy)
 		take_away(&policies, "default");
-	if (has(policies.items, policies.count, bulla_str("response-wrapping")))
-		return bulla_fail(call, BULLA_E_INVALID, "cannot assign policy \"response-wrapping\"");
+	TRY(policies_check_assignable(call, &policies));
 	t->policies = policies.items;
 	t->policy_count = policies.count;
-	t->root = has(policies.items, policies.count, bulla_str("root"));
+	t->root = policies_have(&policies, "root");
 	if (t->root && !caller->root)
 		return bulla_fail(call, BULLA_E_INVALID, "root tokens may not be created without parent token being root");
 	return BULLA_OK;

@@ -144,25 +144,74 @@ enum bulla_err bulla_token_accessors(struct bulla *engine, struct bulla_call *ca
 
 /* ---- renew ----------------------------------------------------------------- */
 
-/* With the stripe held. *not_found: there is no such token. */
-static enum bulla_err renew(struct access *access, struct bulla_call *call, const struct store_id *slot, int64_t increment_s,
+/* A login's token gets what its role or user gives today. */
+static enum bulla_err ask_renewer(struct bulla *engine, struct bulla_call *call, const struct bulla_mount *mount,
+				  const struct bulla_token *t, struct lease_wish *wish)
+{
+	struct access *access = engine->access;
+	struct bulla_token_params params = { 0 };
+
+	if (access->renewer == NULL)
+		return bulla_fail(call, BULLA_E_INVALID, "lease is not renewable");
+	enum bulla_err err = access->renewer(access->renewer_context, call, mount, t, &params);
+
+	if (err != BULLA_OK && bulla_err_row(err)->kind == BULLA_CLASS_CALLER && err != BULLA_E_SEALED) {
+		struct bulla_bytes text = bulla_call_text(call, err);
+
+		return bulla_fail(call, BULLA_E_INVALID_500, "failed to renew entry: %.*s", (int)text.len, (const char *)text.ptr);
+	}
+	TRY(err);
+	wish->mount = mount;
+	wish->ttl_s = params.ttl_s;
+	wish->period_s = params.period_s;
+	wish->max_s = params.max_ttl_s;
+	wish->explicit_max_s = params.explicit_max_ttl_s;
+	return BULLA_OK;
+}
+
+static enum bulla_err ask_origin(struct bulla *engine, struct bulla_call *call, const struct bulla_token *t,
+				 struct lease_wish *wish)
+{
+	struct bulla_bytes rest;
+
+	if (t->login_name.len == 0)
+		return BULLA_OK;
+	const struct bulla_mount *mount = bulla_mount_find(engine, t->path, &rest);
+
+	if (mount == NULL)
+		return bulla_fail(call, BULLA_E_INVALID_500, "failed to renew entry: its auth method is gone");
+	enum bulla_err err = ask_renewer(engine, call, mount, t, wish);
+
+	bulla_mount_put(mount);
+	return err;
+}
+
+static enum bulla_err new_ttl(struct bulla *engine, struct bulla_call *call, const struct bulla_token *t, int64_t increment_s,
+			      int64_t now_ns, int64_t *ttl_s)
+{
+	struct lease_wish wish = { .increment_s = increment_s, .ttl_s = t->ttl_s, .period_s = t->period_s,
+				   .explicit_max_s = t->explicit_max_ttl_s, .issued_ns = t->issued_ns, .now_ns = now_ns };
+
+	if (!t->renewable || t->ttl_s == 0)
+		return bulla_fail(call, BULLA_E_INVALID, "lease is not renewable");
+	TRY(ask_origin(engine, call, t, &wish));
+	return lease_calculate(engine->access, call, &wish, ttl_s);
+}
+
+/* With the stripe held. */
+static enum bulla_err renew(struct bulla *engine, struct bulla_call *call, const struct store_id *slot, int64_t increment_s,
 			    struct token **out)
 {
+	struct access *access = engine->access;
 	struct slots children = { 0 };
 	struct token *before, *after;
 
 	TRY(token_load(access, call, slot, &before));
 	struct bulla_token t = before->public;
-	int64_t now_ns = bulla_now_ns();
-	struct lease_wish wish = { .increment_s = increment_s, .ttl_s = t.ttl_s, .period_s = t.period_s,
-				   .explicit_max_s = t.explicit_max_ttl_s, .issued_ns = t.issued_ns, .now_ns = now_ns };
-	enum bulla_err err = BULLA_OK;
 
-	if (!t.renewable || t.ttl_s == 0)
-		err = bulla_fail(call, BULLA_E_INVALID, "lease is not renewable");
-	if (err == BULLA_OK)
-		err = lease_calculate(access, call, &wish, &t.ttl_s);
-	t.last_renewal_ns = now_ns;
+	t.last_renewal_ns = bulla_now_ns();
+	enum bulla_err err = new_ttl(engine, call, &before->public, increment_s, t.last_renewal_ns, &t.ttl_s);
+
 	if (err == BULLA_OK)
 		err = token_replace(access, call, before, &t, &before->parent, &after);
 	int64_t old_end_ns = before->end_ns;
@@ -179,27 +228,27 @@ static enum bulla_err renew(struct access *access, struct bulla_call *call, cons
 	return BULLA_OK;
 }
 
-static enum bulla_err renew_slot(struct access *access, struct bulla_call *call, const struct store_id *slot,
+static enum bulla_err renew_slot(struct bulla *engine, struct bulla_call *call, const struct store_id *slot,
 				 int64_t increment_s, struct bulla_bytes text, struct bulla_auth *out)
 {
 	struct token *token;
 
-	stripe_lock(access, slot);
-	enum bulla_err err = renew(access, call, slot, increment_s, &token);
+	stripe_lock(engine->access, slot);
+	enum bulla_err err = renew(engine, call, slot, increment_s, &token);
 
-	stripe_unlock(access, slot);
+	stripe_unlock(engine->access, slot);
 	TRY(err);
 	*out = (struct bulla_auth){ .client_token = text, .token = &token->public, .lease_s = token->public.ttl_s };
 	return BULLA_OK;
 }
 
-static enum bulla_err renew_text(struct access *access, struct bulla_call *call, struct bulla_bytes text, int64_t increment_s,
+static enum bulla_err renew_text(struct bulla *engine, struct bulla_call *call, struct bulla_bytes text, int64_t increment_s,
 				 struct bulla_auth *out)
 {
 	struct store_id slot;
 
-	TRY(token_slot(access, text, &slot));
-	enum bulla_err err = renew_slot(access, call, &slot, increment_s, text, out);
+	TRY(token_slot(engine->access, text, &slot));
+	enum bulla_err err = renew_slot(engine, call, &slot, increment_s, text, out);
 
 	if (err == BULLA_E_NOT_FOUND || err == BULLA_E_NO_TOKEN)
 		return bulla_fail(call, BULLA_E_INVALID, "token not found");
@@ -212,16 +261,16 @@ enum bulla_err bulla_token_renew(struct bulla *engine, struct bulla_call *call, 
 	if (text.len == 0)
 		return bulla_fail(call, BULLA_E_INVALID, "missing token ID");
 	TRY(access_begin(engine->access, call));
-	return access_end(engine->access, renew_text(engine->access, call, text, increment_s, out));
+	return access_end(engine->access, renew_text(engine, call, text, increment_s, out));
 }
 
-static enum bulla_err renew_accessor(struct access *access, struct bulla_call *call, struct bulla_bytes accessor,
+static enum bulla_err renew_accessor(struct bulla *engine, struct bulla_call *call, struct bulla_bytes accessor,
 				     int64_t increment_s, struct bulla_auth *out)
 {
 	struct store_id slot;
 
-	TRY(accessor_read(access, call, accessor, &slot));
-	enum bulla_err err = renew_slot(access, call, &slot, increment_s, bulla_str(""), out);
+	TRY(accessor_read(engine->access, call, accessor, &slot));
+	enum bulla_err err = renew_slot(engine, call, &slot, increment_s, bulla_str(""), out);
 
 	return err == BULLA_E_NOT_FOUND || err == BULLA_E_NO_TOKEN ? BULLA_E_BAD_ACCESSOR : err;
 }
@@ -232,5 +281,5 @@ enum bulla_err bulla_token_renew_accessor(struct bulla *engine, struct bulla_cal
 	if (accessor.len == 0)
 		return bulla_fail(call, BULLA_E_INVALID_LISTED, "missing accessor");
 	TRY(access_begin(engine->access, call));
-	return access_end(engine->access, renew_accessor(engine->access, call, accessor, increment_s, out));
+	return access_end(engine->access, renew_accessor(engine, call, accessor, increment_s, out));
 }

@@ -94,7 +94,7 @@ enum bulla_err token_make(struct access *access, struct bulla_call *call, const 
 	TRY(token_slot(access, *text, &slot));
 	enum bulla_err err = write_new(access, call, &new, &slot, out);
 
-	if (err == BULLA_E_CONFLICT)
+	if (err == BULLA_E_CONFLICT && args->wanted.len > 0)
 		return bulla_fail(call, BULLA_E_INVALID, "cannot create a token with a duplicate ID");
 	return err;
 }

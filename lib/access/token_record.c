@@ -4,7 +4,8 @@
 #include "access/access_private.h"
 #include "base/pack.h"
 
-#define RECORD_FORMAT 1
+#define RECORD_FORMAT 2
+#define RECORD_FORMAT_OLD 1 /* without what stands behind the metadata */
 #define NS_PER_S INT64_C(1000000000)
 
 enum { FLAG_ORPHAN = 1 << 0, FLAG_RENEWABLE = 1 << 1, FLAG_META_NULL = 1 << 2, FLAG_ROOT = 1 << 3, FLAGS_KNOWN = (1 << 4) - 1 };
@@ -37,27 +38,57 @@ enum bulla_err token_pack(struct bulla_call *call, const struct bulla_token *t, 
 		pack_bytes(&pack, t->meta[i].key);
 		pack_bytes(&pack, t->meta[i].value);
 	}
+	pack_u8(&pack, (uint8_t)t->type);
+	pack_u32(&pack, (uint32_t)t->bound_cidr_count);
+	for (size_t i = 0; i < t->bound_cidr_count; i++)
+		pack_bytes(&pack, t->bound_cidrs[i]);
+	pack_bytes(&pack, t->role);
+	pack_bytes(&pack, t->login_name);
 	if (pack.len > TOKEN_MAX_RECORD)
 		return bulla_fail(call, BULLA_E_INVALID, "policies and metadata of a token are limited to %d bytes",
 				  TOKEN_MAX_RECORD);
 	return pack_finish(&pack, out);
 }
 
-/* lists has a slot for every four bytes of the record, and an element takes at least four. */
-static void unpack_lists(struct unpack *in, struct bulla_bytes *lists, struct bulla_token *t)
+/* lists has a slot for every four bytes of the record, and an element takes at least four. *end gets what is left of them. */
+static const struct bulla_bytes *unpack_list(struct unpack *in, struct bulla_bytes *lists, size_t *count, struct bulla_bytes **end)
 {
-	t->policies = lists;
-	t->policy_count = unpack_count(in, 4);
-	for (size_t i = 0; i < t->policy_count; i++)
-		*lists++ = unpack_bytes(in);
+	*count = unpack_count(in, 4);
+	for (size_t i = 0; i < *count; i++)
+		lists[i] = unpack_bytes(in);
+	*end = lists + *count;
+	return lists;
+}
+
+/* A pair takes eight bytes, and the place of two elements. */
+static const struct bulla_pair *unpack_pairs(struct unpack *in, struct bulla_bytes *lists, size_t *count, struct bulla_bytes **end)
+{
 	struct bulla_pair *pairs = (struct bulla_pair *)(void *)lists;
 
-	t->meta = pairs;
-	t->meta_count = unpack_count(in, 8);
-	for (size_t i = 0; i < t->meta_count; i++) {
+	*count = unpack_count(in, 8);
+	for (size_t i = 0; i < *count; i++) {
 		pairs[i].key = unpack_bytes(in);
 		pairs[i].value = unpack_bytes(in);
 	}
+	*end = lists + 2 * *count;
+	return pairs;
+}
+
+static enum bulla_err unpack_rest(struct unpack *in, uint8_t format, struct bulla_bytes *lists, struct bulla_token *t)
+{
+	t->policies = unpack_list(in, lists, &t->policy_count, &lists);
+	t->meta = unpack_pairs(in, lists, &t->meta_count, &lists);
+	if (format == RECORD_FORMAT_OLD)
+		return unpack_finish(in);
+	uint8_t type = unpack_u8(in);
+
+	t->bound_cidrs = unpack_list(in, lists, &t->bound_cidr_count, &lists);
+	t->role = unpack_bytes(in);
+	t->login_name = unpack_bytes(in);
+	if (type > BULLA_TOKEN_BATCH)
+		return BULLA_E_STORE_DAMAGED;
+	t->type = type;
+	return unpack_finish(in);
 }
 
 static enum bulla_err unpack_public(struct token *token)
@@ -67,7 +98,7 @@ static enum bulla_err unpack_public(struct token *token)
 	uint8_t format = unpack_u8(&in), flags = unpack_u8(&in);
 	const uint8_t *parent = unpack_raw(&in, sizeof token->parent.bytes);
 
-	if (format != RECORD_FORMAT || parent == NULL || (flags & ~FLAGS_KNOWN) != 0)
+	if ((format != RECORD_FORMAT && format != RECORD_FORMAT_OLD) || parent == NULL || (flags & ~FLAGS_KNOWN) != 0)
 		return BULLA_E_STORE_DAMAGED;
 	memcpy(token->parent.bytes, parent, sizeof token->parent.bytes);
 	t->orphan = flags & FLAG_ORPHAN;
@@ -85,10 +116,9 @@ static enum bulla_err unpack_public(struct token *token)
 	t->accessor = unpack_bytes(&in);
 	t->display_name = unpack_bytes(&in);
 	t->path = unpack_bytes(&in);
-	unpack_lists(&in, token->lists, t);
 	if (t->ttl_s < 0 || t->ttl_s > INT64_MAX / NS_PER_S / 4)
 		return BULLA_E_STORE_DAMAGED;
-	return unpack_finish(&in);
+	return unpack_rest(&in, format, token->lists, t);
 }
 
 static void token_free(struct token *token)

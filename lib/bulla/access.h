@@ -30,7 +30,8 @@ struct bulla_token {
 };
 
 /* Finds the caller of a token as it came in the header, takes one use of it, and sets call->token (release with
- * bulla_token_put). NO_TOKEN: missing, unknown, expired, used up. MUST_BLOCK, SEALED. */
+ * bulla_token_put). NO_TOKEN: missing, unknown, expired, used up; FORBIDDEN: it is bound to other addresses than
+ * call->remote_ip. MUST_BLOCK, SEALED. */
 BULLA_MUST_USE enum bulla_err bulla_authenticate(struct bulla *engine, struct bulla_call *call, struct bulla_bytes token);
 void bulla_token_put(const struct bulla_token *token); /* NULL is fine */
 

@@ -1,33 +1,10 @@
 /* token.c: creating, looking up, renewing and revoking tokens. Any thread, one exchange at a time. */
+#include "handlers/auth_print.h"
 #include "http/routes.h"
 
 #define NS_PER_S 1000000000
 
 /* ---- printing ------------------------------------------------------------------------------------------------------------ */
-
-static void put_strings(struct out *out, const char *name, const struct bulla_bytes *items, size_t count)
-{
-	json_key(out, name);
-	json_open(out, '[');
-	for (size_t i = 0; i < count; i++)
-		json_text(out, items[i]);
-	json_close(out, ']');
-}
-
-static void put_meta(struct out *out, const char *name, const struct bulla_token *t)
-{
-	json_key(out, name);
-	if (t->meta_null) {
-		json_nil(out);
-		return;
-	}
-	json_open(out, '{');
-	for (size_t i = 0; i < t->meta_count; i++) {
-		json_key_bytes(out, t->meta[i].key);
-		json_text(out, t->meta[i].value);
-	}
-	json_close(out, '}');
-}
 
 static void put_time(struct out *out, const char *name, int64_t ns)
 {
@@ -35,28 +12,6 @@ static void put_time(struct out *out, const char *name, int64_t ns)
 
 	(void)bulla_time_print(ns, text);
 	json_put_text(out, name, text);
-}
-
-static void print_auth(struct exchange *x, const struct bulla_auth *auth)
-{
-	const struct bulla_token *t = auth->token;
-	struct out *out = x->auth;
-
-	json_open(out, '{');
-	json_put_string(out, "client_token", auth->client_token);
-	json_put_string(out, "accessor", t->accessor);
-	put_strings(out, "policies", t->policies, t->policy_count);
-	if (t->policy_count > 0)
-		put_strings(out, "token_policies", t->policies, t->policy_count);
-	put_meta(out, "metadata", t);
-	json_put_int(out, "lease_duration", auth->lease_s);
-	json_put_bool(out, "renewable", t->renewable);
-	json_put_text(out, "entity_id", "");
-	json_put_text(out, "token_type", "service");
-	json_put_bool(out, "orphan", t->orphan);
-	json_put_null(out, "mfa_requirement");
-	json_put_int(out, "num_uses", t->num_uses);
-	json_close(out, '}');
 }
 
 static void put_times(struct out *out, const struct bulla_token *t)
@@ -87,17 +42,21 @@ static void print_token(struct exchange *x, const struct bulla_token *t, struct 
 
 	json_open(out, '{');
 	json_put_string(out, "accessor", t->accessor);
+	if (t->bound_cidr_count > 0)
+		auth_print_strings(out, "bound_cidrs", t->bound_cidrs, t->bound_cidr_count);
 	json_put_string(out, "display_name", t->display_name);
 	json_put_text(out, "entity_id", "");
 	json_put_string(out, "id", id);
-	put_meta(out, "meta", t);
+	auth_print_meta(out, "meta", t);
 	json_put_int(out, "num_uses", t->num_uses);
 	json_put_bool(out, "orphan", t->orphan);
 	json_put_string(out, "path", t->path);
-	put_strings(out, "policies", t->policies, t->policy_count);
+	auth_print_strings(out, "policies", t->policies, t->policy_count);
 	json_put_bool(out, "renewable", t->renewable);
+	if (t->role.len > 0)
+		json_put_string(out, "role", t->role);
 	put_times(out, t);
-	json_put_text(out, "type", "service");
+	json_put_text(out, "type", auth_type_name(t->type));
 	json_close(out, '}');
 }
 
@@ -148,7 +107,7 @@ static enum bulla_err create(struct exchange *x, const char *path, bool orphan)
 	TRY(duration_parse(x->call, f.period, &args.period_s));
 	TRY(duration_parse(x->call, f.ttl.len > 0 ? f.ttl : f.lease, &args.ttl_s));
 	TRY(bulla_token_create(x->engine, x->call, &args, &auth));
-	print_auth(x, &auth);
+	auth_print(x->auth, &auth);
 	bulla_token_put(auth.token);
 	return BULLA_OK;
 }
@@ -224,7 +183,7 @@ static enum bulla_err list_accessors(struct exchange *x)
 	if (count == 0)
 		return BULLA_E_NOT_FOUND;
 	json_open(x->data, '{');
-	put_strings(x->data, "keys", accessors, count);
+	auth_print_strings(x->data, "keys", accessors, count);
 	json_close(x->data, '}');
 	return BULLA_OK;
 }
@@ -233,7 +192,7 @@ static enum bulla_err list_accessors(struct exchange *x)
 
 static enum bulla_err renewed(struct exchange *x, const struct bulla_auth *auth)
 {
-	print_auth(x, auth);
+	auth_print(x->auth, auth);
 	bulla_token_put(auth->token);
 	return BULLA_OK;
 }

@@ -157,6 +157,18 @@ static void answer_redirect(struct passage *p)
 	envelope_redirect(&reply->body, reply->location);
 }
 
+/* An address without its port: "10.1.2.3" of "10.1.2.3:4711", "::1" of "[::1]:4711". */
+static struct bulla_bytes without_port(struct bulla_bytes remote)
+{
+	while (remote.len > 0 && remote.ptr[remote.len - 1] != ':')
+		remote.len--;
+	if (remote.len > 0)
+		remote.len--;
+	if (remote.len > 1 && remote.ptr[0] == '[' && remote.ptr[remote.len - 1] == ']')
+		return bulla_mem(remote.ptr + 1, remote.len - 2);
+	return remote;
+}
+
 /* Gives back what the gates took. */
 static void release(struct passage *p)
 {
@@ -183,6 +195,7 @@ bool serve(const struct service *service, struct bulla_call *call, const struct 
 	};
 
 	*reply = (struct reply){ 0 };
+	call->remote_ip = without_port(request->remote);
 	enum bulla_err err = gates_pass(&p);
 
 	if (err == BULLA_OK && p.help)

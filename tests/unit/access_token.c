@@ -335,10 +335,11 @@ END_TEST
 
 /* docs/FORMATS.md */
 static const char example[] =
-	"0102" "1111111111111111111111111111111111111111111111111111111111111111" "18fae27693b40000" "18fae27693b40000"
+	"0202" "1111111111111111111111111111111111111111111111111111111111111111" "18fae27693b40000" "18fae27693b40000"
 	"0000000000000000" "0000000000000e10" "0000000000000e10" "0000000000000000" "0000000000000000" "00000000" "00000018"
 	"37394a6f5253484f445239763046556e3039357673626a7a" "00000005746f6b656e" "00000011617574682f746f6b656e2f637265617465"
-	"00000001" "0000000764656661756c74" "00000000";
+	"00000001" "0000000764656661756c74" "00000000" "00" "00000000" "00000000" "00000000";
+#define OLD_BYTES (EXAMPLE_BYTES - 13) /* of format 1 */
 #define EXAMPLE_BYTES ((sizeof example - 1) / 2)
 
 START_TEST(format)
@@ -361,6 +362,51 @@ START_TEST(format)
 }
 END_TEST
 
+/* What was written before logins and roles existed. */
+START_TEST(old_format)
+{
+	struct store_id slot = { { 1 } };
+	struct token *token;
+	uint8_t bytes[EXAMPLE_BYTES];
+
+	ck_assert_ok(bulla_hex_decode(bulla_str(example), bytes));
+	bytes[0] = 1;
+	ck_assert_err(token_unpack(bulla_mem(bytes, sizeof bytes), &slot, 1, &token), BULLA_E_STORE_DAMAGED);
+	ck_assert_err(token_unpack(bulla_mem(bytes, OLD_BYTES - 1), &slot, 1, &token), BULLA_E_STORE_DAMAGED);
+	ck_assert_ok(token_unpack(bulla_mem(bytes, OLD_BYTES), &slot, 1, &token));
+	ck_assert_bytes(token->public.policies[0], "default");
+	ck_assert_int_eq(token->public.type, BULLA_TOKEN_SERVICE);
+	ck_assert_uint_eq(token->public.bound_cidr_count + token->public.role.len + token->public.login_name.len, 0);
+	token_put(token);
+}
+END_TEST
+
+START_TEST(format_in_full)
+{
+	static const struct bulla_bytes words[] = { { (const uint8_t *)"a", 1 }, { (const uint8_t *)"10.0.0.0/8", 10 },
+						    { (const uint8_t *)"::1", 3 } };
+	const struct bulla_pair pairs[] = { { words[0], words[1] }, { words[2], words[0] } };
+	const struct bulla_token given = {
+		.policies = words, .policy_count = 1, .meta = pairs, .meta_count = 2, .bound_cidrs = words + 1,
+		.bound_cidr_count = 2, .role = words[0], .login_name = words[2], .type = BULLA_TOKEN_BATCH, .num_uses = -1,
+	};
+	const struct store_id slot = { { 1 } }, parent = { { 2 } };
+	struct bulla_bytes packed, again;
+	struct token *token;
+
+	ck_assert_ok(token_pack(&call, &given, &parent, &packed));
+	ck_assert_ok(token_unpack(packed, &slot, 1, &token));
+	ck_assert_bytes(token->public.meta[1].key, "::1");
+	ck_assert_bytes(token->public.bound_cidrs[1], "::1");
+	ck_assert_bytes(token->public.login_name, "::1");
+	ck_assert_bytes(token->public.role, "a");
+	ck_assert_int_eq(token->public.type, BULLA_TOKEN_BATCH);
+	ck_assert_ok(token_pack(&call, &token->public, &token->parent, &again));
+	ck_assert(bulla_equal(packed, again));
+	token_put(token);
+}
+END_TEST
+
 START_TEST(format_refused)
 {
 	struct store_id slot = { { 1 } };
@@ -372,9 +418,11 @@ START_TEST(format_refused)
 	for (size_t n = 0; n <= sizeof bytes; n++)
 		if (n != EXAMPLE_BYTES)
 			ck_assert_err(token_unpack(bulla_mem(bytes, n), &slot, 1, &token), BULLA_E_STORE_DAMAGED);
-	bytes[0] = 2;
+	bytes[0] = 3;
 	ck_assert_err(token_unpack(bulla_mem(bytes, EXAMPLE_BYTES), &slot, 1, &token), BULLA_E_STORE_DAMAGED);
-	bytes[0] = 1, bytes[1] = 0x10;
+	bytes[0] = 2, bytes[OLD_BYTES] = 2; /* a type that does not exist */
+	ck_assert_err(token_unpack(bulla_mem(bytes, EXAMPLE_BYTES), &slot, 1, &token), BULLA_E_STORE_DAMAGED);
+	bytes[OLD_BYTES] = 0, bytes[1] = 0x10;
 	ck_assert_err(token_unpack(bulla_mem(bytes, EXAMPLE_BYTES), &slot, 1, &token), BULLA_E_STORE_DAMAGED);
 	bytes[1] = 2, bytes[66] = 0x80; /* a negative time to live */
 	ck_assert_err(token_unpack(bulla_mem(bytes, EXAMPLE_BYTES), &slot, 1, &token), BULLA_E_STORE_DAMAGED);
@@ -738,6 +786,8 @@ int main(void)
 	tcase_add_test(tc, expiring_root_stays_expiring);
 	tcase_add_test(tc, policies_are_tidied);
 	tcase_add_test(tc, survives_a_reload);
+	tcase_add_test(tc, old_format);
+	tcase_add_test(tc, format_in_full);
 	tcase_add_test(tc, format_refused);
 	tcase_add_test(tc, format);
 	tcase_add_test(tc, expires);
