@@ -15,6 +15,7 @@
 #include <bulla/mounts.h>
 #include <bulla/seal.h>
 #include <bulla/sign.h>
+#include <bulla/token_params.h>
 #include <bulla/tools.h>
 #include <bulla/transit.h>
 #include <bulla/wrapping.h>
