@@ -31,7 +31,8 @@ static enum bulla_err open_parts(const struct bulla_config *config, struct bulla
 	TRY(mounts_new(parts->store, parts->seal, &parts->mounts));
 	TRY(keyring_new(parts->store, parts->seal, config->max_cached_bytes ? config->max_cached_bytes : DEFAULT_CACHE_BYTES,
 			&parts->keyring));
-	return access_new(parts->store, parts->seal, default_s, max_s, &parts->access);
+	TRY(access_new(parts->store, parts->seal, default_s, max_s, &parts->access));
+	return auth_new(parts->store, parts->seal, parts->access, &parts->auth);
 }
 
 enum bulla_err bulla_open(const struct bulla_config *config, struct bulla_call *call, struct bulla **out)
@@ -58,6 +59,7 @@ static void seal_quietly(struct bulla *engine)
 	if (seal_close(engine->seal) != BULLA_OK)
 		return; /* sealed already */
 	keyring_empty(engine->keyring);
+	auth_empty(engine->auth);
 	access_empty(engine->access);
 	mounts_empty(engine->mounts);
 	rcu_drain();
@@ -70,8 +72,9 @@ void bulla_close(struct bulla *bulla)
 		return;
 	struct engine *engine = engine_of(bulla);
 
-	if (bulla->access != NULL) /* all parts are there */
+	if (bulla->auth != NULL) /* all parts are there */
 		seal_quietly(bulla);
+	auth_free(bulla->auth);
 	access_free(bulla->access);
 	if (bulla->keyring != NULL)
 		keyring_free(bulla->keyring);

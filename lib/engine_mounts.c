@@ -1,12 +1,15 @@
-/* engine_mounts.c: disabling a mount, which concerns two layers: the table of mounts and the keys of the mount. Workers only. */
+/* engine_mounts.c: disabling a mount, which concerns several layers: the table of mounts, the keys or the tokens and settings of
+ * the mount. Workers only. */
 #include "engine_private.h"
 
-/* Keys first, then the record that says they have to go. */
-static enum bulla_err destroy(struct bulla *engine, struct bulla_call *call, const uint8_t uuid[16])
+/* What belongs to it first, then the record that says it has to go. */
+static enum bulla_err destroy(struct bulla *engine, struct bulla_call *call, const struct mount_gone *gone)
 {
-	TRY(keyring_destroy_mount(engine->keyring, call, uuid));
+	if (mounts_kind_is_method(gone->kind))
+		TRY(auth_destroy_mount(engine->auth, call, gone->uuid));
+	TRY(keyring_destroy_mount(engine->keyring, call, gone->uuid));
 	TRY(seal_hold(engine->seal));
-	enum bulla_err err = mounts_forget(engine->mounts, call, uuid);
+	enum bulla_err err = mounts_forget(engine->mounts, call, gone->uuid);
 
 	seal_release(engine->seal);
 	return err;
@@ -14,18 +17,32 @@ static enum bulla_err destroy(struct bulla *engine, struct bulla_call *call, con
 
 enum bulla_err bulla_mount_disable(struct bulla *engine, struct bulla_call *call, struct bulla_bytes path)
 {
-	uint8_t uuid[16];
+	struct mount_gone gone;
 	bool found = false;
 
-	TRY(mounts_retire(engine->mounts, call, path, &found, uuid));
-	return found ? destroy(engine, call, uuid) : BULLA_OK;
+	TRY(mounts_retire(engine->mounts, call, path, &found, &gone));
+	return found ? destroy(engine, call, &gone) : BULLA_OK;
+}
+
+enum bulla_err bulla_auth_disable(struct bulla *engine, struct bulla_call *call, struct bulla_bytes name)
+{
+	struct bulla_bytes path;
+
+	TRY(mounts_auth_path(call, name, &path));
+	if (bulla_is(path, "auth/token/"))
+		return bulla_fail(call, BULLA_E_INVALID, "token credential backend cannot be disabled");
+	return bulla_mount_disable(engine, call, path);
 }
 
 enum bulla_err engine_finish_disabling(struct bulla *engine, struct bulla_call *call)
 {
-	uint8_t uuid[16];
+	struct mount_gone gone;
+	bool found;
 
-	while (mounts_dying(engine->mounts, uuid))
-		TRY(destroy(engine, call, uuid));
+	TRY(mounts_dying(engine->mounts, call, &found, &gone));
+	while (found) {
+		TRY(destroy(engine, call, &gone));
+		TRY(mounts_dying(engine->mounts, call, &found, &gone));
+	}
 	return BULLA_OK;
 }

@@ -24,6 +24,7 @@ static enum bulla_err seal(struct bulla *engine)
 {
 	TRY(seal_close(engine->seal));
 	keyring_empty(engine->keyring);
+	auth_empty(engine->auth);
 	access_empty(engine->access);
 	mounts_empty(engine->mounts);
 	rcu_drain();
@@ -46,6 +47,8 @@ static enum bulla_err load(struct bulla *engine, struct bulla_call *call)
 
 	if (err == BULLA_OK)
 		err = access_load(engine->access, call);
+	if (err == BULLA_OK)
+		err = auth_load(engine->auth, call);
 	if (err != BULLA_OK) {
 		enum bulla_err closed = seal(engine);
 
@@ -95,6 +98,7 @@ static enum bulla_err fill(struct bulla *engine, struct bulla_call *call, const 
 {
 	TRY(mounts_load(engine->mounts, call));
 	TRY(access_load(engine->access, call));
+	TRY(auth_load(engine->auth, call));
 	TRY(access_make_root(engine->access, call, args->root_token, &out->root_token));
 	return seal_settle(engine->seal, call); /* only now it counts as initialised */
 }

@@ -11,11 +11,22 @@ struct bulla;
 enum bulla_mount_kind { BULLA_MOUNT_TRANSIT, BULLA_MOUNT_SYSTEM, BULLA_MOUNT_TOKEN, BULLA_MOUNT_CUBBYHOLE, BULLA_MOUNT_IDENTITY,
 			BULLA_MOUNT_APPROLE, BULLA_MOUNT_USERPASS, BULLA_MOUNT_CERT, BULLA_MOUNT_JWT };
 
+/* Of a mount: how many failed logins lock a user out, and for how long. 0: as the server has it. */
+enum bulla_lockout_set {
+	BULLA_LOCKOUT_THRESHOLD = 1 << 0, BULLA_LOCKOUT_DURATION = 1 << 1, BULLA_LOCKOUT_RESET = 1 << 2,
+	BULLA_LOCKOUT_DISABLE = 1 << 3, BULLA_LOCKOUT_GIVEN = 1 << 4, /* some of it was tuned once: then all of it is shown */
+};
+struct bulla_mount_lockout {
+	unsigned set;      /* of enum bulla_lockout_set; in a mount: 0 or GIVEN */
+	int64_t threshold, duration_s, reset_s;
+	bool disable;
+};
+
 /* All bytes are owned by the snapshot. */
 struct bulla_mount {
 	struct bulla_bytes path; /* "transit/": without the first slash, with the last */
 	enum bulla_mount_kind kind;
-	const char *type;        /* "transit", "system", "token", "cubbyhole", "identity" */
+	const char *type;        /* "transit", "system", "token", "cubbyhole", "identity", "approle", "userpass", "cert", "jwt" */
 	uint8_t uuid[16];
 	char uuid_text[37];
 	struct bulla_bytes accessor; /* "transit_0ad69626" */
@@ -34,6 +45,9 @@ struct bulla_mount {
 	/* of a transit mount: settings for all of its keys */
 	int64_t cache_size;  /* shown to who asks; it bounds nothing */
 	bool disable_upsert; /* encrypt makes no key */
+	/* of an auth mount */
+	struct bulla_bytes token_type;  /* "default-service", "default-batch", "service", "batch" */
+	struct bulla_mount_lockout lockout;
 };
 
 struct bulla_pair {
@@ -55,6 +69,7 @@ enum bulla_mount_set {
 	BULLA_MOUNT_LISTING = 1 << 3, BULLA_MOUNT_AUDIT_REQUEST = 1 << 4, BULLA_MOUNT_AUDIT_RESPONSE = 1 << 5,
 	BULLA_MOUNT_PASSTHROUGH = 1 << 6, BULLA_MOUNT_ALLOWED = 1 << 7, BULLA_MOUNT_OPTIONS = 1 << 8,
 	BULLA_MOUNT_NO_CACHE = 1 << 9, BULLA_MOUNT_CACHE_SIZE = 1 << 10, BULLA_MOUNT_DISABLE_UPSERT = 1 << 11,
+	BULLA_MOUNT_TOKEN_TYPE = 1 << 12, BULLA_MOUNT_LOCKOUT = 1 << 13, /* only auth mounts */
 };
 struct bulla_mount_settings {
 	unsigned set;
@@ -64,8 +79,13 @@ struct bulla_mount_settings {
 /* INVALID with the peer's texts: "path is already in use at x/", "plugin not found in the catalog: y", reserved paths. Blocks. */
 BULLA_MUST_USE enum bulla_err bulla_mount_enable(struct bulla *engine, struct bulla_call *call, struct bulla_bytes path,
 						 struct bulla_bytes type, const struct bulla_mount_settings *settings);
+/* The same for an auth method, which answers at auth/name/. */
+BULLA_MUST_USE enum bulla_err bulla_auth_enable(struct bulla *engine, struct bulla_call *call, struct bulla_bytes name,
+						struct bulla_bytes type, const struct bulla_mount_settings *settings);
 /* Destroys every key of the mount. An unknown path is fine, as at the peer. Blocks. */
 BULLA_MUST_USE enum bulla_err bulla_mount_disable(struct bulla *engine, struct bulla_call *call, struct bulla_bytes path);
+/* Revokes every token that came from the method at auth/name/, and destroys its settings. */
+BULLA_MUST_USE enum bulla_err bulla_auth_disable(struct bulla *engine, struct bulla_call *call, struct bulla_bytes name);
 BULLA_MUST_USE enum bulla_err bulla_mount_tune(struct bulla *engine, struct bulla_call *call, struct bulla_bytes path,
 					       const struct bulla_mount_settings *settings);
 /* Moves a mount to another path: its keys go with it. id names the move (a UUID, NUL-terminated). Blocks. */

@@ -55,6 +55,40 @@ bool path_is_reserved(struct bulla_bytes path)
 	return false;
 }
 
+bool path_is_auth(struct bulla_bytes path)
+{
+	return begins(path, AUTH);
+}
+
+enum bulla_err mounts_auth_path(struct bulla_call *call, struct bulla_bytes name, struct bulla_bytes *out)
+{
+	TRY(path_clean(call, name, &name));
+	if (name.len == 1)
+		return bulla_fail(call, BULLA_E_INVALID, "backend path must be specified");
+	name = bulla_arena_printf(call->arena, AUTH "%.*s", PRINT(name));
+	return name.ptr == NULL ? BULLA_E_NO_MEMORY : path_clean(call, name, out);
+}
+
+struct bulla_bytes path_below_auth(struct bulla_bytes path)
+{
+	size_t skip = path_is_auth(path) ? strlen(AUTH) : 0;
+
+	return bulla_mem(path.ptr + skip, path.len - skip);
+}
+
+static void apply_lockout(struct bulla_mount_lockout *lockout, const struct bulla_mount_lockout *v)
+{
+	lockout->set = BULLA_LOCKOUT_GIVEN;
+	if (v->set & BULLA_LOCKOUT_THRESHOLD)
+		lockout->threshold = v->threshold;
+	if (v->set & BULLA_LOCKOUT_DURATION)
+		lockout->duration_s = v->duration_s;
+	if (v->set & BULLA_LOCKOUT_RESET)
+		lockout->reset_s = v->reset_s;
+	if (v->set & BULLA_LOCKOUT_DISABLE)
+		lockout->disable = v->disable;
+}
+
 /* The settings that were given, over what m has. m then borrows from them. */
 static void apply(struct bulla_mount *m, const struct bulla_mount_settings *settings)
 {
@@ -84,9 +118,13 @@ static void apply(struct bulla_mount *m, const struct bulla_mount_settings *sett
 		m->cache_size = v->cache_size;
 	if (settings->set & BULLA_MOUNT_DISABLE_UPSERT)
 		m->disable_upsert = v->disable_upsert;
+	if (settings->set & BULLA_MOUNT_TOKEN_TYPE)
+		m->token_type = v->token_type;
+	if (settings->set & BULLA_MOUNT_LOCKOUT)
+		apply_lockout(&m->lockout, &v->lockout);
 }
 
-static enum bulla_err check_listing(struct bulla_call *call, const struct bulla_mount_settings *settings)
+enum bulla_err settings_check_listing(struct bulla_call *call, const struct bulla_mount_settings *settings)
 {
 	struct bulla_bytes text = settings->values.listing_visibility;
 
@@ -95,7 +133,7 @@ static enum bulla_err check_listing(struct bulla_call *call, const struct bulla_
 	return bulla_fail(call, BULLA_E_INVALID, "invalid listing_visibility %.*s", PRINT(text));
 }
 
-static enum bulla_err check_ttls(struct bulla_call *call, const struct bulla_mount_settings *settings)
+enum bulla_err settings_check_ttls(struct bulla_call *call, const struct bulla_mount_settings *settings)
 {
 	const struct bulla_mount *v = &settings->values;
 
@@ -122,13 +160,13 @@ static enum bulla_err check_new(struct bulla_call *call, struct bulla_bytes path
 {
 	const struct bulla_mount *v = &settings->values;
 
-	TRY(check_ttls(call, settings));
+	TRY(settings_check_ttls(call, settings));
 	if (v->default_lease_ttl_s > 0 && v->max_lease_ttl_s > 0 && v->default_lease_ttl_s > v->max_lease_ttl_s)
 		return bulla_fail(call, BULLA_E_INVALID, "given default lease TTL greater than given max lease TTL");
-	TRY(check_listing(call, settings));
+	TRY(settings_check_listing(call, settings));
 	if (type.len == 0)
 		return bulla_fail(call, BULLA_E_INVALID, "backend type must be specified as a string");
-	if (!mount_kind_by_name(type, kind))
+	if (!mount_kind_by_name(type, kind) || mounts_kind_is_method(*kind))
 		return bulla_fail(call, BULLA_E_INVALID, "plugin not found in the catalog: %.*s", PRINT(type));
 	if (path_is_reserved(path))
 		return bulla_fail(call, BULLA_E_INVALID, "cannot mount \"%.*s\"", PRINT(path));
@@ -137,37 +175,48 @@ static enum bulla_err check_new(struct bulla_call *call, struct bulla_bytes path
 	return BULLA_OK;
 }
 
-static enum bulla_err enable(struct mounts *mounts, struct bulla_call *call, struct bulla_mount *m)
+static enum bulla_err add(struct mounts *mounts, struct bulla_call *call, struct bulla_mount *m)
 {
 	const struct mount *other = table_conflict(mounts->table, m->path, NULL);
 	struct mount *made;
 
-	if (other != NULL)
-		return bulla_fail(call, BULLA_E_INVALID, "path is already in use at %.*s", PRINT(other->public.path));
+	if (other != NULL) {
+		struct bulla_bytes path = path_below_auth(other->public.path);
+
+		return bulla_fail(call, BULLA_E_INVALID, "path is already in use at %.*s", PRINT(path));
+	}
 	TRY(mount_store(mounts, call, m, false, NULL, &made));
 	return change_publish(mounts, NULL, made);
+}
+
+enum bulla_err change_add(struct mounts *mounts, struct bulla_call *call, struct bulla_mount *m,
+			  const struct bulla_mount_settings *settings, const char *prefix)
+{
+	uint8_t tail[4];
+
+	m->audit_request_count = m->audit_response_count = m->passthrough_count = m->allowed_count = -1;
+	m->local = settings->values.local;
+	m->seal_wrap = settings->values.seal_wrap;
+	m->external_entropy_access = settings->values.external_entropy_access;
+	apply(m, settings);
+	TRY(random_bytes(m->uuid, sizeof m->uuid));
+	TRY(random_bytes(tail, sizeof tail));
+	m->accessor = bulla_arena_printf(call->arena, "%s%s_%02x%02x%02x%02x", prefix, mount_kind_name(m->kind), tail[0], tail[1],
+					 tail[2], tail[3]);
+	if (m->accessor.ptr == NULL)
+		return BULLA_E_NO_MEMORY;
+	TRY(change_begin(mounts, call));
+	return change_end(mounts, add(mounts, call, m));
 }
 
 enum bulla_err bulla_mount_enable(struct bulla *engine, struct bulla_call *call, struct bulla_bytes path,
 				  struct bulla_bytes type, const struct bulla_mount_settings *settings)
 {
-	struct bulla_mount m = { .audit_request_count = -1, .audit_response_count = -1, .passthrough_count = -1,
-				 .allowed_count = -1, .local = settings->values.local,
-				 .seal_wrap = settings->values.seal_wrap,
-				 .external_entropy_access = settings->values.external_entropy_access };
-	uint8_t tail[4];
+	struct bulla_mount m = { 0 };
 
 	TRY(path_clean(call, path, &m.path));
 	TRY(check_new(call, m.path, type, settings, &m.kind));
-	apply(&m, settings);
-	TRY(random_bytes(m.uuid, sizeof m.uuid));
-	TRY(random_bytes(tail, sizeof tail));
-	m.accessor = bulla_arena_printf(call->arena, "%s_%02x%02x%02x%02x", mount_kind_name(m.kind), tail[0], tail[1],
-					tail[2], tail[3]);
-	if (m.accessor.ptr == NULL)
-		return BULLA_E_NO_MEMORY;
-	TRY(change_begin(engine->mounts, call));
-	return change_end(engine->mounts, enable(engine->mounts, call, &m));
+	return change_add(engine->mounts, call, &m, settings, "");
 }
 
 /* ---- tune ------------------------------------------------------------------ */
@@ -177,7 +226,7 @@ static const char *first_set(unsigned set)
 	static const char *const names[] = {
 		"description", "default_lease_ttl", "max_lease_ttl", "listing_visibility", "audit_non_hmac_request_keys",
 		"audit_non_hmac_response_keys", "passthrough_request_headers", "allowed_response_headers", "options",
-		"force_no_cache", "cache_size", "disable_upsert",
+		"force_no_cache", "cache_size", "disable_upsert", "token_type", "user_lockout_config",
 	}; /* by the bits of enum bulla_mount_set */
 
 	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
@@ -209,6 +258,22 @@ static enum bulla_err merge_options(struct bulla_call *call, const struct bulla_
 	return BULLA_OK;
 }
 
+/* What only auth mounts, or only some of them, have. */
+static enum bulla_err check_auth_settings(struct bulla_call *call, const struct bulla_mount *before,
+					  const struct bulla_mount_settings *settings)
+{
+	bool locks_out = before->kind == BULLA_MOUNT_APPROLE || before->kind == BULLA_MOUNT_USERPASS;
+
+	if ((settings->set & BULLA_MOUNT_LOCKOUT) && !locks_out)
+		return bulla_fail(call, BULLA_E_INVALID, "tuning of user lockout configuration for auth type \"%s\" not allowed",
+				  before->type);
+	if (!(settings->set & BULLA_MOUNT_TOKEN_TYPE))
+		return BULLA_OK;
+	if (before->kind == BULLA_MOUNT_TOKEN)
+		return bulla_fail(call, BULLA_E_INVALID, "'token_type' cannot be set for 'token' or 'ns_token' auth mounts");
+	return mount_token_type_check(call, settings->values.token_type);
+}
+
 static enum bulla_err tune(struct mounts *mounts, struct bulla_call *call, struct bulla_bytes path,
 			   const struct bulla_mount_settings *settings)
 {
@@ -218,7 +283,8 @@ static enum bulla_err tune(struct mounts *mounts, struct bulla_call *call, struc
 		return bulla_fail(call, BULLA_E_INVALID, "tune of path \"%.*s\" failed: no mount entry found", PRINT(path));
 	if (settings->set == 0)
 		return BULLA_OK;
-	if (before->public.builtin)
+	TRY(check_auth_settings(call, &before->public, settings));
+	if (before->public.builtin && before->public.kind != BULLA_MOUNT_TOKEN)
 		return bulla_fail(call, BULLA_E_INVALID, "cannot tune parameter %s of %.*s", first_set(settings->set), PRINT(path));
 	struct bulla_mount_settings merged = *settings;
 	struct bulla_mount m = before->public;
@@ -237,8 +303,8 @@ enum bulla_err bulla_mount_tune(struct bulla *engine, struct bulla_call *call, s
 				const struct bulla_mount_settings *settings)
 {
 	TRY(path_clean(call, path, &path));
-	TRY(check_ttls(call, settings));
-	TRY(check_listing(call, settings));
+	TRY(settings_check_ttls(call, settings));
+	TRY(settings_check_listing(call, settings));
 	TRY(change_begin(engine->mounts, call));
 	return change_end(engine->mounts, tune(engine->mounts, call, path, settings));
 }

@@ -4,13 +4,28 @@
 #include "crypto/crypto.h"
 #include "mount/mount_private.h"
 
+/* An auth method moves below auth/ only, and nothing else gets there. */
+static enum bulla_err check_auth(struct bulla_call *call, struct bulla_bytes from, struct bulla_bytes to)
+{
+	static const char token[] = AUTH "token/";
+
+	if (!path_is_auth(from) && path_is_auth(to))
+		return bulla_fail(call, BULLA_E_INVALID, "cannot remount to destination %.*s", PRINT(to));
+	if (path_is_auth(from) && !path_is_auth(to))
+		return bulla_fail(call, BULLA_E_INVALID, "cannot remount auth mount to non-auth mount \"%.*s\"", PRINT(to));
+	if (to.len >= strlen(token) && memcmp(to.ptr, token, strlen(token)) == 0)
+		return bulla_fail(call, BULLA_E_INVALID, "cannot remount to destination \"%.*s\"", PRINT(to));
+	return BULLA_OK;
+}
+
 static enum bulla_err move(struct mounts *mounts, struct bulla_call *call, struct bulla_bytes from, struct bulla_bytes to)
 {
 	struct mount *before = table_at(mounts->table, from), *made;
 
 	if (before != NULL && before->public.builtin)
 		return bulla_fail(call, BULLA_E_INVALID, "cannot remount \"%.*s\"", PRINT(from));
-	if (path_is_reserved(to))
+	TRY(check_auth(call, from, to));
+	if (!path_is_auth(to) && path_is_reserved(to))
 		return bulla_fail(call, BULLA_E_INVALID, "cannot remount to destination %.*s", PRINT(to));
 	if (before == NULL)
 		return bulla_fail(call, BULLA_E_INVALID, "no matching mount at \"%.*s\"", PRINT(from));

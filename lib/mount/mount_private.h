@@ -68,6 +68,7 @@ void life_put(struct mount_life *life);
 const char *mount_kind_name(enum bulla_mount_kind kind);
 bool mount_kind_by_name(struct bulla_bytes name, enum bulla_mount_kind *out);
 
+#define AUTH "auth/" /* below it are the auth methods */
 #define PRINT(bytes) (int)(bytes).len, (const char *)(bytes).ptr
 
 /* ---- mounts.c: for writers, who hold mounts->lock ---- */
@@ -98,7 +99,21 @@ BULLA_MUST_USE enum bulla_err change_end(struct mounts *mounts, enum bulla_err e
 /* path without its slashes at both ends and with one behind it, in the arena. INVALID. */
 BULLA_MUST_USE enum bulla_err path_clean(struct bulla_call *call, struct bulla_bytes path, struct bulla_bytes *out);
 bool path_is_reserved(struct bulla_bytes path);
+bool path_is_auth(struct bulla_bytes path); /* below auth/ */
+/* As texts about auth mounts have it: without "auth/". */
+struct bulla_bytes path_below_auth(struct bulla_bytes path);
+/* What settings say of times and visibility. INVALID. */
+BULLA_MUST_USE enum bulla_err settings_check_ttls(struct bulla_call *call, const struct bulla_mount_settings *settings);
+BULLA_MUST_USE enum bulla_err settings_check_listing(struct bulla_call *call, const struct bulla_mount_settings *settings);
+/* Gives m the settings, a uuid and an accessor that begins with prefix, and adds it to the table. MUST_BLOCK, SEALED, INVALID. */
+BULLA_MUST_USE enum bulla_err change_add(struct mounts *mounts, struct bulla_call *call, struct bulla_mount *m,
+					 const struct bulla_mount_settings *settings, const char *prefix);
 /* Publishes made, which was committed, in the place of before. NO_MEMORY: it is put, and seen after the next unsealing. */
 BULLA_MUST_USE enum bulla_err change_publish(struct mounts *mounts, const struct mount *before, struct mount *made);
+
+/* ---- mount_auth.c ---- */
+
+/* INVALID: it is no token type. */
+BULLA_MUST_USE enum bulla_err mount_token_type_check(struct bulla_call *call, struct bulla_bytes type);
 
 #endif

@@ -7,12 +7,15 @@
 
 #define RECORD_FORMAT 1
 #define RECORD_FORMAT_KEYS 2 /* with settings for all keys of the mount: only where there are some */
+#define RECORD_FORMAT_AUTH 3 /* of auth methods: with the type of their tokens and their lockout */
 #define UNSET UINT32_MAX /* the count of a list that was never set */
 
 enum {
 	FLAG_LOCAL = 1 << 0, FLAG_SEAL_WRAP = 1 << 1, FLAG_EXTERNAL_ENTROPY = 1 << 2, FLAG_NO_CACHE = 1 << 3,
 	FLAG_OPTIONS_NULL = 1 << 4, FLAG_BUILTIN = 1 << 5, FLAG_DYING = 1 << 6, FLAGS_KNOWN = (1 << 7) - 1,
 };
+
+enum { LOCKOUT_GIVEN = 1 << 0, LOCKOUT_DISABLE = 1 << 1, LOCKOUT_KNOWN = (1 << 2) - 1 };
 
 static const char *const kinds[] = {
 	[BULLA_MOUNT_TRANSIT] = "transit", [BULLA_MOUNT_SYSTEM] = "system", [BULLA_MOUNT_TOKEN] = "token",
@@ -36,6 +39,11 @@ bool mount_kind_by_name(struct bulla_bytes name, enum bulla_mount_kind *out)
 	return false;
 }
 
+bool mounts_kind_is_method(enum bulla_mount_kind kind)
+{
+	return kind == BULLA_MOUNT_APPROLE || kind == BULLA_MOUNT_USERPASS || kind == BULLA_MOUNT_CERT || kind == BULLA_MOUNT_JWT;
+}
+
 static void pack_list(struct pack *pack, const struct bulla_bytes *items, int count)
 {
 	pack_u32(pack, count < 0 ? UNSET : (uint32_t)count);
@@ -43,13 +51,28 @@ static void pack_list(struct pack *pack, const struct bulla_bytes *items, int co
 		pack_bytes(pack, items[i]);
 }
 
+static void pack_auth(struct pack *pack, const struct bulla_mount *m)
+{
+	pack_bytes(pack, m->token_type);
+	pack_u8(pack, (uint8_t)((m->lockout.set != 0 ? LOCKOUT_GIVEN : 0) | (m->lockout.disable ? LOCKOUT_DISABLE : 0)));
+	pack_i64(pack, m->lockout.threshold);
+	pack_i64(pack, m->lockout.duration_s);
+	pack_i64(pack, m->lockout.reset_s);
+}
+
+static uint8_t format_of(const struct bulla_mount *m)
+{
+	if (mounts_kind_is_method(m->kind))
+		return RECORD_FORMAT_AUTH;
+	return m->cache_size != 0 || m->disable_upsert ? RECORD_FORMAT_KEYS : RECORD_FORMAT;
+}
+
 enum bulla_err mount_pack(struct bulla_call *call, const struct bulla_mount *m, bool dying, struct bulla_bytes *out)
 {
 	struct pack pack = { .arena = call->arena };
+	uint8_t format = format_of(m);
 
-	bool keys = m->cache_size != 0 || m->disable_upsert;
-
-	pack_u8(&pack, keys ? RECORD_FORMAT_KEYS : RECORD_FORMAT);
+	pack_u8(&pack, format);
 	pack_u8(&pack, (uint8_t)m->kind);
 	pack_u8(&pack, (uint8_t)((m->local ? FLAG_LOCAL : 0) | (m->seal_wrap ? FLAG_SEAL_WRAP : 0) |
 				 (m->external_entropy_access ? FLAG_EXTERNAL_ENTROPY : 0) |
@@ -71,10 +94,12 @@ enum bulla_err mount_pack(struct bulla_call *call, const struct bulla_mount *m, 
 		pack_bytes(&pack, m->options[i].key);
 		pack_bytes(&pack, m->options[i].value);
 	}
-	if (keys) {
+	if (format == RECORD_FORMAT_KEYS) {
 		pack_i64(&pack, m->cache_size);
 		pack_u8(&pack, m->disable_upsert);
 	}
+	if (format == RECORD_FORMAT_AUTH)
+		pack_auth(&pack, m);
 	return pack_finish(&pack, out);
 }
 
@@ -134,6 +159,20 @@ static void print_uuid(const uint8_t uuid[16], char out[37])
 	*out = '\0';
 }
 
+static void unpack_auth(struct unpack *in, struct bulla_mount *m)
+{
+	m->token_type = unpack_bytes(in);
+	uint8_t flags = unpack_u8(in);
+
+	if ((flags & ~LOCKOUT_KNOWN) != 0)
+		in->failed = true;
+	m->lockout.set = flags & LOCKOUT_GIVEN ? BULLA_LOCKOUT_GIVEN : 0;
+	m->lockout.disable = flags & LOCKOUT_DISABLE;
+	m->lockout.threshold = unpack_i64(in);
+	m->lockout.duration_s = unpack_i64(in);
+	m->lockout.reset_s = unpack_i64(in);
+}
+
 static enum bulla_err unpack_public(struct mount *mount)
 {
 	struct unpack in = { .ptr = mount->record, .left = mount->record_len };
@@ -142,7 +181,8 @@ static enum bulla_err unpack_public(struct mount *mount)
 	uint8_t format = unpack_u8(&in), kind = unpack_u8(&in), flags = unpack_u8(&in);
 	const uint8_t *uuid = unpack_raw(&in, sizeof m->uuid);
 
-	if ((format != RECORD_FORMAT && format != RECORD_FORMAT_KEYS) || uuid == NULL || mount_kind_name(kind) == NULL || (flags & ~FLAGS_KNOWN) != 0)
+	if (format < RECORD_FORMAT || format > RECORD_FORMAT_AUTH || uuid == NULL || mount_kind_name(kind) == NULL ||
+	    (flags & ~FLAGS_KNOWN) != 0 || (format == RECORD_FORMAT_AUTH) != mounts_kind_is_method(kind))
 		return BULLA_E_STORE_DAMAGED;
 	m->kind = kind;
 	m->type = mount_kind_name(kind);
@@ -170,6 +210,10 @@ static enum bulla_err unpack_public(struct mount *mount)
 		m->cache_size = unpack_i64(&in);
 		m->disable_upsert = unpack_u8(&in) != 0;
 	}
+	if (format == RECORD_FORMAT_AUTH)
+		unpack_auth(&in, m);
+	if (m->token_type.len == 0)
+		m->token_type = bulla_str("default-service");
 	if (m->path.len == 0 || m->path.ptr[m->path.len - 1] != '/')
 		return BULLA_E_STORE_DAMAGED;
 	return unpack_finish(&in);

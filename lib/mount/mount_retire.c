@@ -1,9 +1,21 @@
 /* mount_retire.c: the table's share in disabling a mount (mounts.h tells the steps). Workers only. */
 #include "mount/mount_private.h"
 
+static enum bulla_err describe(struct bulla_call *call, const struct bulla_mount *mount, struct mount_gone *out)
+{
+	struct bulla_bytes path = bulla_arena_copy(call->arena, mount->path);
+
+	if (path.ptr == NULL)
+		return BULLA_E_NO_MEMORY;
+	memcpy(out->uuid, mount->uuid, sizeof out->uuid);
+	out->kind = mount->kind;
+	out->path = path;
+	return BULLA_OK;
+}
+
 /* On success *life is held by the caller and the mount is in no table any more. */
 static enum bulla_err retire(struct mounts *mounts, struct bulla_call *call, struct bulla_bytes path, struct mount_life **life,
-			     uint8_t uuid[16])
+			     struct mount_gone *gone)
 {
 	struct mount *before = table_at(mounts->table, path), *made;
 
@@ -13,8 +25,8 @@ static enum bulla_err retire(struct mounts *mounts, struct bulla_call *call, str
 		return bulla_fail(call, BULLA_E_INVALID, "cannot unmount \"%.*s\"", PRINT(path));
 	struct mount_life *held = before->life;
 
+	TRY(describe(call, &before->public, gone));
 	TRY(mount_store(mounts, call, &before->public, true, before, &made));
-	memcpy(uuid, made->public.uuid, sizeof made->public.uuid);
 	atomic_fetch_add(&held->refs, 1);
 	mount_put(made);
 	enum bulla_err err = table_change(mounts, before, NULL);
@@ -28,13 +40,13 @@ static enum bulla_err retire(struct mounts *mounts, struct bulla_call *call, str
 }
 
 enum bulla_err mounts_retire(struct mounts *mounts, struct bulla_call *call, struct bulla_bytes path, bool *found,
-			     uint8_t uuid[16])
+			     struct mount_gone *gone)
 {
 	struct mount_life *life = NULL;
 
 	TRY(path_clean(call, path, &path));
 	TRY(change_begin(mounts, call));
-	TRY(change_end(mounts, retire(mounts, call, path, &life, uuid)));
+	TRY(change_end(mounts, retire(mounts, call, path, &life, gone)));
 	*found = life != NULL;
 	if (life == NULL)
 		return BULLA_OK;
@@ -72,13 +84,13 @@ enum bulla_err mounts_forget(struct mounts *mounts, struct bulla_call *call, con
 	return err;
 }
 
-bool mounts_dying(struct mounts *mounts, uint8_t uuid[16])
+enum bulla_err mounts_dying(struct mounts *mounts, struct bulla_call *call, bool *found, struct mount_gone *gone)
 {
 	pthread_mutex_lock(&mounts->lock);
 	bool any = mounts->dying != NULL && mounts->dying->count > 0;
+	enum bulla_err err = any ? describe(call, &mounts->dying->mounts[0]->public, gone) : BULLA_OK;
 
-	if (any)
-		memcpy(uuid, mounts->dying->mounts[0]->public.uuid, 16);
 	pthread_mutex_unlock(&mounts->lock);
-	return any;
+	*found = any;
+	return err;
 }

@@ -15,14 +15,22 @@ void mounts_free(struct mounts *mounts);
 
 /* Disabling has three steps, because a mount's keys belong to a higher layer:
  *   retire  marks the record as dying (durably), takes the mount out of the table, and returns when nobody holds it any more;
- *   [the engine destroys the keys of uuid]
+ *   [the engine destroys what belongs to uuid: keys, tokens, settings]
  *   forget  deletes the record.
  * A crash in between leaves a dying record: mounts_dying names it after the next load, and the engine goes on from there.
  * retire: *found false: there is no such mount, which is fine. INVALID: builtin. */
+struct mount_gone {
+	uint8_t uuid[16];
+	enum bulla_mount_kind kind;
+	struct bulla_bytes path; /* in the arena */
+};
 BULLA_MUST_USE enum bulla_err mounts_retire(struct mounts *mounts, struct bulla_call *call, struct bulla_bytes path,
-					    bool *found, uint8_t uuid[16]);
+					    bool *found, struct mount_gone *gone);
 BULLA_MUST_USE enum bulla_err mounts_forget(struct mounts *mounts, struct bulla_call *call, const uint8_t uuid[16]);
-/* false: none is dying. */
-bool mounts_dying(struct mounts *mounts, uint8_t uuid[16]);
+/* *found false: none is dying. NO_MEMORY. */
+BULLA_MUST_USE enum bulla_err mounts_dying(struct mounts *mounts, struct bulla_call *call, bool *found, struct mount_gone *gone);
+/* The path of the auth method of that name, in the arena. INVALID. */
+BULLA_MUST_USE enum bulla_err mounts_auth_path(struct bulla_call *call, struct bulla_bytes name, struct bulla_bytes *path);
+bool mounts_kind_is_method(enum bulla_mount_kind kind); /* an auth method that can be enabled */
 
 #endif

@@ -36,7 +36,15 @@ static void put_optional(struct out *out, const struct bulla_mount *m)
 	put_list(out, "passthrough_request_headers", m->passthrough_request_headers, m->passthrough_count);
 	put_list(out, "allowed_response_headers", m->allowed_response_headers, m->allowed_count);
 	if (mount_is_auth(m))
-		json_put_text(out, "token_type", "default-service");
+		json_put_string(out, "token_type", m->token_type);
+}
+
+static void put_lockout(struct out *out, const struct bulla_mount_lockout *lockout)
+{
+	json_put_int(out, "user_lockout_counter_reset_duration", lockout->reset_s);
+	json_put_bool(out, "user_lockout_disable", lockout->disable);
+	json_put_int(out, "user_lockout_duration", lockout->duration_s);
+	json_put_int(out, "user_lockout_threshold", lockout->threshold);
 }
 
 static void put_options(struct out *out, const struct bulla_mount *m)
@@ -62,6 +70,12 @@ static void put_config(struct out *out, const struct bulla_mount *m)
 	json_put_bool(out, "force_no_cache", m->force_no_cache);
 	json_put_int(out, "max_lease_ttl", m->max_lease_ttl_s);
 	put_optional(out, m);
+	if (m->lockout.set != 0) {
+		json_key(out, "user_lockout_config");
+		json_open(out, '{');
+		put_lockout(out, &m->lockout);
+		json_close(out, '}');
+	}
 	json_close(out, '}');
 }
 
@@ -104,5 +118,7 @@ void mount_print_tune(struct exchange *x, const struct bulla_mount *m)
 	if (m->option_count > 0)
 		put_options(out, m);
 	put_optional(out, m);
+	if (m->lockout.set != 0)
+		put_lockout(out, &m->lockout);
 	json_close(out, '}');
 }

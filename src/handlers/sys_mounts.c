@@ -123,6 +123,7 @@ struct setting_fields {
 	struct bulla_bytes description, default_ttl, max_ttl, listing_visibility, token_type, ignored;
 	struct field_strings audit_request, audit_response, passthrough, allowed;
 	struct field_pairs options;
+	const struct json *lockout;
 	bool force_no_cache;
 };
 
@@ -139,6 +140,7 @@ struct setting_fields {
 static const struct field config_fields[] = { /* of enable's "config" */
 	COMMON_SETTINGS,
 	SETTING("force_no_cache", force_no_cache, FIELD_BOOL, BULLA_MOUNT_NO_CACHE),
+	SETTING("token_type", token_type, FIELD_STRING, BULLA_MOUNT_TOKEN_TYPE),
 	FIELD_END,
 };
 
@@ -146,7 +148,8 @@ static const struct field tune_fields[] = {
 	COMMON_SETTINGS,
 	SETTING("description", description, FIELD_STRING, BULLA_MOUNT_DESCRIPTION),
 	SETTING("options", options, FIELD_PAIRS, BULLA_MOUNT_OPTIONS),
-	FIELD(struct setting_fields, token_type, FIELD_STRING),
+	SETTING("token_type", token_type, FIELD_STRING, BULLA_MOUNT_TOKEN_TYPE),
+	FIELD_AS(struct setting_fields, "user_lockout_config", lockout, FIELD_JSON),
 	FIELD_AS(struct setting_fields, "plugin_version", ignored, FIELD_STRING),
 	FIELD_END,
 };
@@ -166,6 +169,59 @@ static enum bulla_err read_ttl(struct exchange *x, struct bulla_bytes text, cons
 	return bulla_fail(x->call, BULLA_E_INVALID, "unable to parse %s TTL of %.*s: %.*s", what, PRINT(text), PRINT(why));
 }
 
+struct lockout_fields {
+	unsigned set;
+	struct bulla_bytes threshold, duration, reset;
+	bool disable;
+};
+
+#define LOCKOUT(text, member, type, bit) FIELD_SET(struct lockout_fields, text, member, type, set, bit)
+static const struct field lockout_fields[] = {
+	LOCKOUT("lockout_threshold", threshold, FIELD_STRING, BULLA_LOCKOUT_THRESHOLD),
+	LOCKOUT("lockout_duration", duration, FIELD_STRING, BULLA_LOCKOUT_DURATION),
+	LOCKOUT("lockout_counter_reset_duration", reset, FIELD_STRING, BULLA_LOCKOUT_RESET),
+	LOCKOUT("lockout_disable", disable, FIELD_BOOL, BULLA_LOCKOUT_DISABLE),
+	FIELD_END,
+};
+
+/* Go's strconv.ParseUint. */
+static enum bulla_err read_threshold(struct exchange *x, struct bulla_bytes text, int64_t *out)
+{
+	int64_t n = 0;
+
+	for (size_t i = 0; i < text.len; i++) {
+		if (text.ptr[i] < '0' || text.ptr[i] > '9')
+			return bulla_fail(x->call, BULLA_E_INVALID, "unable to parse user lockout threshold: strconv.ParseUint: "
+					  "parsing \"%.*s\": invalid syntax", PRINT(text));
+		if (n > (INT64_MAX - 9) / 10)
+			return bulla_fail(x->call, BULLA_E_INVALID, "unable to parse user lockout threshold: strconv.ParseUint: "
+					  "parsing \"%.*s\": value out of range", PRINT(text));
+		n = n * 10 + (text.ptr[i] - '0');
+	}
+	*out = n;
+	return BULLA_OK;
+}
+
+/* What is "" was not given. */
+static enum bulla_err read_lockout(struct exchange *x, const struct json *given, struct bulla_mount_settings *out)
+{
+	struct bulla_mount_lockout *lockout = &out->values.lockout;
+	struct lockout_fields f = { 0 };
+
+	if (given == NULL || given->type != JSON_OBJECT || given->count == 0)
+		return BULLA_OK;
+	if (fields_bind(x->call, given, lockout_fields, true, &f) != BULLA_OK)
+		return bulla_fail(x->call, BULLA_E_INVALID, "unable to convert given user lockout config information");
+	TRY(read_threshold(x, f.threshold, &lockout->threshold));
+	TRY(read_ttl(x, f.duration, NULL, &lockout->duration_s));
+	TRY(read_ttl(x, f.reset, NULL, &lockout->reset_s));
+	lockout->disable = f.disable;
+	lockout->set = f.set & ~((f.threshold.len == 0 ? BULLA_LOCKOUT_THRESHOLD : 0u) |
+				 (f.duration.len == 0 ? BULLA_LOCKOUT_DURATION : 0u) | (f.reset.len == 0 ? BULLA_LOCKOUT_RESET : 0u));
+	out->set |= BULLA_MOUNT_LOCKOUT;
+	return BULLA_OK;
+}
+
 static enum bulla_err to_settings(struct exchange *x, const struct setting_fields *f, bool enabling,
 				  struct bulla_mount_settings *out)
 {
@@ -181,6 +237,7 @@ static enum bulla_err to_settings(struct exchange *x, const struct setting_field
 	v->description = f->description;
 	v->listing_visibility = f->listing_visibility;
 	v->force_no_cache = f->force_no_cache;
+	v->token_type = f->token_type;
 	v->audit_non_hmac_request_keys = f->audit_request.items, v->audit_request_count = (int)f->audit_request.count;
 	v->audit_non_hmac_response_keys = f->audit_response.items, v->audit_response_count = (int)f->audit_response.count;
 	v->passthrough_request_headers = f->passthrough.items, v->passthrough_count = (int)f->passthrough.count;
@@ -248,44 +305,93 @@ static enum bulla_err check_system_max(struct exchange *x, const struct bulla_mo
 			  (long long)max_s);
 }
 
-static enum bulla_err enable(struct exchange *x)
+/* Secrets engines and auth methods are enabled with the same parameters. */
+static enum bulla_err read_enable(struct exchange *x, const char *what, struct bulla_mount_settings *settings,
+				  struct bulla_bytes *type)
 {
-	struct bulla_mount_settings settings = { 0 };
 	struct setting_fields config = { 0 };
 	struct enable_fields f = { 0 };
-	struct bulla_bytes type;
 
 	TRY(fields_bind(x->call, x->doc, enable_fields, true, &f));
 	TRY(check_config(x, f.config));
 	if (fields_bind(x->call, f.config, config_fields, true, &config) != BULLA_OK)
-		return bulla_fail(x->call, BULLA_E_INVALID, "unable to convert given mount config information");
+		return bulla_fail(x->call, BULLA_E_INVALID, "unable to convert given %s config information", what);
 	config.description = f.description;
 	config.options = f.options;
 	config.set |= BULLA_MOUNT_DESCRIPTION | BULLA_MOUNT_OPTIONS;
-	TRY(to_settings(x, &config, true, &settings));
-	TRY(check_system_max(x, &settings.values));
-	settings.values.local = f.local;
-	settings.values.seal_wrap = f.seal_wrap;
-	settings.values.external_entropy_access = f.external_entropy_access;
-	TRY(read_type(x, &f, &type));
+	TRY(to_settings(x, &config, true, settings));
+	TRY(check_system_max(x, &settings->values));
+	settings->values.local = f.local;
+	settings->values.seal_wrap = f.seal_wrap;
+	settings->values.external_entropy_access = f.external_entropy_access;
+	return read_type(x, &f, type);
+}
+
+static enum bulla_err enable(struct exchange *x)
+{
+	struct bulla_mount_settings settings = { 0 };
+	struct bulla_bytes type;
+
+	TRY(read_enable(x, "mount", &settings, &type));
+	settings.set &= ~(unsigned)BULLA_MOUNT_TOKEN_TYPE;
 	return bulla_mount_enable(x->engine, x->call, x->params[0], type, &settings);
+}
+
+static enum bulla_err enable_auth(struct exchange *x)
+{
+	struct bulla_mount_settings settings = { 0 };
+	struct bulla_bytes type;
+
+	TRY(read_enable(x, "auth", &settings, &type));
+	return bulla_auth_enable(x->engine, x->call, x->params[0], type, &settings);
+}
+
+static bool is_below_auth(struct bulla_bytes path)
+{
+	return path.len >= 5 && memcmp(path.ptr, "auth/", 5) == 0;
 }
 
 static enum bulla_err disable(struct exchange *x)
 {
-	return bulla_mount_disable(x->engine, x->call, x->params[0]);
+	struct bulla_bytes path = slashed(x, x->params[0]);
+
+	if (is_below_auth(path)) {
+		const struct bulla_mount *mount = mount_at(x, path);
+
+		bulla_mount_put(mount);
+		return mount == NULL ? BULLA_OK : bulla_fail(x->call, BULLA_E_INVALID, "cannot unmount \"%.*s\"", PRINT(path));
+	}
+	return bulla_mount_disable(x->engine, x->call, path);
 }
 
-static enum bulla_err tune(struct exchange *x)
+static enum bulla_err disable_auth(struct exchange *x)
+{
+	return bulla_auth_disable(x->engine, x->call, x->params[0]);
+}
+
+static enum bulla_err tune_at(struct exchange *x, struct bulla_bytes path)
 {
 	struct bulla_mount_settings settings = { 0 };
 	struct setting_fields f = { 0 };
 
 	TRY(fields_bind(x->call, x->doc, tune_fields, true, &f));
-	if (f.token_type.len > 0)
+	if (f.token_type.len > 0 && !is_below_auth(path))
 		return bulla_fail(x->call, BULLA_E_INVALID, "'token_type' can only be modified on auth mounts");
 	TRY(to_settings(x, &f, false, &settings));
-	return bulla_mount_tune(x->engine, x->call, x->params[0], &settings);
+	if (!is_below_auth(path))
+		settings.set &= ~(unsigned)BULLA_MOUNT_TOKEN_TYPE;
+	TRY(read_lockout(x, f.lockout, &settings));
+	return bulla_mount_tune(x->engine, x->call, path, &settings);
+}
+
+static enum bulla_err tune(struct exchange *x)
+{
+	return tune_at(x, x->params[0]);
+}
+
+static enum bulla_err tune_auth(struct exchange *x)
+{
+	return tune_at(x, under_auth(x, x->params[0]));
 }
 
 /* ---- moving -------------------------------------------------------------------------------------------------------------- */
@@ -391,17 +497,21 @@ static enum bulla_err ui_mount(struct exchange *x)
 	{ .mount = BULLA_MOUNT_SYSTEM, .methods = ON(method), .pattern = path, .fn = handler_, .flags = flags_, \
 	  .fields = known, .doc = anchor }
 #define ASKED (ROUTE_TOKEN | ROUTE_MIRROR)
+#define CHANGED (ROUTE_TOKEN | ROUTE_BLOCKS)
 
 const struct route sys_mount_routes[] = {
 	ROW(GET, "mounts", list_mounts, ASKED, NULL, "list-mounts"),
 	ROW(GET, "mounts/{path*}/tune", read_tune, ASKED, NULL, "tune-mount"),
-	ROW(POST, "mounts/{path*}/tune", tune, ROUTE_TOKEN | ROUTE_BLOCKS, tune_fields, "tune-mount"),
+	ROW(POST, "mounts/{path*}/tune", tune, CHANGED, tune_fields, "tune-mount"),
 	ROW(GET, "mounts/{path*}", read_mount, ASKED, NULL, "read-mount"),
-	ROW(POST, "mounts/{path*}", enable, ROUTE_TOKEN | ROUTE_BLOCKS, enable_fields, "enable-mount"),
-	ROW(DELETE, "mounts/{path*}", disable, ROUTE_TOKEN | ROUTE_BLOCKS, NULL, "disable-mount"),
+	ROW(POST, "mounts/{path*}", enable, CHANGED, enable_fields, "enable-mount"),
+	ROW(DELETE, "mounts/{path*}", disable, CHANGED, NULL, "disable-mount"),
 	ROW(GET, "auth", list_auth, ASKED, NULL, "list-auth-mounts"),
-	ROW(GET, "auth/{path*}/tune", read_auth_tune, ASKED, NULL, "list-auth-mounts"),
-	ROW(GET, "auth/{path*}", read_auth, ASKED, NULL, "list-auth-mounts"),
+	ROW(GET, "auth/{path*}/tune", read_auth_tune, ASKED | ROUTE_SUDO, NULL, "tune-auth"),
+	ROW(POST, "auth/{path*}/tune", tune_auth, CHANGED | ROUTE_SUDO, tune_fields, "tune-auth"),
+	ROW(GET, "auth/{path*}", read_auth, ASKED | ROUTE_SUDO, NULL, "read-auth"),
+	ROW(POST, "auth/{path*}", enable_auth, CHANGED | ROUTE_SUDO, enable_fields, "enable-auth"),
+	ROW(DELETE, "auth/{path*}", disable_auth, CHANGED | ROUTE_SUDO, NULL, "disable-auth"),
 	ROW(POST, "remount", remount, ASKED | ROUTE_SUDO | ROUTE_BLOCKS, remount_fields, "move-mount"),
 	ROW(GET, "remount/status/{migration_id}", remount_status, ROUTE_TOKEN, NULL, "move-mount"),
 	ROW(GET, "internal/ui/mounts", ui_mounts, ROUTE_NO_TOKEN, NULL, "mounts-for-user-interfaces"),

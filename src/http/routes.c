@@ -4,7 +4,7 @@
 
 #include <stdlib.h>
 
-#define MAX_PATHS 256
+#define MAX_PATHS 512
 
 static const struct route *const tables[] = {
 	transit_backup_routes, transit_certificate_routes, transit_import_routes,

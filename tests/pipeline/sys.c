@@ -98,6 +98,27 @@ static const struct step mounts[] = {
 	{ NULL },
 };
 
+static const struct step auth_mounts[] = {
+	{ "POST sys/auth/a", "{\"type\":\"approle\"}", .token = "", .status = FORBIDDEN, .expect = DENIED },
+	{ "POST sys/auth/a", "{}", .status = 400, .expect = PLAIN("backend type must be specified as a string") },
+	{ "POST sys/auth/a", "{\"type\":\"transit\"}", .status = 400, .expect = PLAIN("plugin not found in the catalog: transit") },
+	{ "POST sys/mounts/a", "{\"type\":\"approle\"}", .status = 400, .expect = PLAIN("plugin not found in the catalog: approle") },
+	{ "POST sys/auth/a", "{\"type\":\"approle\",\"config\":{\"token_type\":\"x\"}}", .status = 400 },
+	{ "DELETE sys/auth/token", .status = 400, .expect = PLAIN("token credential backend cannot be disabled") },
+	{ "DELETE sys/mounts/auth/token", .status = 400, .expect = PLAIN("cannot unmount \\\"auth/token/\\\"") },
+	{ "DELETE sys/mounts/auth/nosuch", .status = 204 },
+	{ "POST sys/auth/nosuch/tune", "{\"description\":\"x\"}", .status = 400 },
+	{ "POST sys/auth/a", "{\"type\":\"approle\",\"config\":{\"token_type\":\"batch\"}}", .status = 204, .expect = "" },
+	{ "GET sys/auth/a", .status = 200, .expect = "{\"data\":{\"type\":\"approle\",\"config\":{\"token_type\":\"batch\"}}}" },
+	{ "POST sys/auth/a/tune", "{\"user_lockout_config\":{\"lockout_threshold\":\"x\"}}", .status = 400 },
+	{ "POST sys/auth/a/tune", "{\"user_lockout_config\":{\"lockout_threshold\":\"3\"},\"token_type\":\"service\"}", .status = 204 },
+	{ "GET sys/auth/a/tune", .status = 200, .expect = "{\"token_type\":\"service\",\"user_lockout_threshold\":3}" },
+	{ "POST sys/mounts/transit/tune", "{\"token_type\":\"service\"}", .status = 400, .expect = PLAIN("'token_type' can only be modified on auth mounts") },
+	{ "GET auth/a/nosuch", .status = 404 }, { "GET auth/nosuch/x", .status = 404 },
+	{ "DELETE sys/auth/a", .status = 204 }, { "GET sys/auth/a", .status = 400 },
+	{ NULL },
+};
+
 static const struct step others[] = {
 	{ "POST sys/capabilities-self", "{}", .status = 400 }, { "POST sys/capabilities-self", "{\"paths\":[\"x\"]}", .token = "", .status = FORBIDDEN },
 	{ "POST sys/capabilities", "{\"paths\":[\"x\"],\"token\":\"bad\"}", .status = 400 }, { "GET sys/key-status", .token = "", .status = FORBIDDEN },
@@ -128,7 +149,7 @@ static const struct step others[] = {
 
 START_TEST(cases)
 {
-	static const struct step *const lists[] = { edge, mounts, others };
+	static const struct step *const lists[] = { edge, mounts, auth_mounts, others };
 
 	pipeline_begin();
 	pipeline_run(lists[_i]);
@@ -164,7 +185,7 @@ Suite *sys_suite(void)
 	TCase *tc = tcase_create("all");
 
 	tcase_set_timeout(tc, 60);
-	tcase_add_loop_test(tc, cases, 0, 3);
+	tcase_add_loop_test(tc, cases, 0, 4);
 	tcase_add_test(tc, first_start);
 	tcase_add_test(tc, sealing);
 	suite_add_tcase(suite, tc);

@@ -62,6 +62,8 @@ static const struct {
 	{ "x", "system", "mount type of \"system\" is not mountable" },
 	{ "x", "token", "mount type of \"token\" is not mountable" },
 	{ "x", "cubbyhole", "mount type of \"cubbyhole\" is not mountable" },
+	{ "x", "approle", "plugin not found in the catalog: approle" },
+	{ "x", "jwt", "plugin not found in the catalog: jwt" },
 	{ "x", "identity", "mount type of \"identity\" is not mountable" },
 	{ "sys", "transit", "cannot mount \"sys/\"" },
 	{ "sys/x", "transit", "cannot mount \"sys/x/\"" },
@@ -431,18 +433,22 @@ END_TEST
 /* What a crash between the two halves of disabling leaves: the next unsealing finishes it. */
 START_TEST(disabling_is_finished)
 {
-	uint8_t uuid[16], left[16];
+	struct mount_gone gone;
 	bool there = false;
 
 	ck_assert_ok(enable("x"));
 	make_key("x", "k");
-	ck_assert_ok(mounts_retire(engine->mounts, &call, bulla_str("x"), &there, uuid));
+	ck_assert_ok(mounts_retire(engine->mounts, &call, bulla_str("x"), &there, &gone));
 	ck_assert(there);
+	ck_assert_bytes(gone.path, "x/");
+	ck_assert_int_eq(gone.kind, BULLA_MOUNT_TRANSIT);
 	assert_found("x/keys/k", "", "");
 	ck_assert_ok(bulla_seal(engine, &call));
-	ck_assert(!mounts_dying(engine->mounts, left));
+	ck_assert_ok(mounts_dying(engine->mounts, &call, &there, &gone));
+	ck_assert(!there);
 	ck_assert_ok(bulla_unseal_auto(engine, &call));
-	ck_assert(!mounts_dying(engine->mounts, left)); /* found, and done with */
+	ck_assert_ok(mounts_dying(engine->mounts, &call, &there, &gone));
+	ck_assert(!there); /* found, and done with */
 	assert_found("x/keys/k", "", "");
 	ck_assert_ok(bulla_seal(engine, &call));
 	ck_assert_ok(bulla_unseal_auto(engine, &call));

@@ -1,0 +1,75 @@
+/* auth.c: the table of auth methods, and what is done to all of them: opening, sealing, disabling, renewing. Any thread, but for
+ * new, load, empty and free. */
+#include "auth/auth.h"
+
+#include <stdlib.h>
+
+/* A method is a file with its row, and a line here before the end. */
+static const struct auth_method *const methods[] = {
+	NULL,
+};
+
+enum bulla_err auth_renew(void *context, struct bulla_call *call, const struct bulla_mount *mount,
+			  const struct bulla_token *token, struct bulla_token_params *params)
+{
+	for (const struct auth_method *const *m = methods; *m != NULL; m++)
+		if ((*m)->kind == mount->kind && (*m)->renew != NULL)
+			return (*m)->renew(context, call, mount, token, params);
+	return BULLA_E_NOT_FOUND;
+}
+
+enum bulla_err auth_new(struct store *store, struct seal *seal, struct access *access, struct auth **out)
+{
+	struct auth *auth = calloc(1, sizeof *auth);
+
+	if (auth == NULL)
+		return BULLA_E_NO_MEMORY;
+	auth->documents = (struct documents){ .store = store, .seal = seal };
+	auth->access = access;
+	*out = auth;
+	return BULLA_OK;
+}
+
+void auth_free(struct auth *auth)
+{
+	free(auth);
+}
+
+enum bulla_err auth_load(struct auth *auth, struct bulla_call *call)
+{
+	for (const struct auth_method *const *m = methods; *m != NULL; m++)
+		if ((*m)->load != NULL)
+			TRY((*m)->load(auth, call));
+	return BULLA_OK;
+}
+
+void auth_empty(struct auth *auth)
+{
+	for (const struct auth_method *const *m = methods; *m != NULL; m++)
+		if ((*m)->empty != NULL)
+			(*m)->empty(auth);
+}
+
+static enum bulla_err remove_documents(struct auth *auth, struct bulla_call *call, const struct auth_method *method,
+				       const uint8_t uuid[16])
+{
+	for (const char *const *kind = method->documents; kind != NULL && *kind != NULL; kind++) {
+		const struct document_name name = { .kind = *kind, .scope = bulla_mem(uuid, 16) };
+
+		TRY(document_remove_all(&auth->documents, call, &name));
+	}
+	return BULLA_OK;
+}
+
+enum bulla_err auth_destroy_mount(struct auth *auth, struct bulla_call *call, const uint8_t uuid[16])
+{
+	if (!call->may_block)
+		return BULLA_E_MUST_BLOCK;
+	TRY(seal_hold(auth->documents.seal));
+	enum bulla_err err = BULLA_OK;
+
+	for (const struct auth_method *const *m = methods; *m != NULL && err == BULLA_OK; m++)
+		err = remove_documents(auth, call, *m, uuid);
+	seal_release(auth->documents.seal);
+	return err;
+}

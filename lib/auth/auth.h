@@ -1,0 +1,40 @@
+/* auth.h: the auth methods' settings and logins, for the engine and for the methods' own files. What callers of the library see
+ * is in bulla/. */
+#ifndef BULLA_AUTH_AUTH_H
+#define BULLA_AUTH_AUTH_H
+
+#include "access/login.h"
+#include "base/parts.h"
+#include "bulla/mounts.h"
+#include "seal/documents.h"
+
+/* Shared by the methods. All borrowed, none changes once it is open: any thread. */
+struct auth {
+	struct documents documents;
+	struct access *access;
+};
+
+/* One row a method, in its own file. A slot that a method has no use for is NULL. */
+struct auth_method {
+	enum bulla_mount_kind kind;
+	/* kinds of its documents (seal/documents.h), scoped by the mount's uuid: they go when the mount is disabled; ends with NULL */
+	const char *const *documents;
+	/* As access_renewer: what a token that login_name of this mount got may be renewed with now. */
+	enum bulla_err (*renew)(struct auth *auth, struct bulla_call *call, const struct bulla_mount *mount,
+				const struct bulla_token *token, struct bulla_token_params *params);
+	/* After unsealing, and at seal, when no call is under way: for what a method keeps in memory. */
+	enum bulla_err (*load)(struct auth *auth, struct bulla_call *call);
+	void (*empty)(struct auth *auth);
+};
+
+BULLA_MUST_USE enum bulla_err auth_new(struct store *store, struct seal *seal, struct access *access, struct auth **out);
+void auth_free(struct auth *auth); /* NULL is fine */
+BULLA_MUST_USE enum bulla_err auth_load(struct auth *auth, struct bulla_call *call); /* after unsealing */
+void auth_empty(struct auth *auth); /* at seal */
+/* The access_renewer (access/login.h) of all methods; context is the struct auth. NOT_FOUND: the role or user is gone. */
+BULLA_MUST_USE enum bulla_err auth_renew(void *context, struct bulla_call *call, const struct bulla_mount *mount,
+					 const struct bulla_token *token, struct bulla_token_params *params);
+/* Deletes all documents of a mount. May be repeated after a crash. Blocks. */
+BULLA_MUST_USE enum bulla_err auth_destroy_mount(struct auth *auth, struct bulla_call *call, const uint8_t uuid[16]);
+
+#endif
