@@ -82,11 +82,12 @@ static bool parse(struct bulla_bytes text, struct block *out)
 	return true;
 }
 
+/* ip: an address, or a block. */
 static bool contains(const struct block *block, const struct block *ip)
 {
 	unsigned whole = block->prefix / 8, rest = block->prefix % 8;
 
-	if (block->bytes != ip->bytes || memcmp(block->address, ip->address, whole) != 0)
+	if (block->bytes != ip->bytes || ip->prefix < block->prefix || memcmp(block->address, ip->address, whole) != 0)
 		return false;
 	return rest == 0 || ((block->address[whole] ^ ip->address[whole]) >> (8 - rest)) == 0;
 }
@@ -137,4 +138,11 @@ enum bulla_err access_cidr_print(struct bulla_call *call, struct bulla_bytes tex
 		return BULLA_E_NO_MEMORY;
 	*out = printed;
 	return BULLA_OK;
+}
+
+bool access_cidr_within(struct bulla_bytes inner, struct bulla_bytes outer)
+{
+	struct block small, large;
+
+	return parse(inner, &small) && parse(outer, &large) && contains(&large, &small);
 }

@@ -40,4 +40,7 @@ BULLA_MUST_USE enum bulla_err access_cidr_check(struct bulla_call *call, struct 
 /* The same, and how the peer prints it, in the arena: "10.0.0.1" for "10.0.0.1/32", "2001:db8::1" for "2001:DB8:0:0::1". */
 BULLA_MUST_USE enum bulla_err access_cidr_print(struct bulla_call *call, struct bulla_bytes text, struct bulla_bytes *out);
 
+/* Whether all of the block inner (or the one address) lies in outer. false, too, where one of them is neither. */
+bool access_cidr_within(struct bulla_bytes inner, struct bulla_bytes outer);
+
 #endif

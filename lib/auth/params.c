@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-#include "auth/cidr.h"
+#include "access/login.h"
 
 enum { FLAG_NO_DEFAULT = 1 << 0, FLAG_STRICT_IP = 1 << 1, FLAGS_KNOWN = (1 << 2) - 1 };
 
@@ -14,22 +14,11 @@ static enum bulla_err clean_cidrs(struct bulla_call *call, const struct bulla_by
 				  struct bulla_token_params *params)
 {
 	struct bulla_bytes *clean = bulla_arena_alloc(call->arena, count * sizeof *clean);
-	struct cidr cidr;
 
 	if (clean == NULL)
 		return BULLA_E_NO_MEMORY;
-	for (size_t i = 0; i < count; i++) {
-		if (!cidr_parse(texts[i], true, &cidr)) {
-			struct bulla_bytes quoted = bulla_arena_quote(call->arena, texts[i]);
-
-			return bulla_fail(call, BULLA_E_INVALID,
-					  "error parsing address %.*s: Unable to convert %.*s to an IPv4 or IPv6 address, or a UNIX Socket",
-					  (int)quoted.len, (const char *)quoted.ptr, (int)quoted.len, (const char *)quoted.ptr);
-		}
-		clean[i] = cidr_print(call, &cidr);
-		if (clean[i].ptr == NULL)
-			return BULLA_E_NO_MEMORY;
-	}
+	for (size_t i = 0; i < count; i++)
+		TRY(access_cidr_print(call, texts[i], &clean[i]));
 	params->bound_cidrs = clean;
 	params->bound_cidr_count = count;
 	return BULLA_OK;

@@ -85,6 +85,24 @@ START_TEST(printed)
 }
 END_TEST
 
+START_TEST(within)
+{
+	static const struct {
+		const char *inner, *outer;
+		bool within;
+	} cases[] = {
+		{ "9.0.0.0/8", "10.0.0.0/8", false }, { "10.0.0.0/7", "10.0.0.0/8", false }, { "::/0", "10.0.0.0/8", false },
+		{ "10.0.0.0/16", "10.128.0.0/9", false }, { "10.0.0.2", "10.0.0.1", false }, { "zz", "0.0.0.0/0", false },
+		{ "10.0.0.0/8", "zz", false }, { "10.1.2.3", "10.0.0.0/8", true }, { "10.0.0.0/8", "10.0.0.0/8", true },
+		{ "10.1.0.0/16", "10.99.0.0/8", true }, { "10.200.0.0/16", "10.128.0.0/9", true }, { "febf::/16", "fe80::/10", true },
+		{ "fec0::/16", "fe80::/10", false },
+	};
+
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+		ck_assert_int_eq(access_cidr_within(bulla_str(cases[i].inner), bulla_str(cases[i].outer)), cases[i].within);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("access/cidr");
@@ -95,6 +113,7 @@ int main(void)
 	tcase_add_test(tc, refused_in_the_peers_words);
 	tcase_add_loop_test(tc, matched, 0, (int)(sizeof pairs / sizeof pairs[0]));
 	tcase_add_loop_test(tc, printed, 0, (int)(sizeof prints / sizeof prints[0]));
+	tcase_add_test(tc, within);
 	suite_add_tcase(suite, tc);
 	return unit_main(suite);
 }
