@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #define PKCS1_OVERHEAD 11
-#define NICE 10 /* a ninth of what others get: 19 would be next to nothing on a machine that has much to do */
+#define NICE 5 /* a third of what others get: less would take minutes on a machine that others keep busy */
 
 /* ---- making ------------------------------------------------------------------------------------------------------------ */
 
