@@ -165,18 +165,18 @@ static const char *ask_key(struct cli *cli)
 {
 	struct termios before, silent;
 
-	fputs("Unseal Key (will be hidden): ", stdout);
-	fflush(stdout);
 	if (tcgetattr(STDIN_FILENO, &before) != 0) {
-		fputs("\nStandard input is no terminal: to read the key from it, give \"-\" as the key.\n", stderr);
+		fputs("Standard input is no terminal: to read the key from it, give \"-\" as the key.\n", stderr);
 		return NULL;
 	}
 	silent = before;
 	silent.c_lflag &= ~(tcflag_t)ECHO;
 	if (tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent) != 0) {
-		fputs("\nThe terminal's echo could not be switched off.\n", stderr);
+		fputs("The terminal's echo could not be switched off.\n", stderr);
 		return NULL;
 	}
+	fputs("Unseal Key (will be hidden): ", stdout); /* only now: whoever sees it may type */
+	fflush(stdout);
 	const char *key = cli_secret_argument(cli, "-");
 
 	tcsetattr(STDIN_FILENO, TCSAFLUSH, &before);

@@ -424,7 +424,6 @@ class Seal(Clients):
         shown = b""
         while b"hidden): " not in shown:
             shown += os.read(fd, 1000)
-        servers.time.sleep(0.2)
         os.write(fd, share.encode() + b"\n")
         try:
             while chunk := os.read(fd, 1000):
