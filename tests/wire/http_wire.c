@@ -2,7 +2,10 @@
  * Without arguments (as "make check" runs it) it starts that script with its own path. With arguments it serves:
  *   http_wire [workers=N] [queue=N] [loops=N] [bytes=N] [seconds=N] [connections=N] LISTENER...
  *   LISTENER: tcp | unix:PATH:MODE | tls:CERT:KEY[:CA[:VERSION]]
- * prints the ports, then obeys lines on stdin: "reload", "stop" (as end of file). */
+ * prints the ports, then obeys lines on stdin: "reload", "held N" (waits until workers hold N requests), "stop" (as end of
+ * file). SIGUSR1 lets go what is held, also while it stops. */
+#include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -15,6 +18,32 @@ static void sleep_ms(long ms)
 	struct timespec t = { ms / 1000, ms % 1000 * 1000000 };
 
 	nanosleep(&t, NULL);
+}
+
+static atomic_uint held;
+static volatile sig_atomic_t released;
+
+static void release(int number)
+{
+	(void)number;
+	released = 1;
+}
+
+static void hold(void)
+{
+	atomic_fetch_add(&held, 1);
+	while (!released)
+		sleep_ms(2);
+}
+
+static void fill(struct out *out, size_t n)
+{
+	static const char block[] = "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx";
+
+	for (size_t part; n > 0; n -= part) {
+		part = n < sizeof block - 1 ? n : sizeof block - 1;
+		out_raw(out, bulla_mem(block, part));
+	}
 }
 
 static bool starts(struct bulla_bytes text, const char *with)
@@ -46,7 +75,7 @@ static void print_request(const struct request *r, bool blocked, struct out *out
 	json_close(out, '}');
 }
 
-/* /echo; /block?MS waits on a worker; /fill?N answers N bytes; /none 204; /moved 307; /wait 503 with Retry-After. */
+/* /echo; /block?MS waits on a worker; /hold waits there until it is let go; /fill?N answers N bytes; /none 204; /moved 307; /wait 503 with Retry-After. */
 bool serve(const struct service *service, struct bulla_call *call, const struct request *request, struct reply *reply)
 {
 	struct bulla_bytes target = request->target;
@@ -54,8 +83,10 @@ bool serve(const struct service *service, struct bulla_call *call, const struct 
 	(void)service;
 	reply->status = 200;
 	reply->content_type = "application/json";
-	if (starts(target, "/block") && !call->may_block)
+	if ((starts(target, "/block") || starts(target, "/hold")) && !call->may_block)
 		return false;
+	if (starts(target, "/hold"))
+		hold();
 	if (starts(target, "/block"))
 		sleep_ms(number_in(target));
 	if (starts(target, "/none")) {
@@ -75,8 +106,7 @@ bool serve(const struct service *service, struct bulla_call *call, const struct 
 	if (request->body_too_large)
 		reply->status = 413;
 	if (starts(target, "/fill"))
-		for (long i = number_in(target); i > 0; i--)
-			out_raw(&reply->body, bulla_str("x"));
+		fill(&reply->body, (size_t)number_in(target));
 	else
 		print_request(request, call->may_block, &reply->body);
 	return true;
@@ -108,6 +138,20 @@ static void read_listener(char *arg, struct listener *l)
 	}
 }
 
+static void obey(struct httpd *httpd, struct bulla_call *call, const char *line)
+{
+	if (strncmp(line, "held ", 5) == 0) {
+		while (atomic_load(&held) < (unsigned)strtoul(line + 5, NULL, 10))
+			sleep_ms(2);
+		printf("%s", line);
+	} else {
+		bool ok = httpd_reload(httpd, call) == BULLA_OK;
+
+		printf("%s %.*s\n", ok ? "reloaded" : "kept", ok ? 0 : (int)call->detail.len, ok ? "" : (const char *)call->detail.ptr);
+	}
+	fflush(stdout);
+}
+
 static int run(int argc, char **argv)
 {
 	struct listener listeners[8];
@@ -116,7 +160,9 @@ static int run(int argc, char **argv)
 	struct service service = { .info.version = "test" };
 	struct httpd *httpd = NULL;
 	char line[64];
+	const struct sigaction on_release = { .sa_handler = release, .sa_flags = SA_RESTART };
 
+	(void)sigaction(SIGUSR1, &on_release, NULL);
 	for (int i = 1; i < argc; i++) {
 		config.workers |= option(argv[i], "workers");
 		config.max_queue |= option(argv[i], "queue");
@@ -139,12 +185,8 @@ static int run(int argc, char **argv)
 		printf(" %u", httpd_port(httpd, i));
 	printf("\n");
 	fflush(stdout);
-	while (fgets(line, sizeof line, stdin) != NULL && strcmp(line, "stop\n") != 0) {
-		bool ok = httpd_reload(httpd, &call) == BULLA_OK;
-
-		printf("%s %.*s\n", ok ? "reloaded" : "kept", ok ? 0 : (int)call.detail.len, ok ? "" : (const char *)call.detail.ptr);
-		fflush(stdout);
-	}
+	while (fgets(line, sizeof line, stdin) != NULL && strcmp(line, "stop\n") != 0)
+		obey(httpd, &call, line);
 	httpd_stop(httpd);
 	bulla_arena_free(call.arena);
 	printf("stopped\n");

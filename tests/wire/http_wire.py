@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 """Wire cases of the HTTP server: http_wire.py PROGRAM [NAME...]. PROGRAM is tests/wire/http_wire, whose serve() says what it
-was given. Python's standard library only; openssl makes the certificates."""
+was given. Python's standard library only; openssl makes the certificates.
+
+No case depends on how fast the machine is: what has to be true first is waited for, not slept for."""
 
 import contextlib
 import http.client
@@ -8,6 +10,7 @@ import json
 import os
 import resource
 import shutil
+import signal
 import socket
 import ssl
 import stat
@@ -16,6 +19,9 @@ import sys
 import tempfile
 import threading
 import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+import tcp  # noqa: E402
 
 PROGRAM = sys.argv[1]
 GET, POST, PUT, DELETE, LIST, PATCH, HEAD, OPTIONS, SCAN, UNKNOWN = range(10)
@@ -39,11 +45,14 @@ class Server:
         self.process.stdin.flush()
         return self.process.stdout.readline().split()
 
+    def release(self):
+        self.process.send_signal(signal.SIGUSR1)
+
     def begin_stop(self):
         self.process.stdin.write("stop\n")
         self.process.stdin.flush()
 
-    def end(self, timeout=20):
+    def end(self, timeout=tcp.PATIENCE_S):
         out, _ = self.process.communicate(timeout=timeout)
         assert self.process.returncode == 0, f"exit status {self.process.returncode}"
         return out
@@ -62,7 +71,15 @@ def server(*args, **options):
             s.process.kill()
 
 
-def connect(port, timeout=10):
+def wait_until_read(port, socks):
+    """Until a server of one loop has taken in all that was sent on these connections."""
+    for sock in socks:
+        tcp.wait_until_read(sock)
+    for _ in range(2):  # it is past the turn in which it did so
+        assert ask(port, "GET", "/echo")[0] == 200
+
+
+def connect(port, timeout=tcp.PATIENCE_S):
     s = socket.create_connection(("127.0.0.1", port), timeout)
     s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return s
@@ -207,7 +224,8 @@ def malformed_is_refused():
                     pass  # closed without a word is a refusal too
                 assert reader.closed(), request
         with connect(s.ports[0]) as c:
-            c.sendall(b"GET /echo HTTP/1.1\r\nHost: h\r\nX: " + b"a" * 70000 + b"\r\n\r\n")
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # it need not read all of that
+                c.sendall(b"GET /echo HTTP/1.1\r\nHost: h\r\nX: " + b"a" * 70000 + b"\r\n\r\n")
             assert Reader(c).answer()[0] in (413, 431)
         assert ask(s.ports[0], "GET", "/echo")[0] == 200
 
@@ -272,29 +290,30 @@ def workers_serve():
 @case
 def loops_go_on_while_workers_wait():
     with server("tcp", "workers=2", "loops=1") as s:
-        slow = [threading.Thread(target=ask, args=(s.ports[0], "GET", "/block?1500")) for _ in range(2)]
+        slow = [threading.Thread(target=ask, args=(s.ports[0], "GET", "/hold")) for _ in range(2)]
         [t.start() for t in slow]
-        time.sleep(0.2)
-        begin = time.monotonic()
+        assert s.command("held 2") == ["held", "2"]
         for _ in range(20):
             assert ask(s.ports[0], "GET", "/echo")[0] == 200
-        assert time.monotonic() - begin < 1
+        assert all(t.is_alive() for t in slow)
+        s.release()
         [t.join() for t in slow]
 
 
 @case
 def full_queue_is_busy():
     with server("tcp", "workers=1", "queue=2", "loops=1") as s:
-        statuses, lock = [], threading.Lock()
+        statuses = []
 
         def one(target):
             status, headers, body = ask(s.ports[0], "GET", target)
-            with lock:
-                statuses.append((status, headers.get("retry-after"), body))
-        threads = [threading.Thread(target=one, args=(target,)) for target in ["/block?6000"] + ["/block?10"] * 7]
+            statuses.append((status, headers.get("retry-after"), body))
+        threads = [threading.Thread(target=one, args=(target,)) for target in ["/hold"] + ["/block?10"] * 7]
         threads[0].start()
-        time.sleep(2)  # the worker has it, and the queue is empty, on a busy machine too
+        assert s.command("held 1") == ["held", "1"]  # the worker has it, and the queue is empty
         [t.start() for t in threads[1:]]
+        tcp.wait_until(lambda: len(statuses) >= 5, "refusing what the queue has no room for")
+        s.release()
         [t.join() for t in threads]
         good = [x for x in statuses if x[0] == 200]
         busy = [x for x in statuses if x[0] == 503]
@@ -313,12 +332,8 @@ def connections_beyond_the_limit_are_told():
         status, headers, _ = ask(s.ports[0], "POST", "/echo", b"abc")
         assert status == 503 and headers["connection"] == "close" and headers["retry-after"] == "1"
         more = [connect(s.ports[0]) for _ in range(10)]  # past the last slot: they wait in the backlog
-        time.sleep(0.3)
         [c.close() for c in idle + more]
-        deadline = time.monotonic() + 5
-        while ask(s.ports[0], "GET", "/echo")[0] != 200:
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        tcp.wait_until(lambda: ask(s.ports[0], "GET", "/echo")[0] == 200, "serving again")
 
 
 @case
@@ -328,7 +343,6 @@ def out_of_descriptors_is_survived():
             first.sendall(b"GET /echo HTTP/1.1\r\nHost: h\r\n\r\n")
             assert Reader(first).answer()[0] == 200
             many = [connect(s.ports[0]) for _ in range(40)]
-            time.sleep(0.5)
             first.sendall(b"GET /block?1 HTTP/1.1\r\nHost: h\r\n\r\n")
             assert Reader(first).answer()[0] == 200
         [c.close() for c in many]
@@ -447,7 +461,7 @@ def large_bodies_have_a_budget():
             c = connect(s.ports[0])
             c.sendall(b"POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 1000000\r\n\r\n" + b"a" * 999999)
             slow.append(c)
-        time.sleep(0.5)
+        wait_until_read(s.ports[0], slow)
         statuses = []
         for c in slow:
             c.sendall(b"a")
@@ -464,17 +478,17 @@ def slow_senders_are_cut():
         with connect(s.ports[0]) as c:
             c.sendall(b"POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 1000\r\n\r\n")
             try:
-                for _ in range(50):
+                for _ in range(5 * tcp.PATIENCE_S):
                     c.sendall(b"a")
                     time.sleep(0.2)
                 assert False, "still open"
             except (BrokenPipeError, ConnectionResetError):
                 pass
-        assert 1.5 < time.monotonic() - begin < 5
+        assert time.monotonic() - begin > 1.5
         with connect(s.ports[0]) as c:  # slow headers, after the request line
             c.sendall(b"GET /echo HTTP/1.1\r\nHost: h\r\n")
             try:
-                for i in range(50):
+                for i in range(5 * tcp.PATIENCE_S):
                     c.sendall(b"X-%d: y\r\n" % i)
                     time.sleep(0.2)
                 assert False, "still open"
@@ -484,7 +498,7 @@ def slow_senders_are_cut():
             begin = time.monotonic()
             with connect(s.ports[0]) as c:
                 c.sendall(beginning)
-                assert Reader(c).closed() and 1 < time.monotonic() - begin < 5
+                assert Reader(c).closed() and time.monotonic() - begin > 1
         assert ask(s.ports[0], "GET", "/block?3000")[0] == 200  # a worker's time does not count
 
 
@@ -492,7 +506,7 @@ def slow_senders_are_cut():
 def slow_readers_are_cut():
     with server("tcp", "seconds=2") as s, connect(s.ports[0]) as c:
         c.sendall(b"GET /fill?30000000 HTTP/1.1\r\nHost: h\r\n\r\n")
-        time.sleep(4)
+        tcp.wait_until_cut(c)
         got = 0
         with contextlib.suppress(ConnectionResetError):
             while data := c.recv(1 << 20):
@@ -506,47 +520,46 @@ def a_peer_that_leaves_frees_its_slot():
         for _ in range(8):
             with connect(s.ports[0]) as c:
                 c.sendall(b"POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 100\r\n\r\nabc")
-        time.sleep(2.5)
-        assert ask(s.ports[0], "GET", "/echo")[0] == 200
+        tcp.wait_until(lambda: ask(s.ports[0], "GET", "/echo")[0] == 200, "freeing the slots")
 
 
 # ---- stopping -------------------------------------------------------------------
 
 @case
 def stop_finishes_what_is_in_flight():
-    s = Server("tcp", "workers=2")
+    s = Server("tcp", "workers=2", "loops=1")
     with connect(s.ports[0]) as idle, connect(s.ports[0]) as busy, connect(s.ports[0]) as half:
         idle.sendall(b"GET /echo HTTP/1.1\r\nHost: h\r\n\r\n")
         assert Reader(idle).answer()[0] == 200
-        busy.sendall(b"GET /block?800 HTTP/1.1\r\nHost: h\r\n\r\n")
+        busy.sendall(b"GET /hold HTTP/1.1\r\nHost: h\r\n\r\n")
         half.sendall(b"POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\nab")
-        time.sleep(0.3)
+        assert s.command("held 1") == ["held", "1"]
+        wait_until_read(s.ports[0], [half])
         s.begin_stop()
-        time.sleep(0.2)
+        assert Reader(idle).closed()  # it has begun
         half.sendall(b"cd")
         status, headers, body = Reader(half).answer()
         assert status == 200 and json.loads(body)["body"] == "abcd" and headers["connection"] == "close"
-        assert Reader(idle).closed()
         try:
             late = connect(s.ports[0], 1)
             late.sendall(b"GET /echo HTTP/1.1\r\nHost: h\r\n\r\n")
             assert late.recv(100) == b""
         except (ConnectionRefusedError, ConnectionResetError, TimeoutError):
             pass
+        s.release()
         status, headers, _ = Reader(busy).answer()
         assert status == 200 and headers["connection"] == "close"
-        assert "stopped" in s.end(5)
+        assert "stopped" in s.end()
 
 
 @case
 def stop_does_not_wait_for_ever():
-    s = Server("tcp", "seconds=1")
+    s = Server("tcp", "seconds=1", "loops=1")
     with connect(s.ports[0]) as half:
         half.sendall(b"POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\nab")
-        time.sleep(0.2)
-        begin = time.monotonic()
+        wait_until_read(s.ports[0], [half])
         s.begin_stop()
-        assert "stopped" in s.end(10) and time.monotonic() - begin < 4
+        assert "stopped" in s.end()
 
 
 @case
@@ -565,11 +578,11 @@ def stop_under_load():
             pass
     threads = [threading.Thread(target=client) for _ in range(16)]
     [t.start() for t in threads]
-    time.sleep(0.5)
+    tcp.wait_until(lambda: len(results) > 50, "serving")
     s.begin_stop()
-    assert "stopped" in s.end(10)
+    assert "stopped" in s.end()
     [t.join() for t in threads]
-    assert set(results) == {200} and len(results) > 50
+    assert set(results) == {200}
 
 
 # ---- listeners ------------------------------------------------------------------
@@ -679,7 +692,8 @@ def tls_serves_and_reloads():
             assert ask(s.ports[1], "GET", "/echo")[0] == 200
             with connect(s.ports[0]) as plain:  # no TLS at all
                 plain.sendall(b"GET /echo HTTP/1.1\r\nHost: h\r\n\r\n")
-                assert b"HTTP" not in plain.recv(100)
+                with contextlib.suppress(ConnectionResetError):
+                    assert b"HTTP" not in plain.recv(100)
             old.close()
 
 
