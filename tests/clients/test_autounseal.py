@@ -33,7 +33,7 @@ disable_mlock = true
 """
 
 
-def wait(what, seconds=60):
+def wait(what, seconds=180):
     """what() until it gives something true."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:

@@ -10,11 +10,11 @@ import stat
 import subprocess
 import sys
 import threading
-import time
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 import servers  # noqa: E402
+import tcp  # noqa: E402
 
 PLAIN = servers.b64("4111111111111111")
 
@@ -44,7 +44,7 @@ def digest_of(folder):
     return digests
 
 
-def run_server(*args, timeout=20):
+def run_server(*args, timeout=60):
     """A server that is expected to end by itself: exit status and what it said."""
     done = subprocess.run([servers.bulla_binary(), "server", *args], capture_output=True, text=True, timeout=timeout,
                           env=servers.clean_environment(), stdin=subprocess.DEVNULL)
@@ -342,9 +342,13 @@ class Signals(Folder):
         connection.putheader("Content-Length", str(len(items)))
         connection.endheaders()
         connection.send(items[:1000])
-        time.sleep(0.3)
+        tcp.wait_until_read(connection.sock)
+        idle = server.connection()
+        self.addCleanup(idle.close)
+        idle.request("GET", "/v1/sys/health")
+        idle.getresponse().read()
         server.process.send_signal(signal.SIGTERM)
-        time.sleep(0.3)
+        self.assertEqual(idle.sock.recv(1), b"")  # it stops: what is idle is closed
         connection.send(items[1000:])
         reply = connection.getresponse()
         body = json.loads(reply.read())
@@ -365,20 +369,19 @@ class Signals(Folder):
                 try:
                     if server.post(f"transit/keys/{name}").status != 200:
                         return
-                except OSError:
+                except (OSError, servers.http.client.HTTPException):
                     return
                 created.append(name)
                 i += 1
 
         threads = [threading.Thread(target=create, args=(n,)) for n in range(4)]
         [t.start() for t in threads]
-        time.sleep(1)
+        tcp.wait_until(lambda: len(created) > 20, "creating keys")
         self.assertEqual(server.stop(), 0)
         stop.set()
         [t.join() for t in threads]
         server.start()
         there = set(server.list("transit/keys").data["keys"])
-        self.assertGreater(len(created), 10)
         self.assertEqual(set(created) - there, set())
 
     def test_hangup_reloads_the_certificate(self):
@@ -396,23 +399,16 @@ class Signals(Folder):
         before = ssl.get_server_certificate(("127.0.0.1", port))
         servers.make_certificate(f, "server", common_name="second")
         server.process.send_signal(signal.SIGHUP)
-        self.assertTrue(self.changes(port, before), "the certificate is still the old one")
+        tcp.wait_until(lambda: ssl.get_server_certificate(("127.0.0.1", port)) != before, "taking the new certificate")
         old.request("GET", "/v1/sys/health")
         self.assertEqual(old.getresponse().status, 501)
         now = ssl.get_server_certificate(("127.0.0.1", port))
         with open(f"{f}/server.pem", "w") as out:
             out.write("no certificate\n")
         server.process.send_signal(signal.SIGHUP)
-        time.sleep(0.5)
+        tcp.wait_until(lambda: "the certificates stay as they are" in server.log_text(), "saying that it cannot be read")
         self.assertEqual(ssl.get_server_certificate(("127.0.0.1", port)), now)
         self.assertEqual(server.get("sys/health", token=None).status, 501)
-
-    def changes(self, port, before):
-        for _ in range(50):
-            if ssl.get_server_certificate(("127.0.0.1", port)) != before:
-                return True
-            time.sleep(0.1)
-        return False
 
 
 if __name__ == "__main__":

@@ -31,9 +31,10 @@ static int64_t wall(void)
 	return (int64_t)t.tv_sec * S + t.tv_nsec;
 }
 
+/* The steps below are of 10 s and more: there is time for a busy machine to let the process wait. */
 static void near(int64_t a, int64_t b)
 {
-	ck_assert_msg(a - b < S / 2 && b - a < S / 2, "%lld and %lld", (long long)a, (long long)b);
+	ck_assert_msg(a - b < 4 * S && b - a < 4 * S, "%lld and %lld", (long long)a, (long long)b);
 }
 
 START_TEST(a_step_changes_nothing)
@@ -101,7 +102,7 @@ START_TEST(goes_on)
 {
 	int64_t before = bulla_now_ns();
 
-	for (int i = 0; i < 100000 && bulla_now_ns() == before; i++)
+	while (bulla_now_ns() == before) /* Check's timeout ends it */
 		;
 	ck_assert_int_gt(bulla_now_ns(), before);
 }

@@ -230,9 +230,9 @@ static atomic_int stop;
 static void *keep_reading(void *arg)
 {
 	struct rcu_table *table = arg;
-	uint64_t seed = (uint64_t)(uintptr_t)&table, seen = 0;
+	uint64_t seed = (uint64_t)(uintptr_t)&table;
 
-	while (!atomic_load(&stop)) {
+	do { /* once at least, though all may have been written before this thread came to run */
 		seed = seed * 6364136223846793005u + 1442695040888963407u;
 		rcu_read_begin();
 		const struct entry *e = find(table, seed >> 40 & (KEYS - 1));
@@ -241,9 +241,8 @@ static void *keep_reading(void *arg)
 		rcu_read_end();
 		if (!sound)
 			return NULL;
-		seen++;
-	}
-	return seen > 0 ? arg : NULL;
+	} while (!atomic_load(&stop));
+	return arg;
 }
 
 static void *keep_writing(void *arg)

@@ -3,6 +3,7 @@
 #include "keyring_unit.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 
 #define THREADS 8
@@ -14,7 +15,7 @@ struct worker {
 	struct bulla *engine;
 	int number;
 	int failures; /* Check's assertions are for the main thread */
-	int done;
+	atomic_int done;
 };
 
 static void run_all(struct rig *rig, void *(*fn)(void *), struct worker workers[THREADS])
@@ -244,14 +245,15 @@ START_TEST(sealing_under_load)
 		workers[i] = (struct worker){ .engine = &rig.engine, .number = i };
 		ck_assert_int_eq(pthread_create(&workers[i].thread, NULL, reads, &workers[i]), 0);
 	}
-	usleep(50000);
+	for (int i = 0; i < THREADS; i++)
+		while (workers[i].done == 0)
+			usleep(1000);
 	ck_assert_ok(seal_close(rig.engine.seal));
 	keyring_empty(rig.engine.keyring);
 	ck_assert_uint_eq(bulla_secret_in_use(), rig.secrets); /* readers or not */
 	for (int i = 0; i < THREADS; i++) {
 		ck_assert_int_eq(pthread_join(workers[i].thread, NULL), 0);
 		ck_assert_int_eq(workers[i].failures, 0);
-		ck_assert_int_gt(workers[i].done, 0);
 	}
 	seal_forget(rig.engine.seal);
 	rig.secrets = bulla_secret_in_use();
