@@ -4,6 +4,7 @@ import contextlib
 import http.client
 import json
 import os
+import random
 import shutil
 import signal
 import socket
@@ -13,7 +14,7 @@ import tempfile
 import time
 
 TOP = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
-START_S = 20
+START_S = 60
 
 
 def bulla_binary():
@@ -23,8 +24,27 @@ def bulla_binary():
     return os.path.abspath(path)
 
 
+def ports():
+    """Ports that the system does not give out of its own accord: one of those could be a client's before the server binds it."""
+    with open("/proc/sys/net/ipv4/ip_local_port_range") as f:
+        low, high = map(int, f.read().split())
+    return [*range(10000, low), *range(high + 1, 60000)]
+
+
+given = set()
+
+
 def free_port():
-    with socket.socket() as s:
+    """A port that nobody listens on, and a different one each time."""
+    chance, choice = random.SystemRandom(), ports()
+    for _ in range(1000 if choice else 0):
+        port = chance.choice(choice)
+        with socket.socket() as s, contextlib.suppress(OSError):
+            s.bind(("127.0.0.1", port))
+            if port not in given:
+                given.add(port)
+                return port
+    with socket.socket() as s:  # none is left over: one that is free now
         s.bind(("127.0.0.1", 0))
         return s.getsockname()[1]
 
