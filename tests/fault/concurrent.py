@@ -138,9 +138,15 @@ class Concurrent(unittest.TestCase):
         return given, counts
 
     def test_everything(self):
-        given, counts = self.run_workers(CONNECTIONS)
-        for operation in REFUSALS:
-            self.assertTrue(any(key[0] == operation and key[1] < 300 for key in counts), f"no {operation} came through: {counts}")
+        """Again, should some operation never have come through: a trim is refused more often than not."""
+        counts = {}
+        for _ in range(5):
+            for key, n in self.run_workers(CONNECTIONS)[1].items():
+                counts[key] = counts.get(key, 0) + n
+            missing = [o for o in REFUSALS if not any(key[0] == o and key[1] < 300 for key in counts)]
+            if not missing:
+                break
+        self.assertEqual(missing, [], f"never came through: {counts}")
         self.assertEqual(self.server.stop(), 0)  # sanitizers and leaks speak here
         print(f"seed {SEED}: " + ", ".join(f"{o} {s}: {n}" for (o, s), n in sorted(counts.items())))
 
