@@ -1,0 +1,158 @@
+/* batch.c: owns the order of things: HMAC, encrypt, one transaction, and only then an answer. The intake's thread. */
+#include "batch.h"
+
+#include <sodium.h>
+#include <string.h>
+
+#include "binding.h"
+#include "pan.h"
+#include "transit.h"
+#include "wipe.h"
+
+static void fill_item(const struct desk *desk, struct job *job, struct transit_item *item)
+{
+	binding_new_id(job->card.id);
+	*item = (struct transit_item){ .id = job->card.id, .purpose = "pan", .binding = desk->binding };
+	memcpy(item->plain, job->input.pan, sizeof item->plain);
+}
+
+static void hash(unsigned char out[REPLAY_HASH_BYTES], const char *a, const char *b)
+{
+	crypto_generichash_state state;
+
+	crypto_generichash_init(&state, NULL, 0, REPLAY_HASH_BYTES);
+	crypto_generichash_update(&state, (const unsigned char *)a, strlen(a) + 1);
+	crypto_generichash_update(&state, (const unsigned char *)b, strlen(b) + 1);
+	crypto_generichash_final(&state, out, REPLAY_HASH_BYTES);
+}
+
+static void fill_card(struct job *job, const struct transit_item *item)
+{
+	struct card *card = &job->card;
+
+	card->binding = item->binding;
+	card->key_version = item->key_version;
+	strcpy(card->name, job->input.name);
+	strcpy(card->ciphertext, item->cipher);
+	strcpy(card->pan_hmac, item->hmac);
+	strcpy(card->brand, pan_brand(job->input.pan));
+	pan_last_four(job->input.pan, card->last_four);
+	/* the HMAC stands for the PAN: a plain hash of the PAN could be searched through */
+	hash(job->replay.key, "key", job->input.key);
+	hash(job->replay.request, card->pan_hmac, card->name);
+}
+
+static enum card_err any_failed(const struct transit_item *items, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (items[i].failed)
+			return CARD_E_REFUSED;
+	return CARD_OK;
+}
+
+static enum card_err ask(struct desk *desk, struct transit_item *items, size_t n)
+{
+	TRY(transit_hmac(desk->vault, desk->settings, items, n));
+	TRY(any_failed(items, n));
+	TRY(transit_encrypt(desk->vault, desk->settings, desk->settings->key, items, n));
+	return any_failed(items, n);
+}
+
+/* All new cards: two requests to Bulla. */
+static enum card_err encrypt(struct desk *desk, struct job **jobs, size_t n)
+{
+	struct transit_item items[BATCH_MAX];
+
+	if (n == 0)
+		return CARD_OK;
+	if (!desk->proven)
+		return CARD_E_UNAVAILABLE;
+	for (size_t i = 0; i < n; i++)
+		fill_item(desk, jobs[i], &items[i]);
+	enum card_err err = ask(desk, items, n);
+
+	for (size_t i = 0; i < n && err == CARD_OK; i++)
+		fill_card(jobs[i], &items[i]);
+	wipe(items, sizeof items);
+	return err;
+}
+
+/* A key that was seen answers as it did the first time, and stores nothing. */
+static enum card_err add_card(struct desk *desk, struct job *job)
+{
+	bool has_key = job->input.key[0] != '\0';
+
+	if (has_key) {
+		enum card_err err = store_replay(desk->store, &job->replay, &job->card);
+
+		if (err != CARD_E_NOT_FOUND)
+			return err;
+	}
+	TRY(store_insert(desk->store, &job->card, job->id));
+	return has_key ? store_remember(desk->store, &job->replay, job->card.id) : CARD_OK;
+}
+
+static bool is_answer(enum card_err err)
+{
+	return err == CARD_OK || err == CARD_E_DUPLICATE || err == CARD_E_REUSED || err == CARD_E_NOT_FOUND;
+}
+
+static enum card_err change(struct desk *desk, struct job **jobs, size_t n)
+{
+	TRY(store_begin(desk->store));
+	for (size_t i = 0; i < n; i++) {
+		struct job *job = jobs[i];
+
+		job->result = job->kind == JOB_ADD ? add_card(desk, job) : store_delete(desk->store, job->id);
+		if (!is_answer(job->result))
+			return job->result;
+	}
+	return store_commit(desk->store);
+}
+
+static void finish(struct job **jobs, size_t n, enum card_err err)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (err != CARD_OK)
+			jobs[i]->result = err;
+		wipe(&jobs[i]->input, sizeof jobs[i]->input);
+		jobs[i]->done(jobs[i]);
+	}
+}
+
+/* One transaction: a job has its result only when all of it is on disk. */
+static void store_all(struct desk *desk, struct job **jobs, size_t n)
+{
+	enum card_err err = n > 0 ? change(desk, jobs, n) : CARD_OK;
+
+	if (err != CARD_OK)
+		store_rollback(desk->store);
+	finish(jobs, n, err);
+}
+
+static size_t pick(struct job **jobs, size_t n, enum job_kind kind, struct job **out)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (jobs[i]->kind == kind)
+			out[count++] = jobs[i];
+	return count;
+}
+
+/* Deletions need nobody's help: they go on while Bulla is away. */
+enum card_err batch_work(struct desk *desk, struct job **jobs, size_t n)
+{
+	struct job *ready[BATCH_MAX];
+	size_t adds = pick(jobs, n, JOB_ADD, ready);
+	enum card_err err = encrypt(desk, ready, adds);
+
+	if (err != CARD_OK) {
+		finish(ready, adds, err);
+		adds = 0;
+	}
+	size_t deletes = pick(jobs, n, JOB_DELETE, ready + adds);
+
+	store_all(desk, ready, adds + deletes);
+	return err;
+}

@@ -1,0 +1,22 @@
+/* binding.h: what a ciphertext is bound to: its card and its purpose. Copied to another row, it does not decrypt. */
+#ifndef CARD_BINDING_H
+#define CARD_BINDING_H
+
+#include <jansson.h>
+
+#include "card.h"
+
+/* A new random card id. */
+void binding_new_id(char out[CARD_ID_SIZE]);
+
+/* 32 hex digits in lower case, as binding_new_id makes them. */
+bool binding_is_id(const char *text);
+
+/* Adds the binding to the parameters of one transit operation.
+ *   CONTEXT  "encryption_context": {"card_id": id, "purpose": purpose}
+ *   AAD      "associated_data": base64 of the same in one canonical form: card-binding:v1:card_id=<id>:purpose=<purpose>
+ *            (an id is 32 hex digits, a purpose lower-case letters: no two bindings have the same form)
+ * prefix: "" or "decrypt_", of the field's name. False: no memory. */
+bool binding_add(json_t *item, const char *prefix, enum binding binding, const char *id, const char *purpose) MUST_USE;
+
+#endif

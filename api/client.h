@@ -1,0 +1,36 @@
+/* client.h: HTTPS requests to one server, over a connection that stays open. */
+#ifndef CARD_CLIENT_H
+#define CARD_CLIENT_H
+
+#include "card.h"
+
+#define CLIENT_ERROR_SIZE 300
+
+struct client;
+
+struct client_config {
+	const char *base;    /* https://host:port; kept */
+	const char *ca_file; /* NULL: the system's */
+	bool plain_http;     /* http:// is allowed too */
+	long timeout_ms;     /* of one request */
+};
+
+/* body belongs to the client, ends with NUL, and lasts until the next request. */
+struct client_answer {
+	int status;
+	const char *body;
+	size_t len;
+};
+
+/* NULL: no memory, or libcurl does not know an option. For one thread at a time. Call client_init before threads start. */
+struct client *client_new(const struct client_config *config) MUST_USE;
+void client_free(struct client *client);
+
+MUST_USE enum card_err client_init(void);
+
+/* header: a whole line such as "X-Vault-Token: ...", or NULL; json: the body, or NULL. The certificate is checked, redirects are not
+ * followed, proxies are not asked. UNAVAILABLE: no answer; error says why, without anything of the request. */
+MUST_USE enum card_err client_send(struct client *client, const char *method, const char *path, const char *header,
+				   const char *json, struct client_answer *answer, char error[CLIENT_ERROR_SIZE]);
+
+#endif

@@ -1,0 +1,197 @@
+/* intake.c: owns the queue of jobs and the thread that works on them, with its vault and its connection to the database. A job is this
+ * thread's alone between intake_push and done. */
+#define _GNU_SOURCE
+#include "intake.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "batch.h"
+#include "log.h"
+#include "transit.h"
+
+#define WAITING_MAX 1024
+#define PATIENCE_MS 3000     /* how long a caller waits for Bulla before it is told to come back */
+#define LOOK_AGAIN_MS 500    /* while Bulla is away */
+#define LOOK_MS 5000         /* while nothing happens */
+
+struct intake {
+	struct desk desk;            /* the thread's */
+	bool gave_up;                /* the thread's; read after it ended */
+	pthread_t thread;
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	struct job *first, **last;   /* this and the next two: under the lock */
+	size_t waiting;
+	bool stopping;
+	atomic_bool healthy;
+};
+
+/* Logs in and proves the binding. Gives up on what time does not heal. */
+static void prepare(struct intake *intake)
+{
+	struct desk *desk = &intake->desk;
+	enum card_err err = transit_prove_binding(desk->vault, desk->settings, &desk->binding);
+
+	desk->proven = err == CARD_OK;
+	atomic_store(&intake->healthy, desk->proven);
+	if (err == CARD_OK || err == CARD_E_UNAVAILABLE)
+		return;
+	log_line("giving up: %s", card_err_text(err));
+	intake->gave_up = true;
+	kill(getpid(), SIGTERM);
+}
+
+static void look(struct intake *intake)
+{
+	if (intake->gave_up)
+		return;
+	if (!intake->desk.proven)
+		prepare(intake);
+	else
+		atomic_store(&intake->healthy, vault_look(intake->desk.vault) == CARD_OK);
+}
+
+static size_t take(struct intake *intake, struct job **jobs)
+{
+	size_t n = 0;
+
+	while (n < BATCH_MAX && intake->first != NULL) {
+		jobs[n] = intake->first;
+		intake->first = jobs[n++]->next;
+	}
+	if (intake->first == NULL)
+		intake->last = &intake->first;
+	intake->waiting -= n;
+	return n;
+}
+
+/* Waits for jobs, for the end, or until it is time to look after the token. Gives the number of jobs. */
+static size_t wait_for_jobs(struct intake *intake, int64_t ms, struct job **jobs, bool *stopping)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += (time_t)(ms / 1000);
+	until.tv_nsec += (long)(ms % 1000) * 1000000;
+	if (until.tv_nsec >= 1000000000) {
+		until.tv_sec++;
+		until.tv_nsec -= 1000000000;
+	}
+	pthread_mutex_lock(&intake->lock);
+	while (intake->first == NULL && !intake->stopping)
+		if (pthread_cond_timedwait(&intake->changed, &intake->lock, &until) != 0)
+			break;
+	size_t n = take(intake, jobs);
+
+	*stopping = intake->stopping;
+	pthread_mutex_unlock(&intake->lock);
+	return n;
+}
+
+static int64_t rest_ms(const struct intake *intake)
+{
+	int64_t due_ms = vault_due_ms(intake->desk.vault);
+	int64_t ms = atomic_load(&intake->healthy) ? LOOK_MS : LOOK_AGAIN_MS;
+
+	return intake->desk.proven && due_ms < ms && due_ms > 0 ? due_ms : ms;
+}
+
+static void *run(void *cls)
+{
+	struct intake *intake = cls;
+	struct job *jobs[BATCH_MAX];
+	bool stopping = false;
+
+	look(intake);
+	for (;;) {
+		size_t n = wait_for_jobs(intake, rest_ms(intake), jobs, &stopping);
+
+		/* while Bulla is known to be away nobody waits behind somebody else's patience */
+		vault_set_patience(intake->desk.vault, atomic_load(&intake->healthy) && !stopping ? PATIENCE_MS : 0);
+		if (n > 0)
+			atomic_store(&intake->healthy, batch_work(&intake->desk, jobs, n) == CARD_OK && intake->desk.proven);
+		else if (stopping)
+			return NULL;
+		else
+			look(intake);
+	}
+}
+
+static enum card_err set_up(struct intake *intake, const struct settings *settings)
+{
+	pthread_condattr_t attributes;
+
+	intake->last = &intake->first;
+	intake->desk.settings = settings;
+	TRY(store_open(settings->db, &intake->desk.store));
+	intake->desk.vault = vault_new(settings, PATIENCE_MS);
+	if (intake->desk.vault == NULL)
+		return CARD_E_MEMORY;
+	pthread_mutex_init(&intake->lock, NULL);
+	pthread_condattr_init(&attributes);
+	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+	pthread_cond_init(&intake->changed, &attributes);
+	pthread_condattr_destroy(&attributes);
+	return pthread_create(&intake->thread, NULL, run, intake) == 0 ? CARD_OK : CARD_E_MEMORY;
+}
+
+void intake_free(struct intake *intake)
+{
+	if (intake == NULL)
+		return;
+	vault_free(intake->desk.vault);
+	store_close(intake->desk.store);
+	free(intake);
+}
+
+enum card_err intake_start(const struct settings *settings, struct intake **out)
+{
+	struct intake *intake = calloc(1, sizeof *intake);
+
+	if (intake == NULL)
+		return CARD_E_MEMORY;
+	enum card_err err = set_up(intake, settings);
+
+	if (err != CARD_OK) {
+		intake_free(intake);
+		return err;
+	}
+	*out = intake;
+	return CARD_OK;
+}
+
+bool intake_stop(struct intake *intake)
+{
+	pthread_mutex_lock(&intake->lock);
+	intake->stopping = true;
+	pthread_cond_signal(&intake->changed);
+	pthread_mutex_unlock(&intake->lock);
+	pthread_join(intake->thread, NULL);
+	return !intake->gave_up;
+}
+
+enum card_err intake_push(struct intake *intake, struct job *job)
+{
+	pthread_mutex_lock(&intake->lock);
+	bool full = intake->waiting >= WAITING_MAX || intake->stopping;
+
+	if (!full) {
+		job->next = NULL;
+		*intake->last = job;
+		intake->last = &job->next;
+		intake->waiting++;
+		pthread_cond_signal(&intake->changed);
+	}
+	pthread_mutex_unlock(&intake->lock);
+	return full ? CARD_E_UNAVAILABLE : CARD_OK;
+}
+
+bool intake_healthy(const struct intake *intake)
+{
+	return atomic_load(&intake->healthy);
+}

@@ -1,0 +1,94 @@
+/* utf8.c: owns a locale object of its own, C.UTF-8, for the case of letters: the locale of the process decides nothing. One thread at first
+ * use. */
+#define _GNU_SOURCE
+#include "utf8.h"
+
+#include <locale.h>
+#include <string.h>
+#include <wctype.h>
+
+/* One character; returns its bytes, 0: not well-formed. */
+static size_t next(const unsigned char *p, uint32_t *out)
+{
+	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
+	size_t n = p[0] < 0x80 ? 1 : p[0] < 0xC0 ? 0 : p[0] < 0xE0 ? 2 : p[0] < 0xF0 ? 3 : p[0] < 0xF8 ? 4 : 0;
+	uint32_t c = n == 1 ? p[0] : p[0] & (0x7Fu >> n);
+
+	for (size_t i = 1; i < n; i++) {
+		if ((p[i] & 0xC0) != 0x80)
+			return 0;
+		c = c << 6 | (p[i] & 0x3F);
+	}
+	if (n == 0 || c < least[n] || c > 0x10FFFF || (c >= 0xD800 && c <= 0xDFFF))
+		return 0;
+	*out = c;
+	return n;
+}
+
+static size_t put(uint32_t c, char *out)
+{
+	static const uint32_t lead[] = { 0, 0xC0, 0xE0, 0xF0 };
+
+	if (c < 0x80) {
+		out[0] = (char)c;
+		return 1;
+	}
+	size_t more = c < 0x800 ? 1 : c < 0x10000 ? 2 : 3;
+
+	out[0] = (char)(lead[more] | c >> 6 * more);
+	for (size_t i = 1; i <= more; i++)
+		out[i] = (char)(0x80 | (c >> 6 * (more - i) & 0x3F));
+	return more + 1;
+}
+
+static bool is_control(uint32_t c)
+{
+	return c < 0x20 || (c >= 0x7F && c < 0xA0) || c == 0x2028 || c == 0x2029 || (c >= 0x202A && c <= 0x202E) ||
+	       (c >= 0x2066 && c <= 0x2069);
+}
+
+bool utf8_length(const char *text, size_t *chars)
+{
+	size_t count = 0;
+	uint32_t c;
+
+	for (const unsigned char *p = (const unsigned char *)text; *p != '\0'; count++) {
+		size_t n = next(p, &c);
+
+		if (n == 0 || is_control(c))
+			return false;
+		p += n;
+	}
+	*chars = count;
+	return true;
+}
+
+/* towupper gives one character for one; the sharp s becomes two (Unicode SpecialCasing). */
+static size_t put_upper(uint32_t c, locale_t locale, char *out)
+{
+	if (c == 0xDF) {
+		out[0] = out[1] = 'S';
+		return 2;
+	}
+	return put((uint32_t)towupper_l((wint_t)c, locale), out);
+}
+
+enum card_err utf8_upper(const char *text, char out[UPPER_SIZE])
+{
+	static locale_t locale;
+	size_t n = 0;
+
+	if (locale == (locale_t)0)
+		locale = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
+	if (locale == (locale_t)0)
+		return CARD_E_CONFIG;
+	for (const unsigned char *p = (const unsigned char *)text; *p != '\0' && n + 5 < UPPER_SIZE;) {
+		uint32_t c;
+		size_t bytes = next(p, &c);
+
+		n += bytes == 0 || is_control(c) ? put('?', out + n) : put_upper(c, locale, out + n);
+		p += bytes == 0 ? 1 : bytes;
+	}
+	out[n] = '\0';
+	return CARD_OK;
+}

@@ -1,0 +1,275 @@
+/* vault.c: owns the token: login, renewal, and when to try again. One thread a vault. */
+#define _GNU_SOURCE
+#include "vault.h"
+
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "client.h"
+#include "log.h"
+#include "wipe.h"
+
+#define REQUEST_TIMEOUT_MS 10000L
+#define BACK_OFF_FIRST_MS 50
+#define BACK_OFF_MAX_MS 2000
+#define KEEP_AGAIN_MS 1000       /* after a renewal that failed */
+#define PATH_SIZE 512
+#define HEADER_SIZE (SECRET_SIZE + 32)
+
+struct vault {
+	const struct settings *settings;
+	struct client *client;
+	int64_t patience_ms;
+	int64_t renew_at_ms, ends_at_ms; /* of the token */
+	bool renewable;
+	char header[HEADER_SIZE];        /* X-Vault-Token: ...; empty: not logged in */
+	char said[CLIENT_ERROR_SIZE];    /* the last reason logged, so that an outage is one line and not thousands */
+};
+
+int64_t clock_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+void sleep_ms(int64_t ms)
+{
+	const struct timespec span = { ms / 1000, ms % 1000 * 1000000 };
+
+	nanosleep(&span, NULL);
+}
+
+struct vault *vault_new(const struct settings *settings, int64_t patience_ms)
+{
+	const struct client_config config = {
+		.base = settings->vault_addr, .ca_file = settings->vault_cacert, .plain_http = settings->plain_http,
+		.timeout_ms = REQUEST_TIMEOUT_MS,
+	};
+	struct vault *vault = calloc(1, sizeof *vault);
+
+	if (vault == NULL)
+		return NULL;
+	vault->settings = settings;
+	vault->patience_ms = patience_ms;
+	vault->client = client_new(&config);
+	if (vault->client == NULL) {
+		vault_free(vault);
+		return NULL;
+	}
+	return vault;
+}
+
+void vault_free(struct vault *vault)
+{
+	if (vault == NULL)
+		return;
+	client_free(vault->client);
+	free(vault);
+}
+
+void vault_set_patience(struct vault *vault, int64_t patience_ms)
+{
+	vault->patience_ms = patience_ms;
+}
+
+/* An outage is logged when it begins, when its reason changes, and when it ends. */
+static void say(struct vault *vault, const char *reason)
+{
+	if (strcmp(vault->said, reason) == 0)
+		return;
+	if (reason[0] == '\0')
+		log_line("the encryption service answers again");
+	else
+		log_line("the encryption service: %s", reason);
+	snprintf(vault->said, sizeof vault->said, "%s", reason);
+}
+
+static enum card_err judge(int status)
+{
+	if (status >= 200 && status < 300)
+		return CARD_OK;
+	return status == 429 || status >= 500 ? CARD_E_UNAVAILABLE : CARD_E_REFUSED;
+}
+
+/* One request. status 0: no answer came. What the server says of an error could repeat what it was given, so only its status is logged. */
+static enum card_err send_once(struct vault *vault, const char *method, const char *path, const char *text, int *status, json_t **answer)
+{
+	char target[PATH_SIZE], reason[CLIENT_ERROR_SIZE];
+	struct client_answer got;
+
+	*status = 0;
+	if (snprintf(target, sizeof target, "/v1/%s", path) >= (int)sizeof target)
+		return CARD_E_CONFIG;
+	enum card_err err = client_send(vault->client, method, target, vault->header[0] != '\0' ? vault->header : NULL, text, &got, reason);
+
+	if (err != CARD_OK) {
+		say(vault, reason);
+		return err;
+	}
+	*status = got.status;
+	err = judge(got.status);
+	if (err != CARD_OK) {
+		snprintf(reason, sizeof reason, "%s %s: status %d%s", method, path, got.status,
+			 got.status == 503 ? " (sealed or busy)" : "");
+		say(vault, reason);
+		return err;
+	}
+	say(vault, "");
+	if (answer != NULL)
+		*answer = json_loadb(got.body, got.len, JSON_REJECT_DUPLICATES, NULL);
+	return CARD_OK;
+}
+
+/* Takes the token out of an answer of login or renewal. */
+static enum card_err take_token(struct vault *vault, const json_t *answer)
+{
+	const json_t *auth = json_object_get(answer, "auth");
+	const char *token = json_string_value(json_object_get(auth, "client_token"));
+	int64_t ttl_ms = json_integer_value(json_object_get(auth, "lease_duration")) * 1000;
+
+	if (token == NULL || strlen(token) >= SECRET_SIZE || strpbrk(token, "\r\n") != NULL)
+		return CARD_E_REFUSED;
+	snprintf(vault->header, sizeof vault->header, "X-Vault-Token: %s", token);
+	vault->renewable = json_is_true(json_object_get(auth, "renewable"));
+	if (ttl_ms <= 0)
+		ttl_ms = (int64_t)365 * 24 * 3600 * 1000; /* a token without an end */
+	vault->ends_at_ms = clock_ms() + ttl_ms;
+	vault->renew_at_ms = clock_ms() + ttl_ms * 2 / 3;
+	return CARD_OK;
+}
+
+static json_t *credentials(const struct settings *settings)
+{
+	char role[SECRET_SIZE], secret[SECRET_SIZE];
+	json_t *body = NULL;
+
+	if (settings_secret(settings->role_id_file, role) == CARD_OK && settings_secret(settings->secret_id_file, secret) == CARD_OK)
+		body = json_pack("{ss,ss}", "role_id", role, "secret_id", secret);
+	wipe(role, sizeof role);
+	wipe(secret, sizeof secret);
+	return body;
+}
+
+/* The files are read anew each time: whoever renews a secret id replaces the file. */
+static enum card_err login(struct vault *vault)
+{
+	char path[PATH_SIZE];
+	json_t *body = credentials(vault->settings), *answer = NULL;
+	int status;
+
+	if (body == NULL)
+		return CARD_E_CONFIG;
+	char *text = json_dumps(body, JSON_COMPACT);
+
+	json_decref(body);
+	if (text == NULL)
+		return CARD_E_MEMORY;
+	vault->header[0] = '\0';
+	snprintf(path, sizeof path, "auth/%s/login", vault->settings->approle_mount);
+	enum card_err err = send_once(vault, "POST", path, text, &status, &answer);
+
+	free(text);
+	if (err == CARD_OK)
+		err = take_token(vault, answer);
+	json_decref(answer);
+	if (err == CARD_OK)
+		log_line("logged in at auth/%s", vault->settings->approle_mount);
+	return err;
+}
+
+static enum card_err renew(struct vault *vault)
+{
+	json_t *answer = NULL;
+	int status;
+	enum card_err err = send_once(vault, "POST", "auth/token/renew-self", "{}", &status, &answer);
+
+	if (err == CARD_OK)
+		err = take_token(vault, answer);
+	json_decref(answer);
+	return err;
+}
+
+int64_t vault_due_ms(const struct vault *vault)
+{
+	int64_t left = vault->renew_at_ms - clock_ms();
+
+	return vault->header[0] == '\0' || left < 0 ? 0 : left;
+}
+
+/* A token that cannot be renewed any further (its greatest age is near: the TTL it gets no longer grows) is replaced by a login. */
+enum card_err vault_keep(struct vault *vault)
+{
+	if (vault_due_ms(vault) > 0)
+		return CARD_OK;
+	if (vault->header[0] == '\0' || clock_ms() >= vault->ends_at_ms || !vault->renewable)
+		return login(vault);
+	int64_t before = vault->ends_at_ms;
+	enum card_err err = renew(vault);
+
+	if (err == CARD_E_REFUSED || (err == CARD_OK && vault->ends_at_ms <= before))
+		return login(vault);
+	if (err == CARD_E_UNAVAILABLE)
+		vault->renew_at_ms = clock_ms() + KEEP_AGAIN_MS; /* the token still serves until it ends */
+	return err;
+}
+
+enum card_err vault_look(struct vault *vault)
+{
+	int status;
+
+	TRY(vault_keep(vault));
+	return send_once(vault, "GET", "sys/health", NULL, &status, NULL);
+}
+
+static enum card_err attempt(struct vault *vault, const char *method, const char *path, const char *text, json_t **answer)
+{
+	int status;
+
+	if (vault->header[0] == '\0' || clock_ms() >= vault->ends_at_ms)
+		TRY(login(vault));
+	enum card_err err = send_once(vault, method, path, text, &status, answer);
+
+	if (status != 403)
+		return err;
+	TRY(login(vault)); /* the token may have been revoked */
+	return send_once(vault, method, path, text, &status, answer);
+}
+
+/* Half of the span and a random part of the other half, so that many callers do not come back at once. */
+static int64_t jittered(int64_t ms)
+{
+	return ms / 2 + (int64_t)randombytes_uniform((uint32_t)(ms / 2 + 1));
+}
+
+static enum card_err try_for_a_while(struct vault *vault, const char *method, const char *path, const char *text, json_t **answer)
+{
+	int64_t end = clock_ms() + vault->patience_ms;
+
+	for (int64_t wait_ms = BACK_OFF_FIRST_MS;; wait_ms = wait_ms < BACK_OFF_MAX_MS ? 2 * wait_ms : wait_ms) {
+		enum card_err err = attempt(vault, method, path, text, answer);
+
+		if (err != CARD_E_UNAVAILABLE || clock_ms() + wait_ms > end)
+			return err;
+		sleep_ms(jittered(wait_ms));
+	}
+}
+
+enum card_err vault_call(struct vault *vault, const char *method, const char *path, json_t *body, json_t **answer)
+{
+	char *text = body != NULL ? json_dumps(body, JSON_COMPACT) : NULL;
+
+	if (answer != NULL)
+		*answer = NULL;
+	if (body != NULL && text == NULL)
+		return CARD_E_MEMORY;
+	enum card_err err = vault_keep(vault);
+
+	if (err == CARD_OK || err == CARD_E_UNAVAILABLE)
+		err = try_for_a_while(vault, method, path, text, answer);
+	free(text);
+	return err;
+}

@@ -1,0 +1,72 @@
+/* wipe.c: owns free() and realloc() of the process: what is freed is overwritten first. libcurl, GnuTLS, OpenSSL, jansson and libmicrohttpd
+ * copy requests and answers into buffers of theirs that no caller can wipe; through this one place all of them do. Any thread. */
+#define _GNU_SOURCE
+#include "wipe.h"
+
+#include <errno.h>
+#include <malloc.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+
+#include "config.h"
+
+enum card_err wipe_init(void)
+{
+	const struct rlimit none = { 0, 0 };
+
+	if (setrlimit(RLIMIT_CORE, &none) != 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
+		return CARD_E_CONFIG;
+	return sodium_init() >= 0 ? CARD_OK : CARD_E_CONFIG;
+}
+
+void wipe(void *p, size_t n)
+{
+	explicit_bzero(p, n);
+}
+
+void wipe_free_text(char **text)
+{
+	free(*text);
+	*text = NULL;
+}
+
+/* A sanitizer has an allocator of its own, which must see each free. */
+#if defined(__GLIBC__) && !defined(BULLA_SANITIZER)
+
+void __libc_free(void *p);
+
+void free(void *p)
+{
+	int saved = errno;
+
+	if (p != NULL)
+		explicit_bzero(p, malloc_usable_size(p));
+	__libc_free(p);
+	errno = saved;
+}
+
+void *realloc(void *p, size_t n)
+{
+	if (p == NULL)
+		return malloc(n);
+	if (n == 0) {
+		free(p);
+		return NULL;
+	}
+	size_t have = malloc_usable_size(p);
+
+	if (n <= have && n >= have / 2)
+		return p;
+	void *moved = malloc(n);
+
+	if (moved == NULL)
+		return NULL;
+	memcpy(moved, p, n < have ? n : have);
+	free(p);
+	return moved;
+}
+
+#endif
