@@ -67,6 +67,8 @@ enum bulla_err access_make_root(struct access *access, struct bulla_call *call, 
 
 	if (wanted.len > TOKEN_MAX_BYTES)
 		return bulla_fail(call, BULLA_E_INVALID, "a token is at most %d bytes long", TOKEN_MAX_BYTES);
+	if (batch_is(wanted))
+		return bulla_fail(call, BULLA_E_INVALID, "custom token ID cannot have the 'b.' prefix");
 	TRY(token_make(access, call, &args, token, &made));
 	token_put(made);
 	return BULLA_OK;

@@ -12,6 +12,7 @@
 #include "bulla/wrapping.h"
 
 #define TOKEN_MAX_BYTES 512          /* of a token's text: longer ones are unknown */
+#define TOKEN_MAX_BATCH_BYTES 8192   /* of a batch token's, which goes with every request of its owner */
 #define TOKEN_MAX_RECORD (64 * 1024) /* policies, metadata and all */
 #define TOKEN_MAX_WRITES 10              /* records that one change of a token touches */
 #define STRIPES 64
@@ -23,7 +24,7 @@ struct token {
 	struct store_id slot, parent; /* parent: of zeros for an orphan */
 	uint64_t revision;
 	int64_t end_ns;            /* INT64_MAX: never */
-	/* what its ancestors allow, as of generation */
+	/* what its ancestors allow, as of generation (of a batch token: the access's revocations) */
 	int64_t bound_ns;
 	unsigned generation;
 	/* the cache's */
@@ -45,6 +46,9 @@ struct access {
 	int64_t default_ttl_s, max_ttl_s;
 	/* Grows when a token with children ends earlier than was known: whoever has a parent is then looked up anew. */
 	atomic_uint generation;
+	/* Grows whenever a token is deleted, or ends earlier than was known: parents are not told which batch tokens they have, so
+	 * all of these are looked up anew. */
+	atomic_uint revocations;
 	_Atomic int64_t next_sweep_ns; /* of wrapped replies that ended */
 	access_renewer *renewer;       /* NULL: logins are not renewed */
 	void *renewer_context;
@@ -107,6 +111,10 @@ BULLA_MUST_USE enum bulla_err token_read(struct access *access, struct bulla_cal
 /* The same for one that is alive, and so are all its ancestors. NOT_FOUND; NO_TOKEN: it is there, but has ended. */
 BULLA_MUST_USE enum bulla_err token_load(struct access *access, struct bulla_call *call, const struct store_id *slot,
 					 struct token **out);
+/* NO_TOKEN: an ancestor is gone, has ended, or is used up. Else token->bound_ns has the earliest end. generation: of the access,
+ * read before the token was. */
+BULLA_MUST_USE enum bulla_err check_ancestors(struct access *access, struct bulla_call *call, struct token *token,
+					      unsigned generation);
 /* Writes a changed record over before and makes its snapshot. NO_TOKEN: it was revoked meanwhile. */
 BULLA_MUST_USE enum bulla_err token_replace(struct access *access, struct bulla_call *call, const struct token *before,
 					    const struct bulla_token *changed, const struct store_id *parent, struct token **out);
@@ -147,6 +155,19 @@ struct token_new {
  * of also's did not hold. */
 BULLA_MUST_USE enum bulla_err token_make(struct access *access, struct bulla_call *call, const struct token_new *args,
 					 struct bulla_bytes *text, struct token **out);
+
+/* ---- token_batch.c ---- */
+bool batch_is(struct bulla_bytes text);
+/* Makes token a batch token: no accessor, no uses, no renewal. Stores nothing; blocks once in a while, as barrier_seal does.
+ * *text in the arena; *out with a reference. INVALID: it would be too long. */
+BULLA_MUST_USE enum bulla_err batch_make(struct access *access, struct bulla_call *call, const struct token_new *args,
+					 struct bulla_bytes *text, struct token **out);
+/* What text says, if the barrier sealed it; whatever its time and its parent. NO_TOKEN; SEALED, NO_MEMORY. Never blocks. */
+BULLA_MUST_USE enum bulla_err batch_open(struct access *access, struct bulla_call *call, struct bulla_bytes text,
+					 struct token **out);
+/* The same, alive, and so are its ancestors. NO_TOKEN. Workers only. */
+BULLA_MUST_USE enum bulla_err batch_load(struct access *access, struct bulla_call *call, struct bulla_bytes text,
+					 struct token **out);
 
 /* ---- token_revoke.c ---- */
 /* Deletes all records of a token, its own first; at most 5. token NULL: it is damaged, only what its slot tells is found. */

@@ -2,11 +2,13 @@
  * used lately is found without a lock; loading one, and taking a use of a limited one, is a worker's. Any thread. */
 #include "access/access_private.h"
 
-static bool is_fresh(const struct access *access, const struct token *token, int64_t now_ns)
+static bool is_fresh(struct access *access, const struct token *token, int64_t now_ns)
 {
 	if (!token_has_parent(token))
 		return true;
-	return now_ns < token->bound_ns && token->generation == atomic_load(&((struct access *)(uintptr_t)access)->generation);
+	bool batch = token->public.type == BULLA_TOKEN_BATCH;
+
+	return now_ns < token->bound_ns && token->generation == atomic_load(batch ? &access->revocations : &access->generation);
 }
 
 /* Tokens without an end are bound to no address, as at the peer. */
@@ -80,14 +82,9 @@ static enum bulla_err admit(struct bulla_call *call, struct token *token)
 	return BULLA_OK;
 }
 
-enum bulla_err bulla_authenticate(struct bulla *engine, struct bulla_call *call, struct bulla_bytes text)
+/* In the cache and still good; NULL: not there. NO_TOKEN: it has ended. */
+static enum bulla_err find_cached(struct access *access, const uint8_t tag[16], struct token **out)
 {
-	struct access *access = engine->access;
-	uint8_t tag[16];
-
-	if (text.len == 0 || text.len > TOKEN_MAX_BYTES)
-		return BULLA_E_NO_TOKEN;
-	cache_tag(access, text, tag);
 	struct token *token = cache_find(access, tag);
 	int64_t now_ns = bulla_now_ns();
 
@@ -96,12 +93,66 @@ enum bulla_err bulla_authenticate(struct bulla *engine, struct bulla_call *call,
 		token_put(token);
 		return BULLA_E_NO_TOKEN;
 	}
-	if (token != NULL && is_fresh(access, token, now_ns))
+	if (token != NULL && !is_fresh(access, token, now_ns)) {
+		token_put(token);
+		token = NULL;
+	}
+	*out = token;
+	return BULLA_OK;
+}
+
+static enum bulla_err load_batch(struct access *access, struct bulla_call *call, struct bulla_bytes text, const uint8_t tag[16],
+				 struct token **out)
+{
+	TRY(batch_load(access, call, text, out));
+	cache_put(access, *out, tag);
+	return BULLA_OK;
+}
+
+/* Without a parent a batch token speaks for itself; one that has a parent is kept in the cache while nothing is revoked. */
+static enum bulla_err authenticate_batch(struct access *access, struct bulla_call *call, struct bulla_bytes text)
+{
+	uint8_t tag[16];
+	struct token *token;
+
+	cache_tag(access, text, tag);
+	TRY(find_cached(access, tag, &token));
+	if (token != NULL)
+		return admit(call, token);
+	TRY(batch_open(access, call, text, &token));
+	bool dead = token_is_dead(token, bulla_now_ns());
+
+	if (!dead && !token_has_parent(token))
 		return admit(call, token);
 	token_put(token);
+	if (dead)
+		return BULLA_E_NO_TOKEN;
 	TRY(access_begin(access, call));
-	TRY(access_end(access, load_blocking(access, call, text, tag, &token)));
+	TRY(access_end(access, load_batch(access, call, text, tag, &token)));
 	return admit(call, token);
+}
+
+static enum bulla_err authenticate_service(struct access *access, struct bulla_call *call, struct bulla_bytes text)
+{
+	uint8_t tag[16];
+	struct token *token;
+
+	cache_tag(access, text, tag);
+	TRY(find_cached(access, tag, &token));
+	if (token == NULL) {
+		TRY(access_begin(access, call));
+		TRY(access_end(access, load_blocking(access, call, text, tag, &token)));
+	}
+	return admit(call, token);
+}
+
+enum bulla_err bulla_authenticate(struct bulla *engine, struct bulla_call *call, struct bulla_bytes text)
+{
+	if (batch_is(text))
+		return authenticate_batch(engine->access, call, text);
+	if (text.len == 0 || text.len > TOKEN_MAX_BYTES)
+		return BULLA_E_NO_TOKEN;
+	return authenticate_service(engine->access, call, text);
 }
 
 void bulla_token_put(const struct bulla_token *token)

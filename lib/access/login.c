@@ -70,6 +70,29 @@ static enum bulla_err prepare(struct access *access, struct bulla_call *call, co
 	return BULLA_OK;
 }
 
+static bool is_batch(const struct bulla_token_params *params)
+{
+	return bulla_is(params->type, "batch") || bulla_is(params->type, "default-batch");
+}
+
+static enum bulla_err make_batch(struct access *access, struct bulla_call *call, const struct token_new *new,
+				 struct bulla_bytes *text, struct token **out)
+{
+	const struct access_login *login = new->context;
+	struct token *made;
+
+	TRY(batch_make(access, call, new, text, &made));
+	enum bulla_err err = login->write_count > 0
+		? store_commit(access->store, call, login->writes, login->write_count, NULL) : BULLA_OK;
+
+	if (err != BULLA_OK) {
+		token_put(made);
+		return err;
+	}
+	*out = made;
+	return BULLA_OK;
+}
+
 static enum bulla_err log_in(struct access *access, struct bulla_call *call, const struct access_login *login,
 			     struct bulla_auth *out)
 {
@@ -83,7 +106,7 @@ static enum bulla_err log_in(struct access *access, struct bulla_call *call, con
 	struct token *made;
 
 	TRY(prepare(access, call, login, &new.token));
-	TRY(token_make(access, call, &new, &text, &made));
+	TRY(is_batch(login->params) ? make_batch(access, call, &new, &text, &made) : token_make(access, call, &new, &text, &made));
 	*out = (struct bulla_auth){ .client_token = text, .token = &made->public, .lease_s = made->public.ttl_s };
 	return BULLA_OK;
 }

@@ -76,11 +76,9 @@ static enum bulla_err check_type(struct bulla_call *call, const struct bulla_tok
 
 static enum bulla_err check_batch(struct bulla_call *call, const struct bulla_token_create_args *args, bool root)
 {
-	if (!bulla_is(args->type, "batch"))
-		return BULLA_OK;
-	if (root)
+	if (root && bulla_is(args->type, "batch"))
 		return bulla_fail(call, BULLA_E_INVALID, "batch tokens cannot be root tokens");
-	return bulla_fail(call, BULLA_E_INVALID, "batch tokens are not supported");
+	return BULLA_OK;
 }
 
 static bool begins(struct bulla_bytes text, const char *prefix)
@@ -157,7 +155,7 @@ static enum bulla_err set_times(const struct access *access, struct bulla_call *
 	if (t->ttl_s == 0 && caller->creation_ttl_s != 0)
 		return bulla_fail(call, BULLA_E_INVALID, "expiring root tokens cannot create non-expiring root tokens");
 	t->creation_ttl_s = t->ttl_s;
-	t->renewable = args->renewable && t->ttl_s > 0;
+	t->renewable = args->renewable && t->ttl_s > 0 && t->type == BULLA_TOKEN_SERVICE;
 	return BULLA_OK;
 }
 
@@ -177,6 +175,8 @@ static enum bulla_err prepare(struct access *access, struct bulla_call *call, co
 	struct bulla_token *t = &new->token;
 	bool sudo = token_may_sudo(caller, args->path);
 
+	if (caller->type == BULLA_TOKEN_BATCH)
+		return bulla_fail(call, BULLA_E_INVALID, "batch tokens cannot create more tokens");
 	if (caller->num_uses != 0)
 		return bulla_fail(call, BULLA_E_INVALID, "restricted use token cannot generate child tokens");
 	TRY(check_type(call, args));
@@ -191,6 +191,7 @@ static enum bulla_err prepare(struct access *access, struct bulla_call *call, co
 	t->meta_count = args->meta_count;
 	t->meta_null = !args->meta_set;
 	t->path = args->path;
+	t->type = bulla_is(args->type, "batch") ? BULLA_TOKEN_BATCH : BULLA_TOKEN_SERVICE;
 	TRY(set_display_name(call, args->display_name, t));
 	TRY(set_policies(call, caller, args, sudo, t));
 	TRY(check_batch(call, args, t->root));
@@ -224,6 +225,17 @@ static enum bulla_err clear_ended(struct access *access, struct bulla_call *call
 	return err;
 }
 
+static enum bulla_err make_below(struct access *access, struct bulla_call *call, const struct token *caller,
+				 const struct token_new *new, struct bulla_bytes *text, struct token **out)
+{
+	/* shared: whoever revokes the caller either sees this child or comes before it */
+	stripe_share(access, &caller->slot);
+	enum bulla_err err = token_make(access, call, new, text, out);
+
+	stripe_unlock(access, &caller->slot);
+	return err;
+}
+
 static enum bulla_err create(struct access *access, struct bulla_call *call, const struct bulla_token_create_args *args,
 			     struct bulla_auth *out)
 {
@@ -237,12 +249,10 @@ static enum bulla_err create(struct access *access, struct bulla_call *call, con
 	if (!new.token.orphan)
 		new.parent = caller->slot;
 	TRY(warn_policies(call, &new.token));
-	/* shared: whoever revokes the caller either sees this child or comes before it */
-	stripe_share(access, &caller->slot);
-	enum bulla_err err = token_make(access, call, &new, &text, &made);
-
-	stripe_unlock(access, &caller->slot);
-	TRY(err);
+	if (new.token.type == BULLA_TOKEN_BATCH)
+		TRY(batch_make(access, call, &new, &text, &made));
+	else
+		TRY(make_below(access, call, caller, &new, &text, &made));
 	*out = (struct bulla_auth){ .client_token = text, .token = &made->public, .lease_s = made->public.ttl_s };
 	return BULLA_OK;
 }

@@ -19,12 +19,27 @@ static enum bulla_err load_or(struct access *access, struct bulla_call *call, co
 	return err;
 }
 
+static enum bulla_err lookup_batch(struct access *access, struct bulla_call *call, struct bulla_bytes text,
+				   const struct bulla_token **out)
+{
+	struct token *token;
+	enum bulla_err err = batch_load(access, call, text, &token);
+
+	if (err == BULLA_E_NO_TOKEN)
+		return BULLA_E_BAD_TOKEN;
+	TRY(err);
+	*out = &token->public;
+	return BULLA_OK;
+}
+
 static enum bulla_err lookup(struct access *access, struct bulla_call *call, struct bulla_bytes text,
 			     const struct bulla_token **out)
 {
 	struct store_id slot;
 	struct token *token;
 
+	if (batch_is(text))
+		return lookup_batch(access, call, text, out);
 	TRY(token_slot(access, text, &slot));
 	TRY(load_or(access, call, &slot, BULLA_E_BAD_TOKEN, &token));
 	*out = &token->public;
@@ -34,7 +49,7 @@ static enum bulla_err lookup(struct access *access, struct bulla_call *call, str
 enum bulla_err bulla_token_lookup(struct bulla *engine, struct bulla_call *call, struct bulla_bytes text,
 				  const struct bulla_token **out)
 {
-	if (text.len == 0 || text.len > TOKEN_MAX_BYTES)
+	if (text.len == 0 || (text.len > TOKEN_MAX_BYTES && !batch_is(text)))
 		return BULLA_E_BAD_TOKEN;
 	TRY(access_begin(engine->access, call));
 	return access_end(engine->access, lookup(engine->access, call, text, out));
@@ -223,6 +238,7 @@ static enum bulla_err renew(struct bulla *engine, struct bulla_call *call, const
 		err = children_read(access, call, slot, &children);
 		if (err != BULLA_OK || children.count > 0)
 			atomic_fetch_add(&access->generation, 1);
+		atomic_fetch_add(&access->revocations, 1);
 	}
 	*out = after;
 	return BULLA_OK;
@@ -242,11 +258,25 @@ static enum bulla_err renew_slot(struct bulla *engine, struct bulla_call *call, 
 	return BULLA_OK;
 }
 
+static enum bulla_err refuse_batch(struct access *access, struct bulla_call *call, struct bulla_bytes text)
+{
+	struct token *token;
+	enum bulla_err err = batch_load(access, call, text, &token);
+
+	if (err == BULLA_E_NO_TOKEN)
+		return bulla_fail(call, BULLA_E_INVALID, "token not found");
+	TRY(err);
+	token_put(token);
+	return bulla_fail(call, BULLA_E_INVALID, "batch tokens cannot be renewed");
+}
+
 static enum bulla_err renew_text(struct bulla *engine, struct bulla_call *call, struct bulla_bytes text, int64_t increment_s,
 				 struct bulla_auth *out)
 {
 	struct store_id slot;
 
+	if (batch_is(text))
+		return refuse_batch(engine->access, call, text);
 	TRY(token_slot(engine->access, text, &slot));
 	enum bulla_err err = renew_slot(engine, call, &slot, increment_s, text, out);
 

@@ -67,6 +67,7 @@ static enum bulla_err delete_chunk(struct access *access, struct bulla_call *cal
 		TRY(store_commit(access->store, call, writes, n, NULL));
 	for (size_t i = 0; i < count; i++)
 		cache_drop(access, &slots[i]);
+	atomic_fetch_add(&access->revocations, 1);
 	return BULLA_OK;
 }
 
@@ -95,6 +96,7 @@ static enum bulla_err delete_one(struct access *access, struct bulla_call *call,
 	TRY(token_deletions(access, slot, token, writes, &n));
 	TRY(store_commit(access->store, call, writes, n, NULL));
 	cache_drop(access, slot);
+	atomic_fetch_add(&access->revocations, 1);
 	return BULLA_OK;
 }
 
@@ -149,6 +151,22 @@ enum bulla_err token_revoke(struct access *access, struct bulla_call *call, cons
 	return err;
 }
 
+/* Nothing is stored of a batch token that could be deleted. */
+static enum bulla_err refuse_batch(struct access *access, struct bulla_call *call, struct bulla_bytes text)
+{
+	struct token *token;
+
+	if (!batch_is(text))
+		return BULLA_OK;
+	enum bulla_err err = batch_load(access, call, text, &token);
+
+	if (err == BULLA_E_NO_TOKEN)
+		return BULLA_OK; /* as unknown as any other */
+	TRY(err);
+	token_put(token);
+	return bulla_fail(call, BULLA_E_INVALID, "batch tokens cannot be revoked");
+}
+
 /* ---- orphaning ------------------------------------------------------------- */
 
 static enum bulla_err orphan(struct access *access, struct bulla_call *call, const struct store_id *parent,
@@ -181,6 +199,7 @@ static enum bulla_err revoke_orphan(struct access *access, struct bulla_call *ca
 	struct store_id slot;
 	struct token *token;
 
+	TRY(refuse_batch(access, call, text));
 	TRY(token_slot(access, text, &slot));
 	enum bulla_err err = token_load(access, call, &slot, &token);
 
@@ -214,6 +233,7 @@ static enum bulla_err revoke_text(struct access *access, struct bulla_call *call
 {
 	struct store_id slot;
 
+	TRY(refuse_batch(access, call, text));
 	TRY(token_slot(access, text, &slot));
 	return token_revoke(access, call, &slot);
 }
@@ -232,6 +252,8 @@ enum bulla_err bulla_token_revoke_self(struct bulla *engine, struct bulla_call *
 
 	if (self == NULL)
 		return BULLA_E_NO_TOKEN;
+	if (self->public.type == BULLA_TOKEN_BATCH)
+		return bulla_fail(call, BULLA_E_INVALID, "batch tokens cannot be revoked");
 	TRY(access_begin(engine->access, call));
 	return access_end(engine->access, token_revoke(engine->access, call, &self->slot));
 }

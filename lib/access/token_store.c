@@ -97,8 +97,7 @@ static bool bound_by_cached(struct access *access, const struct store_id *slot, 
 	return good;
 }
 
-/* NO_TOKEN: an ancestor is gone, has ended, or is used up. */
-static enum bulla_err check_ancestors(struct access *access, struct bulla_call *call, struct token *token)
+enum bulla_err check_ancestors(struct access *access, struct bulla_call *call, struct token *token, unsigned generation)
 {
 	int64_t now_ns = bulla_now_ns();
 	struct store_id slot = token->parent;
@@ -109,7 +108,7 @@ static enum bulla_err check_ancestors(struct access *access, struct bulla_call *
 
 		if (depth == MAX_DEPTH)
 			return BULLA_E_NO_TOKEN;
-		if (bound_by_cached(access, &slot, token->generation, now_ns, &token->bound_ns))
+		if (bound_by_cached(access, &slot, generation, now_ns, &token->bound_ns))
 			return BULLA_OK;
 		enum bulla_err err = token_read(access, call, &slot, &ancestor);
 
@@ -136,7 +135,8 @@ enum bulla_err token_load(struct access *access, struct bulla_call *call, const 
 
 	TRY(token_read(access, call, slot, &token));
 	token->generation = generation;
-	enum bulla_err err = token_is_dead(token, bulla_now_ns()) ? BULLA_E_NO_TOKEN : check_ancestors(access, call, token);
+	enum bulla_err err = token_is_dead(token, bulla_now_ns()) ? BULLA_E_NO_TOKEN
+									  : check_ancestors(access, call, token, generation);
 
 	if (err != BULLA_OK) {
 		token_put(token);

@@ -123,5 +123,6 @@ enum bulla_err store_scrub(struct store *store, struct bulla_call *call)
 
 struct store_counts store_counts(const struct store *store)
 {
-	return (struct store_counts){ atomic_load(&store->transactions), atomic_load(&store->batches) };
+	return (struct store_counts){ atomic_load(&store->transactions), atomic_load(&store->batches),
+				       atomic_load(&store->reads) };
 }

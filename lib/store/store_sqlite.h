@@ -69,7 +69,7 @@ struct store {
 	atomic_size_t next_reader;
 	struct committer committer;
 	uint64_t sequence; /* of the last commit; with writer.lock */
-	atomic_uint_least64_t transactions, batches;
+	atomic_uint_least64_t transactions, batches, reads;
 };
 
 /* ---- store_sqlite_file.c: before SQLite touches anything ------------------- */

@@ -63,6 +63,7 @@ enum bulla_err store_get(struct store *store, struct bulla_call *call, const str
 {
 	if (!call->may_block)
 		return BULLA_E_MUST_BLOCK;
+	atomic_fetch_add_explicit(&store->reads, 1, memory_order_relaxed);
 	struct connection *c BULLA_CLEANUP(give_back) = take_reader(store);
 	enum bulla_err err = get_row(c, call, id, out);
 
@@ -70,13 +71,16 @@ enum bulla_err store_get(struct store *store, struct bulla_call *call, const str
 	return err;
 }
 
-static enum bulla_err scan_rows(struct connection *c, struct bulla_call *call, store_visit *visit, void *context)
+static enum bulla_err scan_rows(struct store *store, struct connection *c, struct bulla_call *call, store_visit *visit,
+				void *context)
 {
 	struct sqlite3_stmt *s = c->statements[ST_SCAN];
 	struct store_record record;
 	int rc;
 
+	atomic_fetch_add_explicit(&store->reads, 1, memory_order_relaxed);
 	while ((rc = sqlite3_step(s)) == SQLITE_ROW) {
+		atomic_fetch_add_explicit(&store->reads, 1, memory_order_relaxed);
 		if (sqlite3_column_bytes(s, 0) != sizeof record.id.bytes)
 			return bulla_fail(call, BULLA_E_STORE_DAMAGED, "storage: a record's id is damaged");
 		memcpy(record.id.bytes, sqlite3_column_blob(s, 0), sizeof record.id.bytes);
@@ -103,7 +107,7 @@ enum bulla_err store_scan(struct store *store, struct bulla_call *call, const ui
 	if (sqlite3_bind_blob(s, 1, low.bytes, sizeof low.bytes, SQLITE_STATIC) != SQLITE_OK ||
 	    sqlite3_bind_blob(s, 2, high.bytes, sizeof high.bytes, SQLITE_STATIC) != SQLITE_OK)
 		return connection_fail(c, call);
-	enum bulla_err err = scan_rows(c, call, visit, context);
+	enum bulla_err err = scan_rows(store, c, call, visit, context);
 
 	(void)sqlite3_reset(s);
 	return err;

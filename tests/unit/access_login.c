@@ -204,6 +204,32 @@ START_TEST(is_bound_strictly)
 }
 END_TEST
 
+/* A batch token writes what has to be committed, and nothing else. */
+START_TEST(makes_batch_tokens)
+{
+	struct store_write write = { .id = { { 9 } }, .change = STORE_PUT, .expected = 0, .bytes = bulla_str("used") };
+	struct bulla_auth auth;
+
+	params.type = bulla_str("batch");
+	params.period_s = 60;
+	uint64_t before = store_counts(engine->store).batches;
+
+	ck_assert_ok(log_in(&auth));
+	ck_assert_uint_eq(store_counts(engine->store).batches, before);
+	ck_assert_int_eq(auth.token->type, BULLA_TOKEN_BATCH);
+	ck_assert_int_eq(auth.lease_s, 60);
+	ck_assert_int_eq(auth.token->period_s, 0);
+	ck_assert(!auth.token->renewable && auth.token->orphan);
+	ck_assert_ok(come(auth.client_token, "", NULL));
+	bulla_token_put(auth.token);
+	login.writes = &write;
+	login.write_count = 1;
+	ck_assert_ok(log_in(&auth));
+	bulla_token_put(auth.token);
+	ck_assert_err(log_in(&auth), BULLA_E_CONFLICT);
+}
+END_TEST
+
 /* ---- renewing ---------------------------------------------------------------- */
 
 static enum bulla_err renewer(void *context, struct bulla_call *c, const struct bulla_mount *of, const struct bulla_token *token,
@@ -252,6 +278,7 @@ int main(void)
 	tcase_add_test(tc, lives_as_long_as_the_mount_says);
 	tcase_add_test(tc, is_bound);
 	tcase_add_test(tc, is_bound_strictly);
+	tcase_add_test(tc, makes_batch_tokens);
 	tcase_add_test(tc, is_renewed_as_the_role_says_today);
 	suite_add_tcase(suite, tc);
 	return unit_main(suite);
