@@ -65,13 +65,13 @@ void body_receive(struct task *task, struct bulla_bytes data)
 
 	if (!task->request.body_too_large && data.len > max - task->body_len)
 		task->request.body_too_large = true;
-	if (task->request.body_too_large || task->state == TASK_ANSWERED) {
+	if (task->request.body_too_large || task->state != TASK_RECEIVING) {
 		body_discard(task, data.len);
 		return;
 	}
 	if (!body_reserve(task, task->body_len + data.len)) {
-		reply_refuse(task, BULLA_E_BUSY); /* sent once the rest has been read */
-		task->state = TASK_ANSWERED;
+		reply_refuse(task, BULLA_E_BUSY);
+		task->state = TASK_REFUSED;
 		body_discard(task, data.len);
 		return;
 	}

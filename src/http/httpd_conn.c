@@ -162,9 +162,10 @@ void conn_kill(struct conn *conn)
 static bool is_abandoned(const struct conn *conn)
 {
 	struct pollfd p = { .fd = conn->fd, .events = POLLRDHUP };
+	bool receiving = conn->task != NULL && (conn->task->state == TASK_RECEIVING || conn->task->state == TASK_REFUSED);
 	int unread = 0;
 
-	return conn->task != NULL && conn->task->state == TASK_RECEIVING && poll(&p, 1, 0) > 0 &&
+	return receiving && poll(&p, 1, 0) > 0 &&
 	       (p.revents & POLLRDHUP) != 0 && ioctl(conn->fd, FIONREAD, &unread) == 0 && unread == 0;
 }
 

@@ -49,7 +49,8 @@ struct conn {
 	char remote[ADDRESS_TEXT];
 };
 
-enum task_state { TASK_NEW, TASK_RECEIVING, TASK_WORKING, TASK_ANSWERED };
+/* REFUSED: the answer is made, and sent once the rest of the body has been read and dropped. */
+enum task_state { TASK_NEW, TASK_RECEIVING, TASK_REFUSED, TASK_WORKING, TASK_ANSWERED };
 
 /* One request: made when its request line has been read, recycled when libmicrohttpd has completed it. */
 struct task {

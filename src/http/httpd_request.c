@@ -168,7 +168,7 @@ static enum MHD_Result begin(struct task *task, const char *method, const char *
 	}
 	if (task->conn->refused) {
 		reply_refuse(task, BULLA_E_BUSY);
-		task->state = TASK_ANSWERED;
+		task->state = task->declared_len > max ? TASK_ANSWERED : TASK_REFUSED;
 		return task->declared_len > max ? reply_send(task) : MHD_YES;
 	}
 	task->request.body_too_large = task->declared_len > max;
@@ -193,5 +193,7 @@ enum MHD_Result request_access(void *context, struct MHD_Connection *mhd, const 
 		*size = 0;
 		return MHD_YES;
 	}
+	if (task->state == TASK_REFUSED)
+		task->state = TASK_ANSWERED;
 	return task->state == TASK_ANSWERED ? reply_send(task) : run(task);
 }

@@ -523,6 +523,20 @@ def a_peer_that_leaves_frees_its_slot():
         tcp.wait_until(lambda: ask(s.ports[0], "GET", "/echo")[0] == 200, "freeing the slots")
 
 
+@case
+def a_peer_that_leaves_while_it_is_refused_frees_its_slot():
+    with server("tcp", "connections=12") as s:
+        idle = [connect(s.ports[0]) for _ in range(8)]
+        for c in idle:
+            c.sendall(b"GET /echo HTTP/1.1\r\nHost: h\r\n\r\n")
+            assert Reader(c).answer()[0] == 200
+        for _ in range(4):
+            with connect(s.ports[0]) as c:
+                c.sendall(b"POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 100\r\n\r\nabc")
+        assert ask(s.ports[0], "GET", "/echo")[0] == 503  # all slots are taken until one of those is free
+        [c.close() for c in idle]
+
+
 # ---- stopping -------------------------------------------------------------------
 
 @case
