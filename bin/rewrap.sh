@@ -20,17 +20,32 @@ done
 shift $((OPTIND - 1))
 [ $# = 0 ] || usage 2 >&2
 
+# card-api shows its progress. With a log it is asked for an outcome only, and what it said is shown when it failed.
+rewrap() {
+	local said
+
+	if [ -z "${CARDS_LOG:-}" ]; then
+		"$CARD_API" rewrap || die "not all cards were rewrapped: run it again"
+	elif ! said=$("$CARD_API" rewrap 2>&1); then
+		printf '%s\n' "$said" >&2
+		die "not all cards were rewrapped: run it again"
+	fi
+}
+
 trap end_job EXIT
 need_cli
+export CARD_VAULT_ADDR=${CARD_VAULT_ADDR:-${BULLA_ADDR:-${VAULT_ADDR:-${BAO_ADDR:-}}}}
+CARD_VAULT_CACERT=${CARD_VAULT_CACERT:-${BULLA_CACERT:-${VAULT_CACERT:-${BAO_CACERT:-}}}}
+[ -z "$CARD_VAULT_CACERT" ] || export CARD_VAULT_CACERT
 CARD_API=${CARD_API:-card-api}
 command -v "$CARD_API" >/dev/null || die "no program $CARD_API: set CARD_API to its path"
 log_in "${CARD_ROLE_ID_FILE:-}" "${CARD_SECRET_ID_FILE:-}"
 key=$CARD_TRANSIT_MOUNT/keys/$CARD_KEY
 version=$(latest_version) || die "the version of $key cannot be read"
-"$CARD_API" rewrap || die "not all cards were rewrapped: run it again"
+rewrap
 if [ "$raise" = yes ]; then
 	# A card that was encrypted before the rotation and stored during the first pass is found by a second one.
-	"$CARD_API" rewrap || die "not all cards were rewrapped: run it again"
+	rewrap
 	vault write "$key/config" min_decryption_version="$version" >/dev/null || die "min_decryption_version of $key was not raised"
 	log_line "cards rewrapped to version $version of $key; older versions do not decrypt any more"
 else

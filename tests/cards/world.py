@@ -1,8 +1,10 @@
 """What the story's tests share: a Bulla and a real OpenBao over HTTPS, and the scripts of bin/ as an operator runs them."""
+import json
 import os
 import subprocess
 import sys
 import tempfile
+import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 import servers  # noqa: E402
@@ -30,11 +32,19 @@ def write(path, data, mode=0o600):
     return path
 
 
+def program(name):
+    folder = os.environ.get("CARD_BIN") or os.path.join(servers.TOP, "api")
+    path = os.path.join(folder, name)
+    if not os.access(path, os.X_OK):
+        raise SystemExit(f"no program at {path}: build it, or say where it is with CARD_BIN")
+    return os.path.abspath(path)
+
+
 class World:
     """One server that keeps keys, and an operator's folder: home with the root token, the roles' files, certificates."""
 
     def __init__(self, kind, audited=False):
-        self.kind, self.audited = kind, audited
+        self.kind, self.audited, self.api = kind, audited, None
         self.folder = tempfile.mkdtemp(prefix="bulla-cards-")
         self.certificates = os.path.join(self.folder, "tls")
         self.home = os.path.join(self.folder, "home")
@@ -104,6 +114,79 @@ class World:
         """What must be seen nowhere: the root token and the secret IDs."""
         return [self.server.token.encode(), *(read(self.role(name)["CARD_SECRET_ID_FILE"]) for name in ROLES)]
 
+    # ---- the programs ----------------------------------------------------------------
+
+    def set_up_cards(self):
+        """bin/vault.sh, a certificate for card-api, and the token of its callers."""
+        done = self.run("vault.sh", self.roles)
+        assert done.returncode == 0, done.stdout + done.stderr
+        tls = os.path.join(self.folder, "api-tls")
+        os.mkdir(tls)
+        servers.certificates(tls)
+        self.api_ca = os.path.join(tls, "ca.pem")
+        self.api_port = servers.free_port()
+        self.api_url = f"https://127.0.0.1:{self.api_port}"
+        self.caller = os.urandom(16).hex()
+        self.db = os.path.join(self.folder, "cards.db")
+        self.api_settings = {
+            "CARD_LISTEN": f"127.0.0.1:{self.api_port}", "CARD_TLS_CERT": os.path.join(tls, "server.pem"),
+            "CARD_TLS_KEY": os.path.join(tls, "server.key"), "CARD_DB": self.db,
+        }
+        self.caller_settings = {
+            "CARD_API_URL": self.api_url, "CARD_API_CACERT": self.api_ca,
+            "CARD_API_TOKEN_FILE": write(os.path.join(self.folder, "caller"), self.caller),
+        }
+
+    def card_environment(self, role, **more):
+        env = {"PATH": os.environ["PATH"], "CARD_VAULT_ADDR": self.server.url, "CARD_VAULT_CACERT": self.ca}
+        return env | self.role(role) | more
+
+    def start_api(self):
+        env = self.card_environment("card-api", **self.api_settings, CARD_API_TOKEN_FILE=self.caller_settings["CARD_API_TOKEN_FILE"])
+        with open(os.path.join(self.folder, "card-api.log"), "ab") as log:
+            self.api = subprocess.Popen([program("card-api")], env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        end = time.monotonic() + servers.START_S
+        while subprocess.run([program("card-api"), "health"], env=self.card_environment("card-api", **self.caller_settings),
+                             capture_output=True).returncode != 0:
+            if self.api.poll() is not None or time.monotonic() > end:
+                raise RuntimeError("card-api did not start:\n" + read(os.path.join(self.folder, "card-api.log")).decode())
+            time.sleep(0.05)
+
+    def stop_api(self):
+        self.api.terminate()
+        return self.api.wait(30)
+
+    def call_api(self, method, path, body=None):
+        """Gives status and document."""
+        context = servers.ssl.create_default_context(cafile=self.api_ca)
+        connection = servers.http.client.HTTPSConnection("127.0.0.1", self.api_port, context=context, timeout=60)
+        headers = {"Authorization": f"Bearer {self.caller}", "Content-Type": "application/json"}
+        try:
+            connection.request(method, path, body=None if body is None else json.dumps(body).encode(), headers=headers)
+            answer = connection.getresponse()
+            text = answer.read()
+            return answer.status, json.loads(text) if text else None
+        finally:
+            connection.close()
+
+    def processor(self, *argv):
+        """Exit status, and what it printed and complained of."""
+        done = subprocess.run([program("card-processor"), *argv], env=self.card_environment("card-processor", **self.caller_settings),
+                              stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300)
+        return done.returncode, done.stdout, done.stderr
+
+    def files(self):
+        """Everything that was written here, by name."""
+        for folder, _, names in os.walk(self.folder):
+            for name in names:
+                path = os.path.join(folder, name)
+                if os.path.isfile(path):
+                    yield path, read(path)
+        yield "the server's log", self.server.log_text().encode()
+
     def close(self):
+        if self.api is not None and self.api.poll() is None:
+            self.api.kill()
+            self.api.wait()
         self.server.close()
         servers.shutil.rmtree(self.folder, ignore_errors=True)
