@@ -95,7 +95,7 @@ class Server:
     def url(self):
         return f"{'https' if self.context else 'http'}://{self.address}"
 
-    def connection(self, timeout=60):
+    def connection(self, timeout=180):
         host, port = self.address.rsplit(":", 1)
         if self.context:
             return http.client.HTTPSConnection(host, int(port), context=self.context, timeout=timeout)
