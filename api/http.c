@@ -79,7 +79,7 @@ static enum MHD_Result answer(struct request *request)
 	return result;
 }
 
-/* Takes what came of the body, and leaves nothing of it in libmicrohttpd's buffer, where it would stay as long as the connection. */
+/* Takes what came of the body. libmicrohttpd's own buffer is cleared by itself when the request is over. */
 static enum MHD_Result gather(struct request *request, const char *data, size_t *size)
 {
 	size_t n = *size;
@@ -90,7 +90,6 @@ static enum MHD_Result gather(struct request *request, const char *data, size_t 
 		memcpy(request->body + request->len - n, data, n);
 	else
 		request->too_big = true;
-	wipe((void *)(uintptr_t)data, n);
 	return request->len <= DISCARD_MAX_BYTES ? MHD_YES : MHD_NO;
 }
 

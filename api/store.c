@@ -77,22 +77,29 @@ static enum card_err fail(struct store *store, const char *what)
 	return CARD_E_STORE;
 }
 
-static enum card_err make_tables(struct store *store)
+static enum card_err read_version(struct store *store, int *out)
 {
 	sqlite3_stmt *query = NULL;
-	int version = -1;
+	bool good = sqlite3_prepare_v2(store->db, "PRAGMA user_version", -1, &query, NULL) == SQLITE_OK && sqlite3_step(query) == SQLITE_ROW;
 
-	if (sqlite3_exec(store->db, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON;", NULL, NULL, NULL) != SQLITE_OK)
-		return fail(store, "setting up");
-	if (sqlite3_prepare_v2(store->db, "PRAGMA user_version", -1, &query, NULL) == SQLITE_OK && sqlite3_step(query) == SQLITE_ROW)
-		version = sqlite3_column_int(query, 0);
+	*out = good ? sqlite3_column_int(query, 0) : 0;
 	sqlite3_finalize(query);
-	if (version < 0)
-		return fail(store, "reading its version");
+	return good ? CARD_OK : fail(store, "reading its version");
+}
+
+/* A file of a newer program is left as it is. */
+static enum card_err make_tables(struct store *store)
+{
+	static const char settings[] = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON;";
+	int version;
+
+	TRY(read_version(store, &version));
 	if (version > SCHEMA_VERSION) {
 		log_line("database: made by a newer program (version %d)", version);
 		return CARD_E_CONFIG;
 	}
+	if (sqlite3_exec(store->db, settings, NULL, NULL, NULL) != SQLITE_OK)
+		return fail(store, "setting up");
 	if (version < SCHEMA_VERSION && sqlite3_exec(store->db, schema, NULL, NULL, NULL) != SQLITE_OK)
 		return fail(store, "making tables");
 	return CARD_OK;
