@@ -16,6 +16,7 @@
 #include <bulla/seal.h>
 #include <bulla/sign.h>
 #include <bulla/token_params.h>
+#include <bulla/token_roles.h>
 #include <bulla/tools.h>
 #include <bulla/transit.h>
 #include <bulla/wrapping.h>

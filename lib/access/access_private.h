@@ -9,6 +9,7 @@
 #include "base/rcu.h"
 #include "bulla/clock.h"
 #include "bulla/mounts.h" /* struct bulla_pair */
+#include "bulla/token_roles.h"
 #include "bulla/wrapping.h"
 
 #define TOKEN_MAX_BYTES 512          /* of a token's text: longer ones are unknown */
@@ -137,9 +138,24 @@ struct policies {
 /* Trimmed, in lower case, sorted, without doubles and empty names; root alone where it is among them. */
 BULLA_MUST_USE enum bulla_err policies_sanitise(struct bulla_call *call, const struct bulla_bytes *names, size_t count,
 						bool add_default, struct policies *out);
+/* Without the rule for root. */
+BULLA_MUST_USE enum bulla_err policies_sort(struct bulla_call *call, const struct bulla_bytes *names, size_t count,
+					    struct policies *out);
 bool policies_have(const struct policies *policies, const char *name);
 /* INVALID: one of them is given to nobody. */
 BULLA_MUST_USE enum bulla_err policies_check_assignable(struct bulla_call *call, const struct policies *policies);
+
+/* Whether name is like one of globs, in which * stands for anything. */
+bool policies_match(const struct bulla_names *globs, struct bulla_bytes name);
+
+/* ---- token_roles.c ---- */
+/* In the arena. NOT_FOUND. */
+BULLA_MUST_USE enum bulla_err token_role_read(struct access *access, struct bulla_call *call, struct bulla_bytes name,
+					      struct bulla_token_role *out, uint64_t *revision);
+/* CONFLICT. Not between access_begin and access_end. */
+BULLA_MUST_USE enum bulla_err token_role_write(struct access *access, struct bulla_call *call, struct bulla_bytes name,
+					       const struct bulla_token_role *role, uint64_t expected);
+bool token_role_has_type(struct bulla_bytes type);
 
 /* ---- token_make.c ---- */
 struct token_new {

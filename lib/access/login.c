@@ -70,9 +70,16 @@ static enum bulla_err prepare(struct access *access, struct bulla_call *call, co
 	return BULLA_OK;
 }
 
-static bool is_batch(const struct bulla_token_params *params)
+/* A mount may fix the type, or give the one that counts where the role has none of its own. */
+static bool is_batch(const struct access_login *login)
 {
-	return bulla_is(params->type, "batch") || bulla_is(params->type, "default-batch");
+	struct bulla_bytes mount = login->mount->token_type, own = login->params->type;
+
+	if (bulla_is(mount, "service") || bulla_is(mount, "batch"))
+		return bulla_is(mount, "batch");
+	if (bulla_is(mount, "default-batch"))
+		return !bulla_is(own, "service") && !bulla_is(own, "default-service");
+	return bulla_is(own, "batch") || bulla_is(own, "default-batch");
 }
 
 static enum bulla_err make_batch(struct access *access, struct bulla_call *call, const struct token_new *new,
@@ -106,7 +113,7 @@ static enum bulla_err log_in(struct access *access, struct bulla_call *call, con
 	struct token *made;
 
 	TRY(prepare(access, call, login, &new.token));
-	TRY(is_batch(login->params) ? make_batch(access, call, &new, &text, &made) : token_make(access, call, &new, &text, &made));
+	TRY(is_batch(login) ? make_batch(access, call, &new, &text, &made) : token_make(access, call, &new, &text, &made));
 	*out = (struct bulla_auth){ .client_token = text, .token = &made->public, .lease_s = made->public.ttl_s };
 	return BULLA_OK;
 }

@@ -184,11 +184,30 @@ static enum bulla_err ask_renewer(struct bulla *engine, struct bulla_call *call,
 	return BULLA_OK;
 }
 
+/* ... and one that was made through a role what that says. */
+static enum bulla_err ask_role(struct access *access, struct bulla_call *call, const struct bulla_token *t, struct lease_wish *wish)
+{
+	struct bulla_token_role role;
+	uint64_t revision;
+	enum bulla_err err = token_role_read(access, call, t->role, &role, &revision);
+
+	if (err == BULLA_E_NOT_FOUND)
+		return bulla_fail(call, BULLA_E_INVALID_500,
+				  "failed to renew entry: original token role \"%.*s\" could not be found, not renewing",
+				  (int)t->role.len, (const char *)t->role.ptr);
+	TRY(err);
+	wish->period_s = role.period_s;
+	wish->explicit_max_s = role.explicit_max_ttl_s;
+	return BULLA_OK;
+}
+
 static enum bulla_err ask_origin(struct bulla *engine, struct bulla_call *call, const struct bulla_token *t,
 				 struct lease_wish *wish)
 {
 	struct bulla_bytes rest;
 
+	if (t->role.len > 0)
+		return ask_role(engine->access, call, t, wish);
 	if (t->login_name.len == 0)
 		return BULLA_OK;
 	const struct bulla_mount *mount = bulla_mount_find(engine, t->path, &rest);

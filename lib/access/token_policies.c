@@ -1,4 +1,5 @@
 /* token_policies.c: the lists of policies that tokens are made with. Any thread. */
+#define _GNU_SOURCE /* memmem */
 #include <stdlib.h>
 
 #include "access/access_private.h"
@@ -30,30 +31,57 @@ static int by_name(const void *a, const void *b)
 	return bulla_compare(*(const struct bulla_bytes *)a, *(const struct bulla_bytes *)b);
 }
 
-enum bulla_err policies_sanitise(struct bulla_call *call, const struct bulla_bytes *names, size_t count, bool add_default,
-				 struct policies *out)
+/* Sorts them in place; returns how many are left without doubles. */
+static size_t unique(struct bulla_bytes *items, size_t n)
+{
+	size_t kept = 0;
+
+	qsort(items, n, sizeof *items, by_name);
+	for (size_t i = 0; i < n; i++)
+		if (kept == 0 || !bulla_equal(items[kept - 1], items[i]))
+			items[kept++] = items[i];
+	return kept;
+}
+
+/* With room for one more. */
+static enum bulla_err clean(struct bulla_call *call, const struct bulla_bytes *names, size_t count, struct policies *out)
 {
 	struct bulla_bytes *items = bulla_arena_alloc(call->arena, (count + 1) * sizeof *items);
-	size_t n = 0, kept = 0;
+	size_t n = 0;
 
 	if (items == NULL)
 		return BULLA_E_NO_MEMORY;
 	for (size_t i = 0; i < count; i++) {
 		TRY(policy_name(call, names[i], &items[n]));
-		if (bulla_is(items[n], "root")) {
-			items[0] = items[n];
-			*out = (struct policies){ items, 1 };
-			return BULLA_OK;
-		}
 		n += items[n].len > 0;
 	}
+	*out = (struct policies){ items, n };
+	return BULLA_OK;
+}
+
+enum bulla_err policies_sort(struct bulla_call *call, const struct bulla_bytes *names, size_t count, struct policies *out)
+{
+	struct policies policies;
+
+	TRY(clean(call, names, count, &policies));
+	*out = (struct policies){ policies.items, unique(policies.items, policies.count) };
+	return BULLA_OK;
+}
+
+enum bulla_err policies_sanitise(struct bulla_call *call, const struct bulla_bytes *names, size_t count, bool add_default,
+				 struct policies *out)
+{
+	struct policies policies;
+
+	TRY(clean(call, names, count, &policies));
+	if (policies_have(&policies, "root")) {
+		policies.items[0] = bulla_str("root");
+		*out = (struct policies){ policies.items, 1 };
+		return BULLA_OK;
+	}
 	if (add_default)
-		items[n++] = bulla_str("default");
-	qsort(items, n, sizeof *items, by_name);
-	for (size_t i = 0; i < n; i++)
-		if (kept == 0 || !bulla_equal(items[kept - 1], items[i]))
-			items[kept++] = items[i];
-	*out = (struct policies){ items, kept };
+		policies.items[policies.count++] = bulla_str("default");
+	*out = (struct policies){ policies.items, unique(policies.items, policies.count) };
 	return BULLA_OK;
 }
 
@@ -70,4 +98,42 @@ enum bulla_err policies_check_assignable(struct bulla_call *call, const struct p
 	if (policies_have(policies, "response-wrapping"))
 		return bulla_fail(call, BULLA_E_INVALID, "cannot assign policy \"response-wrapping\"");
 	return BULLA_OK;
+}
+
+/* A part between two stars is looked for from the left: the shortest text for each star will do, but for the last part, which
+ * has to be at the end. */
+static bool matches(struct bulla_bytes glob, struct bulla_bytes name)
+{
+	const uint8_t *star = glob.len > 0 ? memchr(glob.ptr, '*', glob.len) : NULL;
+	size_t head = star != NULL ? (size_t)(star - glob.ptr) : glob.len;
+
+	if (name.len < head || (head > 0 && memcmp(name.ptr, glob.ptr, head) != 0))
+		return false;
+	if (star == NULL)
+		return name.len == head;
+	name = bulla_mem(name.ptr + head, name.len - head);
+	glob = bulla_mem(star + 1, glob.len - head - 1);
+	for (;;) {
+		star = glob.len > 0 ? memchr(glob.ptr, '*', glob.len) : NULL;
+		size_t part = star != NULL ? (size_t)(star - glob.ptr) : glob.len;
+
+		if (part > name.len)
+			return false;
+		if (star == NULL)
+			return part == 0 || memcmp(name.ptr + name.len - part, glob.ptr, part) == 0;
+		const uint8_t *at = part > 0 ? memmem(name.ptr, name.len, glob.ptr, part) : name.ptr;
+
+		if (at == NULL)
+			return false;
+		name = bulla_mem(at + part, name.len - part - (size_t)(at - name.ptr));
+		glob = bulla_mem(star + 1, glob.len - part - 1);
+	}
+}
+
+bool policies_match(const struct bulla_names *globs, struct bulla_bytes name)
+{
+	for (size_t i = 0; i < globs->count; i++)
+		if (matches(globs->items[i], name))
+			return true;
+	return false;
 }

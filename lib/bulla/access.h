@@ -76,10 +76,11 @@ struct bulla_token_create_args {
 	int64_t ttl_s, period_s, explicit_max_ttl_s;
 	int64_t num_uses;
 	bool no_parent, no_default_policy, renewable;
-	bool entity_alias_set;           /* refused: it needs a token role */
 	bool orphan;                     /* asked for by the endpoint: needs no sudo, as no_parent does */
 	struct bulla_bytes path;         /* the endpoint: "auth/token/create" */
 	struct bulla_bytes type;         /* "", "service", "batch" */
+	struct bulla_bytes entity_alias; /* refused: there are no entities */
+	struct bulla_bytes role;         /* of auth/token/roles; empty: none */
 };
 
 /* What roles and users of all auth methods say of the tokens that a login makes: the peer's token_* parameters. */

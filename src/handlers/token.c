@@ -88,7 +88,7 @@ static const struct field create_fields[] = {
 	FIELD_END,
 };
 
-static enum bulla_err create(struct exchange *x, const char *path, bool orphan)
+static enum bulla_err create(struct exchange *x, struct bulla_bytes role, bool orphan)
 {
 	struct create_fields f = { .renewable = true };
 	const struct json *meta = json_get(x->doc, "meta");
@@ -99,8 +99,8 @@ static enum bulla_err create(struct exchange *x, const char *path, bool orphan)
 		.id = f.id, .policies = f.policies.items, .policy_count = f.policies.count, .display_name = f.display_name,
 		.meta = f.meta.items, .meta_count = f.meta.count, .meta_set = meta != NULL && meta->type != JSON_NULL,
 		.num_uses = f.num_uses, .no_parent = f.no_parent, .no_default_policy = f.no_default_policy,
-		.renewable = f.renewable, .entity_alias_set = f.entity_alias.len > 0, .orphan = orphan, .path = bulla_str(path),
-		.type = f.type,
+		.renewable = f.renewable, .entity_alias = f.entity_alias, .orphan = orphan, .path = x->path,
+		.type = f.type, .role = role,
 	};
 
 	TRY(duration_parse(x->call, f.explicit_max_ttl, &args.explicit_max_ttl_s));
@@ -114,12 +114,17 @@ static enum bulla_err create(struct exchange *x, const char *path, bool orphan)
 
 static enum bulla_err create_child(struct exchange *x)
 {
-	return create(x, "auth/token/create", false);
+	return create(x, bulla_str(""), false);
 }
 
 static enum bulla_err create_orphan(struct exchange *x)
 {
-	return create(x, "auth/token/create-orphan", true);
+	return create(x, bulla_str(""), true);
+}
+
+static enum bulla_err create_by_role(struct exchange *x)
+{
+	return create(x, x->params[0], false);
 }
 
 /* ---- lookup -------------------------------------------------------------------------------------------------------------- */
@@ -267,6 +272,7 @@ static enum bulla_err revoke_accessor(struct exchange *x)
 const struct route token_routes[] = {
 	ROW(ON(POST), "create", create_child, ROUTE_BLOCKS, create_fields, "create-token"),
 	ROW(ON(POST), "create-orphan", create_orphan, ROUTE_BLOCKS | ROUTE_SUDO, create_fields, "create-token"),
+	ROW(ON(POST), "create/{role_name}", create_by_role, ROUTE_BLOCKS, create_fields, "create-token"),
 	ROW(ON(GET) | ON(POST), "lookup-self", lookup_self, 0, token_field, "look-up-token"),
 	ROW(ON(GET) | ON(POST), "lookup", lookup, 0, token_field, "look-up-token"),
 	ROW(ON(POST), "lookup-accessor", lookup_accessor, ROUTE_BLOCKS, accessor_field, "look-up-token"),

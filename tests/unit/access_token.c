@@ -173,7 +173,7 @@ START_TEST(create_refused)
 	ck_assert_fails(try_create(&args), BULLA_E_INVALID, "batch tokens cannot have \"period\" set");
 	args = wish(&policy_default), args.type = bulla_str("batch"), args.num_uses = 5;
 	ck_assert_fails(try_create(&args), BULLA_E_INVALID, "batch tokens cannot have \"num_uses\" set");
-	args = wish(&policy_default), args.entity_alias_set = true;
+	args = wish(&policy_default), args.entity_alias = bulla_str("x");
 	ck_assert_fails(try_create(&args), BULLA_E_INVALID, "'entity_alias' is only allowed in combination with token role");
 	struct bulla_bytes wrapping = bulla_str("response-wrapping");
 
