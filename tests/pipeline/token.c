@@ -74,6 +74,45 @@ static const struct step uses[] = {
 	{ NULL },
 };
 
+static const struct step roles[] = {
+	{ "LIST auth/token/roles", .status = 404 }, { "GET auth/token/roles/r", .status = 404 }, { "GET auth/token/roles", .status = 405 },
+	{ "POST auth/token/create/r", "{}", .status = 400, .expect = PLAIN("unknown role r") },
+	{ "POST auth/token/roles/r", .token = "", .status = 403 },
+	{ "POST auth/token/roles/r", "{\"token_type\":\"weird\"}", .status = 400, .expect = PLAIN("invalid 'token_type' value \\\"weird\\\"") },
+	{ "POST auth/token/roles/r", "{\"token_type\":null}", .status = 400, .expect = PLAIN("Invalid 'token_type' value: null") },
+	{ "POST auth/token/roles/r", "{\"token_bound_cidrs\":\"x\"}", .status = 400 },
+	{ "POST auth/token/roles/r", "{\"token_period\":-1}", .status = 400 },
+	{ "POST auth/token/roles/r", "{\"allowed_policies\":\"default\",\"period\":\"1h\",\"orphan\":true,\"path_suffix\":\"rev1\"}", .status = 204, .expect = "" },
+	{ "GET auth/token/roles/r", .status = 200, .expect = "{\"data\":{\"name\":\"r\",\"period\":3600,\"token_period\":3600,\"renewable\":true,\"allowed_entity_aliases\":null}}" },
+	{ "POST auth/token/roles/r", "{\"period\":\"1h\",\"token_period\":\"2h\"}", .status = 200, .expect = "{\"data\":null,\"warnings\":[\"Both 'token_period' and deprecated 'period' value supplied, ignoring the deprecated value\"]}" },
+	{ "POST auth/token/create/r", "{\"policies\":\"root\"}", .status = 400 },
+	{ "POST auth/token/create/r", "{}", .status = 200, .expect = "{\"auth\":{\"orphan\":true,\"lease_duration\":7200}}", .save = "tok=auth.client_token" },
+	{ "GET auth/token/lookup-self", .token = "$tok", .status = 200, .expect = "{\"data\":{\"role\":\"r\",\"path\":\"auth/token/create/r/rev1\"}}" },
+	{ "LIST auth/token/roles", .status = 200, .expect = "{\"data\":{\"keys\":[\"r\"]}}" },
+	{ "DELETE auth/token/roles/r", .status = 204 }, { "DELETE auth/token/roles/r", .status = 204 },
+	{ "POST auth/token/renew", "{\"token\":\"$tok\"}", .status = 500 },
+	{ NULL },
+};
+
+/* Pipeline requests come from no address. */
+static const struct step bound[] = {
+	{ "POST auth/token/roles/b", "{\"token_bound_cidrs\":\"10.0.0.0/8\"}", .status = 204 },
+	{ "POST auth/token/create/b", "{\"policies\":\"default\"}", .status = 200, .save = "tok=auth.client_token" },
+	{ "GET auth/token/lookup-self", .token = "$tok", .status = 403, .expect = DENIED },
+	{ "POST auth/token/lookup", "{\"token\":\"$tok\"}", .status = 200, .expect = "{\"data\":{\"bound_cidrs\":[\"10.0.0.0/8\"]}}" },
+	{ NULL },
+};
+
+static const struct step batch[] = {
+	{ "POST auth/token/create", "{\"type\":\"batch\",\"policies\":\"default\"}", .status = 200,
+	  .expect = "{\"auth\":{\"accessor\":\"\",\"renewable\":false,\"token_type\":\"batch\",\"orphan\":false}}", .save = "tok=auth.client_token" },
+	{ "GET auth/token/lookup-self", .token = "$tok", .status = 200, .expect = "{\"data\":{\"type\":\"batch\",\"accessor\":\"\"}}" },
+	{ "POST auth/token/renew-self", .token = "$tok", .status = 400, .expect = PLAIN("batch tokens cannot be renewed") },
+	{ "POST auth/token/revoke-self", .token = "$tok", .status = 400, .expect = PLAIN("batch tokens cannot be revoked") },
+	{ "POST auth/token/revoke", "{\"token\":\"$tok\"}", .status = 400 },
+	{ NULL },
+};
+
 static const struct step expiry[] = {
 	{ "POST auth/token/create", "{\"policies\":[\"root\"],\"ttl\":\"1h\"}", .status = 200, .save = "tok=auth.client_token" },
 	{ "GET sys/mounts", .token = "$tok", .status = 200 },
@@ -84,7 +123,7 @@ static const struct step expiry[] = {
 
 START_TEST(cases)
 {
-	static const struct step *const lists[] = { bad_input, life, uses, expiry };
+	static const struct step *const lists[] = { bad_input, life, uses, expiry, roles, bound, batch };
 
 	pipeline_begin();
 	pipeline_run(lists[_i]);
@@ -100,7 +139,7 @@ Suite *token_suite(void)
 	TCase *tc = tcase_create("all");
 
 	tcase_set_timeout(tc, 60);
-	tcase_add_loop_test(tc, cases, 0, 4);
+	tcase_add_loop_test(tc, cases, 0, 7);
 	suite_add_tcase(suite, tc);
 	return suite;
 }
