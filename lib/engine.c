@@ -32,7 +32,9 @@ static enum bulla_err open_parts(const struct bulla_config *config, struct bulla
 	TRY(keyring_new(parts->store, parts->seal, config->max_cached_bytes ? config->max_cached_bytes : DEFAULT_CACHE_BYTES,
 			&parts->keyring));
 	TRY(access_new(parts->store, parts->seal, default_s, max_s, &parts->access));
-	return auth_new(parts->store, parts->seal, parts->access, &parts->auth);
+	TRY(auth_new(parts->store, parts->seal, parts->access, &parts->auth));
+	access_set_renewer(parts->access, auth_renew, parts->auth);
+	return BULLA_OK;
 }
 
 enum bulla_err bulla_open(const struct bulla_config *config, struct bulla_call *call, struct bulla **out)

@@ -51,5 +51,6 @@ Suite *sys_suite(void);
 Suite *token_suite(void);
 Suite *signing_suite(void);
 Suite *wrapping_suite(void);
+Suite *cubbyhole_suite(void);
 
 #endif
