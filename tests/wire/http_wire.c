@@ -1,10 +1,9 @@
 /* http_wire.c: the HTTP server with a serve() of its own that says what it was given, for http_wire.py to talk to.
  * Without arguments (as "make check" runs it) it starts that script with its own path. With arguments it serves:
- *   http_wire [workers=N] [queue=N] [loops=N] [bytes=N] [seconds=N] [connections=N] LISTENER...
+ *   http_wire [workers=N] [queue=N] [loops=N] [bytes=N] [seconds=N] [connections=N] [hold=FILE] LISTENER...
  *   LISTENER: tcp | unix:PATH:MODE | tls:CERT:KEY[:CA[:VERSION]]
  * prints the ports, then obeys lines on stdin: "reload", "held N" (waits until workers hold N requests), "stop" (as end of
- * file). SIGUSR1 lets go what is held, also while it stops. */
-#include <signal.h>
+ * file). What is held is let go when FILE of hold=FILE exists, also while it stops. */
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,18 +20,12 @@ static void sleep_ms(long ms)
 }
 
 static atomic_uint held;
-static volatile sig_atomic_t released;
-
-static void release(int number)
-{
-	(void)number;
-	released = 1;
-}
+static const char *gate = "/";
 
 static void hold(void)
 {
 	atomic_fetch_add(&held, 1);
-	while (!released)
+	while (access(gate, F_OK) != 0)
 		sleep_ms(2);
 }
 
@@ -160,9 +153,7 @@ static int run(int argc, char **argv)
 	struct service service = { .info.version = "test" };
 	struct httpd *httpd = NULL;
 	char line[64];
-	const struct sigaction on_release = { .sa_handler = release, .sa_flags = SA_RESTART };
 
-	(void)sigaction(SIGUSR1, &on_release, NULL);
 	for (int i = 1; i < argc; i++) {
 		config.workers |= option(argv[i], "workers");
 		config.max_queue |= option(argv[i], "queue");
@@ -170,6 +161,8 @@ static int run(int argc, char **argv)
 		config.max_request_bytes |= option(argv[i], "bytes");
 		config.max_request_s |= option(argv[i], "seconds");
 		config.max_connections |= option(argv[i], "connections");
+		if (strncmp(argv[i], "hold=", 5) == 0)
+			gate = argv[i] + 5;
 		if (strchr(argv[i], '=') == NULL)
 			read_listener(argv[i], &listeners[config.listener_count++]);
 	}

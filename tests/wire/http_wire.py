@@ -10,7 +10,6 @@ import json
 import os
 import resource
 import shutil
-import signal
 import socket
 import ssl
 import stat
@@ -36,7 +35,9 @@ def case(fn):
 class Server:
     def __init__(self, *args, files=None):
         limit = (lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))) if files else None
-        self.process = subprocess.Popen([PROGRAM, *args], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, preexec_fn=limit)
+        self.folder = tempfile.TemporaryDirectory()
+        self.gate = os.path.join(self.folder.name, "gate")
+        self.process = subprocess.Popen([PROGRAM, f"hold={self.gate}", *args], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, preexec_fn=limit)
         self.first = self.process.stdout.readline().split()
         self.ports = [int(p) for p in self.first[1:]] if self.first[:1] == ["ports"] else []
 
@@ -46,7 +47,8 @@ class Server:
         return self.process.stdout.readline().split()
 
     def release(self):
-        self.process.send_signal(signal.SIGUSR1)
+        with open(self.gate, "w"):
+            pass
 
     def begin_stop(self):
         self.process.stdin.write("stop\n")
@@ -54,6 +56,7 @@ class Server:
 
     def end(self, timeout=tcp.PATIENCE_S):
         out, _ = self.process.communicate(timeout=timeout)
+        self.folder.cleanup()
         assert self.process.returncode == 0, f"exit status {self.process.returncode}"
         return out
 
