@@ -6,7 +6,6 @@
 #include <bulla/bytes.h>
 #include <bulla/call.h>
 #include <bulla/clock.h>
-#include <bulla/cubbyhole.h>
 #include <bulla/encode.h>
 #include <bulla/engine.h>
 #include <bulla/error.h>
@@ -16,6 +15,8 @@
 #include <bulla/mounts.h>
 #include <bulla/seal.h>
 #include <bulla/sign.h>
+#include <bulla/fetch.h>
+#include <bulla/jwt.h>
 #include <bulla/token_params.h>
 #include <bulla/token_roles.h>
 #include <bulla/tools.h>

@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 
+#include "access/login.h"
 #include "base/rcu.h"
 #include "crypto/crypto.h"
 
@@ -34,6 +35,8 @@ static enum bulla_err open_parts(const struct bulla_config *config, struct bulla
 	TRY(access_new(parts->store, parts->seal, default_s, max_s, &parts->access));
 	TRY(auth_new(parts->store, parts->seal, parts->access, &parts->auth));
 	access_set_renewer(parts->access, auth_renew, parts->auth);
+	parts->auth->fetch = config->fetch;
+	parts->auth->fetch_context = config->fetch_context;
 	return BULLA_OK;
 }
 

@@ -4,8 +4,11 @@
 
 #include <stdlib.h>
 
+#include "auth/jwt_method.h"
+
 /* A method is a file with its row, and a line here before the end. */
 static const struct auth_method *const methods[] = {
+	&auth_jwt,
 	NULL,
 };
 
@@ -26,12 +29,21 @@ enum bulla_err auth_new(struct store *store, struct seal *seal, struct access *a
 		return BULLA_E_NO_MEMORY;
 	auth->documents = (struct documents){ .store = store, .seal = seal };
 	auth->access = access;
+	enum bulla_err err = jwt_sets_new(&auth->jwt_sets);
+
+	if (err != BULLA_OK) {
+		free(auth);
+		return err;
+	}
 	*out = auth;
 	return BULLA_OK;
 }
 
 void auth_free(struct auth *auth)
 {
+	if (auth == NULL)
+		return;
+	jwt_sets_free(auth->jwt_sets);
 	free(auth);
 }
 

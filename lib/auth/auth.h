@@ -5,6 +5,7 @@
 
 #include "access/login.h"
 #include "base/parts.h"
+#include "bulla/fetch.h"
 #include "bulla/mounts.h"
 #include "seal/documents.h"
 
@@ -12,6 +13,9 @@
 struct auth {
 	struct documents documents;
 	struct access *access;
+	bulla_fetch *fetch;        /* how documents are got from elsewhere; NULL: nothing is */
+	void *fetch_context;
+	struct jwt_sets *jwt_sets; /* owned: key sets that were fetched */
 };
 
 /* One row a method, in its own file. A slot that a method has no use for is NULL. */

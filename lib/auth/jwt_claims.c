@@ -90,8 +90,23 @@ static enum bulla_err check_audience(struct bulla_call *call, const struct json 
 	return BULLA_OK;
 }
 
+/* What is to be a text is one, as the peer says it. */
+static enum bulla_err check_text(struct bulla_call *call, const struct json *claims, const char *name)
+{
+	static const char *const types[] = { [JSON_BOOL] = "bool", [JSON_NUMBER] = "number", [JSON_ARRAY] = "array",
+					     [JSON_OBJECT] = "object" };
+	const struct json *value = json_get(claims, name);
+
+	if (value == NULL || value->type == JSON_NULL || value->type == JSON_STRING)
+		return BULLA_OK;
+	return bulla_fail(call, BULLA_E_INVALID, "json: cannot unmarshal %s into Go struct field Claims.%s of type string",
+			  types[value->type], name);
+}
+
 enum bulla_err jwt_expect(struct bulla_call *call, const struct json *claims, const struct jwt_expected *e, int64_t now_s)
 {
+	TRY(check_text(call, claims, "iss"));
+	TRY(check_text(call, claims, "sub"));
 	if (e->issuer.len > 0 && !bulla_equal(e->issuer, text_of(json_get(claims, "iss"))))
 		return bulla_fail(call, BULLA_E_INVALID, "invalid issuer (iss) claim");
 	if (e->subject.len > 0 && !bulla_equal(e->subject, text_of(json_get(claims, "sub"))))

@@ -47,9 +47,10 @@ static enum bulla_err decode(struct bulla_call *call, struct bulla_bytes text, s
 
 	if (bytes == NULL)
 		return BULLA_E_NO_MEMORY;
-	if (memchr(text.ptr, '\n', text.len) != NULL || memchr(text.ptr, '\r', text.len) != NULL ||
-	    bulla_base64url_decode(text, bytes, &len, &bad_at) != BULLA_OK)
-		return BULLA_E_BAD_FIELD;
+	for (bad_at = 0; bad_at < text.len && text.ptr[bad_at] != '\n' && text.ptr[bad_at] != '\r';)
+		bad_at++; /* the decoder passes over line breaks */
+	if (bad_at < text.len || bulla_base64url_decode(text, bytes, &len, &bad_at) != BULLA_OK)
+		return bulla_fail(call, BULLA_E_BAD_BASE64, "illegal base64 data at input byte %zu", bad_at);
 	*out = bulla_mem(bytes, len);
 	return BULLA_OK;
 }
@@ -115,7 +116,8 @@ enum bulla_err jwt_verify(struct bulla_call *call, const struct jwt_keys *keys, 
 		*unknown_kid = false;
 	if (err == BULLA_E_NO_MEMORY)
 		return err;
-	call->detail = (struct bulla_bytes){ 0 };
+	if (err == BULLA_E_BAD_BASE64)
+		return refuse(call, (const char *)call->detail.ptr);
 	if (err != BULLA_OK)
 		return refuse(call, "go-jose/go-jose: compact JWS format must have three parts");
 	if (json_get(parts.header, "crit") != NULL) /* RFC 7515 section 4.1.11: none is understood here */

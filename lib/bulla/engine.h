@@ -2,6 +2,7 @@
 #ifndef BULLA_ENGINE_H
 #define BULLA_ENGINE_H
 
+#include "fetch.h"
 #include "seal.h"
 
 struct bulla_config {
@@ -10,6 +11,8 @@ struct bulla_config {
 	int64_t default_lease_ttl_s;   /* 0: 768 h, as the peer */
 	int64_t max_lease_ttl_s;       /* 0: 768 h */
 	size_t max_cached_bytes;       /* of named keys; 0: 64 MiB */
+	bulla_fetch *fetch;            /* gets documents from elsewhere (key sets of auth/jwt); NULL: nothing is got */
+	void *fetch_context;           /* for it */
 };
 
 /* Opens the store (not unsealed: bulla_unseal_auto does that for a static seal). bulla_memory_init must have been called.

@@ -16,6 +16,7 @@
 #include "commands/ticker.h"
 #include "commands/watch.h"
 #include "config.h"
+#include "http/fetch.h"
 
 #define MAX_FILES 65536
 #define FREED_BYTE 0xaa
@@ -124,6 +125,7 @@ static enum bulla_err open_engine(struct server *s)
 	struct bulla_config config = {
 		.storage_path = s->config.storage_path, .seal = s->config.seal,
 		.default_lease_ttl_s = s->config.default_lease_ttl_s, .max_lease_ttl_s = s->config.max_lease_ttl_s,
+		.fetch = http_fetch,
 	};
 
 	if (!s->config.disable_mlock && bulla_memory_init(true) != BULLA_OK)

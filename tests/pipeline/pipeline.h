@@ -51,6 +51,6 @@ Suite *sys_suite(void);
 Suite *token_suite(void);
 Suite *signing_suite(void);
 Suite *wrapping_suite(void);
-Suite *cubbyhole_suite(void);
+Suite *jwt_suite(void);
 
 #endif

@@ -1,0 +1,61 @@
+/* jwt.h: logins by signed JSON Web Tokens (RFC 7519): auth/jwt. What Kubernetes service accounts and most CI systems have. Tokens
+ * are checked with static public keys, a key set at a URL (RFC 7517), or that of an OpenID issuer. The browser flow of OpenID
+ * Connect is not offered. All functions block. */
+#ifndef BULLA_JWT_H
+#define BULLA_JWT_H
+
+#include "mounts.h"
+#include "token_params.h"
+
+/* In the arena where it is read. Exactly one of public_keys, jwks_url and oidc_discovery_url is set. */
+struct bulla_jwt_config {
+	const struct bulla_bytes *public_keys, *algs; /* PEM; "RS256" ...: none: all that there are */
+	size_t public_key_count, alg_count;
+	struct bulla_bytes jwks_url, jwks_ca_pem, oidc_discovery_url, oidc_discovery_ca_pem;
+	struct bulla_bytes bound_issuer, default_role;
+	bool namespace_in_state; /* kept and shown: it says something to the browser flow only */
+	bool skip_validation;    /* of a write: a URL that does not answer is a warning, not an error */
+};
+
+/* Replaces the settings. INVALID with the peer's texts. */
+BULLA_MUST_USE enum bulla_err bulla_jwt_config_write(struct bulla *engine, struct bulla_call *call, const struct bulla_mount *mount,
+						     const struct bulla_jwt_config *config);
+/* NOT_FOUND: there are none. */
+BULLA_MUST_USE enum bulla_err bulla_jwt_config_read(struct bulla *engine, struct bulla_call *call, const struct bulla_mount *mount,
+						    struct bulla_jwt_config *out);
+
+/* In the arena where it is read. */
+struct bulla_jwt_role {
+	struct bulla_role_params params;
+	const struct bulla_bytes *audiences;
+	size_t audience_count;
+	struct bulla_bytes subject, user_claim, groups_claim;
+	struct bulla_bytes bound_claims;   /* a JSON object; empty: none */
+	const struct bulla_pair *mappings; /* claim: key of the token's metadata */
+	size_t mapping_count;
+	int64_t expiration_leeway_s, not_before_leeway_s, clock_skew_leeway_s;
+	bool globs;                        /* bound_claims_type is "glob" */
+	bool user_claim_is_pointer;
+	uint64_t revision;                 /* 0: it is new */
+};
+
+/* Writes what was read (or is new) and then changed. INVALID with the peer's texts; CONFLICT: it was changed meanwhile. */
+BULLA_MUST_USE enum bulla_err bulla_jwt_role_write(struct bulla *engine, struct bulla_call *call, const struct bulla_mount *mount,
+						   struct bulla_bytes name, const struct bulla_role_params_change *change,
+						   struct bulla_jwt_role *role);
+/* NOT_FOUND. */
+BULLA_MUST_USE enum bulla_err bulla_jwt_role_read(struct bulla *engine, struct bulla_call *call, const struct bulla_mount *mount,
+						  struct bulla_bytes name, struct bulla_jwt_role *out);
+/* None of that name is fine. */
+BULLA_MUST_USE enum bulla_err bulla_jwt_role_delete(struct bulla *engine, struct bulla_call *call, const struct bulla_mount *mount,
+						    struct bulla_bytes name);
+/* Sorted, in the arena. */
+BULLA_MUST_USE enum bulla_err bulla_jwt_role_list(struct bulla *engine, struct bulla_call *call, const struct bulla_mount *mount,
+						  struct bulla_bytes **names, size_t *count);
+
+/* role empty: the default one. path: "auth/jwt/login". *out as of bulla_token_create. INVALID, DENIED with the peer's texts. */
+BULLA_MUST_USE enum bulla_err bulla_jwt_login(struct bulla *engine, struct bulla_call *call, const struct bulla_mount *mount,
+					      struct bulla_bytes path, struct bulla_bytes role, struct bulla_bytes token,
+					      struct bulla_auth *out);
+
+#endif
