@@ -3,6 +3,7 @@
 #define BULLA_H
 
 #include <bulla/access.h>
+#include <bulla/approle.h>
 #include <bulla/bytes.h>
 #include <bulla/call.h>
 #include <bulla/clock.h>
@@ -11,6 +12,7 @@
 #include <bulla/error.h>
 #include <bulla/import.h>
 #include <bulla/keys.h>
+#include <bulla/lockout.h>
 #include <bulla/memory.h>
 #include <bulla/mounts.h>
 #include <bulla/seal.h>

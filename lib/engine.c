@@ -94,6 +94,7 @@ enum bulla_err bulla_tick(struct bulla *engine, struct bulla_call *call)
 {
 	if (seal_is_sealed(engine->seal))
 		return BULLA_E_SEALED;
+	TRY(auth_tick(engine, call));
 	return keyring_tick(engine->keyring, call);
 }
 

@@ -8,6 +8,7 @@
 
 /* A method is a file with its row, and a line here before the end. */
 static const struct auth_method *const methods[] = {
+	&approle_method,
 	&auth_jwt,
 	NULL,
 };
@@ -29,10 +30,15 @@ enum bulla_err auth_new(struct store *store, struct seal *seal, struct access *a
 		return BULLA_E_NO_MEMORY;
 	auth->documents = (struct documents){ .store = store, .seal = seal };
 	auth->access = access;
-	enum bulla_err err = jwt_sets_new(&auth->jwt_sets);
+	auth->userpass_rule = auth->approle_rule = (struct bulla_lockout_rule)BULLA_LOCKOUT_DEFAULT;
+	stripes_init(&auth->names);
+	stripes_init(&auth->secrets);
+	enum bulla_err err = lockout_new(&auth->lockout);
 
+	if (err == BULLA_OK)
+		err = jwt_sets_new(&auth->jwt_sets);
 	if (err != BULLA_OK) {
-		free(auth);
+		auth_free(auth);
 		return err;
 	}
 	*out = auth;
@@ -44,6 +50,9 @@ void auth_free(struct auth *auth)
 	if (auth == NULL)
 		return;
 	jwt_sets_free(auth->jwt_sets);
+	lockout_free(auth->lockout);
+	stripes_clear(&auth->names);
+	stripes_clear(&auth->secrets);
 	free(auth);
 }
 
@@ -57,6 +66,7 @@ enum bulla_err auth_load(struct auth *auth, struct bulla_call *call)
 
 void auth_empty(struct auth *auth)
 {
+	lockout_empty(auth->lockout);
 	for (const struct auth_method *const *m = methods; *m != NULL; m++)
 		if ((*m)->empty != NULL)
 			(*m)->empty(auth);
@@ -80,8 +90,25 @@ enum bulla_err auth_destroy_mount(struct auth *auth, struct bulla_call *call, co
 	TRY(seal_hold(auth->documents.seal));
 	enum bulla_err err = BULLA_OK;
 
-	for (const struct auth_method *const *m = methods; *m != NULL && err == BULLA_OK; m++)
-		err = remove_documents(auth, call, *m, uuid);
+	for (const struct auth_method *const *m = methods; *m != NULL && err == BULLA_OK; m++) {
+		if ((*m)->destroy != NULL)
+			err = (*m)->destroy(auth, call, uuid);
+		if (err == BULLA_OK)
+			err = remove_documents(auth, call, *m, uuid);
+	}
 	seal_release(auth->documents.seal);
 	return err;
+}
+
+enum bulla_err auth_tick(struct bulla *engine, struct bulla_call *call)
+{
+	return approle_tick(engine, call);
+}
+
+int64_t auth_max_ttl_s(const struct bulla *engine, const struct bulla_mount *mount)
+{
+	int64_t default_s, max_s;
+
+	bulla_lease_defaults(engine, &default_s, &max_s);
+	return mount->max_lease_ttl_s > 0 ? mount->max_lease_ttl_s : max_s;
 }

@@ -4,18 +4,25 @@
 #define BULLA_AUTH_AUTH_H
 
 #include "access/login.h"
+#include "auth/lockout.h"
+#include "auth/stripes.h"
 #include "base/parts.h"
 #include "bulla/fetch.h"
 #include "bulla/mounts.h"
 #include "seal/documents.h"
 
-/* Shared by the methods. All borrowed, none changes once it is open: any thread. */
+/* Shared by the methods. documents and access are borrowed; the rules are set before anybody logs in. */
 struct auth {
 	struct documents documents;
 	struct access *access;
 	bulla_fetch *fetch;        /* how documents are got from elsewhere; NULL: nothing is */
 	void *fetch_context;
 	struct jwt_sets *jwt_sets; /* owned: key sets that were fetched */
+	struct stripes names;    /* of roles and users: who changes one keeps others from it */
+	struct stripes secrets;  /* of secret ids that are being used up; taken after a name, never before */
+	struct lockout *lockout;
+	struct bulla_lockout_rule userpass_rule, approle_rule;
+	_Atomic int64_t next_tidy_ns;
 };
 
 /* One row a method, in its own file. A slot that a method has no use for is NULL. */
@@ -26,6 +33,8 @@ struct auth_method {
 	/* As access_renewer: what a token that login_name of this mount got may be renewed with now. */
 	enum bulla_err (*renew)(struct auth *auth, struct bulla_call *call, const struct bulla_mount *mount,
 				const struct bulla_token *token, struct bulla_token_params *params);
+	/* Before those documents: deletes others of the mount. May be repeated after a crash. */
+	enum bulla_err (*destroy)(struct auth *auth, struct bulla_call *call, const uint8_t uuid[16]);
 	/* After unsealing, and at seal, when no call is under way: for what a method keeps in memory. */
 	enum bulla_err (*load)(struct auth *auth, struct bulla_call *call);
 	void (*empty)(struct auth *auth);
@@ -35,10 +44,18 @@ BULLA_MUST_USE enum bulla_err auth_new(struct store *store, struct seal *seal, s
 void auth_free(struct auth *auth); /* NULL is fine */
 BULLA_MUST_USE enum bulla_err auth_load(struct auth *auth, struct bulla_call *call); /* after unsealing */
 void auth_empty(struct auth *auth); /* at seal */
+/* What is due by time: removes what has ended. By one thread at a time. */
+BULLA_MUST_USE enum bulla_err auth_tick(struct bulla *engine, struct bulla_call *call);
 /* The access_renewer (access/login.h) of all methods; context is the struct auth. NOT_FOUND: the role or user is gone. */
 BULLA_MUST_USE enum bulla_err auth_renew(void *context, struct bulla_call *call, const struct bulla_mount *mount,
 					 const struct bulla_token *token, struct bulla_token_params *params);
 /* Deletes all documents of a mount. May be repeated after a crash. Blocks. */
 BULLA_MUST_USE enum bulla_err auth_destroy_mount(struct auth *auth, struct bulla_call *call, const uint8_t uuid[16]);
+
+/* The most time a token of the mount can get. */
+int64_t auth_max_ttl_s(const struct bulla *engine, const struct bulla_mount *mount);
+
+extern const struct auth_method approle_method, userpass_method;
+BULLA_MUST_USE enum bulla_err approle_tick(struct bulla *engine, struct bulla_call *call);
 
 #endif

@@ -12,6 +12,7 @@ static const struct route *const tables[] = {
 	token_routes, transit_datakey_routes, transit_hmac_routes, transit_tool_routes, sys_wrapping_routes, transit_config_routes,
 	transit_sign_routes, token_role_routes,
 	auth_jwt_routes,
+	approle_routes, approle_field_routes, approle_secret_routes,
 };
 
 static struct route_path paths[MAX_PATHS]; /* sorted by mount and first segment, then as the tables have them */

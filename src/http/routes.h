@@ -79,5 +79,6 @@ extern const struct route transit_sign_routes[];
 extern const struct route sys_seal_routes[], sys_mount_routes[], sys_misc_routes[], sys_wrapping_routes[];
 extern const struct route token_routes[], token_role_routes[], transit_config_routes[];
 extern const struct route auth_jwt_routes[];
+extern const struct route approle_routes[], approle_field_routes[], approle_secret_routes[];
 
 #endif

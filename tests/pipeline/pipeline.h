@@ -44,6 +44,7 @@ extern char pipeline_log[512];
 size_t pipeline_rows_answered(size_t *rows, char missing[128]);
 
 /* Suites, one a file. */
+Suite *approle_suite(void);
 Suite *gates_suite(void);
 Suite *moving_suite(void);
 Suite *transit_suite(void);

@@ -1,0 +1,305 @@
+/* approle.c: roles of approle mounts: created, changed, deleted; and what a token of theirs may be renewed with. Workers only. */
+#include <stdio.h>
+
+#include "auth/approle_private.h"
+
+static enum bulla_err begin(struct bulla_call *call, struct bulla_bytes given, struct bulla_bytes *name)
+{
+	if (!call->may_block)
+		return BULLA_E_MUST_BLOCK;
+	if (given.len > APPROLE_MAX_TEXT)
+		return bulla_fail(call, BULLA_E_INVALID, "role_name is longer than maximum of %d bytes", APPROLE_MAX_TEXT);
+	return lower_case(call, given, name);
+}
+
+enum bulla_err bulla_approle_read(struct bulla *engine, struct bulla_call *call, const struct bulla_mount *mount,
+				  struct bulla_bytes given, struct bulla_approle *out)
+{
+	struct bulla_bytes name;
+	struct role role;
+
+	TRY(begin(call, given, &name));
+	TRY(role_read(engine->auth, call, mount, name, &role));
+	*out = role.public;
+	return BULLA_OK;
+}
+
+enum bulla_err bulla_approle_list(struct bulla *engine, struct bulla_call *call, const struct bulla_mount *mount,
+				  struct bulla_bytes **names, size_t *count)
+{
+	const struct document_name at = { KIND_ROLE, mount_scope(mount), { 0 } };
+
+	return document_names(&engine->auth->documents, call, &at, names, count);
+}
+
+/* ---- changing -------------------------------------------------------------------------------------------------------------- */
+
+/* What older servers took: the peer says what it makes of it. */
+static enum bulla_err adjust_type(struct bulla_call *call, struct bulla_role_params_change *change)
+{
+	struct bulla_bytes *type = &change->values.type;
+
+	if ((change->set & BULLA_PARAM_TYPE) == 0)
+		return BULLA_OK;
+	if (bulla_is(*type, "default-service")) {
+		*type = bulla_str("service");
+		return bulla_warn(call, "default-service has no useful meaning; adjusting to service");
+	}
+	if (bulla_is(*type, "default-batch")) {
+		*type = bulla_str("batch");
+		return bulla_warn(call, "default-batch has no useful meaning; adjusting to batch");
+	}
+	return BULLA_OK;
+}
+
+static enum bulla_err change_token(struct bulla_call *call, const struct bulla_approle_change *change, struct role *role)
+{
+	struct bulla_role_params_change token = change->token;
+	struct bulla_token_params *values = &token.values;
+
+	TRY(adjust_type(call, &token));
+	if (change->field && (token.set & BULLA_PARAM_POLICIES) != 0)
+		TRY(params_clean_policies(call, values->policies, values->policy_count, &values->policies, &values->policy_count));
+	return params_change(call, &token, &role->public.token);
+}
+
+static enum bulla_err change_role_id(struct bulla_call *call, const struct bulla_approle_change *change, struct role *role)
+{
+	struct bulla_approle *r = &role->public;
+
+	if ((change->set & BULLA_APPROLE_ROLE_ID) != 0) {
+		r->role_id = change->values.role_id;
+	} else if (role->revision == 0) {
+		char text[UUID_TEXT];
+
+		TRY(random_uuid(text));
+		r->role_id = bulla_arena_copy(call->arena, bulla_mem(text, sizeof text));
+		if (r->role_id.ptr == NULL)
+			return BULLA_E_NO_MEMORY;
+	}
+	if (r->role_id.len == 0)
+		return bulla_fail(call, BULLA_E_INVALID, "invalid role_id supplied, or failed to generate a role_id");
+	if (r->role_id.len > APPROLE_MAX_TEXT)
+		return bulla_fail(call, BULLA_E_INVALID, "role_id is longer than maximum of %d bytes", APPROLE_MAX_TEXT);
+	return BULLA_OK;
+}
+
+static enum bulla_err change_members(struct bulla_call *call, const struct bulla_approle_change *change, struct role *role)
+{
+	const struct bulla_approle *v = &change->values;
+	struct bulla_approle *r = &role->public;
+
+	if ((change->set & BULLA_APPROLE_LOCAL_SECRET_IDS) != 0) {
+		if (role->revision != 0)
+			return bulla_fail(call, BULLA_E_INVALID, "local_secret_ids can only be modified during role creation");
+		r->local_secret_ids = v->local_secret_ids;
+	}
+	TRY(change_role_id(call, change, role));
+	if ((change->set & BULLA_APPROLE_BIND_SECRET_ID) != 0)
+		r->bind_secret_id = v->bind_secret_id;
+	if ((change->set & BULLA_APPROLE_BOUND_CIDRS) != 0) {
+		TRY(cidrs_check(call, v->secret_id_bound_cidrs, v->secret_id_bound_cidr_count, change->field));
+		r->secret_id_bound_cidrs = v->secret_id_bound_cidrs;
+		r->secret_id_bound_cidr_count = v->secret_id_bound_cidr_count;
+	}
+	if ((change->set & BULLA_APPROLE_NUM_USES) != 0)
+		r->secret_id_num_uses = v->secret_id_num_uses;
+	if (r->secret_id_num_uses < 0)
+		return bulla_fail(call, BULLA_E_INVALID, "secret_id_num_uses cannot be negative");
+	if ((change->set & BULLA_APPROLE_TTL) != 0)
+		r->secret_id_ttl_s = v->secret_id_ttl_s;
+	if (r->secret_id_ttl_s < 0)
+		return bulla_fail(call, BULLA_E_INVALID, "secret_id_ttl cannot be negative");
+	return BULLA_OK;
+}
+
+/* "800h0m0s", "1m0s", "0s": as Go prints a duration. */
+static void print_duration(int64_t s, char out[BULLA_DURATION_TEXT])
+{
+	long long h = s / 3600, m = s / 60 % 60, rest = s % 60;
+
+	if (h > 0)
+		snprintf(out, BULLA_DURATION_TEXT, "%lldh%lldm%llds", h, m, rest);
+	else if (m > 0)
+		snprintf(out, BULLA_DURATION_TEXT, "%lldm%llds", m, rest);
+	else
+		snprintf(out, BULLA_DURATION_TEXT, "%llds", rest);
+}
+
+/* The peer looks at what came by the old name, and at its own endpoint's. */
+static enum bulla_err check_period(struct bulla_call *call, const struct bulla_approle_change *change, const struct role *role,
+				   int64_t max_s)
+{
+	char period[BULLA_DURATION_TEXT], max[BULLA_DURATION_TEXT];
+	int64_t period_s = role->public.token.values.period_s;
+	bool old = (role->public.token.old_names & BULLA_PARAM_PERIOD) != 0;
+
+	if ((!old && !change->field) || period_s <= max_s)
+		return BULLA_OK;
+	print_duration(old ? period_s : 0, period);
+	print_duration(max_s, max);
+	return bulla_fail(call, BULLA_E_INVALID, "period of \"%s\" is greater than the backend's maximum lease TTL of \"%s\"", period,
+			  max);
+}
+
+static enum bulla_err check_constraint(struct bulla_call *call, const struct bulla_approle *r)
+{
+	if (r->bind_secret_id || r->secret_id_bound_cidr_count > 0 || r->token.values.bound_cidr_count > 0)
+		return BULLA_OK;
+	return bulla_fail(call, BULLA_E_INVALID_500, "at least one constraint should be enabled on the role");
+}
+
+/* The writes that move the way from role_id to name. before: of len 0 for a new role. */
+static enum bulla_err index_writes(struct auth *auth, struct bulla_call *call, const struct bulla_mount *mount,
+				   const struct role *role, struct bulla_bytes before, struct store_write *writes, size_t *count)
+{
+	struct document_name at = { KIND_ROLE_ID, mount_scope(mount), before };
+	struct pack pack = { .arena = call->arena };
+	struct bulla_bytes value;
+
+	if (bulla_equal(before, role->public.role_id))
+		return BULLA_OK;
+	if (before.len > 0)
+		TRY(document_removal(&auth->documents, &at, STORE_ANY_REVISION, &writes[(*count)++]));
+	at.item = role->public.role_id;
+	pack_u8(&pack, 1);
+	pack_bytes(&pack, role->name);
+	TRY(pack_finish(&pack, &value));
+	return document_write(&auth->documents, call, &at, 0, value, &writes[(*count)++]);
+}
+
+static enum bulla_err commit_role(struct auth *auth, struct bulla_call *call, const struct bulla_mount *mount,
+				  const struct role *role, struct bulla_bytes before)
+{
+	struct store_write writes[3];
+	size_t count = 1;
+
+	TRY(role_write(auth, call, mount, role, &writes[0]));
+	TRY(index_writes(auth, call, mount, role, before, writes, &count));
+	enum bulla_err err = auth_commit(auth, call, writes, count);
+
+	if (err == BULLA_E_CONFLICT && count > 1) /* the role itself is kept from others by its stripe */
+		return bulla_fail(call, BULLA_E_INVALID_500, "role_id already in use");
+	return err;
+}
+
+static enum bulla_err new_role(struct bulla_bytes name, struct role *out)
+{
+	struct role role = { .name = name, .public = { .bind_secret_id = true } };
+
+	TRY(random_bytes(role.hash_key, sizeof role.hash_key));
+	*out = role;
+	return BULLA_OK;
+}
+
+static enum bulla_err write_locked(struct bulla *engine, struct bulla_call *call, const struct bulla_mount *mount,
+				   struct bulla_bytes name, const struct bulla_approle_change *change)
+{
+	int64_t max_s = auth_max_ttl_s(engine, mount);
+	struct role role;
+	enum bulla_err err = role_read(engine->auth, call, mount, name, &role);
+
+	if (err == BULLA_E_NOT_FOUND)
+		err = change->field ? BULLA_E_UNSUPPORTED_PATH : new_role(name, &role);
+	TRY(err);
+	struct bulla_bytes before = role.public.role_id;
+
+	TRY(change_token(call, change, &role));
+	TRY(change_members(call, change, &role));
+	TRY(check_period(call, change, &role, max_s));
+	if (!change->field && role.public.token.values.max_ttl_s > max_s)
+		TRY(bulla_warn(call, "token_max_ttl is greater than the backend mount's maximum TTL value; issued tokens' max TTL value "
+				     "will be truncated"));
+	TRY(check_constraint(call, &role.public));
+	return commit_role(engine->auth, call, mount, &role, before);
+}
+
+enum bulla_err bulla_approle_write(struct bulla *engine, struct bulla_call *call, const struct bulla_mount *mount,
+				   struct bulla_bytes given, const struct bulla_approle_change *change)
+{
+	struct bulla_bytes name;
+
+	TRY(begin(call, given, &name));
+	pthread_rwlock_t *lock = stripes_lock(&engine->auth->names, mount->uuid, name);
+	enum bulla_err err = write_locked(engine, call, mount, name, change);
+
+	stripes_release(lock);
+	return err;
+}
+
+/* ---- deleting -------------------------------------------------------------------------------------------------------------- */
+
+/* The secret ids go first: whatever a crash leaves can still be found by the role, and deleted again. */
+static enum bulla_err delete_locked(struct auth *auth, struct bulla_call *call, const struct bulla_mount *mount,
+				    struct bulla_bytes name)
+{
+	struct store_write writes[2];
+	struct role role;
+	enum bulla_err err = role_read(auth, call, mount, name, &role);
+
+	if (err == BULLA_E_NOT_FOUND)
+		return BULLA_OK;
+	TRY(err);
+	const struct document_name index = { KIND_ROLE_ID, mount_scope(mount), role.public.role_id };
+	const struct document_name at = { KIND_ROLE, mount_scope(mount), name };
+
+	TRY(secrets_remove(auth, call, mount->uuid, name, true));
+	TRY(document_removal(&auth->documents, &index, STORE_ANY_REVISION, &writes[0]));
+	TRY(document_removal(&auth->documents, &at, role.revision, &writes[1]));
+	return auth_commit(auth, call, writes, 2);
+}
+
+enum bulla_err bulla_approle_delete(struct bulla *engine, struct bulla_call *call, const struct bulla_mount *mount,
+				    struct bulla_bytes given)
+{
+	struct bulla_bytes name;
+
+	TRY(begin(call, given, &name));
+	pthread_rwlock_t *lock = stripes_lock(&engine->auth->names, mount->uuid, name);
+	enum bulla_err err = delete_locked(engine->auth, call, mount, name);
+
+	stripes_release(lock);
+	return err;
+}
+
+/* ---- the method's row ------------------------------------------------------------------------------------------------------ */
+
+static enum bulla_err renew(struct auth *auth, struct bulla_call *call, const struct bulla_mount *mount,
+			    const struct bulla_token *token, struct bulla_token_params *params)
+{
+	struct role role;
+	enum bulla_err err = role_read(auth, call, mount, token->login_name, &role);
+
+	if (err == BULLA_E_NOT_FOUND) {
+		struct bulla_bytes quoted = bulla_arena_quote(call->arena, token->login_name);
+
+		return bulla_fail(call, BULLA_E_INVALID_500, "role %.*s does not exist during renewal", (int)quoted.len,
+				  (const char *)quoted.ptr);
+	}
+	TRY(err);
+	*params = role.public.token.values;
+	return BULLA_OK;
+}
+
+/* The documents of the mount itself go by their kinds; secret ids are found by their roles. */
+static enum bulla_err destroy(struct auth *auth, struct bulla_call *call, const uint8_t uuid[16])
+{
+	const struct document_name roles = { KIND_ROLE, bulla_mem(uuid, 16), { 0 } };
+	struct bulla_bytes *names;
+	size_t count;
+
+	TRY(document_names(&auth->documents, call, &roles, &names, &count));
+	for (size_t i = 0; i < count; i++) {
+		struct document_name secrets;
+
+		TRY(secret_name(call, uuid, names[i], (struct bulla_bytes){ 0 }, &secrets));
+		TRY(document_remove_all(&auth->documents, call, &secrets));
+	}
+	return BULLA_OK;
+}
+
+static const char *const kinds[] = { KIND_ACCESSOR, KIND_ROLE_ID, KIND_ROLE, NULL };
+
+const struct auth_method approle_method = {
+	.kind = BULLA_MOUNT_APPROLE, .documents = kinds, .renew = renew, .destroy = destroy,
+};

@@ -1,0 +1,91 @@
+/* approle_private.h: what the approle files share. Nobody else includes it. */
+#ifndef BULLA_AUTH_APPROLE_PRIVATE_H
+#define BULLA_AUTH_APPROLE_PRIVATE_H
+
+#include "auth/auth.h"
+#include "auth/params.h"
+#include "bulla/approle.h"
+#include "crypto/crypto.h"
+
+#define APPROLE_MAX_TEXT 4096 /* of names, role ids and secret ids: the peer's limit of what it hashes */
+#define APPROLE_TEXT_TOO_LONG "value is longer than maximum of 4096 bytes"
+
+/* kinds of documents (docs/FORMATS.md) */
+#define KIND_ROLE "approle-role"         /* scope: the mount's uuid */
+#define KIND_ROLE_ID "approle-role-id"   /* the same; by role_id, the name of its role */
+#define KIND_ACCESSOR "approle-accessor" /* the same; by accessor, whose secret id it is */
+#define KIND_SECRET "approle-secret"     /* scope: uuid and name of the role; by hash of the secret id */
+
+struct role {
+	uint64_t revision;            /* 0: new */
+	struct bulla_bytes name;      /* lower case */
+	uint8_t hash_key[SHA256_BYTES]; /* of its secret ids */
+	struct bulla_approle public;
+};
+
+struct secret {
+	uint64_t revision;
+	uint8_t hash[SHA256_BYTES];
+	struct bulla_secret_id public;
+};
+
+/* ---- approle_record.c ---- */
+
+struct bulla_bytes mount_scope(const struct bulla_mount *mount);
+/* Lower case, in the arena. NO_MEMORY. */
+BULLA_MUST_USE enum bulla_err lower_case(struct bulla_call *call, struct bulla_bytes text, struct bulla_bytes *out);
+
+/* By lower-case name. NOT_FOUND. */
+BULLA_MUST_USE enum bulla_err role_read(struct auth *auth, struct bulla_call *call, const struct bulla_mount *mount,
+					struct bulla_bytes name, struct role *out);
+BULLA_MUST_USE enum bulla_err role_write(struct auth *auth, struct bulla_call *call, const struct bulla_mount *mount,
+					 const struct role *role, struct store_write *out);
+
+/* "role %q does not exist" with this error. */
+enum bulla_err role_missing(struct bulla_call *call, enum bulla_err err, struct bulla_bytes name);
+
+/* Where the secret ids of a role are; item: a hash. NO_MEMORY. */
+BULLA_MUST_USE enum bulla_err secret_name(struct bulla_call *call, const uint8_t uuid[16], struct bulla_bytes role,
+					  struct bulla_bytes item, struct document_name *out);
+void secret_hash(const struct role *role, struct bulla_bytes secret_id, uint8_t out[SHA256_BYTES]);
+/* NOT_FOUND, also when it has ended. */
+BULLA_MUST_USE enum bulla_err secret_read(struct auth *auth, struct bulla_call *call, const struct bulla_mount *mount,
+					  const struct role *role, const uint8_t hash[SHA256_BYTES], struct secret *out);
+/* Of a document of KIND_SECRET; STORE_DAMAGED. */
+BULLA_MUST_USE enum bulla_err secret_unpack(struct bulla_call *call, const struct document *document, struct secret *out);
+BULLA_MUST_USE enum bulla_err secret_write(struct auth *auth, struct bulla_call *call, const struct bulla_mount *mount,
+					   const struct role *role, const struct secret *secret, struct store_write *out);
+bool secret_has_ended(const struct secret *secret, int64_t now_ns);
+
+/* To whom an accessor belongs. NOT_FOUND. */
+struct accessor {
+	struct bulla_bytes role;
+	uint8_t hash[SHA256_BYTES];
+};
+BULLA_MUST_USE enum bulla_err accessor_find(struct auth *auth, struct bulla_call *call, const struct bulla_mount *mount,
+					    struct bulla_bytes text, struct accessor *out);
+
+/* All writes or none, with the seal held open. CONFLICT. */
+BULLA_MUST_USE enum bulla_err auth_commit(struct auth *auth, struct bulla_call *call, const struct store_write *writes,
+					  size_t count);
+
+/* ---- approle_secret.c ---- */
+
+/* INVALID_500: the blocks are not all within the role's (the peer checks them anew at each login). */
+BULLA_MUST_USE enum bulla_err secret_check_within(struct bulla_call *call, const struct bulla_bytes *blocks, size_t count,
+						  const struct bulla_bytes *role_blocks, size_t role_count);
+/* The first that is no block: INVALID_500 or INVALID, as plain says. An address alone is none, as at the peer. */
+BULLA_MUST_USE enum bulla_err cidrs_check(struct bulla_call *call, const struct bulla_bytes *blocks, size_t count, bool plain);
+
+/* ---- approle_metadata.c ---- */
+
+/* As the peer takes it: a JSON object of strings, or "k=v,k=v"; either may be in base64. Sets meta. INVALID with its texts. */
+BULLA_MUST_USE enum bulla_err metadata_parse(struct bulla_call *call, struct bulla_bytes text, struct bulla_secret_id *s);
+
+/* ---- approle_tidy.c ---- */
+
+/* Deletes the secret ids of a role: those that have ended, or all. In commits of bounded size; may be repeated after a crash. */
+BULLA_MUST_USE enum bulla_err secrets_remove(struct auth *auth, struct bulla_call *call, const uint8_t uuid[16],
+					     struct bulla_bytes role, bool all);
+
+#endif

@@ -1,0 +1,339 @@
+/* approle_secret.c: secret ids: made, looked up, destroyed, listed. Only a keyed hash of one is ever stored. Workers only. */
+#include <stdlib.h>
+
+#include "auth/approle_private.h"
+#include "bulla/clock.h"
+
+#define NS_PER_S INT64_C(1000000000)
+
+/* ---- addresses ------------------------------------------------------------------------------------------------------------- */
+
+enum bulla_err cidrs_check(struct bulla_call *call, const struct bulla_bytes *blocks, size_t count, bool plain)
+{
+	for (size_t i = 0; i < count; i++) {
+		struct bulla_bytes b = blocks[i];
+
+		if (b.len > 0 && memchr(b.ptr, '/', b.len) != NULL && access_cidr_check(call, b) == BULLA_OK)
+			continue;
+		return bulla_fail(call, plain ? BULLA_E_INVALID : BULLA_E_INVALID_500,
+				  "failed to validate CIDR blocks: invalid CIDR address: %.*s", (int)b.len, (const char *)b.ptr);
+	}
+	return BULLA_OK;
+}
+
+/* ["10.0.0.0/8" "::1/128"], as Go prints a list. */
+static struct bulla_bytes print_list(struct bulla_call *call, const struct bulla_bytes *items, size_t count)
+{
+	struct bulla_bytes text = bulla_str("");
+
+	for (size_t i = 0; i < count && text.ptr != NULL; i++) {
+		struct bulla_bytes quoted = bulla_arena_quote(call->arena, items[i]);
+
+		text = bulla_arena_printf(call->arena, "%.*s%s%.*s", (int)text.len, (const char *)text.ptr, i > 0 ? " " : "",
+					  (int)quoted.len, (const char *)quoted.ptr);
+	}
+	return text;
+}
+
+static bool within_any(struct bulla_bytes block, const struct bulla_bytes *outer, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (access_cidr_within(block, outer[i]))
+			return true;
+	return false;
+}
+
+enum bulla_err secret_check_within(struct bulla_call *call, const struct bulla_bytes *blocks, size_t count,
+				   const struct bulla_bytes *role_blocks, size_t role_count)
+{
+	bool within = true;
+
+	for (size_t i = 0; i < count && role_count > 0; i++)
+		within = within && within_any(blocks[i], role_blocks, role_count);
+	if (within)
+		return BULLA_OK;
+	struct bulla_bytes of_role = print_list(call, role_blocks, role_count), of_secret = print_list(call, blocks, count);
+
+	/* its end is what the peer's formatting leaves of an error that is not there */
+	return bulla_fail(call, BULLA_E_INVALID_500,
+			  "failed to verify subset relationship between CIDR blocks on the role [%.*s] and CIDR blocks on the secret ID "
+			  "[%.*s]: %%!w(<nil>)", (int)of_role.len, (const char *)of_role.ptr, (int)of_secret.len,
+			  (const char *)of_secret.ptr);
+}
+
+/* ---- making ---------------------------------------------------------------------------------------------------------------- */
+
+static enum bulla_err limits(struct bulla_call *call, const struct bulla_approle *role, const struct bulla_secret_id_args *args,
+			     struct bulla_secret_id *s)
+{
+	int64_t uses = role->secret_id_num_uses, ttl_s = role->secret_id_ttl_s;
+
+	s->num_uses = (args->set & BULLA_SECRET_ID_NUM_USES) != 0 ? args->num_uses : uses;
+	if (s->num_uses < 0)
+		return bulla_fail(call, BULLA_E_INVALID, "num_uses cannot be negative");
+	if (uses > 0 && (s->num_uses == 0 || s->num_uses > uses))
+		return bulla_fail(call, BULLA_E_INVALID, "num_uses cannot be higher than the role's secret_id_num_uses");
+	s->ttl_s = (args->set & BULLA_SECRET_ID_TTL) != 0 ? args->ttl_s : ttl_s;
+	if (s->ttl_s < 0)
+		return bulla_fail(call, BULLA_E_INVALID, "ttl cannot be negative");
+	if (ttl_s > 0 && (s->ttl_s == 0 || s->ttl_s > ttl_s))
+		return bulla_fail(call, BULLA_E_INVALID, "ttl cannot be longer than the role's secret_id_ttl");
+	return BULLA_OK;
+}
+
+static enum bulla_err new_text(struct bulla_call *call, struct bulla_bytes *out)
+{
+	char text[UUID_TEXT];
+
+	TRY(random_uuid(text));
+	*out = bulla_arena_copy(call->arena, bulla_mem(text, sizeof text));
+	bulla_wipe(text, sizeof text);
+	return out->ptr != NULL ? BULLA_OK : BULLA_E_NO_MEMORY;
+}
+
+static enum bulla_err check_args(struct bulla_call *call, const struct bulla_approle *role, const struct bulla_secret_id_args *args)
+{
+	const struct bulla_token_params *token = &role->token.values;
+
+	if (!role->bind_secret_id)
+		return bulla_fail(call, BULLA_E_INVALID, "bind_secret_id is not set on the role");
+	TRY(cidrs_check(call, args->cidrs, args->cidr_count, false));
+	TRY(secret_check_within(call, args->cidrs, args->cidr_count, role->secret_id_bound_cidrs, role->secret_id_bound_cidr_count));
+	TRY(cidrs_check(call, args->token_cidrs, args->token_cidr_count, false));
+	return secret_check_within(call, args->token_cidrs, args->token_cidr_count, token->bound_cidrs, token->bound_cidr_count);
+}
+
+/* Times, and a fresh accessor. */
+static enum bulla_err begin_life(struct bulla_call *call, int64_t max_ttl_s, struct bulla_secret_id *s, int64_t *ttl_s)
+{
+	*ttl_s = s->ttl_s > max_ttl_s ? max_ttl_s : s->ttl_s;
+	s->created_ns = s->updated_ns = bulla_now_ns();
+	s->expires_ns = *ttl_s > 0 ? s->created_ns + *ttl_s * NS_PER_S : 0;
+	return new_text(call, &s->accessor);
+}
+
+static enum bulla_err commit_new(struct auth *auth, struct bulla_call *call, const struct bulla_mount *mount,
+				 const struct role *role, const struct secret *secret)
+{
+	const struct document_name at = { KIND_ACCESSOR, mount_scope(mount), secret->public.accessor };
+	struct pack pack = { .arena = call->arena };
+	struct store_write writes[2];
+	struct bulla_bytes value;
+
+	pack_u8(&pack, 1);
+	pack_bytes(&pack, role->name);
+	pack_raw(&pack, secret->hash, sizeof secret->hash);
+	TRY(pack_finish(&pack, &value));
+	TRY(secret_write(auth, call, mount, role, secret, &writes[0]));
+	TRY(document_write(&auth->documents, call, &at, 0, value, &writes[1]));
+	enum bulla_err err = auth_commit(auth, call, writes, 2);
+
+	if (err == BULLA_E_CONFLICT)
+		return bulla_fail(call, BULLA_E_INVALID_500, "failed to store secret_id: SecretID is already registered");
+	return err;
+}
+
+/* One that has ended and waits to be tidied gives its place to a custom one of the same text. */
+static enum bulla_err clear_place(struct auth *auth, struct bulla_call *call, const struct bulla_mount *mount, const struct role *role,
+				  const uint8_t hash[SHA256_BYTES])
+{
+	struct document_name at;
+	struct document document;
+	struct secret old;
+	struct store_write writes[2];
+
+	TRY(secret_name(call, mount->uuid, role->name, bulla_mem(hash, SHA256_BYTES), &at));
+	enum bulla_err err = document_get(&auth->documents, call, &at, &document);
+
+	if (err == BULLA_E_NOT_FOUND)
+		return BULLA_OK;
+	TRY(err);
+	TRY(secret_unpack(call, &document, &old));
+	if (!secret_has_ended(&old, bulla_now_ns()))
+		return BULLA_OK;
+	const struct document_name accessor = { KIND_ACCESSOR, mount_scope(mount), old.public.accessor };
+
+	TRY(document_removal(&auth->documents, &at, old.revision, &writes[0]));
+	TRY(document_removal(&auth->documents, &accessor, STORE_ANY_REVISION, &writes[1]));
+	err = auth_commit(auth, call, writes, 2);
+	return err == BULLA_E_CONFLICT ? BULLA_OK : err;
+}
+
+static enum bulla_err make_locked(struct bulla *engine, struct bulla_call *call, const struct bulla_mount *mount,
+				  struct bulla_bytes name, const struct bulla_secret_id_args *args, struct bulla_secret_id_made *out)
+{
+	struct secret secret = { .public = { .cidrs = args->cidrs, .cidr_count = args->cidr_count, .token_cidrs = args->token_cidrs,
+					     .token_cidr_count = args->token_cidr_count } };
+	struct bulla_bytes text = args->custom;
+	struct role role;
+	int64_t ttl_s;
+	enum bulla_err err = role_read(engine->auth, call, mount, name, &role);
+
+	if (err == BULLA_E_NOT_FOUND)
+		return role_missing(call, BULLA_E_NO_ROUTE, name);
+	TRY(err);
+	TRY(check_args(call, &role.public, args));
+	TRY(limits(call, &role.public, args, &secret.public));
+	TRY(metadata_parse(call, args->metadata, &secret.public));
+	if (text.len > APPROLE_MAX_TEXT)
+		return bulla_fail(call, BULLA_E_INVALID_500,
+				  "failed to store secret_id: failed to create HMAC of secret ID: " APPROLE_TEXT_TOO_LONG);
+	if (text.len == 0)
+		TRY(new_text(call, &text));
+	secret_hash(&role, text, secret.hash);
+	TRY(begin_life(call, auth_max_ttl_s(engine, mount), &secret.public, &ttl_s));
+	if (args->custom.len > 0)
+		TRY(clear_place(engine->auth, call, mount, &role, secret.hash));
+	TRY(commit_new(engine->auth, call, mount, &role, &secret));
+	*out = (struct bulla_secret_id_made){ text, secret.public.accessor, ttl_s, secret.public.num_uses };
+	return BULLA_OK;
+}
+
+enum bulla_err bulla_secret_id_make(struct bulla *engine, struct bulla_call *call, const struct bulla_mount *mount,
+				    struct bulla_bytes role, const struct bulla_secret_id_args *args,
+				    struct bulla_secret_id_made *out)
+{
+	struct bulla_bytes name;
+
+	if (!call->may_block)
+		return BULLA_E_MUST_BLOCK;
+	TRY(lower_case(call, role, &name));
+	pthread_rwlock_t *lock = stripes_share(&engine->auth->names, mount->uuid, name); /* the role is not deleted meanwhile */
+	enum bulla_err err = make_locked(engine, call, mount, name, args, out);
+
+	stripes_release(lock);
+	return err;
+}
+
+/* ---- looking up, destroying ------------------------------------------------------------------------------------------------ */
+
+static enum bulla_err find(struct bulla *engine, struct bulla_call *call, const struct bulla_mount *mount,
+			   const struct bulla_secret_id_ref *ref, struct role *role, struct secret *out)
+{
+	struct bulla_bytes name;
+	uint8_t hash[SHA256_BYTES];
+
+	if (!call->may_block)
+		return BULLA_E_MUST_BLOCK;
+	TRY(lower_case(call, ref->role, &name));
+	enum bulla_err err = role_read(engine->auth, call, mount, name, role);
+
+	if (err == BULLA_E_NOT_FOUND)
+		return role_missing(call, BULLA_E_INVALID_500, name);
+	TRY(err);
+	if (ref->secret_id.len > APPROLE_MAX_TEXT)
+		return bulla_fail(call, BULLA_E_INVALID_500, "failed to create HMAC of secret_id: " APPROLE_TEXT_TOO_LONG);
+	secret_hash(role, ref->secret_id, hash);
+	if (ref->secret_id.len == 0) {
+		struct accessor accessor;
+
+		err = accessor_find(engine->auth, call, mount, ref->accessor, &accessor);
+		if (err == BULLA_E_NOT_FOUND)
+			return BULLA_E_BAD_ACCESSOR;
+		TRY(err);
+		memcpy(hash, accessor.hash, sizeof hash); /* of another role: it is not found under this one */
+	}
+	return secret_read(engine->auth, call, mount, role, hash, out);
+}
+
+enum bulla_err bulla_secret_id_lookup(struct bulla *engine, struct bulla_call *call, const struct bulla_mount *mount,
+				      const struct bulla_secret_id_ref *ref, struct bulla_secret_id *out)
+{
+	struct secret secret;
+	struct role role;
+
+	TRY(find(engine, call, mount, ref, &role, &secret));
+	*out = secret.public;
+	return BULLA_OK;
+}
+
+enum bulla_err bulla_secret_id_destroy(struct bulla *engine, struct bulla_call *call, const struct bulla_mount *mount,
+				       const struct bulla_secret_id_ref *ref)
+{
+	struct auth *auth = engine->auth;
+	struct store_write writes[2];
+	struct document_name at;
+	struct secret secret;
+	struct role role;
+	enum bulla_err err = find(engine, call, mount, ref, &role, &secret);
+
+	if (err == BULLA_E_BAD_ACCESSOR) {
+		struct bulla_bytes quoted = bulla_arena_quote(call->arena, ref->accessor);
+
+		return bulla_fail(call, BULLA_E_INVALID_500, "failed to find accessor entry for secret_id_accessor: %.*s",
+				  (int)quoted.len, (const char *)quoted.ptr);
+	}
+	if (err == BULLA_E_NOT_FOUND && ref->secret_id.len > 0)
+		return BULLA_OK;
+	if (err == BULLA_E_NOT_FOUND)
+		return bulla_fail(call, BULLA_E_FORBIDDEN, "invalid secret id accessor");
+	TRY(err);
+	const struct document_name accessor = { KIND_ACCESSOR, mount_scope(mount), secret.public.accessor };
+
+	TRY(secret_name(call, mount->uuid, role.name, bulla_mem(secret.hash, sizeof secret.hash), &at));
+	TRY(document_removal(&auth->documents, &at, STORE_ANY_REVISION, &writes[0]));
+	TRY(document_removal(&auth->documents, &accessor, STORE_ANY_REVISION, &writes[1]));
+	return auth_commit(auth, call, writes, 2);
+}
+
+/* ---- listing --------------------------------------------------------------------------------------------------------------- */
+
+struct listing {
+	struct bulla_call *call;
+	int64_t now_ns;
+	struct bulla_bytes *items;
+	size_t count, room;
+};
+
+static enum bulla_err add_accessor(const struct document *document, void *context)
+{
+	struct listing *list = context;
+	struct secret secret;
+
+	TRY(secret_unpack(list->call, document, &secret));
+	if (secret_has_ended(&secret, list->now_ns))
+		return BULLA_OK;
+	if (list->count == list->room) {
+		size_t room = list->room ? list->room * 2 : 16;
+		struct bulla_bytes *grown = bulla_arena_alloc(list->call->arena, room * sizeof *grown);
+
+		if (grown == NULL)
+			return BULLA_E_NO_MEMORY;
+		if (list->count > 0)
+			memcpy(grown, list->items, list->count * sizeof *grown);
+		list->items = grown;
+		list->room = room;
+	}
+	list->items[list->count] = bulla_arena_copy(list->call->arena, secret.public.accessor);
+	return list->items[list->count++].ptr != NULL ? BULLA_OK : BULLA_E_NO_MEMORY;
+}
+
+static int by_bytes(const void *a, const void *b)
+{
+	return bulla_compare(*(const struct bulla_bytes *)a, *(const struct bulla_bytes *)b);
+}
+
+enum bulla_err bulla_secret_id_list(struct bulla *engine, struct bulla_call *call, const struct bulla_mount *mount,
+				    struct bulla_bytes given, struct bulla_bytes **accessors, size_t *count)
+{
+	struct listing list = { .call = call, .now_ns = bulla_now_ns() };
+	struct bulla_bytes name;
+	struct document_name at;
+	struct role role;
+
+	if (!call->may_block)
+		return BULLA_E_MUST_BLOCK;
+	TRY(lower_case(call, given, &name));
+	enum bulla_err err = role_read(engine->auth, call, mount, name, &role);
+
+	if (err == BULLA_E_NOT_FOUND)
+		return role_missing(call, BULLA_E_INVALID, name);
+	TRY(err);
+	TRY(secret_name(call, mount->uuid, name, (struct bulla_bytes){ 0 }, &at));
+	TRY(document_each(&engine->auth->documents, call, &at, false, add_accessor, &list));
+	if (list.count > 1)
+		qsort(list.items, list.count, sizeof *list.items, by_bytes);
+	*accessors = list.items;
+	*count = list.count;
+	return BULLA_OK;
+}

@@ -1,0 +1,34 @@
+/* list_page.c: see list_page.h. Stateless: any thread. */
+#include "handlers/list_page.h"
+
+#include "handlers/token_params.h"
+
+struct page_fields {
+	struct bulla_bytes after;
+	int64_t limit;
+};
+
+const struct field list_page_fields[] = {
+	FIELD(struct page_fields, after, FIELD_STRING),
+	FIELD(struct page_fields, limit, FIELD_INT),
+	FIELD_END,
+};
+
+enum bulla_err list_page_print(struct exchange *x, const struct bulla_bytes *names, size_t count)
+{
+	struct page_fields f = { 0 };
+	size_t first = 0;
+
+	TRY(fields_bind(x->call, x->doc, list_page_fields, true, &f));
+	while (f.after.len > 0 && first < count && bulla_compare(names[first], f.after) <= 0)
+		first++;
+	count -= first;
+	if (f.limit > 0 && (uint64_t)f.limit < count)
+		count = (size_t)f.limit;
+	if (count == 0)
+		return BULLA_E_NOT_FOUND;
+	json_open(x->data, '{');
+	token_params_print_list(x->data, "keys", names + first, count);
+	json_close(x->data, '}');
+	return BULLA_OK;
+}
