@@ -7,6 +7,7 @@
 #include <bulla/bytes.h>
 #include <bulla/call.h>
 #include <bulla/clock.h>
+#include <bulla/cubbyhole.h>
 #include <bulla/encode.h>
 #include <bulla/engine.h>
 #include <bulla/error.h>

@@ -192,6 +192,10 @@ BULLA_MUST_USE enum bulla_err token_deletions(struct access *access, const struc
 /* With its children; unknown is fine. The caller holds no stripe. */
 BULLA_MUST_USE enum bulla_err token_revoke(struct access *access, struct bulla_call *call, const struct store_id *slot);
 
+/* ---- cubbyhole.c ---- */
+/* Removes what a token keeps. No writer can add to it when the token's record is gone and its stripe was held since. */
+BULLA_MUST_USE enum bulla_err cubbyhole_clear(struct access *access, struct bulla_call *call, const struct store_id *token);
+
 /* ---- lease.c ---- */
 struct lease_wish {
 	int64_t increment_s;    /* asked for; <= 0: nothing */

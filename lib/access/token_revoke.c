@@ -62,11 +62,17 @@ static enum bulla_err delete_chunk(struct access *access, struct bulla_call *cal
 		err = token_deletions(access, &slots[i], token, writes, &n);
 		token_put(token);
 		TRY(err);
+		TRY(cubbyhole_clear(access, call, &slots[i]));
 	}
 	if (n > 0)
 		TRY(store_commit(access->store, call, writes, n, NULL));
-	for (size_t i = 0; i < count; i++)
+	for (size_t i = 0; i < count; i++) {
 		cache_drop(access, &slots[i]);
+		/* whoever was writing to its cubbyhole meanwhile has finished, and nobody else will begin */
+		stripe_lock(access, &slots[i]);
+		stripe_unlock(access, &slots[i]);
+		TRY(cubbyhole_clear(access, call, &slots[i]));
+	}
 	atomic_fetch_add(&access->revocations, 1);
 	return BULLA_OK;
 }
@@ -94,6 +100,7 @@ static enum bulla_err delete_one(struct access *access, struct bulla_call *call,
 	size_t n = 0;
 
 	TRY(token_deletions(access, slot, token, writes, &n));
+	TRY(cubbyhole_clear(access, call, slot));
 	TRY(store_commit(access->store, call, writes, n, NULL));
 	cache_drop(access, slot);
 	atomic_fetch_add(&access->revocations, 1);

@@ -10,7 +10,7 @@ static const struct route *const tables[] = {
 	transit_backup_routes, transit_certificate_routes, transit_import_routes,
 	transit_key_routes, transit_crypt_routes, transit_export_routes, sys_seal_routes, sys_mount_routes, sys_misc_routes,
 	token_routes, transit_datakey_routes, transit_hmac_routes, transit_tool_routes, sys_wrapping_routes, transit_config_routes,
-	transit_sign_routes, token_role_routes,
+	transit_sign_routes, token_role_routes, cubbyhole_routes,
 	auth_jwt_routes,
 	approle_routes, approle_field_routes, approle_secret_routes,
 };
@@ -128,6 +128,19 @@ static size_t lower_bound(enum bulla_mount_kind mount, struct bulla_bytes first)
 	return low;
 }
 
+static bool takes_all(const char *pattern)
+{
+	return strcmp(pattern, "{path*}") == 0;
+}
+
+/* The pattern that takes whatever no other one did, nothing included. */
+static const struct route_path *find_all(enum bulla_mount_kind mount)
+{
+	size_t i = lower_bound(mount, (struct bulla_bytes){ 0 });
+
+	return i < path_count && paths[i].mount == mount && takes_all(paths[i].pattern) ? &paths[i] : NULL;
+}
+
 const struct route_path *routes_find(enum bulla_mount_kind mount, struct bulla_bytes rest, struct bulla_bytes params[MAX_PARAMS])
 {
 	struct bulla_bytes first = first_segment(rest);
@@ -138,7 +151,12 @@ const struct route_path *routes_find(enum bulla_mount_kind mount, struct bulla_b
 		if (match(paths[i].pattern, paths[i].slash ? bare : rest, params))
 			return &paths[i];
 	}
-	return NULL;
+	memset(params, 0, MAX_PARAMS * sizeof params[0]);
+	const struct route_path *all = find_all(mount);
+
+	if (all != NULL)
+		params[0] = rest;
+	return all;
 }
 
 void routes_each(void (*fn)(const struct route_path *path, void *context), void *context)
@@ -191,7 +209,7 @@ static enum bulla_err check_row(struct bulla_call *call, const struct route *row
 {
 	unsigned access = row->flags & (ROUTE_NO_TOKEN | ROUTE_TOKEN | ROUTE_TOKEN_ONLY);
 
-	if (!pattern_is_sound(row->pattern))
+	if (!takes_all(row->pattern) && !pattern_is_sound(row->pattern))
 		return refuse(call, row, "the pattern cannot be matched");
 	if (access == 0 || (access & (access - 1)) != 0)
 		return refuse(call, row, "who may call is not said, or said twice");
@@ -214,7 +232,7 @@ static struct route_path *path_of(const struct route *row)
 	if (path_count == MAX_PATHS)
 		return NULL;
 	/* behind those with the same first segment: the first row that matches wins, as the tables have them */
-	struct bulla_bytes first = first_segment(bulla_str(row->pattern));
+	struct bulla_bytes first = takes_all(row->pattern) ? (struct bulla_bytes){ 0 } : first_segment(bulla_str(row->pattern));
 	size_t at = lower_bound(row->mount, first);
 
 	while (at < path_count && compare_first(&paths[at], row->mount, first) == 0)

@@ -29,7 +29,8 @@ struct route {
 	unsigned methods;
 	const char *pattern;        /* below the mount: "keys/{name}/rotate". {name} takes one segment of the peer's generic names
 				       (\w, - and . within), {path*} anything that is not empty, with slashes, before a fixed end.
-				       A path with a LIST row also matches with a slash at its end. Begins with fixed text. */
+				       A path with a LIST row also matches with a slash at its end. Begins with fixed text;
+				       but "{path*}" alone takes all that no other row of the mount takes, as it came. */
 	handler *fn;
 	unsigned flags;
 	enum bulla_capability need; /* 0: the method's own (GET read, POST update, ...). CREATE with exists: create if absent, else
@@ -77,6 +78,7 @@ extern const struct route transit_key_routes[], transit_crypt_routes[], transit_
 extern const struct route transit_datakey_routes[], transit_hmac_routes[], transit_tool_routes[];
 extern const struct route transit_sign_routes[];
 extern const struct route sys_seal_routes[], sys_mount_routes[], sys_misc_routes[], sys_wrapping_routes[];
+extern const struct route cubbyhole_routes[];
 extern const struct route token_routes[], token_role_routes[], transit_config_routes[];
 extern const struct route auth_jwt_routes[];
 extern const struct route approle_routes[], approle_field_routes[], approle_secret_routes[];

@@ -53,5 +53,6 @@ Suite *token_suite(void);
 Suite *signing_suite(void);
 Suite *wrapping_suite(void);
 Suite *jwt_suite(void);
+Suite *cubbyhole_suite(void);
 
 #endif

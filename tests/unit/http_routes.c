@@ -30,6 +30,7 @@ const struct route transit_crypt_routes[] = { { .fn = NULL } }, transit_export_r
 		ROW(SYSTEM, ON(GET), "mounts", ROUTE_TOKEN), ROW(SYSTEM, ON(GET) | ON(POST), "mounts/{path*}/tune", ROUTE_TOKEN),
 		ROW(SYSTEM, ON(GET), "mounts/{path*}", ROUTE_TOKEN), { .fn = NULL },
 	},
+	cubbyhole_routes[] = { ROW(CUBBYHOLE, ON(LIST) | ON(GET), "{path*}", ROUTE_TOKEN), { .fn = NULL } },
 	token_routes[] = { ROW(TOKEN, ON(POST), "create", ROUTE_TOKEN), { .fn = NULL } };
 
 /* Written by the test, read by the table. */
@@ -48,7 +49,8 @@ static const struct {
 	{ BULLA_MOUNT_TRANSIT, "export/t/n/1/2", "export/{type}/{name}/{version*}", { "t", "n", "1/2" } },
 	{ BULLA_MOUNT_SYSTEM, "mounts/a/b/", "mounts/{path*}", { "a/b/" } }, { BULLA_MOUNT_SYSTEM, "mounts/a/b/tune", "mounts/{path*}/tune", { "a/b" } },
 	{ BULLA_MOUNT_SYSTEM, "mounts/tune", "mounts/{path*}", { "tune" } }, { BULLA_MOUNT_SYSTEM, "health", "health", { 0 } },
-	{ BULLA_MOUNT_TOKEN, "create", "create", { 0 } },
+	{ BULLA_MOUNT_TOKEN, "create", "create", { 0 } }, { BULLA_MOUNT_CUBBYHOLE, "x", "{path*}", { "x" } },
+	{ BULLA_MOUNT_CUBBYHOLE, "", "{path*}", { "" } }, { BULLA_MOUNT_CUBBYHOLE, "a b//c/", "{path*}", { "a b//c/" } },
 	/* none */
 	{ BULLA_MOUNT_TRANSIT, "", NULL, { 0 } }, { BULLA_MOUNT_TRANSIT, "/", NULL, { 0 } }, { BULLA_MOUNT_TRANSIT, "keys//", NULL, { 0 } },
 	{ BULLA_MOUNT_TRANSIT, "keys/k/", NULL, { 0 } }, { BULLA_MOUNT_TRANSIT, "keys/-k", NULL, { 0 } }, { BULLA_MOUNT_TRANSIT, "keys/k-", NULL, { 0 } },
@@ -56,7 +58,7 @@ static const struct {
 	{ BULLA_MOUNT_TRANSIT, "keysx", NULL, { 0 } }, { BULLA_MOUNT_TRANSIT, "keys/k/rotate/", NULL, { 0 } },
 	{ BULLA_MOUNT_TRANSIT, "keys/k/rotates", NULL, { 0 } }, { BULLA_MOUNT_TRANSIT, "export/t/n/", NULL, { 0 } },
 	{ BULLA_MOUNT_SYSTEM, "mounts/", NULL, { 0 } }, { BULLA_MOUNT_SYSTEM, "health/", NULL, { 0 } }, { BULLA_MOUNT_SYSTEM, "create", NULL, { 0 } },
-	{ BULLA_MOUNT_CUBBYHOLE, "x", NULL, { 0 } },
+	{ BULLA_MOUNT_IDENTITY, "x", NULL, { 0 } },
 };
 
 START_TEST(finds)
