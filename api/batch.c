@@ -65,7 +65,7 @@ static enum card_err encrypt(struct desk *desk, struct job **jobs, size_t n)
 
 	if (n == 0)
 		return CARD_OK;
-	if (!desk->proven)
+	if (desk->binding == 0)
 		return CARD_E_UNAVAILABLE;
 	for (size_t i = 0; i < n; i++)
 		fill_item(desk, jobs[i], &items[i]);
@@ -123,10 +123,14 @@ static void finish(struct job **jobs, size_t n, enum card_err err)
 /* One transaction: a job has its result only when all of it is on disk. */
 static void store_all(struct desk *desk, struct job **jobs, size_t n)
 {
-	enum card_err err = n > 0 ? change(desk, jobs, n) : CARD_OK;
+	if (n == 0)
+		return;
+	pthread_mutex_lock(desk->writing);
+	enum card_err err = change(desk, jobs, n);
 
 	if (err != CARD_OK)
 		store_rollback(desk->store);
+	pthread_mutex_unlock(desk->writing);
 	finish(jobs, n, err);
 }
 
@@ -141,18 +145,18 @@ static size_t pick(struct job **jobs, size_t n, enum job_kind kind, struct job *
 }
 
 /* Deletions need nobody's help: they go on while Bulla is away. */
-enum card_err batch_work(struct desk *desk, struct job **jobs, size_t n)
+bool batch_work(struct desk *desk, struct job **jobs, size_t n, bool healthy)
 {
 	struct job *ready[BATCH_MAX];
-	size_t adds = pick(jobs, n, JOB_ADD, ready);
+	size_t adds = pick(jobs, n, JOB_ADD, ready), stored = adds;
 	enum card_err err = encrypt(desk, ready, adds);
 
 	if (err != CARD_OK) {
 		finish(ready, adds, err);
-		adds = 0;
+		stored = 0;
 	}
-	size_t deletes = pick(jobs, n, JOB_DELETE, ready + adds);
+	size_t deletes = pick(jobs, n, JOB_DELETE, ready + stored);
 
-	store_all(desk, ready, adds + deletes);
-	return err;
+	store_all(desk, ready, stored + deletes);
+	return adds > 0 ? err == CARD_OK : healthy;
 }

@@ -1,17 +1,26 @@
 /* binding.c: owns the form of a card's binding. Stateless: any thread. */
+#define _GNU_SOURCE
 #include "binding.h"
 
 #include <sodium.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #define AAD_SIZE 128
+#define TIME_BYTES 6
 
 void binding_new_id(char out[CARD_ID_SIZE])
 {
 	unsigned char raw[(CARD_ID_SIZE - 1) / 2];
+	struct timespec now;
 
-	randombytes_buf(raw, sizeof raw);
+	clock_gettime(CLOCK_REALTIME, &now);
+	uint64_t ms = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+
+	for (int i = 0; i < TIME_BYTES; i++)
+		raw[i] = (unsigned char)(ms >> 8 * (TIME_BYTES - 1 - i));
+	randombytes_buf(raw + TIME_BYTES, sizeof raw - TIME_BYTES);
 	sodium_bin2hex(out, CARD_ID_SIZE, raw, sizeof raw);
 }
 

@@ -6,7 +6,7 @@
 
 #include "card.h"
 
-/* A new random card id. */
+/* A new card id: 48 bits of time, so that new rows stand together in the database's index, and 80 random bits. */
 void binding_new_id(char out[CARD_ID_SIZE]);
 
 /* 32 hex digits in lower case, as binding_new_id makes them. */

@@ -36,7 +36,7 @@ enum card_err {
 #define PAN_SIZE (PAN_MAX_DIGITS + 1)
 #define NAME_MAX_CHARS 100
 #define NAME_SIZE (4 * NAME_MAX_CHARS + 1)
-#define CARD_ID_SIZE 33 /* 128 random bits in hex */
+#define CARD_ID_SIZE 33 /* 128 bits in hex */
 #define CIPHERTEXT_SIZE 256
 #define PAN_HMAC_SIZE 128
 #define BRAND_SIZE 24

@@ -17,13 +17,13 @@ struct job {
 	char id[CARD_ID_SIZE];          /* DELETE: which; ADD with DUPLICATE: the card that is there */
 	struct card card;               /* ADD: as it was stored, durably, when result is OK */
 	enum card_err result;
-	void (*done)(struct job *job);  /* called once, from the intake's thread; the job is not touched afterwards */
+	void (*done)(struct job *job);  /* called once, from a thread of the intake; the job is not touched afterwards */
 	struct replay replay;           /* the rest is the intake's */
 	struct job *next;
 };
 
-/* Starts the thread, which logs in, proves the binding and then works. It goes on trying while Bulla cannot be reached; when Bulla refuses or does not
- * bind it ends the process by SIGTERM and intake_stop says so. CONFIG: the database. MEMORY. */
+/* Starts the threads, of which one proves the binding before any encrypts. They go on trying while Bulla cannot be reached; when Bulla refuses or does not
+ * bind they end the process by SIGTERM and intake_stop says so. CONFIG: the database. MEMORY. */
 MUST_USE enum card_err intake_start(const struct settings *settings, struct intake **out);
 
 /* Finishes what was pushed, with errors where it must, and takes no more. The struct stays for those who still ask it. False: it had

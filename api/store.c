@@ -90,7 +90,8 @@ static enum card_err read_version(struct store *store, int *out)
 /* A file of a newer program is left as it is. */
 static enum card_err make_tables(struct store *store)
 {
-	static const char settings[] = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON;";
+	static const char settings[] = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON;"
+					" PRAGMA wal_autocheckpoint = 4000;"; /* pages: 16 MB */
 	int version;
 
 	TRY(read_version(store, &version));

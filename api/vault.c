@@ -15,6 +15,7 @@
 #define BACK_OFF_FIRST_MS 50
 #define BACK_OFF_MAX_MS 2000
 #define KEEP_AGAIN_MS 1000       /* after a renewal that failed */
+#define END_UNKNOWN_MS 60000      /* a token with less than a second, or without an end: look again soon */
 #define PATH_SIZE 512
 #define HEADER_SIZE (SECRET_SIZE + 32)
 
@@ -136,7 +137,7 @@ static enum card_err take_token(struct vault *vault, const json_t *answer)
 	snprintf(vault->header, sizeof vault->header, "X-Vault-Token: %s", token);
 	vault->renewable = json_is_true(json_object_get(auth, "renewable"));
 	if (ttl_ms <= 0)
-		ttl_ms = (int64_t)365 * 24 * 3600 * 1000; /* a token without an end */
+		ttl_ms = END_UNKNOWN_MS;
 	vault->ends_at_ms = clock_ms() + ttl_ms;
 	vault->renew_at_ms = clock_ms() + ttl_ms * 2 / 3;
 	return CARD_OK;

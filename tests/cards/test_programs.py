@@ -236,7 +236,7 @@ class Story:
         for i in range(20):
             self.add("Card", pan(i), connection=connection)
         self.assertGreaterEqual(sum("/encrypt/cards" in path for path in between.paths), 20)
-        self.assertEqual(between.connections, 1)
+        self.assertLessEqual(between.connections, 2)  # card-api has two threads that ask
 
     # ---- tokens
 
@@ -290,12 +290,14 @@ class Story:
         answer = self.cards.add("Carlos Gardel", GARDEL, key="order-1")
         self.assertEqual((answer.status, answer.headers["Retry-After"]), (503, "5"), answer)
         self.assertEqual(self.cards.answers(), 503)
-        self.assertEqual(len(self.cards.list()), 1)  # what needs nobody's help goes on
+        card = self.cards.list()[0]  # what needs nobody's help goes on
+        self.assertEqual(self.cards.ask("DELETE", f"/credit-cards/{card['id']}").status, 204)
+        self.assertEqual(self.cards.answers(), 503)
         self.come_back()
         programs.wait_until(self.cards.is_ready, "card-api was ready again")
         cards = {self.add("Carlos Gardel", GARDEL, key="order-1")["id"] for _ in range(3)}
-        self.assertEqual((len(cards), self.count()), (1, 2))
-        self.assertEqual(len(self.processed()), 2)
+        self.assertEqual((len(cards), self.count()), (1, 1))
+        self.assertEqual(len(self.processed()), 1)
 
     def test_through_an_outage(self):
         """Callers that go on trying, as they are told to, lose no card and store none twice."""
