@@ -94,8 +94,11 @@ enum bulla_err bulla_tick(struct bulla *engine, struct bulla_call *call)
 {
 	if (seal_is_sealed(engine->seal))
 		return BULLA_E_SEALED;
-	TRY(auth_tick(engine, call));
-	return keyring_tick(engine->keyring, call);
+	/* each does its part, whatever becomes of the others */
+	enum bulla_err keys = keyring_tick(engine->keyring, call), tokens = access_tick(engine->access, call),
+		       logins = auth_tick(engine, call);
+
+	return keys != BULLA_OK ? keys : tokens != BULLA_OK ? tokens : logins;
 }
 
 const char *bulla_storage_kind(const struct bulla *engine)

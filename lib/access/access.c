@@ -14,6 +14,7 @@ enum bulla_err access_new(struct store *store, struct seal *seal, int64_t defaul
 	access->seal = seal;
 	access->default_ttl_s = default_ttl_s;
 	access->max_ttl_s = max_ttl_s;
+	pthread_mutex_init(&access->expiry.lock, NULL);
 	pthread_rwlockattr_init(&attr);
 	/* or a parent that makes children all the time could never be revoked */
 	(void)pthread_rwlockattr_setkind_np(&attr, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
@@ -41,6 +42,7 @@ enum bulla_err access_load(struct access *access, struct bulla_call *call)
 void access_empty(struct access *access)
 {
 	cache_empty(access);
+	expiry_forget(access);
 	rcu_drain();
 }
 
@@ -49,6 +51,7 @@ void access_free(struct access *access)
 	if (access == NULL)
 		return;
 	cache_clear(access);
+	pthread_mutex_destroy(&access->expiry.lock);
 	for (size_t i = 0; i < STRIPES; i++)
 		pthread_rwlock_destroy(&access->stripes[i]);
 	free(access);

@@ -13,6 +13,9 @@ BULLA_MUST_USE enum bulla_err access_load(struct access *access, struct bulla_ca
 /* At init: the first root token; *token in the arena. wanted: as in bulla_init_args. */
 BULLA_MUST_USE enum bulla_err access_make_root(struct access *access, struct bulla_call *call, struct bulla_bytes wanted,
 					       struct bulla_bytes *token);
+/* Removes tokens that have ended, a bounded number, and goes on with a tidying. One thread at a time; blocks. Warnings are for the
+ * log. SEALED; STORE*, NO_MEMORY: the next call goes on. */
+BULLA_MUST_USE enum bulla_err access_tick(struct access *access, struct bulla_call *call);
 void access_empty(struct access *access); /* at seal */
 void access_free(struct access *access);
 

@@ -15,7 +15,8 @@
 #define TOKEN_MAX_BYTES 512          /* of a token's text: longer ones are unknown */
 #define TOKEN_MAX_BATCH_BYTES 8192   /* of a batch token's, which goes with every request of its owner */
 #define TOKEN_MAX_RECORD (64 * 1024) /* policies, metadata and all */
-#define TOKEN_MAX_WRITES 10              /* records that one change of a token touches */
+#define TOKEN_MAX_WRITES 12          /* records that one change of a token touches */
+#define TOKEN_MAX_DELETIONS 6        /* records that there are of one token */
 #define STRIPES 64
 
 /* A snapshot of a token. Const once it is shared, but for what the cache keeps in it. */
@@ -51,6 +52,15 @@ struct access {
 	 * all of these are looked up anew. */
 	atomic_uint revocations;
 	_Atomic int64_t next_sweep_ns; /* of wrapped replies that ended */
+	struct expiry {                /* of access_tick's caller, but for tidy_wanted */
+		pthread_mutex_t lock;
+		bool loaded;
+		uint64_t from, stored, revision; /* minutes: the first that was not looked into, as the store has it */
+		atomic_bool tidy_wanted;
+		bool tidying, filing;  /* filing: tokens of older versions are filed by their end */
+		struct store_id next;  /* accessor that the tidying goes on with */
+		uint64_t seen, removed;
+	} expiry;
 	access_renewer *renewer;       /* NULL: logins are not renewed */
 	void *renewer_context;
 	/* Held for writing by whoever changes a token or loads it into the cache, for reading by whoever gives it a child; over
@@ -192,9 +202,35 @@ BULLA_MUST_USE enum bulla_err token_deletions(struct access *access, const struc
 /* With its children; unknown is fine. The caller holds no stripe. */
 BULLA_MUST_USE enum bulla_err token_revoke(struct access *access, struct bulla_call *call, const struct store_id *slot);
 
+/* Up to 64 tokens that have ended, in one commit where they have no children; *removed counts them. Some may be gone already, or
+ * be alive: these stay. entries (NULL: none) are records to be deleted with them. */
+#define ENDED_AT_ONCE 64
+BULLA_MUST_USE enum bulla_err tokens_remove_ended(struct access *access, struct bulla_call *call, const struct store_id *slots,
+						  const struct store_id *entries, size_t count, uint64_t *removed);
+
 /* ---- cubbyhole.c ---- */
 /* Removes what a token keeps. No writer can add to it when the token's record is gone and its stripe was held since. */
 BULLA_MUST_USE enum bulla_err cubbyhole_clear(struct access *access, struct bulla_call *call, const struct store_id *token);
+
+/* ---- expiry.c ---- */
+/* The entry that says when token ends, as a write of the commit that makes or changes it; none if it has no end. */
+BULLA_MUST_USE enum bulla_err expiry_file(struct access *access, struct bulla_call *call, const struct token *token,
+					  struct store_write *writes, size_t *count);
+/* The same for now: the token has been used up. */
+BULLA_MUST_USE enum bulla_err expiry_file_now(struct access *access, struct bulla_call *call, const struct token *token,
+					      struct store_write *writes, size_t *count);
+/* Its deletion. */
+BULLA_MUST_USE enum bulla_err expiry_deletion(struct access *access, const struct token *token, struct store_write *writes,
+					      size_t *count);
+void expiry_forget(struct access *access);
+
+/* ---- tidy.c ---- */
+/* Goes on with a tidying, if one is under way or wanted. call gets the warning when it is done. */
+BULLA_MUST_USE enum bulla_err tidy_run(struct access *access, struct bulla_call *call, struct bulla_call *scratch);
+BULLA_MUST_USE enum bulla_err first_accessor(struct access *access, struct store_id *out);
+/* The accessor records from first on: their slots, up to room. *next: with which to go on; *more: there are others. */
+BULLA_MUST_USE enum bulla_err accessors_walk(struct access *access, struct bulla_call *call, const struct store_id *first,
+					     struct slots *out, size_t room, struct store_id *next, bool *more);
 
 /* ---- lease.c ---- */
 struct lease_wish {

@@ -33,6 +33,11 @@ typedef enum bulla_err access_renewer(void *context, struct bulla_call *call, co
 				      const struct bulla_token *token, struct bulla_token_params *params);
 void access_set_renewer(struct access *access, access_renewer *renewer, void *context);
 
+/* Revokes every service token whose path is prefix or lies below it ("auth/approle" and "auth/approle/": all that came from
+ * there), with their children. May be repeated after a crash. Takes as long as there are tokens, of any path. Batch tokens live
+ * on to their end. Blocks: MUST_BLOCK, SEALED, STORE*, NO_MEMORY. */
+BULLA_MUST_USE enum bulla_err access_revoke_prefix(struct access *access, struct bulla_call *call, struct bulla_bytes prefix);
+
 /* Whether ip is within one of the CIDRs (or equal to one that is a plain address); with no CIDRs: yes. An empty ip is in none. */
 bool access_cidrs_match(const struct bulla_bytes *cidrs, size_t count, struct bulla_bytes ip);
 /* INVALID: text is neither an address nor a CIDR block (RFC 4632, RFC 4291). */

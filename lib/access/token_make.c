@@ -70,8 +70,10 @@ static enum bulla_err write_new(struct access *access, struct bulla_call *call, 
 	if (args->also != NULL)
 		TRY(args->also(access, call, args, slot, writes, &count));
 	TRY(token_unpack(record, slot, 1, &made));
-	enum bulla_err err = store_commit(access->store, call, writes, count, NULL);
+	enum bulla_err err = expiry_file(access, call, made, writes, &count);
 
+	if (err == BULLA_OK)
+		err = store_commit(access->store, call, writes, count, NULL);
 	if (err != BULLA_OK) {
 		token_put(made);
 		return err;

@@ -14,6 +14,7 @@ enum bulla_err token_deletions(struct access *access, const struct store_id *slo
 		return wrapping_deletions(access, slot, out, count);
 	TRY(accessor_slot(access, token->public.accessor, &id));
 	out[(*count)++] = (struct store_write){ .id = id, .change = STORE_DELETE, .expected = STORE_ANY_REVISION };
+	TRY(expiry_deletion(access, token, out, count));
 	if (token_is_wrapping(token))
 		TRY(wrapping_deletions(access, slot, out, count));
 	if (!token_has_parent(token))
@@ -47,9 +48,24 @@ static enum bulla_err descendants(struct access *access, struct bulla_call *call
 	return BULLA_OK;
 }
 
+/* After their records have gone: whatever fails now, none of them works any more. */
+static enum bulla_err forget(struct access *access, struct bulla_call *call, const struct store_id *slots, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		cache_drop(access, &slots[i]);
+	atomic_fetch_add(&access->revocations, 1);
+	for (size_t i = 0; i < count; i++) {
+		/* whoever was writing to its cubbyhole meanwhile has finished, and nobody else will begin */
+		stripe_lock(access, &slots[i]);
+		stripe_unlock(access, &slots[i]);
+		TRY(cubbyhole_clear(access, call, &slots[i]));
+	}
+	return BULLA_OK;
+}
+
 static enum bulla_err delete_chunk(struct access *access, struct bulla_call *call, const struct store_id *slots, size_t count)
 {
-	struct store_write writes[5 * CHUNK];
+	struct store_write writes[TOKEN_MAX_DELETIONS * CHUNK];
 	size_t n = 0;
 
 	for (size_t i = 0; i < count; i++) {
@@ -66,15 +82,7 @@ static enum bulla_err delete_chunk(struct access *access, struct bulla_call *cal
 	}
 	if (n > 0)
 		TRY(store_commit(access->store, call, writes, n, NULL));
-	for (size_t i = 0; i < count; i++) {
-		cache_drop(access, &slots[i]);
-		/* whoever was writing to its cubbyhole meanwhile has finished, and nobody else will begin */
-		stripe_lock(access, &slots[i]);
-		stripe_unlock(access, &slots[i]);
-		TRY(cubbyhole_clear(access, call, &slots[i]));
-	}
-	atomic_fetch_add(&access->revocations, 1);
-	return BULLA_OK;
+	return forget(access, call, slots, count);
 }
 
 /* From the leaves up: what is left after a failure is found again from the root. */
@@ -156,6 +164,108 @@ enum bulla_err token_revoke(struct access *access, struct bulla_call *call, cons
 	err = revoke_root(access, call, slot);
 	stripe_unlock(access, slot);
 	return err;
+}
+
+/* ---- what has ended ---------------------------------------------------------- */
+
+struct ended {
+	struct store_write writes[(TOKEN_MAX_DELETIONS + 1) * ENDED_AT_ONCE];
+	size_t write_count;
+	struct store_id slots[ENDED_AT_ONCE]; /* of those that writes delete */
+	size_t count;
+};
+
+/* A token that has ended stays so. But another of the same text may have been made meanwhile, by root's wish: the commit demands
+ * the accessor, which no two tokens have in common. */
+static enum bulla_err add_ended(struct access *access, struct bulla_call *call, struct ended *ended, const struct store_id *slot, const struct token *token)
+{
+	size_t first = ended->write_count;
+
+	TRY(token_deletions(access, slot, token, ended->writes, &ended->write_count));
+	ended->writes[first + 1].expected = 1;
+	ended->slots[ended->count++] = *slot;
+	return cubbyhole_clear(access, call, slot);
+}
+
+/* *remove: it has ended, or nothing can be read of it. *token NULL: damaged. Gone: neither. */
+static enum bulla_err read_ended(struct access *access, struct bulla_call *call, const struct store_id *slot, bool *remove,
+				 struct token **token)
+{
+	struct token *living;
+
+	*remove = false;
+	enum bulla_err err = token_load(access, call, slot, &living);
+
+	if (err == BULLA_OK)
+		token_put(living);
+	if (err == BULLA_OK || err == BULLA_E_NOT_FOUND)
+		return BULLA_OK;
+	if (err != BULLA_E_NO_TOKEN && err != BULLA_E_STORE_DAMAGED)
+		return err;
+	err = read_any(access, call, slot, token);
+	*remove = err == BULLA_OK;
+	return err == BULLA_E_NOT_FOUND ? BULLA_OK : err;
+}
+
+static enum bulla_err collect_ended(struct access *access, struct bulla_call *call, const struct store_id *slot,
+				    struct ended *ended, uint64_t *removed)
+{
+	struct slots children = { 0 };
+	struct token *token = NULL;
+	bool remove;
+
+	TRY(read_ended(access, call, slot, &remove, &token));
+	if (!remove)
+		return BULLA_OK;
+	++*removed;
+	enum bulla_err err = token != NULL ? children_read(access, call, slot, &children) : BULLA_OK;
+	bool alone = token != NULL && children.count == 0;
+
+	if (err == BULLA_OK && alone)
+		err = add_ended(access, call, ended, slot, token);
+	token_put(token);
+	return err == BULLA_OK && !alone ? token_revoke(access, call, slot) : err;
+}
+
+static enum bulla_err commit_ended(struct access *access, struct bulla_call *call, struct ended *ended)
+{
+	enum bulla_err err = BULLA_OK;
+
+	if (ended->write_count > 0)
+		err = store_commit(access->store, call, ended->writes, ended->write_count, NULL);
+	if (err == BULLA_OK && ended->count > 0)
+		return forget(access, call, ended->slots, ended->count);
+	if (err != BULLA_E_CONFLICT)
+		return err;
+	/* somebody came first with one of them: each by itself, as far as it is there and has ended */
+	for (size_t i = 0; i < ended->count; i++) {
+		struct token *token = NULL;
+		bool remove;
+
+		TRY(read_ended(access, call, &ended->slots[i], &remove, &token));
+		token_put(token);
+		if (remove)
+			TRY(token_revoke(access, call, &ended->slots[i]));
+	}
+	return BULLA_OK;
+}
+
+enum bulla_err tokens_remove_ended(struct access *access, struct bulla_call *call, const struct store_id *slots,
+				   const struct store_id *entries, size_t count, uint64_t *removed)
+{
+	struct ended *ended = bulla_arena_alloc(call->arena, sizeof *ended);
+
+	if (ended == NULL)
+		return BULLA_E_NO_MEMORY;
+	ended->write_count = ended->count = 0;
+	for (size_t i = 0; i < count; i++)
+		TRY(collect_ended(access, call, &slots[i], ended, removed));
+	TRY(commit_ended(access, call, ended));
+	if (entries == NULL || count == 0)
+		return BULLA_OK;
+	for (size_t i = 0; i < count; i++)
+		ended->writes[i] = (struct store_write){ .id = entries[i], .change = STORE_DELETE, .expected = STORE_ANY_REVISION };
+	return store_commit(access->store, call, ended->writes, count, NULL);
 }
 
 /* Nothing is stored of a batch token that could be deleted. */

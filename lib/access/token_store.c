@@ -146,6 +146,33 @@ enum bulla_err token_load(struct access *access, struct bulla_call *call, const 
 	return BULLA_OK;
 }
 
+/* It is filed by its end, and once more when it is used up. */
+static enum bulla_err file_again(struct access *access, struct bulla_call *call, const struct token *before,
+				 const struct token *after, struct store_write *writes, size_t *count)
+{
+	if (after->public.num_uses < 0 && before->public.num_uses >= 0)
+		return expiry_file_now(access, call, after, writes, count);
+	if (after->end_ns == before->end_ns)
+		return BULLA_OK;
+	size_t was = *count;
+
+	TRY(expiry_deletion(access, before, writes, count));
+	TRY(expiry_file(access, call, after, writes, count));
+	if (*count == was + 2 && memcmp(&writes[was].id, &writes[was + 1].id, sizeof writes[was].id) == 0)
+		*count = was; /* the same minute: the entry says no more than that */
+	return BULLA_OK;
+}
+
+static enum bulla_err commit_replacement(struct access *access, struct bulla_call *call, const struct token *before,
+					 const struct token *after, const struct store_write *own)
+{
+	struct store_write writes[3] = { *own };
+	size_t count = 1;
+
+	TRY(file_again(access, call, before, after, writes, &count));
+	return store_commit(access->store, call, writes, count, NULL);
+}
+
 enum bulla_err token_replace(struct access *access, struct bulla_call *call, const struct token *before,
 			     const struct bulla_token *changed, const struct store_id *parent, struct token **out)
 {
@@ -158,7 +185,7 @@ enum bulla_err token_replace(struct access *access, struct bulla_call *call, con
 	TRY(token_unpack(record, &before->slot, before->revision + 1, &made));
 	made->bound_ns = before->bound_ns;
 	made->generation = before->generation;
-	enum bulla_err err = store_commit(access->store, call, &write, 1, NULL);
+	enum bulla_err err = commit_replacement(access, call, before, made, &write);
 
 	if (err != BULLA_OK) {
 		token_put(made);

@@ -65,6 +65,10 @@ typedef enum bulla_err store_visit(const struct store_record *record, void *cont
 BULLA_MUST_USE enum bulla_err store_scan(struct store *store, struct bulla_call *call, const uint8_t collection[STORE_COLLECTION],
 					 store_visit *visit, void *context);
 
+/* The same, from the record first of its collection on, itself included: what was walked through in part is gone on with. */
+BULLA_MUST_USE enum bulla_err store_scan_from(struct store *store, struct bulla_call *call, const struct store_id *first,
+					      store_visit *visit, void *context);
+
 /* All writes or none, durable (fsync) before it returns. Callers at the same time share one transaction and one fsync; a batch
  * that fails does not touch the others of its group. sequence (may be NULL) gets the commit's store-wide number.
  * CONFLICT: an expected revision did not hold. STORE_FULL, STORE: nothing was changed. */

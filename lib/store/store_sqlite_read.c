@@ -90,25 +90,32 @@ static enum bulla_err scan_rows(struct store *store, struct connection *c, struc
 	return rc == SQLITE_DONE ? BULLA_OK : connection_fail(c, call);
 }
 
-enum bulla_err store_scan(struct store *store, struct bulla_call *call, const uint8_t collection[STORE_COLLECTION],
-			  store_visit *visit, void *context)
+enum bulla_err store_scan_from(struct store *store, struct bulla_call *call, const struct store_id *first, store_visit *visit,
+			       void *context)
 {
-	struct store_id low, high;
+	struct store_id high;
 
 	if (!call->may_block)
 		return BULLA_E_MUST_BLOCK;
-	memset(low.bytes, 0, sizeof low.bytes);
 	memset(high.bytes, 0xff, sizeof high.bytes);
-	memcpy(low.bytes, collection, STORE_COLLECTION);
-	memcpy(high.bytes, collection, STORE_COLLECTION);
+	memcpy(high.bytes, first->bytes, STORE_COLLECTION);
 	struct connection *c BULLA_CLEANUP(give_back) = take_reader(store);
 	struct sqlite3_stmt *s = c->statements[ST_SCAN];
 
-	if (sqlite3_bind_blob(s, 1, low.bytes, sizeof low.bytes, SQLITE_STATIC) != SQLITE_OK ||
+	if (sqlite3_bind_blob(s, 1, first->bytes, sizeof first->bytes, SQLITE_STATIC) != SQLITE_OK ||
 	    sqlite3_bind_blob(s, 2, high.bytes, sizeof high.bytes, SQLITE_STATIC) != SQLITE_OK)
 		return connection_fail(c, call);
 	enum bulla_err err = scan_rows(store, c, call, visit, context);
 
 	(void)sqlite3_reset(s);
 	return err;
+}
+
+enum bulla_err store_scan(struct store *store, struct bulla_call *call, const uint8_t collection[STORE_COLLECTION],
+			  store_visit *visit, void *context)
+{
+	struct store_id first = { { 0 } };
+
+	memcpy(first.bytes, collection, STORE_COLLECTION);
+	return store_scan_from(store, call, &first, visit, context);
 }

@@ -17,7 +17,7 @@ static void tell(const struct bulla_call *call, enum bulla_err err, enum bulla_e
 	for (const struct bulla_warning *w = call->warnings; w != NULL; w = w->next)
 		log_write(LOG_LEVEL_WARN, "%.*s", (int)w->text.len, (const char *)w->text.ptr);
 	if (err != BULLA_OK && err != BULLA_E_SEALED && err != before)
-		log_write(LOG_LEVEL_ERROR, "the rotation of keys that are due failed and is tried again: %.*s", (int)text.len,
+		log_write(LOG_LEVEL_ERROR, "what is due by time (rotating keys, removing tokens) failed and is tried again: %.*s", (int)text.len,
 			  (const char *)text.ptr);
 }
 

@@ -132,6 +132,20 @@ static enum bulla_err role_exists(struct exchange *x, bool *exists)
 	return err == BULLA_E_NOT_FOUND ? BULLA_OK : err;
 }
 
+/* ---- tidy ---------------------------------------------------------------------------------------------------------------- */
+
+static enum bulla_err tidy(struct exchange *x)
+{
+	bool begun;
+
+	bulla_token_tidy(x->engine, &begun);
+	if (!begun)
+		return bulla_warn(x->call, "Tidy operation already in progress.");
+	x->status = 202;
+	return bulla_warn(x->call, "Tidy operation successfully started. Any information from the operation will be printed to "
+			  "OpenBao's server logs.");
+}
+
 #define ROLE_ROW(methods_, path, handler_, known)                                                             \
 	.mount = BULLA_MOUNT_TOKEN, .methods = methods_, .pattern = path, .fn = handler_, .fields = known, \
 	.flags = ROUTE_TOKEN | ROUTE_BLOCKS, .doc = "token-roles"
@@ -141,5 +155,6 @@ const struct route token_role_routes[] = {
 	{ ROLE_ROW(ON(GET), "roles/{role_name}", read_role, role_fields) },
 	{ ROLE_ROW(ON(DELETE), "roles/{role_name}", delete_role, role_fields) },
 	{ ROLE_ROW(ON(LIST), "roles", list_roles, NULL) },
+	{ .mount = BULLA_MOUNT_TOKEN, .methods = ON(POST), .pattern = "tidy", .fn = tidy, .flags = ROUTE_TOKEN, .doc = "tidy-tokens" },
 	{ .fn = NULL },
 };

@@ -103,6 +103,14 @@ static const struct step bound[] = {
 	{ NULL },
 };
 
+static const struct step tidying[] = {
+	{ "POST auth/token/tidy", .token = "", .status = 403 }, { "GET auth/token/tidy", .status = 405 },
+	{ "POST auth/token/tidy", .status = 202, .expect = "{\"data\":null,\"warnings\":[\"Tidy operation successfully started. Any information "
+	  "from the operation will be printed to OpenBao's server logs.\"]}" },
+	{ "POST auth/token/tidy", .status = 200, .expect = "{\"warnings\":[\"Tidy operation already in progress.\"]}" },
+	{ NULL },
+};
+
 static const struct step batch[] = {
 	{ "POST auth/token/create", "{\"type\":\"batch\",\"policies\":\"default\"}", .status = 200,
 	  .expect = "{\"auth\":{\"accessor\":\"\",\"renewable\":false,\"token_type\":\"batch\",\"orphan\":false}}", .save = "tok=auth.client_token" },
@@ -123,7 +131,7 @@ static const struct step expiry[] = {
 
 START_TEST(cases)
 {
-	static const struct step *const lists[] = { bad_input, life, uses, expiry, roles, bound, batch };
+	static const struct step *const lists[] = { bad_input, life, uses, expiry, roles, bound, tidying, batch };
 
 	pipeline_begin();
 	pipeline_run(lists[_i]);
@@ -139,7 +147,7 @@ Suite *token_suite(void)
 	TCase *tc = tcase_create("all");
 
 	tcase_set_timeout(tc, 60);
-	tcase_add_loop_test(tc, cases, 0, 7);
+	tcase_add_loop_test(tc, cases, 0, 8);
 	suite_add_tcase(suite, tc);
 	return suite;
 }
