@@ -25,6 +25,7 @@
 #include <bulla/token_roles.h>
 #include <bulla/tools.h>
 #include <bulla/transit.h>
+#include <bulla/userpass.h>
 #include <bulla/wrapping.h>
 
 #endif

@@ -3,6 +3,7 @@
 #define BULLA_AUTH_APPROLE_PRIVATE_H
 
 #include "auth/auth.h"
+#include "auth/names.h"
 #include "auth/params.h"
 #include "bulla/approle.h"
 #include "crypto/crypto.h"
@@ -30,10 +31,6 @@ struct secret {
 };
 
 /* ---- approle_record.c ---- */
-
-struct bulla_bytes mount_scope(const struct bulla_mount *mount);
-/* Lower case, in the arena. NO_MEMORY. */
-BULLA_MUST_USE enum bulla_err lower_case(struct bulla_call *call, struct bulla_bytes text, struct bulla_bytes *out);
 
 /* By lower-case name. NOT_FOUND. */
 BULLA_MUST_USE enum bulla_err role_read(struct auth *auth, struct bulla_call *call, const struct bulla_mount *mount,

@@ -7,23 +7,6 @@
 
 enum { ROLE_BIND = 1 << 0, ROLE_LOCAL = 1 << 1, ROLE_CIDRS_SET = 1 << 2, ROLE_FLAGS = (1 << 3) - 1 };
 
-struct bulla_bytes mount_scope(const struct bulla_mount *mount)
-{
-	return bulla_mem(mount->uuid, sizeof mount->uuid);
-}
-
-enum bulla_err lower_case(struct bulla_call *call, struct bulla_bytes text, struct bulla_bytes *out)
-{
-	uint8_t *p = bulla_arena_alloc(call->arena, text.len);
-
-	if (p == NULL)
-		return BULLA_E_NO_MEMORY;
-	for (size_t i = 0; i < text.len; i++)
-		p[i] = text.ptr[i] >= 'A' && text.ptr[i] <= 'Z' ? (uint8_t)(text.ptr[i] | 0x20) : text.ptr[i];
-	*out = bulla_mem(p, text.len);
-	return BULLA_OK;
-}
-
 enum bulla_err role_missing(struct bulla_call *call, enum bulla_err err, struct bulla_bytes name)
 {
 	struct bulla_bytes quoted = bulla_arena_quote(call->arena, name);

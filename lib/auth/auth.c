@@ -10,6 +10,7 @@
 static const struct auth_method *const methods[] = {
 	&approle_method,
 	&auth_jwt,
+	&userpass_method,
 	NULL,
 };
 

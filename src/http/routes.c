@@ -14,6 +14,7 @@ static const struct route *const tables[] = {
 	transit_sign_routes, token_role_routes, cubbyhole_routes,
 	auth_jwt_routes,
 	approle_routes, approle_field_routes, approle_secret_routes,
+	userpass_routes, sys_lockout_routes,
 };
 
 static struct route_path paths[MAX_PATHS]; /* sorted by mount and first segment, then as the tables have them */

@@ -83,6 +83,7 @@ extern const struct route sys_seal_routes[], sys_mount_routes[], sys_misc_routes
 extern const struct route cubbyhole_routes[];
 extern const struct route token_routes[], token_role_routes[], transit_config_routes[];
 extern const struct route auth_jwt_routes[];
+extern const struct route userpass_routes[], sys_lockout_routes[];
 extern const struct route approle_routes[], approle_field_routes[], approle_secret_routes[];
 
 #endif

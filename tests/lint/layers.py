@@ -19,7 +19,7 @@ SRC = ["request", "handlers", "http", "commands"]
 PUBLIC = {"bytes.h": "base", "call.h": "base", "clock.h": "base", "encode.h": "base", "error.h": "base", "fetch.h": "base", "jwt.h": "auth", "errors.def": "base", "hcl.h": "base",
           "json.h": "base", "memory.h": "base", "utf8.h": "base", "seal.h": "seal", "mounts.h": "mount", "keys.h": "keyring",
           "access.h": "access", "cubbyhole.h": "access", "token_params.h": "access", "token_roles.h": "access", "wrapping.h": "access", "sign.h": "transit", "tools.h": "transit", "transit.h": "transit", "import.h": "transit",
-          "approle.h": "auth", "lockout.h": "auth",
+          "approle.h": "auth", "lockout.h": "auth", "userpass.h": "auth",
           "audit.h": "audit"}
 
 # what a file may include against the order: {file pattern: headers}
@@ -30,6 +30,7 @@ HOMES = [
     ("microhttpd.h", ["src/http/httpd*"]),
     ("gnutls/*", ["src/http/tls*.c"]),
     ("openssl/*", ["lib/crypto/*"]),
+    ("crypt.h", ["lib/crypto/password.c"]),
     ("sodium.h", ["lib/base/*", "lib/crypto/*"]),
     ("urcu*", ["lib/base/rcu.*"]),
     ("sqlite3.h", ["lib/store/store_sqlite*"]),

@@ -226,16 +226,18 @@ START_TEST(cases)
 	ahead_ns = 0;
 	pipeline_begin();
 	pipeline_run(lists[_i]);
-	pipeline_end();
 	bulla_clock_replace(NULL);
+	ck_assert_str_eq(pipeline_log, "");
+	pipeline_end();
 }
 END_TEST
 
 Suite *approle_suite(void)
 {
 	Suite *suite = suite_create("pipeline/approle");
-	TCase *tc = tcase_create("approle");
+	TCase *tc = tcase_create("all");
 
+	tcase_set_timeout(tc, 60);
 	tcase_add_loop_test(tc, cases, 0, 5);
 	suite_add_tcase(suite, tc);
 	return suite;

@@ -35,6 +35,7 @@ int main(void)
 	srunner_add_suite(runner, sys_suite());
 	srunner_add_suite(runner, token_suite());
 	srunner_add_suite(runner, approle_suite());
+	srunner_add_suite(runner, userpass_suite());
 	srunner_add_suite(runner, signing_suite());
 	srunner_add_suite(runner, wrapping_suite());
 	srunner_add_suite(runner, jwt_suite());

@@ -51,6 +51,7 @@ extern bool pipeline_allow_audit;
 /* Suites, one a file. */
 Suite *approle_suite(void);
 Suite *audit_suite(void);
+Suite *userpass_suite(void);
 Suite *gates_suite(void);
 Suite *moving_suite(void);
 Suite *transit_suite(void);

@@ -1,0 +1,137 @@
+/* password.c: see password.h. */
+#include "crypto/password.h"
+
+#include <crypt.h>
+#include <pthread.h>
+#include <sodium.h>
+#include <stdlib.h>
+
+#include "bulla/memory.h"
+
+#define PASSES 2 /* with PASSWORD_MEMORY: docs/DECISIONS.md */
+#define BCRYPT_TEXT 60
+
+_Static_assert(PASSWORD_TEXT >= crypto_pwhash_STRBYTES, "a hash has room");
+
+/* ---- a few at a time ------------------------------------------------------------------------------------------------------- */
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t one_is_done = PTHREAD_COND_INITIALIZER;
+static unsigned running;
+
+static void begin(void)
+{
+	pthread_mutex_lock(&lock);
+	while (running == PASSWORD_AT_ONCE)
+		pthread_cond_wait(&one_is_done, &lock);
+	running++;
+	pthread_mutex_unlock(&lock);
+}
+
+static void end(void)
+{
+	pthread_mutex_lock(&lock);
+	running--;
+	pthread_cond_signal(&one_is_done);
+	pthread_mutex_unlock(&lock);
+}
+
+/* ---- Argon2id -------------------------------------------------------------------------------------------------------------- */
+
+enum bulla_err password_hash(struct bulla_bytes password, char out[PASSWORD_TEXT])
+{
+	if (password.len > PASSWORD_MAX_BYTES)
+		return BULLA_E_INVALID;
+	begin();
+	int failed = crypto_pwhash_str_alg(out, (const char *)password.ptr, password.len, PASSES, PASSWORD_MEMORY,
+					   crypto_pwhash_ALG_ARGON2ID13);
+	end();
+	return failed != 0 ? BULLA_E_NO_MEMORY : BULLA_OK;
+}
+
+static bool verify_argon2(struct bulla_bytes password, struct bulla_bytes hash)
+{
+	char text[PASSWORD_TEXT] = { 0 };
+
+	if (hash.len >= sizeof text)
+		return false;
+	memcpy(text, hash.ptr, hash.len);
+	return crypto_pwhash_str_verify(text, (const char *)password.ptr, password.len) == 0;
+}
+
+/* As long as for a hash that exists; what comes out is no one's. */
+static bool verify_nobody(struct bulla_bytes password)
+{
+	char text[PASSWORD_TEXT];
+
+	int failed = crypto_pwhash_str_alg(text, (const char *)password.ptr, password.len, PASSES, PASSWORD_MEMORY,
+					   crypto_pwhash_ALG_ARGON2ID13);
+
+	(void)failed; /* no password is right either way */
+	bulla_wipe(text, sizeof text);
+	return false;
+}
+
+/* ---- bcrypt ---------------------------------------------------------------------------------------------------------------- */
+
+static bool is_bcrypt_char(uint8_t c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '.' && c <= '9'); /* '.', '/', 0 to 9 */
+}
+
+bool password_bcrypt_cost(struct bulla_bytes hash, unsigned *cost)
+{
+	const uint8_t *p = hash.ptr;
+
+	if (hash.len != BCRYPT_TEXT || p[0] != '$' || p[1] != '2' || strchr("aby", p[2]) == NULL || p[2] == 0 || p[3] != '$' ||
+	    p[6] != '$' || p[4] < '0' || p[4] > '9' || p[5] < '0' || p[5] > '9')
+		return false;
+	for (size_t i = 7; i < hash.len; i++)
+		if (!is_bcrypt_char(p[i]))
+			return false;
+	*cost = (unsigned)(p[4] - '0') * 10 + (unsigned)(p[5] - '0');
+	return true;
+}
+
+/* libxcrypt takes text that ends with NUL: a password with one within it is no one's. Only the first 72 bytes count, by design. */
+static bool verify_bcrypt(struct bulla_bytes password, struct bulla_bytes hash)
+{
+	char setting[BCRYPT_TEXT + 1] = { 0 };
+	struct crypt_data *data = calloc(1, sizeof *data);
+	char *text = calloc(1, password.len + 1);
+	bool right = false;
+
+	if (data != NULL && text != NULL && (password.len == 0 || memchr(password.ptr, 0, password.len) == NULL)) {
+		memcpy(setting, hash.ptr, hash.len);
+		if (password.len > 0)
+			memcpy(text, password.ptr, password.len);
+		const char *made = crypt_r(text, setting, data);
+
+		right = made != NULL && bulla_equal_secret(bulla_str(made), hash);
+	}
+	if (text != NULL)
+		bulla_wipe(text, password.len);
+	if (data != NULL)
+		bulla_wipe(data, sizeof *data);
+	free(text);
+	free(data);
+	return right;
+}
+
+bool password_verify(struct bulla_bytes password, struct bulla_bytes hash)
+{
+	unsigned cost;
+	bool right;
+
+	if (password.len > PASSWORD_MAX_BYTES)
+		return false;
+	begin();
+	if (hash.len == 0)
+		right = verify_nobody(password);
+	else if (password_bcrypt_cost(hash, &cost))
+		right = verify_bcrypt(password, hash);
+	else
+		right = verify_argon2(password, hash);
+	end();
+	return right;
+}
