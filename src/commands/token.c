@@ -1,4 +1,4 @@
-/* token.c: token create, lookup, renew and revoke. */
+/* token.c: token create, lookup, renew, revoke and capabilities. */
 #include "commands/commands.h"
 #include "commands/output.h"
 #include "commands/values.h"
@@ -197,10 +197,10 @@ static bool revoke_makes_sense(const struct cli *cli, const struct revoke_flags 
 		mistake = "Cannot use -self with -accessor";
 	else if (f->self && f->mode[0] != '\0')
 		mistake = "Cannot use -self with -mode";
-	else if (f->mode[0] != '\0' && strcmp(f->mode, "orphan") != 0)
-		mistake = "Invalid mode: only \"orphan\" is known";
+	else if (f->mode[0] != '\0' && strcmp(f->mode, "orphan") != 0 && strcmp(f->mode, "path") != 0)
+		mistake = "Invalid mode: \"orphan\" and \"path\" are known";
 	else if (f->accessor && f->mode[0] != '\0')
-		mistake = "Cannot use -accessor with -mode=orphan";
+		mistake = "Cannot use -accessor with -mode";
 	else if (f->self && cli->argc > 0)
 		mistake = "Too many arguments with -self (expected 0, got 1)";
 	else if (!f->self && cli->argc == 0)
@@ -210,19 +210,100 @@ static bool revoke_makes_sense(const struct cli *cli, const struct revoke_flags 
 	return mistake == NULL;
 }
 
+static int revoke_path(struct cli *cli)
+{
+	struct cli_answer answer BULLA_CLEANUP(cli_answer_clear) = { 0 };
+	const char *path = cli_printf(cli, "sys/leases/revoke-prefix/%s", cli->argv[0]);
+
+	return cli_call(cli, "Error revoking token", "PUT", cli_target(cli, path), NULL, &answer);
+}
+
+static int revoke_token(struct cli *cli, const struct revoke_flags *f)
+{
+	struct cli_answer answer BULLA_CLEANUP(cli_answer_clear) = { 0 };
+	json_t *body BULLA_CLEANUP(cli_json_clear) = f->self ? NULL : body_for(cli, f->accessor);
+
+	if (body == NULL && !f->self)
+		return CLI_LOCAL_ERROR;
+	if (f->accessor)
+		return cli_call(cli, "Error revoking token", "POST", "/v1/auth/token/revoke-accessor", body, &answer);
+	return cli_call(cli, "Error revoking token", "PUT", f->self ? "/v1/auth/token/revoke-self" : f->mode[0] != '\0' ?
+			"/v1/auth/token/revoke-orphan" : "/v1/auth/token/revoke", body, &answer);
+}
+
 static int token_revoke(int argc, char **argv)
 {
 	struct revoke_flags f = { .mode = "" };
 	const struct flag flags[] = {
 		{ "accessor", FLAG_BOOL, &f.accessor, "The argument is an accessor." },
 		{ "self", FLAG_BOOL, &f.self, "Revoke the token in use." },
-		{ "mode", FLAG_STRING, &f.mode, "\"orphan\": its children live on." },
+		{ "mode", FLAG_STRING, &f.mode, "\"orphan\": its children live on. \"path\": all tokens that came from that path." },
 		{ 0 },
 	};
 	const struct cli_spec spec = {
-		.usage = "token revoke [options] [TOKEN | ACCESSOR]",
+		.usage = "token revoke [options] [TOKEN | ACCESSOR | PATH]",
 		.about = "  Revokes a token and its children. \"-\" reads it from standard input.\n",
 		.flags = flags, .max_args = 1, .no_format = true,
+	};
+	struct cli cli BULLA_CLEANUP(cli_end);
+	int status = cli_begin(&cli, &spec, argc, argv);
+
+	if (status != CLI_GO_ON)
+		return status;
+	if (!revoke_makes_sense(&cli, &f))
+		return CLI_LOCAL_ERROR;
+	status = strcmp(f.mode, "path") == 0 ? revoke_path(&cli) : revoke_token(&cli, &f);
+	if (status != CLI_GO_ON)
+		return status;
+	puts("Success! Revoked token (if it existed)");
+	return CLI_DONE;
+}
+
+/* ---- capabilities ---------------------------------------------------------- */
+
+/* One line with commas, or a list. */
+static int print_capabilities(struct cli *cli, json_t *doc)
+{
+	json_t *list = json_object_get(output_data(doc), "capabilities"), *item;
+	size_t i;
+
+	if (!json_is_array(list)) {
+		fputs("Error listing capabilities: the answer names none\n", stderr);
+		return CLI_SERVER_ERROR;
+	}
+	if (cli_wants_json(cli)) {
+		output_json(cli, list, true);
+		return CLI_DONE;
+	}
+	json_array_foreach(list, i, item)
+		printf("%s%s", i > 0 ? ", " : "", json_is_string(item) ? json_string_value(item) : "");
+	putchar('\n');
+	return CLI_DONE;
+}
+
+static json_t *capabilities_body(struct cli *cli, bool accessor)
+{
+	json_t *body = cli->argc == 2 ? body_for(cli, accessor) : json_object();
+
+	if (body != NULL && json_object_set_new(body, "path", json_string(cli->argv[cli->argc - 1])) != 0) {
+		fputs("The path is not UTF-8\n", stderr);
+		json_decref(body);
+		return NULL;
+	}
+	return body;
+}
+
+static int token_capabilities(int argc, char **argv)
+{
+	bool accessor = false;
+	const struct flag flags[] = {
+		{ "accessor", FLAG_BOOL, &accessor, "The first argument is an accessor." },
+		{ 0 },
+	};
+	const struct cli_spec spec = {
+		.usage = "token capabilities [options] [TOKEN | ACCESSOR] PATH",
+		.about = "  Tells what a token, or the one in use, may do on a path. \"-\" reads it from standard input.\n",
+		.flags = flags, .max_args = 2,
 	};
 	struct cli cli BULLA_CLEANUP(cli_end);
 	struct cli_answer answer BULLA_CLEANUP(cli_answer_clear) = { 0 };
@@ -230,26 +311,25 @@ static int token_revoke(int argc, char **argv)
 
 	if (status != CLI_GO_ON)
 		return status;
-	if (!revoke_makes_sense(&cli, &f))
+	if (cli.argc < (accessor ? 2 : 1)) {
+		fprintf(stderr, "Not enough arguments (expected %s, got %d)\n", accessor ? "2" : "1-2", cli.argc);
 		return CLI_LOCAL_ERROR;
-	json_t *body BULLA_CLEANUP(cli_json_clear) = f.self ? NULL : body_for(&cli, f.accessor);
+	}
+	json_t *body BULLA_CLEANUP(cli_json_clear) = capabilities_body(&cli, accessor);
 
-	if (body == NULL && !f.self)
+	if (body == NULL)
 		return CLI_LOCAL_ERROR;
-	if (f.accessor)
-		status = cli_call(&cli, "Error revoking token", "POST", "/v1/auth/token/revoke-accessor", body, &answer);
-	else
-		status = cli_call(&cli, "Error revoking token", "PUT", f.self ? "/v1/auth/token/revoke-self" : f.mode[0] != '\0' ?
-				  "/v1/auth/token/revoke-orphan" : "/v1/auth/token/revoke", body, &answer);
-	if (status != CLI_GO_ON)
-		return status;
-	puts("Success! Revoked token (if it existed)");
-	return CLI_DONE;
+	const char *target = cli.argc == 1 ? "/v1/sys/capabilities-self" : accessor ? "/v1/sys/capabilities-accessor" :
+			     "/v1/sys/capabilities";
+
+	status = cli_call(&cli, "Error listing capabilities", "POST", target, body, &answer);
+	return status == CLI_GO_ON ? print_capabilities(&cli, answer.doc) : status;
 }
 
 int command_token(int argc, char **argv)
 {
 	static const struct command rows[] = {
+		{ "capabilities", token_capabilities, "Tell what a token may do on a path" },
 		{ "create", token_create, "Make a token" },
 		{ "lookup", token_lookup, "Tell of a token" },
 		{ "renew", token_renew, "Renew a token" },

@@ -4,10 +4,12 @@ import hashlib
 import inspect
 import json
 import os
+import re
 import sys
 import unittest
 
 import hvac
+from hvac.api.auth_methods.token import Token
 from hvac.api.secrets_engines.transit import Transit
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
@@ -320,6 +322,46 @@ class System(Base):
         s.disable_secrets_engine("m2")
         with self.assertRaises(hvac.exceptions.InvalidPath):
             t.read_key("k", mount_point="m2")
+
+    def test_every_token_call(self):
+        """Each public method of hvac's token class is called by this test or by test_tokens, both of this class."""
+        source = "".join(inspect.getsource(getattr(type(self), name)) for name in ("test_tokens", "test_token_roles", "test_batch_tokens"))
+        methods = {n for n, _ in inspect.getmembers(Token, inspect.isfunction) if not n.startswith("_") and n in vars(Token)}
+        self.assertEqual({n for n in methods if not re.search(r"\b" + n + r"\(", source)}, set())
+
+    def test_token_roles(self):
+        tokens = self.client.auth.token
+        tokens.create_or_update_role("nightly", allowed_policies=["default"], orphan=True, renewable=True, path_suffix="rev1",
+                                     token_period="1h")
+        role = tokens.read_role("nightly")["data"]
+        self.assertEqual((role["allowed_policies"], role["orphan"], role["token_period"]), (["default"], True, 3600))
+        self.assertIn("nightly", tokens.list_roles()["data"]["keys"])
+        made = tokens.create(role_name="nightly")["auth"]
+        self.assertEqual((made["orphan"], made["lease_duration"]), (True, 3600))
+        self.assertEqual(tokens.lookup(made["client_token"])["data"]["path"], "auth/token/create/nightly/rev1")
+        with self.assertRaisesRegex(hvac.exceptions.InvalidRequest, "must be subset of the role's allowed policies"):
+            tokens.create(role_name="nightly", policies=["root"])
+        tokens.delete_role("nightly")
+        with self.assertRaises(hvac.exceptions.InvalidPath):
+            tokens.read_role("nightly")
+
+    def test_batch_tokens(self):
+        tokens = self.client.auth.token
+        made = tokens.create(policies=["default"], type="batch", ttl="1h")["auth"]
+        self.assertEqual((made["accessor"], made["token_type"], made["renewable"]), ("", "batch", False))
+        other = self.another(made["client_token"])
+        self.assertEqual(other.auth.token.lookup_self()["data"]["type"], "batch")
+        with self.assertRaisesRegex(hvac.exceptions.InvalidRequest, "batch tokens cannot be revoked"):
+            tokens.revoke(made["client_token"])
+        with self.assertRaisesRegex(hvac.exceptions.InvalidRequest, "batch tokens cannot be renewed"):
+            other.auth.token.renew_self()
+        parent = tokens.create(policies=["root"], ttl="1h")["auth"]
+        child = self.another(parent["client_token"]).auth.token.create(policies=["default"], type="batch")["auth"]
+        self.another(child["client_token"]).auth.token.lookup_self()
+        tokens.revoke_and_orphan_children(parent["client_token"])
+        with self.assertRaises(hvac.exceptions.Forbidden):
+            self.another(child["client_token"]).auth.token.lookup_self()
+        self.assertIn("successfully started", tokens.tidy().json()["warnings"][0])
 
     def test_tokens(self):
         tokens = self.client.auth.token

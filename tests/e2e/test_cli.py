@@ -88,6 +88,18 @@ token revoke
 token revoke nosuch
 token revoke -self x
 token revoke -accessor nosuch
+token revoke -mode=path
+token revoke -mode=path -self
+token revoke -mode=path -accessor x
+token revoke -mode=nosuch x
+token create -role=nosuch
+token create -type=batch -policy=default -field=policies
+token create -type=nosuch
+token capabilities
+token capabilities a b c
+token capabilities sys/mounts
+token capabilities -format=json sys/mounts
+token capabilities nosuch sys/mounts
 token
 token nosuch
 status -field=sealed
@@ -325,7 +337,7 @@ class Help(Clients):
     def test_every_command(self):
         lines = ["", "operator", "secrets", "token", "read", "write", "list", "delete", "status", "version", "server", "operator init",
                  "operator unseal", "operator seal", "secrets enable", "secrets disable", "secrets list", "secrets tune",
-                 "token create", "token lookup", "token renew", "token revoke"]
+                 "token capabilities", "token create", "token lookup", "token renew", "token revoke"]
         for line in lines:
             for flag in ("-h", "--help"):
                 with self.subTest(line=line, flag=flag):
@@ -363,6 +375,30 @@ class Tokens(Clients):
         auth = self.create("-policy=default")
         self.assertEqual(self.bulla("token", "revoke", "-accessor", auth["accessor"])[0], 0)
         self.assertEqual(self.bulla("token", "lookup", auth["client_token"])[0], 2)
+
+    def test_batch(self):
+        token = self.create("-policy=default", "-type=batch")["client_token"]
+        self.assertTrue(token.startswith("b."), token[:2])
+        self.assertIn("batch", self.bulla("token", "lookup", token=token)[1])
+        self.assertIn("batch tokens cannot be revoked", self.bulla("token", "revoke", "-self", token=token)[2])
+
+    def test_role(self):
+        self.assertEqual(self.bulla("write", "auth/token/roles/nightly", "allowed_policies=default", "orphan=true", "path_suffix=rev1")[0], 0)
+        auth = self.create("-role=nightly")
+        self.assertEqual((auth["orphan"], auth["policies"]), (True, ["default"]))
+        out = self.bulla("token", "lookup", auth["client_token"])[1]
+        self.assertRegex(out, r"path\s+auth/token/create/nightly/rev1\n")
+        self.assertRegex(out, r"role\s+nightly\n")
+
+    def test_capabilities(self):
+        auth = self.create("-policy=default")
+        path = "auth/token/lookup-self"
+        for args in ((path,), (auth["client_token"], path), ("-accessor", auth["accessor"], path)):
+            with self.subTest(args=args[:-2]):
+                token = auth["client_token"] if len(args) == 1 else None
+                self.assertEqual(self.bulla("token", "capabilities", *args, token=token)[:2], (0, "read\n"))
+        self.assertEqual(self.bulla("token", "capabilities", "-", path, stdin=auth["client_token"] + "\n")[1], "read\n")
+        self.assertEqual(self.bulla("token", "capabilities", "-accessor", auth["accessor"])[0], 1)
 
     def test_default_policy_may_not_encrypt(self):
         self.server.post("sys/mounts/tk", {"type": "transit"})
