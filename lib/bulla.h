@@ -4,7 +4,6 @@
 
 #include <bulla/access.h>
 #include <bulla/approle.h>
-#include <bulla/audit.h>
 #include <bulla/bytes.h>
 #include <bulla/call.h>
 #include <bulla/clock.h>
@@ -19,6 +18,7 @@
 #include <bulla/mounts.h>
 #include <bulla/seal.h>
 #include <bulla/sign.h>
+#include <bulla/cert.h>
 #include <bulla/fetch.h>
 #include <bulla/jwt.h>
 #include <bulla/token_params.h>

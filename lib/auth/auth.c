@@ -4,11 +4,13 @@
 
 #include <stdlib.h>
 
+#include "auth/cert_method.h"
 #include "auth/jwt_method.h"
 
 /* A method is a file with its row, and a line here before the end. */
 static const struct auth_method *const methods[] = {
 	&approle_method,
+	&auth_cert,
 	&auth_jwt,
 	&userpass_method,
 	NULL,

@@ -65,7 +65,4 @@ const struct json *jwt_claim(struct bulla_call *call, const struct json *claims,
  * or with globs fits, one of the bound ones. INVALID with the peer's texts. */
 BULLA_MUST_USE enum bulla_err jwt_check_bound(struct bulla_call *call, const struct json *claims, const struct json *bound, bool globs);
 
-/* Whether text fits pattern, in which each '*' stands for any bytes. */
-bool jwt_glob(struct bulla_bytes pattern, struct bulla_bytes text);
-
 #endif

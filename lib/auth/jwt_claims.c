@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "auth/jwt.h"
+#include "auth/name.h"
 
 #define DEFAULT_LEEWAY_S 150
 #define DEFAULT_SKEW_S 60
@@ -173,28 +174,6 @@ const struct json *jwt_claim(struct bulla_call *call, const struct json *claims,
 
 /* ---- bound claims ------------------------------------------------------------------------------------------------------------- */
 
-bool jwt_glob(struct bulla_bytes pattern, struct bulla_bytes text)
-{
-	size_t p = 0, t = 0, star = SIZE_MAX, mark = 0;
-
-	while (t < text.len) {
-		if (p < pattern.len && pattern.ptr[p] == '*') {
-			star = p++;
-			mark = t;
-		} else if (p < pattern.len && pattern.ptr[p] == text.ptr[t]) {
-			p++, t++;
-		} else if (star != SIZE_MAX) { /* the last star takes one more */
-			p = star + 1;
-			t = ++mark;
-		} else {
-			return false;
-		}
-	}
-	while (p < pattern.len && pattern.ptr[p] == '*')
-		p++;
-	return p == pattern.len;
-}
-
 static bool is_single(const struct json *value)
 {
 	return value->type == JSON_STRING || value->type == JSON_BOOL || value->type == JSON_NUMBER;
@@ -211,7 +190,7 @@ static bool one_fits(const struct json *expected, const struct json *actual, boo
 {
 	if (!globs)
 		return equal(expected, actual);
-	return expected->type == JSON_STRING && actual->type == JSON_STRING && jwt_glob(expected->text, actual->text);
+	return expected->type == JSON_STRING && actual->type == JSON_STRING && name_glob(expected->text, actual->text);
 }
 
 /* A single value is a list of one. */

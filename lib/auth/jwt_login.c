@@ -3,6 +3,8 @@
 
 #include "access/login.h"
 #include "auth/jwt_method.h"
+#include "auth/log_in.h"
+#include "auth/name.h"
 #include "bulla/clock.h"
 
 #define PRINT(bytes) (int)(bytes).len, (const char *)(bytes).ptr
@@ -21,7 +23,7 @@ static enum bulla_err validating(struct bulla_call *call, enum bulla_err err)
 static enum bulla_err find_role(struct auth *auth, struct bulla_call *call, const struct bulla_mount *mount,
 				const struct bulla_jwt_config *config, struct bulla_bytes *name, struct bulla_jwt_role *role)
 {
-	TRY(jwt_lower(call, *name, name));
+	TRY(name_lower(call, *name, name));
 	if (name->len == 0)
 		*name = config->default_role;
 	if (name->len == 0)
@@ -115,26 +117,6 @@ static enum bulla_err metadata(struct bulla_call *call, const struct json *claim
 	return BULLA_OK;
 }
 
-/* "jwt-alice" of the mount auth/jwt/. */
-static enum bulla_err display_name(struct bulla_call *call, const struct bulla_mount *mount, struct bulla_bytes user,
-				   struct bulla_bytes *out)
-{
-	size_t skip = strlen("auth/"), n = mount->path.len - skip;
-	uint8_t *p = bulla_arena_alloc(call->arena, n + user.len);
-
-	if (p == NULL)
-		return BULLA_E_NO_MEMORY;
-	for (size_t i = 0; i < n; i++)
-		p[i] = mount->path.ptr[skip + i] == '/' ? '-' : mount->path.ptr[skip + i];
-	if (user.len > 0)
-		memcpy(p + n, user.ptr, user.len);
-	n += user.len;
-	if (n > 0 && p[n - 1] == '-')
-		n--;
-	*out = bulla_mem(p, n);
-	return BULLA_OK;
-}
-
 static enum bulla_err check_claims(struct bulla_call *call, const struct json *claims, const struct bulla_jwt_config *config,
 				   const struct bulla_jwt_role *role)
 {
@@ -160,13 +142,12 @@ static enum bulla_err check_bound(struct bulla_call *call, const struct json *cl
 }
 
 static enum bulla_err login(struct bulla *engine, struct bulla_call *call, const struct bulla_mount *mount,
-			    struct access_login *login, struct bulla_bytes token, struct bulla_auth *out)
+			    struct log_in *login, struct bulla_bytes token, struct bulla_auth *out)
 {
 	struct bulla_jwt_config config;
 	struct bulla_jwt_role role;
 	struct bulla_pair *meta;
 	const struct json *claims;
-	struct bulla_bytes user = { 0 };
 	enum bulla_err err = bulla_jwt_config_read(engine, call, mount, &config);
 
 	if (err == BULLA_E_NOT_FOUND)
@@ -181,20 +162,19 @@ static enum bulla_err login(struct bulla *engine, struct bulla_call *call, const
 		return BULLA_E_NO_TOKEN; /* "permission denied" */
 	TRY(validating(call, jwt_source_verify(engine->auth, call, mount, &config, token, &claims)));
 	TRY(check_claims(call, claims, &config, &role));
-	TRY(user_name(call, claims, &role, &user));
+	TRY(user_name(call, claims, &role, &login->name));
 	TRY(metadata(call, claims, login->login_name, &role, &meta, &login->meta_count));
 	TRY(check_groups(call, claims, &role));
 	TRY(check_bound(call, claims, &role));
-	TRY(display_name(call, mount, user, &login->display_name));
 	login->meta = meta;
 	login->params = params;
-	return access_login(engine->access, call, login, out);
+	return auth_log_in(engine->auth, call, login, out);
 }
 
 enum bulla_err bulla_jwt_login(struct bulla *engine, struct bulla_call *call, const struct bulla_mount *mount,
-			       struct bulla_bytes path, struct bulla_bytes role, struct bulla_bytes token, struct bulla_auth *out)
+			       struct bulla_bytes role, struct bulla_bytes token, struct bulla_auth *out)
 {
-	struct access_login wish = { .mount = mount, .path = path, .login_name = role };
+	struct log_in wish = { .mount = mount, .path = bulla_str("login"), .login_name = role };
 
 	if (!call->may_block) {
 		call->takes_long = true; /* a key set may have to be fetched */

@@ -10,9 +10,6 @@
 #define JWT_CONFIG "jwt-config"
 #define JWT_ROLE "jwt-role"
 
-/* In lower case (ASCII), in the arena: names of roles. NO_MEMORY. */
-BULLA_MUST_USE enum bulla_err jwt_lower(struct bulla_call *call, struct bulla_bytes text, struct bulla_bytes *out);
-
 extern const struct auth_method auth_jwt; /* its row */
 
 /* NOT_FOUND. */

@@ -26,6 +26,9 @@ struct bulla_call {
 	const struct bulla_token *token; /* who calls; NULL: nobody was authenticated; held by the request pipeline */
 	const struct bulla_grant *grant; /* set by bulla_authorise; NULL: on no condition; held by the request pipeline */
 	struct bulla_bytes remote_ip; /* of the client, as text without a port: "10.1.2.3", "::1"; empty: unknown (a unix socket) */
+	const struct bulla_bytes *client_chain; /* certificates in DER that the client proved itself with over TLS, its own first;
+						   nobody has looked at who issued them; borrowed; NULL: none */
+	size_t client_chain_count;
 	bool budget_taken;         /* its items were counted already: it is run again */
 	int retry_after_s;         /* set beside BUDGET: when to come again */
 };

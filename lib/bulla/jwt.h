@@ -53,9 +53,8 @@ BULLA_MUST_USE enum bulla_err bulla_jwt_role_delete(struct bulla *engine, struct
 BULLA_MUST_USE enum bulla_err bulla_jwt_role_list(struct bulla *engine, struct bulla_call *call, const struct bulla_mount *mount,
 						  struct bulla_bytes **names, size_t *count);
 
-/* role empty: the default one. path: "auth/jwt/login". *out as of bulla_token_create. INVALID, DENIED with the peer's texts. */
+/* role empty: the default one. *out as of bulla_token_create. INVALID, DENIED with the peer's texts. */
 BULLA_MUST_USE enum bulla_err bulla_jwt_login(struct bulla *engine, struct bulla_call *call, const struct bulla_mount *mount,
-					      struct bulla_bytes path, struct bulla_bytes role, struct bulla_bytes token,
-					      struct bulla_auth *out);
+					      struct bulla_bytes role, struct bulla_bytes token, struct bulla_auth *out);
 
 #endif

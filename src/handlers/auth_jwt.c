@@ -338,20 +338,11 @@ static enum bulla_err list_roles(struct exchange *x)
 {
 	struct list_fields f = { 0 };
 	struct bulla_bytes *names;
-	size_t count, first = 0;
+	size_t count;
 
 	TRY(fields_bind(x->call, x->doc, list_fields, true, &f));
 	TRY(bulla_jwt_role_list(x->engine, x->call, x->mount, &names, &count));
-	while (first < count && f.after.len > 0 && bulla_compare(names[first], f.after) <= 0)
-		first++;
-	if (f.limit > 0 && (int64_t)(count - first) > f.limit)
-		count = first + (size_t)f.limit;
-	if (first == count)
-		return BULLA_E_NOT_FOUND;
-	json_open(x->data, '{');
-	token_params_print_list(x->data, "keys", names + first, count - first);
-	json_close(x->data, '}');
-	return BULLA_OK;
+	return auth_print_names(x, names, count, f.after, f.limit);
 }
 
 static enum bulla_err role_exists(struct exchange *x, bool *exists)
@@ -381,7 +372,7 @@ static enum bulla_err login(struct exchange *x)
 	struct bulla_auth auth;
 
 	TRY(fields_bind(x->call, x->doc, login_fields, true, &f));
-	TRY(bulla_jwt_login(x->engine, x->call, x->mount, x->path, f.role, f.jwt, &auth));
+	TRY(bulla_jwt_login(x->engine, x->call, x->mount, f.role, f.jwt, &auth));
 	auth_print(x->auth, &auth);
 	bulla_token_put(auth.token);
 	return BULLA_OK;

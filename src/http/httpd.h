@@ -11,6 +11,7 @@ struct listener {
 	bool tls;
 	const char *cert_file, *key_file, *client_ca_file; /* PEM; NULL: none */
 	const char *tls_min_version; /* "tls12", "tls13" */
+	bool no_client_certs;       /* clients are not asked for a certificate (which auth/cert needs) */
 };
 
 struct httpd_config {

@@ -109,6 +109,14 @@ void conn_take_arrivals(struct loop *loop)
 	}
 }
 
+static void ask_for_certificate(const struct listener *listener, void *session)
+{
+	if (listener->client_ca_file != NULL)
+		tls_demand_client(session);
+	else if (!listener->no_client_certs)
+		tls_request_client(session);
+}
+
 static void conn_started(struct loop *loop, struct MHD_Connection *mhd, void **context)
 {
 	struct conn *conn = calloc(1, sizeof *conn);
@@ -128,8 +136,8 @@ static void conn_started(struct loop *loop, struct MHD_Connection *mhd, void **c
 	loop->conns = conn;
 	count(loop, 1);
 	conn->refused = atomic_load_explicit(&loop->httpd->connections, memory_order_relaxed) > soft_limit(loop->httpd);
-	if (conn->endpoint->tls != NULL && conn->endpoint->listener->client_ca_file != NULL)
-		tls_demand_client(MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_GNUTLS_SESSION)->tls_session);
+	if (conn->endpoint->tls != NULL)
+		ask_for_certificate(conn->endpoint->listener, MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_GNUTLS_SESSION)->tls_session);
 	*context = conn;
 }
 

@@ -48,7 +48,6 @@ static struct task *task_new(struct loop *loop)
 
 static void task_recycle(struct loop *loop, struct task *task)
 {
-	bulla_audit_lines_free(task->reply.lines);
 	out_clear(&task->reply.body);
 	body_drop(task);
 	bulla_arena_reset(task->arena);
@@ -80,6 +79,9 @@ void *request_line(void *context, const char *target, struct MHD_Connection *mhd
 	task->version_at = target == NULL ? NULL : target + len + 1;
 	task->request.target = bulla_arena_copy(task->arena, bulla_mem(target, len));
 	task->request.remote = bulla_str(conn->remote);
+	if (conn->endpoint->tls != NULL)
+		task->request.client_chain = tls_client_chain(MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_GNUTLS_SESSION)->tls_session,
+							      task->arena, &task->request.client_chain_count);
 	task->malformed = task->request.target.ptr == NULL;
 	conn->task = task;
 	conn->deadline_ms = loop->now_ms + (int64_t)loop->httpd->config.max_request_s * 1000;
@@ -110,10 +112,6 @@ static bool serve_task(struct task *task, bool may_block)
 	task->request.body_len = task->body_len;
 	out_clear(&task->reply.body);
 	task->reply = (struct reply){ 0 };
-	/* on the loop into the turn's lines; a worker must not touch them */
-	task->request.lines = may_block ? NULL : &task->conn->loop->lines;
-	task->request.groups_records = may_block;
-	task->request.headers = task->headers;
 	return serve(task->conn->loop->httpd->service, &task->call, &task->request, &task->reply);
 }
 
@@ -137,19 +135,12 @@ static void task_work(struct job *job)
 static enum MHD_Result run(struct task *task)
 {
 	struct loop *loop = task->conn->loop;
-	struct MHD_Connection *mhd = task->mhd;
 
 	if (task->body_len <= INLINE_BODY && serve_task(task, false)) {
-		if (!task->reply.audited) {
-			task->state = TASK_ANSWERED;
-			return reply_send(task);
-		}
-		task->state = TASK_WORKING;
-		loop->suspended++;
-		MHD_suspend_connection(mhd);
-		audit_hold(task);
-		return MHD_YES;
+		task->state = TASK_ANSWERED;
+		return reply_send(task);
 	}
+	struct MHD_Connection *mhd = task->mhd;
 
 	task->job.run = task_work;
 	task->state = TASK_WORKING;

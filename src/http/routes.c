@@ -7,14 +7,13 @@
 #define MAX_PATHS 512
 
 static const struct route *const tables[] = {
-	sys_audit_routes,
 	transit_backup_routes, transit_certificate_routes, transit_import_routes,
 	transit_key_routes, transit_crypt_routes, transit_export_routes, sys_seal_routes, sys_mount_routes, sys_misc_routes,
 	token_routes, transit_datakey_routes, transit_hmac_routes, transit_tool_routes, sys_wrapping_routes, transit_config_routes,
 	transit_sign_routes, token_role_routes, cubbyhole_routes,
-	auth_jwt_routes,
 	approle_routes, approle_field_routes, approle_secret_routes,
 	userpass_routes, sys_lockout_routes,
+	auth_cert_routes, auth_jwt_routes,
 };
 
 static struct route_path paths[MAX_PATHS]; /* sorted by mount and first segment, then as the tables have them */

@@ -225,6 +225,28 @@ void tls_demand_client(void *session)
 	gnutls_session_set_verify_cert2(session, &purpose, 1, 0);
 }
 
+void tls_request_client(void *session)
+{
+	gnutls_certificate_server_set_request(session, GNUTLS_CERT_REQUEST);
+}
+
+const struct bulla_bytes *tls_client_chain(void *session, struct bulla_arena *arena, size_t *count)
+{
+	unsigned n = 0;
+	const gnutls_datum_t *chain = gnutls_certificate_get_peers(session, &n);
+
+	*count = 0;
+	if (chain == NULL || n == 0)
+		return NULL;
+	n = n < TLS_MAX_CHAIN ? n : TLS_MAX_CHAIN;
+	struct bulla_bytes *out = bulla_arena_alloc(arena, n * sizeof *out);
+
+	for (unsigned i = 0; out != NULL && i < n; i++)
+		out[i] = bulla_mem(chain[i].data, chain[i].size);
+	*count = out != NULL ? n : 0;
+	return out;
+}
+
 enum bulla_err tls_read_ca(const char *file, struct bulla_call *call, const char **out)
 {
 	gnutls_x509_crt_t *list = NULL;

@@ -34,6 +34,14 @@ struct tls_texts {
 };
 BULLA_MUST_USE enum bulla_err tls_make_dev(struct bulla_call *call, struct tls_texts *out);
 
+/* Asks the peer of this session for a certificate, which it may leave out; nobody checks who issued it. */
+void tls_request_client(void *session);
+
+/* What the peer of this session sent, in DER, its own first; at most TLS_MAX_CHAIN. The bytes are the session's, the array is in the
+ * arena. NULL: nothing, or no memory. */
+#define TLS_MAX_CHAIN 16
+const struct bulla_bytes *tls_client_chain(void *session, struct bulla_arena *arena, size_t *count);
+
 /* PEM text of a client CA file, checked, NUL-terminated, in the call's arena. CONFIG. */
 BULLA_MUST_USE enum bulla_err tls_read_ca(const char *file, struct bulla_call *call, const char **out);
 

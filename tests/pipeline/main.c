@@ -29,7 +29,6 @@ int main(void)
 		return 99;
 	SRunner *runner = srunner_create(gates_suite());
 
-	srunner_add_suite(runner, audit_suite());
 	srunner_add_suite(runner, transit_suite());
 	srunner_add_suite(runner, moving_suite());
 	srunner_add_suite(runner, sys_suite());
@@ -38,6 +37,7 @@ int main(void)
 	srunner_add_suite(runner, userpass_suite());
 	srunner_add_suite(runner, signing_suite());
 	srunner_add_suite(runner, wrapping_suite());
+	srunner_add_suite(runner, cert_suite());
 	srunner_add_suite(runner, jwt_suite());
 	srunner_add_suite(runner, cubbyhole_suite());
 	srunner_add_suite(runner, last_suite());

@@ -14,7 +14,6 @@
 struct bulla *pipeline_engine;
 struct bulla_bytes pipeline_unseal_key;
 char pipeline_log[512];
-bool pipeline_allow_audit;
 
 static struct bulla_arena *setup_arena;
 static struct service service;
@@ -52,7 +51,6 @@ void pipeline_begin_uninitialised(void)
 	};
 	saved_count = 0;
 	pipeline_log[0] = 0;
-	pipeline_allow_audit = true;
 }
 
 void pipeline_begin(void)
@@ -79,7 +77,7 @@ void pipeline_end(void)
 /* ---- saved values ------------------------------------------------------------------------------------------------------ */
 
 /* Text with each $name of a saved value replaced. */
-char *pipeline_substitute(const char *text)
+static char *substitute(const char *text)
 {
 	size_t room = strlen(text) + 1, n = 0;
 	char *out = malloc(room);
@@ -169,6 +167,16 @@ static enum method method_of(const char *text, size_t len)
 }
 
 /* Notes which row a good answer came from. */
+static struct bulla_bytes decoded(const char *base64, uint8_t *out, size_t size)
+{
+	struct bulla_bytes text = bulla_str(base64);
+	size_t len = 0, bad_at;
+
+	ck_assert_uint_le(BULLA_BASE64_MAX_DECODED(text.len), size);
+	ck_assert_int_eq(bulla_base64_decode(text, out, &len, &bad_at), BULLA_OK);
+	return bulla_mem(out, len);
+}
+
 static void note_row(const struct request *request)
 {
 	struct bulla_bytes path = bulla_mem(request->target.ptr + 4, request->target.len - 4), rest, params[MAX_PARAMS];
@@ -216,7 +224,7 @@ static void check_reply(const struct step *step, const struct reply *reply, stru
 	if (step->expect != NULL && step->expect[0] == 0)
 		ck_assert_msg(len == 0, "%s: a body: %.*s", step->request, len, text);
 	if (step->expect != NULL && step->expect[0] != 0) {
-		char *expect = pipeline_substitute(step->expect);
+		char *expect = substitute(step->expect);
 
 		ck_assert_str_eq(reply->content_type, "application/json");
 		ck_assert_msg(oracle_contains(text, (size_t)len, expect, why, sizeof why), "%s: at %s: %.*s", step->request, why, len, text);
@@ -243,7 +251,7 @@ static void run_step(const struct step *step)
 {
 	size_t method_len = strcspn(step->request, " ");
 	const char *path = step->request + method_len + 1;
-	char *target = pipeline_substitute(path), *body = pipeline_substitute(step->body ? step->body : ""), *token = pipeline_substitute(step->token ? step->token : "root");
+	char *target = substitute(path), *body = substitute(step->body ? step->body : ""), *token = substitute(step->token ? step->token : "root");
 	struct bulla_arena *arena = bulla_arena_new(4096);
 	struct bulla_call call = { .arena = arena };
 	uint8_t *body_copy = exact_copy(body);
@@ -262,8 +270,11 @@ static void run_step(const struct step *step)
 		.body_len = strlen(body), .body_too_large = step->too_large,
 	};
 	struct reply reply;
+	uint8_t der[4096];
+	struct bulla_bytes certificate = decoded(step->client_certificate, der, sizeof der);
 
-	service.info.allow_api_audit = pipeline_allow_audit;
+	if (certificate.len > 0)
+		request.client_chain = &certificate, request.client_chain_count = 1;
 	/* as httpd does: on a loop, and again on a worker if it has to wait */
 	if (!serve(&service, &call, &request, &reply)) {
 		ck_assert_ptr_null(reply.body.ptr);

@@ -19,6 +19,7 @@ struct step {
 	const char *namespace, *wrap_ttl, *content_type;
 	const char *location;     /* of a redirect */
 	const char *allow;
+	const char *client_certificate; /* base64 of what the client proved itself with; NULL: nothing */
 	bool too_large;           /* the body was over the limit */
 	void (*before)(void);     /* run ahead of the request */
 	bool refuses_always;      /* the row has no other answer */
@@ -43,11 +44,6 @@ extern char pipeline_log[512];
 /* How many rows have been answered without an error so far in this process, and the first that has not; for the last case. */
 size_t pipeline_rows_answered(size_t *rows, char missing[128]);
 
-/* Text with each $name of a saved value replaced; to be freed. */
-char *pipeline_substitute(const char *text);
-/* Whether sys/audit may enable devices; true at pipeline_begin. */
-extern bool pipeline_allow_audit;
-
 /* Suites, one a file. */
 Suite *approle_suite(void);
 Suite *audit_suite(void);
@@ -59,6 +55,7 @@ Suite *sys_suite(void);
 Suite *token_suite(void);
 Suite *signing_suite(void);
 Suite *wrapping_suite(void);
+Suite *cert_suite(void);
 Suite *jwt_suite(void);
 Suite *cubbyhole_suite(void);
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "auth/jwt.h"
+#include "auth/name.h"
 #include "bulla/encode.h"
 #include "crypto/crypto.h"
 
@@ -355,7 +356,7 @@ static const struct {
 
 START_TEST(glob)
 {
-	ck_assert_int_eq(jwt_glob(bulla_str(globs[_i].pattern), bulla_str(globs[_i].text)), globs[_i].fits);
+	ck_assert_int_eq(name_glob(bulla_str(globs[_i].pattern), bulla_str(globs[_i].text)), globs[_i].fits);
 }
 END_TEST
 

@@ -1,0 +1,168 @@
+"""Logins by TLS client certificate on a real server: by CA and by the one certificate, names that must fit, and what is refused."""
+import os
+import shutil
+import ssl
+import subprocess
+import sys
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+import servers  # noqa: E402
+
+NO_CERTIFICATE = "no client certificate found"
+NOT_TRUSTED = "invalid certificate or no client certificate supplied"
+NAMES_DIFFER = "no chain matching all constraints could be found for this login certificate"
+
+
+class Authority:
+    """A CA in a folder of its own, and client certificates of it."""
+
+    def __init__(self, folder, name):
+        self.folder = os.path.join(folder, name)
+        os.mkdir(self.folder)
+        servers.certificates(self.folder)
+
+    def path(self, name):
+        return os.path.join(self.folder, name)
+
+    def text(self, name):
+        with open(self.path(name)) as f:
+            return f.read()
+
+    def client(self, name, subject, extensions="extendedKeyUsage=clientAuth\n", days="2"):
+        def run(*argv):
+            subprocess.run(["openssl", *argv], check=True, cwd=self.folder, capture_output=True)
+
+        with open(self.path(f"{name}.ext"), "w") as f:
+            f.write(extensions)
+        run("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", f"{name}.key", "-out", f"{name}.csr",
+            "-subj", subject)
+        run("x509", "-req", "-in", f"{name}.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-out", f"{name}.pem",
+            "-days", days, "-extfile", f"{name}.ext")
+
+
+class Cert(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = servers.tempfile.mkdtemp(prefix="bulla-test-")
+        cls.addClassCleanup(shutil.rmtree, cls.folder)
+        cls.own, cls.other = Authority(cls.folder, "own"), Authority(cls.folder, "other")
+        usage = "extendedKeyUsage=clientAuth\n"
+        cls.own.client("app", "/OU=cards/CN=app.example.com",
+                       usage + "subjectAltName=DNS:app.example.com,email:app@example.com,URI:spiffe://example/app\n"
+                       "1.2.3.4=ASN1:UTF8String:blue\n")
+        cls.own.client("spare", "/OU=cards/CN=spare.example.com", usage)
+        cls.own.client("web", "/CN=web", "extendedKeyUsage=serverAuth\n")
+        cls.other.client("app", "/OU=cards/CN=app.example.com", usage)
+        port = servers.free_port()
+        tls = f'tls_cert_file = "{cls.own.path("server.pem")}"\n  tls_key_file = "{cls.own.path("server.key")}"'
+        cls.server = servers.bulla_config(cls.folder, servers.config_text(port, os.path.join(cls.folder, "b.db"), listener=tls), port,
+                                          context=ssl.create_default_context(cafile=cls.own.path("ca.pem"))).start()
+        cls.addClassCleanup(cls.server.close)
+        answer = cls.server.request("PUT", "sys/init", {"recovery_shares": 1, "recovery_threshold": 1}, token=None)
+        cls.server.token = answer.json["root_token"]
+
+    def setUp(self):
+        self.mount = f"auth/{self.id().rsplit('.', 1)[1]}"
+        self.ok(self.server.post(f"sys/{self.mount}", {"type": "cert"}))
+
+    def ok(self, answer, status=204):
+        self.assertEqual(answer.status, status, answer)
+        return answer
+
+    def refused(self, answer, text, status=400):
+        self.assertEqual(answer.status, status, answer)
+        self.assertIn(text, answer.errors[0])
+
+    def connection(self, authority, name):
+        context = ssl.create_default_context(cafile=self.own.path("ca.pem"))
+        if authority is not None:
+            context.load_cert_chain(authority.path(f"{name}.pem"), authority.path(f"{name}.key"))
+        connection = servers.http.client.HTTPSConnection(*self.server.address.split(":"), context=context, timeout=60)
+        self.addCleanup(connection.close)
+        return connection
+
+    def login(self, authority, client, **body):
+        return self.server.post(f"{self.mount}/login", body, token=None, connection=self.connection(authority, client))
+
+    def entry(self, name="app", **values):
+        return self.server.post(f"{self.mount}/certs/{name}", {"certificate": self.own.text("ca.pem"), **values})
+
+    def test_by_authority(self):
+        self.refused(self.login(self.own, "app"), NOT_TRUSTED)
+        self.ok(self.entry(token_policies="cards", token_ttl="5m", allowed_metadata_extensions="1.2.3.4"))
+        self.refused(self.login(None, None), NO_CERTIFICATE)
+        self.refused(self.login(self.other, "app"), NOT_TRUSTED)
+        auth = self.ok(self.login(self.own, "app"), 200).json["auth"]
+        self.assertEqual(auth["policies"], ["cards", "default"])
+        self.assertEqual(auth["lease_duration"], 300)
+        meta = auth["metadata"]
+        self.assertEqual((meta["cert_name"], meta["common_name"], meta["1-2-3-4"]), ("app", "app.example.com", "blue"))
+        serial = subprocess.run(["openssl", "x509", "-in", self.own.path("app.pem"), "-noout", "-serial"], capture_output=True, text=True)
+        self.assertEqual(int(meta["serial_number"]), int(serial.stdout.strip().split("=")[1], 16))
+        seen = self.server.get("auth/token/lookup-self", token=auth["client_token"]).data
+        self.assertEqual((seen["display_name"], seen["path"]), (f"{self.mount[5:]}-app", f"{self.mount}/login"))
+        # a certificate for servers only, though of the same authority
+        self.refused(self.login(self.own, "web"), "failed to verify client's certificate", 500)
+
+    def test_names(self):
+        good = {"allowed_common_names": "*.example.com", "allowed_dns_sans": ["x", "app.*"], "allowed_email_sans": "*@example.com",
+                "allowed_uri_sans": "spiffe://example/*", "allowed_organizational_units": "cards", "allowed_names": "app.*",
+                "required_extensions": ["1.2.3.4:bl*"]}
+        for field, value in good.items():
+            with self.subTest(field):
+                self.ok(self.entry(**{field: value}))
+                self.ok(self.login(self.own, "app"), 200)
+                self.ok(self.entry(**{field: "1.2.3.4:red" if field == "required_extensions" else "nothing*"}))
+                self.refused(self.login(self.own, "app"), NAMES_DIFFER)
+                self.ok(self.server.delete(f"{self.mount}/certs/app"))
+        self.ok(self.entry(**good))
+        self.ok(self.login(self.own, "app"), 200)
+        self.refused(self.login(self.own, "spare"), NAMES_DIFFER)
+
+    def test_one_certificate(self):
+        self.ok(self.server.post(f"{self.mount}/certs/one", {"certificate": self.own.text("app.pem")}))
+        self.ok(self.login(self.own, "app"), 200)
+        self.refused(self.login(self.own, "spare"), NOT_TRUSTED)
+        self.refused(self.login(self.other, "app"), NOT_TRUSTED)
+
+    def test_which_entry(self):
+        self.ok(self.entry("first", allowed_common_names="spare.*"))
+        self.ok(self.entry("second"))
+        self.assertEqual(self.ok(self.login(self.own, "app"), 200).json["auth"]["metadata"]["cert_name"], "second")
+        self.assertEqual(self.ok(self.login(self.own, "spare"), 200).json["auth"]["metadata"]["cert_name"], "first")
+        self.assertEqual(self.ok(self.login(self.own, "spare", name="Second"), 200).json["auth"]["metadata"]["cert_name"], "second")
+        self.refused(self.login(self.own, "app", name="first"), NAMES_DIFFER)
+        self.refused(self.login(self.own, "app", name="none"), NOT_TRUSTED)
+
+    def test_renewal(self):
+        """Over a connection of the same certificate, unless the mount does without."""
+        self.ok(self.entry(token_ttl="5m"))
+        token = self.ok(self.login(self.own, "app"), 200).json["auth"]["client_token"]
+
+        def renew(authority, name):
+            return self.server.post("auth/token/renew-self", token=token, connection=self.connection(authority, name))
+
+        self.ok(renew(self.own, "app"), 200)
+        self.refused(renew(self.own, "spare"), "client identity during renewal", 500)
+        self.refused(renew(None, None), NO_CERTIFICATE, 500)
+        self.ok(self.server.post(f"{self.mount}/config", {"disable_binding": True}))
+        self.ok(renew(None, None), 200)
+        self.ok(self.entry(token_policies="more"))
+        self.refused(renew(self.own, "app"), "policies have changed, not renewing", 500)
+        self.ok(self.server.delete(f"{self.mount}/certs/app"))
+        self.assertEqual(renew(self.own, "app").status, 500)
+
+    def test_bad_entries(self):
+        for values, text in (({"certificate": ""}, "failed to parse certificate"), ({"certificate": "x"}, "failed to parse certificate"),
+                             ({"certificate": self.own.text("ca.key")}, "failed to parse certificate"),
+                             ({"certificate": self.own.text("web.pem")}, "nonCA certificates should have TLS client authentication"),
+                             ({"required_extensions": "1.2.3"}, "required_extensions"), ({"ocsp_enabled": True}, "ocsp_enabled"),
+                             ({"token_ttl": "2h", "token_max_ttl": "1h"}, "")):
+            with self.subTest(values=list(values)):
+                self.refused(self.entry("bad", **values), text)
+        self.assertEqual(self.server.get(f"{self.mount}/certs/bad").status, 404)
+
+
+if __name__ == "__main__":
+    unittest.main()
