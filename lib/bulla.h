@@ -4,6 +4,7 @@
 
 #include <bulla/access.h>
 #include <bulla/approle.h>
+#include <bulla/audit.h>
 #include <bulla/bytes.h>
 #include <bulla/call.h>
 #include <bulla/clock.h>

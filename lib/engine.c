@@ -37,7 +37,11 @@ static enum bulla_err open_parts(const struct bulla_config *config, struct bulla
 	access_set_renewer(parts->access, auth_renew, parts->auth);
 	parts->auth->fetch = config->fetch;
 	parts->auth->fetch_context = config->fetch_context;
-	return BULLA_OK;
+	const struct audit_config audit = { .specs = config->audit_devices, .spec_count = config->audit_device_count,
+					    .allow_prefix = config->allow_audit_prefix, .log = config->log,
+					    .log_context = config->log_context };
+
+	return audit_new(parts->store, parts->seal, &audit, &parts->audit);
 }
 
 enum bulla_err bulla_open(const struct bulla_config *config, struct bulla_call *call, struct bulla **out)
@@ -61,6 +65,7 @@ enum bulla_err bulla_open(const struct bulla_config *config, struct bulla_call *
 
 static void seal_quietly(struct bulla *engine)
 {
+	audit_close(engine->audit);
 	if (seal_close(engine->seal) != BULLA_OK)
 		return; /* sealed already */
 	keyring_empty(engine->keyring);
@@ -77,8 +82,9 @@ void bulla_close(struct bulla *bulla)
 		return;
 	struct engine *engine = engine_of(bulla);
 
-	if (bulla->auth != NULL) /* all parts are there */
+	if (bulla->audit != NULL) /* all parts are there */
 		seal_quietly(bulla);
+	audit_free(bulla->audit);
 	auth_free(bulla->auth);
 	access_free(bulla->access);
 	if (bulla->keyring != NULL)
@@ -96,9 +102,9 @@ enum bulla_err bulla_tick(struct bulla *engine, struct bulla_call *call)
 		return BULLA_E_SEALED;
 	/* each does its part, whatever becomes of the others */
 	enum bulla_err keys = keyring_tick(engine->keyring, call), tokens = access_tick(engine->access, call),
-		       logins = auth_tick(engine, call);
+		       logins = auth_tick(engine, call), audit = audit_tick(engine->audit, call);
 
-	return keys != BULLA_OK ? keys : tokens != BULLA_OK ? tokens : logins;
+	return keys != BULLA_OK ? keys : tokens != BULLA_OK ? tokens : logins != BULLA_OK ? logins : audit;
 }
 
 const char *bulla_storage_kind(const struct bulla *engine)

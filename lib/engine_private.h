@@ -5,6 +5,7 @@
 #include <pthread.h>
 
 #include "access/access_internal.h"
+#include "audit/audit_internal.h"
 #include "auth/auth.h"
 #include "base/parts.h"
 #include "bulla/engine.h"

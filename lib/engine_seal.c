@@ -22,6 +22,7 @@ static enum bulla_err change_end(struct bulla *engine, enum bulla_err err)
 
 static enum bulla_err seal(struct bulla *engine)
 {
+	audit_close(engine->audit); /* while the store can still be told how far each device came */
 	TRY(seal_close(engine->seal));
 	keyring_empty(engine->keyring);
 	auth_empty(engine->auth);
@@ -49,6 +50,8 @@ static enum bulla_err load(struct bulla *engine, struct bulla_call *call)
 		err = access_load(engine->access, call);
 	if (err == BULLA_OK)
 		err = auth_load(engine->auth, call);
+	if (err == BULLA_OK)
+		err = audit_load(engine->audit, call);
 	if (err != BULLA_OK) {
 		enum bulla_err closed = seal(engine);
 
@@ -103,6 +106,23 @@ static enum bulla_err fill(struct bulla *engine, struct bulla_call *call, const 
 	return seal_settle(engine->seal, call); /* only now it counts as initialised */
 }
 
+/* The store is initialised, and its shares have to be handed out whatever happens: if the audit devices cannot be opened, it stays
+ * sealed. */
+static enum bulla_err admit(struct bulla *engine, struct bulla_call *call)
+{
+	enum bulla_err err = audit_load(engine->audit, call);
+
+	if (err != BULLA_OK) {
+		struct bulla_bytes text = bulla_call_text(call, err);
+
+		audit_log(engine->audit, "error", "initialised, but sealed: %.*s", (int)text.len, (const char *)text.ptr);
+		call->detail = (struct bulla_bytes){ 0 };
+		return seal(engine);
+	}
+	seal_admit(engine->seal);
+	return BULLA_OK;
+}
+
 static enum bulla_err init(struct bulla *engine, struct bulla_call *call, const struct bulla_init_args *args,
 			   struct bulla_init_result *out)
 {
@@ -114,7 +134,7 @@ static enum bulla_err init(struct bulla *engine, struct bulla_call *call, const 
 
 	seal_status(engine->seal, &status);
 	if (err == BULLA_OK && status.kind == BULLA_SEAL_STATIC) {
-		seal_admit(engine->seal);
+		TRY(admit(engine, call));
 		*out = result;
 		return BULLA_OK;
 	}

@@ -3,6 +3,7 @@
 #define BULLA_ENGINE_H
 
 #include "fetch.h"
+#include "audit.h"
 #include "seal.h"
 
 struct bulla_config {
@@ -13,6 +14,12 @@ struct bulla_config {
 	size_t max_cached_bytes;       /* of named keys; 0: 64 MiB */
 	bulla_fetch *fetch;            /* gets documents from elsewhere (key sets of auth/jwt); NULL: nothing is got */
 	void *fetch_context;           /* for it */
+	const struct bulla_audit_spec *audit_devices; /* that the configuration wants; copied */
+	size_t audit_device_count;
+	bool allow_audit_prefix;       /* the option "prefix" of audit devices */
+	/* one line an event, for the server's log; NULL: nobody listens. Any thread; holds no secret */
+	void (*log)(void *context, const char *level, const char *text);
+	void *log_context;
 };
 
 /* Opens the store (not unsealed: bulla_unseal_auto does that for a static seal). bulla_memory_init must have been called.

@@ -28,6 +28,22 @@ void sha256(struct bulla_bytes in, uint8_t out[SHA256_BYTES]);
 /* RFC 2104 over SHA-256. Two parts are hashed one after the other (either may be empty). */
 void hmac_sha256(struct bulla_bytes key, struct bulla_bytes part1, struct bulla_bytes part2, uint8_t out[SHA256_BYTES]);
 
+/* The same with a key that is used often: its two halves are computed once. Holds the key: to be wiped, in locked memory. */
+struct mac_key {
+	uint64_t opaque[28];
+};
+void mac_key_init(struct mac_key *key, struct bulla_bytes secret);
+void mac_key_sum(const struct mac_key *key, struct bulla_bytes in, uint8_t out[SHA256_BYTES]);
+
+/* Ed25519 (RFC 8032) for what the server itself signs. secret (in locked memory) and public are made of the seed. */
+#define SIGNING_SEED_BYTES 32
+#define SIGNING_SECRET_BYTES 64
+#define SIGNING_PUBLIC_BYTES 32
+#define SIGNATURE_BYTES 64
+void signing_key(const uint8_t seed[SIGNING_SEED_BYTES], uint8_t secret[SIGNING_SECRET_BYTES], uint8_t public[SIGNING_PUBLIC_BYTES]);
+void signing_sign(const uint8_t secret[SIGNING_SECRET_BYTES], struct bulla_bytes message, uint8_t signature[SIGNATURE_BYTES]);
+bool signing_verify(const uint8_t public[SIGNING_PUBLIC_BYTES], struct bulla_bytes message, const uint8_t signature[SIGNATURE_BYTES]);
+
 /* RFC 5869 extract and expand with SHA-256; n up to 255 * 32. CRYPTO: n too large. */
 BULLA_MUST_USE enum bulla_err hkdf_sha256(struct bulla_bytes secret, struct bulla_bytes salt, struct bulla_bytes info,
 					  uint8_t *out, size_t n);

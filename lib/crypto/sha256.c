@@ -1,24 +1,87 @@
-/* sha256.c: SHA-256, its HMAC and keyed tags, by libsodium: these cannot fail and keep nothing. Any thread. */
+/* sha256.c: SHA-256, its HMAC and keyed tags: these cannot fail and keep nothing. Any thread.
+ * SHA-256 is OpenSSL's, which uses the processor's own instructions where it has them (libsodium's does not), through the
+ * interface that works on the stack: the newer one would make a context on the heap each time. */
+#define OPENSSL_SUPPRESS_DEPRECATED
+#include <openssl/sha.h>
 #include <sodium.h>
 
 #include "bulla/memory.h"
 #include "crypto/crypto.h"
 
+#define BLOCK 64
+
+static void update(SHA256_CTX *ctx, struct bulla_bytes in)
+{
+	if (in.len > 0)
+		(void)SHA256_Update(ctx, in.ptr, in.len); /* always 1 */
+}
+
 void sha256(struct bulla_bytes in, uint8_t out[SHA256_BYTES])
 {
-	crypto_hash_sha256(out, in.ptr, in.len);
+	SHA256_CTX ctx;
+
+	(void)SHA256_Init(&ctx);
+	update(&ctx, in);
+	(void)SHA256_Final(out, &ctx); /* wipes ctx */
+}
+
+/* ---- HMAC (RFC 2104) ------------------------------------------------------------------------------------------------- */
+
+struct halves {
+	SHA256_CTX inner, outer; /* both have eaten one block: the key, padded */
+};
+
+_Static_assert(sizeof(struct halves) <= sizeof(struct mac_key), "a mac_key has room for both states");
+
+static void start(SHA256_CTX *ctx, const uint8_t block[BLOCK], uint8_t pad)
+{
+	uint8_t padded[BLOCK];
+
+	for (size_t i = 0; i < BLOCK; i++)
+		padded[i] = block[i] ^ pad;
+	(void)SHA256_Init(ctx);
+	update(ctx, bulla_mem(padded, BLOCK));
+	bulla_wipe(padded, sizeof padded);
+}
+
+void mac_key_init(struct mac_key *key, struct bulla_bytes secret)
+{
+	struct halves *halves = (struct halves *)(void *)key;
+	uint8_t block[BLOCK] = { 0 };
+
+	if (secret.len > BLOCK)
+		sha256(secret, block);
+	else if (secret.len > 0)
+		memcpy(block, secret.ptr, secret.len);
+	start(&halves->inner, block, 0x36);
+	start(&halves->outer, block, 0x5C);
+	bulla_wipe(block, sizeof block);
+}
+
+static void sum(const struct halves *key, struct bulla_bytes part1, struct bulla_bytes part2, uint8_t out[SHA256_BYTES])
+{
+	SHA256_CTX ctx = key->inner;
+
+	update(&ctx, part1);
+	update(&ctx, part2);
+	(void)SHA256_Final(out, &ctx);
+	ctx = key->outer;
+	update(&ctx, bulla_mem(out, SHA256_BYTES));
+	(void)SHA256_Final(out, &ctx);
+}
+
+void mac_key_sum(const struct mac_key *key, struct bulla_bytes in, uint8_t out[SHA256_BYTES])
+{
+	sum((const struct halves *)(const void *)key, in, (struct bulla_bytes){ 0 }, out);
 }
 
 void hmac_sha256(struct bulla_bytes key, struct bulla_bytes part1, struct bulla_bytes part2, uint8_t out[SHA256_BYTES])
 {
-	crypto_auth_hmacsha256_state state;
+	struct mac_key opened;
 
-	/* libsodium declares that it never gets NULL here, however short the key */
-	crypto_auth_hmacsha256_init(&state, key.len > 0 ? key.ptr : (const uint8_t *)"", key.len);
-	crypto_auth_hmacsha256_update(&state, part1.ptr, part1.len);
-	crypto_auth_hmacsha256_update(&state, part2.ptr, part2.len);
-	crypto_auth_hmacsha256_final(&state, out);
-	bulla_wipe(&state, sizeof state);
+	mac_key_init(&opened, key);
+	sum((const struct halves *)(const void *)&opened, part1, part2, out);
+	bulla_wipe(&opened, sizeof opened);
 }
 
 void keyed_tag(const uint8_t key[32], struct bulla_bytes in, uint8_t out[16])

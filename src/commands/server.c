@@ -126,6 +126,8 @@ static enum bulla_err open_engine(struct server *s)
 		.storage_path = s->config.storage_path, .seal = s->config.seal,
 		.default_lease_ttl_s = s->config.default_lease_ttl_s, .max_lease_ttl_s = s->config.max_lease_ttl_s,
 		.fetch = http_fetch,
+		.audit_devices = s->config.audit, .audit_device_count = s->config.audit_count,
+		.allow_audit_prefix = s->config.allow_audit_log_prefixing, .log = log_text,
 	};
 
 	if (!s->config.disable_mlock && bulla_memory_init(true) != BULLA_OK)
@@ -170,6 +172,7 @@ static enum bulla_err open_http(struct server *s)
 			.version = PACKAGE_VERSION, .build_date = RELEASED,
 			.cluster_name = s->config.cluster_name != NULL ? s->config.cluster_name : "bulla",
 			.api_addr = s->config.api_addr != NULL ? s->config.api_addr : "",
+			.allow_api_audit = s->config.unsafe_allow_api_audit_creation,
 			.max_request_bytes = s->config.max_request_bytes > 0 ? (size_t)s->config.max_request_bytes : (size_t)32 << 20,
 		},
 	};
@@ -259,7 +262,7 @@ int command_server(int argc, char **argv)
 	if (err == BULLA_OK)
 		err = start(&s);
 	if (err == BULLA_OK)
-		watch_until_end(s.httpd, &signals);
+		watch_until_end(s.httpd, s.engine, &signals);
 	else
 		status = fail(&s, err);
 	stop(&s);

@@ -227,6 +227,93 @@ static enum bulla_err read_listener(struct reader *r, const struct hcl *block)
 	return BULLA_OK;
 }
 
+/* ---- audit devices ---------------------------------------------------------------- */
+
+struct audit_texts {
+	const char *type, *path, *description;
+	bool local;
+};
+
+static const struct setting audit_settings[] = {
+	{ "type", SETTING_TEXT, offsetof(struct audit_texts, type), NULL },
+	{ "path", SETTING_TEXT, offsetof(struct audit_texts, path), NULL },
+	{ "description", SETTING_TEXT, offsetof(struct audit_texts, description), NULL },
+	{ "local", SETTING_BOOL, offsetof(struct audit_texts, local), NULL },
+	{ 0 },
+};
+
+/* An option's value: a string, or what can be written without quotes. */
+static const char *option_text(const struct hcl *option)
+{
+	switch (option->kind) {
+	case HCL_STRING:
+	case HCL_NUMBER:
+		return option->text;
+	case HCL_BOOL:
+		return option->boolean ? "true" : "false";
+	default:
+		return NULL;
+	}
+}
+
+static enum bulla_err read_options(struct reader *r, const struct hcl *block, struct bulla_audit_spec *spec)
+{
+	size_t count = 0;
+
+	for (const struct hcl *h = block->first; h != NULL; h = h->next)
+		count++;
+	struct bulla_pair *options = bulla_arena_alloc(r->call->arena, count * sizeof *options);
+
+	if (options == NULL)
+		return BULLA_E_NO_MEMORY;
+	for (const struct hcl *h = block->first; h != NULL; h = h->next) {
+		const char *text = option_text(h);
+
+		if (text == NULL)
+			return setting_fail(r->call, r->file, h, "option \"%s\" must be a string", h->name);
+		for (size_t i = 0; i < spec->option_count; i++)
+			if (bulla_is(options[i].key, h->name))
+				return setting_fail(r->call, r->file, h, "option \"%s\" is given twice", h->name);
+		options[spec->option_count++] = (struct bulla_pair){ bulla_str(h->name), bulla_str(text) };
+	}
+	spec->options = options;
+	return BULLA_OK;
+}
+
+/* Moves the block "options" (HCL: also an object) out of the list, so that what is left are settings. */
+static struct hcl *take_options(struct hcl *block)
+{
+	for (struct hcl **at = &block->first; *at != NULL; at = &(*at)->next)
+		if ((*at)->kind == HCL_BLOCK && strcmp((*at)->name, "options") == 0) {
+			struct hcl *options = *at;
+
+			*at = options->next;
+			return options;
+		}
+	return NULL;
+}
+
+/* audit "file" "main" { description = "..."  options { file_path = "..." } } */
+static enum bulla_err read_audit(struct reader *r, struct hcl *block)
+{
+	struct audit_texts texts = { .type = block->label, .path = block->label2 };
+	const struct hcl *options = take_options(block);
+
+	if (r->config->audit_count == MAX_AUDIT_DEVICES)
+		return setting_fail(r->call, r->file, block, "more than %d audit devices", MAX_AUDIT_DEVICES);
+	TRY(settings_bind(r->call, r->file, block, audit_settings, &texts));
+	if (texts.type == NULL || texts.path == NULL)
+		return setting_fail(r->call, r->file, block, "an audit device needs a type and a path: audit \"file\" \"main\" { ... }");
+	struct bulla_audit_spec *spec = &r->config->audit[r->config->audit_count++];
+
+	*spec = (struct bulla_audit_spec){ .type = bulla_str(texts.type), .path = bulla_str(texts.path), .local = texts.local,
+					   .description = bulla_str(texts.description) };
+	for (size_t i = 0; i + 1 < r->config->audit_count; i++)
+		if (bulla_equal(r->config->audit[i].path, spec->path))
+			return setting_fail(r->call, r->file, block, "two audit devices at \"%s\"", texts.path);
+	return options == NULL ? BULLA_OK : read_options(r, options, spec);
+}
+
 /* ---- the whole ------------------------------------------------------------------ */
 
 static const char *const levels[] = { "trace", "debug", "info", "warn", "error", NULL };
@@ -241,6 +328,8 @@ struct top {
 static const struct setting top_settings[] = {
 	TOP("disable_mlock", disable_mlock, SETTING_BOOL),
 	TOP("log_file", log_file, SETTING_TEXT),
+	TOP("allow_audit_log_prefixing", allow_audit_log_prefixing, SETTING_BOOL),
+	TOP("unsafe_allow_api_audit_creation", unsafe_allow_api_audit_creation, SETTING_BOOL),
 	TOP("max_request_size", max_request_bytes, SETTING_BYTES),
 	TOP("max_request_duration", max_request_s, SETTING_SECONDS),
 	TOP("default_lease_ttl", default_lease_ttl_s, SETTING_SECONDS),
@@ -273,12 +362,14 @@ static struct hcl *split_blocks(struct hcl *root)
 	return blocks;
 }
 
-static enum bulla_err read_block(struct reader *r, const struct hcl *block, bool *stored)
+static enum bulla_err read_block(struct reader *r, struct hcl *block, bool *stored)
 {
 	if (strcmp(block->name, "listener") == 0)
 		return read_listener(r, block);
 	if (strcmp(block->name, "seal") == 0)
 		return read_seal(r, block);
+	if (strcmp(block->name, "audit") == 0)
+		return read_audit(r, block);
 	if (strcmp(block->name, "storage") != 0)
 		return setting_fail(r->call, r->file, block, "unknown block \"%s\"", block->name);
 	if (*stored)
@@ -312,10 +403,10 @@ enum bulla_err server_config_read(const char *file, struct bulla_call *call, str
 
 	forget(text.ptr, text.len); /* what was read from it are copies */
 	TRY(err);
-	const struct hcl *blocks = split_blocks(root);
+	struct hcl *blocks = split_blocks(root);
 
 	TRY(settings_bind(call, file, root, top_settings, &top));
-	for (const struct hcl *block = blocks; block != NULL; block = block->next)
+	for (struct hcl *block = blocks; block != NULL; block = block->next)
 		TRY(read_block(&r, block, &stored));
 	if (!stored)
 		return setting_fail(call, file, root, "no storage");

@@ -6,6 +6,7 @@
 #include "http/httpd.h"
 
 #define MAX_LISTENERS 16
+#define MAX_AUDIT_DEVICES 8
 
 /* Texts are borrowed from the arena of the call it was read with. */
 struct server_config {
@@ -21,6 +22,10 @@ struct server_config {
 	int64_t max_request_s;
 	int64_t default_lease_ttl_s, max_lease_ttl_s;
 	const char *pid_file, *api_addr, *cluster_name; /* NULL: none */
+	struct bulla_audit_spec audit[MAX_AUDIT_DEVICES];
+	size_t audit_count;
+	bool allow_audit_log_prefixing;       /* the option "prefix" of audit devices */
+	bool unsafe_allow_api_audit_creation; /* sys/audit may enable devices */
 	const char *warning;            /* something to log at start; NULL: nothing */
 };
 

@@ -12,7 +12,7 @@
 #define SPARE_BYTES ((size_t)4 << 20)
 #define GIVE_BACK_S 30
 
-static void reload(struct httpd *httpd)
+static void reload(struct httpd *httpd, struct bulla *engine)
 {
 	struct bulla_call call = { .arena = bulla_arena_new(4096), .may_block = true };
 
@@ -20,8 +20,9 @@ static void reload(struct httpd *httpd)
 		return;
 	if (log_reopen(&call) != BULLA_OK)
 		log_write(LOG_LEVEL_ERROR, "the log stays where it is: %s", (const char *)call.detail.ptr);
+	bulla_audit_reopen(engine);
 	if (httpd_reload(httpd, &call) == BULLA_OK)
-		log_write(LOG_LEVEL_INFO, "reloaded certificates and log file");
+		log_write(LOG_LEVEL_INFO, "reloaded certificates, log file and audit devices");
 	else
 		log_write(LOG_LEVEL_ERROR, "the certificates stay as they are: %s", (const char *)call.detail.ptr);
 	bulla_arena_free(call.arena);
@@ -48,7 +49,7 @@ static void give_back_memory(void)
 		(void)malloc_trim(0);
 }
 
-void watch_until_end(struct httpd *httpd, const sigset_t *signals)
+void watch_until_end(struct httpd *httpd, struct bulla *engine, const sigset_t *signals)
 {
 	const struct timespec second = { 1, 0 };
 
@@ -56,7 +57,7 @@ void watch_until_end(struct httpd *httpd, const sigset_t *signals)
 		int signal = sigtimedwait(signals, NULL, &second);
 
 		if (signal == SIGHUP)
-			reload(httpd);
+			reload(httpd, engine);
 		if (signal == SIGTERM || signal == SIGINT) {
 			log_write(LOG_LEVEL_INFO, "%s: stopping", signal == SIGTERM ? "SIGTERM" : "SIGINT");
 			return;

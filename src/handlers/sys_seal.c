@@ -227,6 +227,35 @@ static enum bulla_err health_status(struct exchange *x, const struct bulla_seal_
 	return BULLA_OK;
 }
 
+/* Beyond the peer, and only when asked for: ?verbose=true names the audit devices, and which of them does not record. */
+static enum bulla_err put_audit(struct exchange *x)
+{
+	const struct json *value = json_get(x->query, "verbose");
+	struct bulla_audit_device *devices;
+	bool verbose = false;
+	size_t count;
+
+	if (value != NULL && (value->type != JSON_STRING || field_bool(value, &verbose) != BULLA_OK))
+		return BULLA_E_EMPTY_400;
+	if (!verbose)
+		return BULLA_OK;
+	TRY(bulla_audit_devices(x->engine, x->call, &devices, &count));
+	json_key(x->data, "audit");
+	json_open(x->data, '[');
+	for (size_t i = 0; i < count; i++) {
+		json_open(x->data, '{');
+		json_put_string(x->data, "path", devices[i].path);
+		json_put_string(x->data, "type", devices[i].type);
+		json_put_bool(x->data, "healthy", devices[i].healthy);
+		if (!devices[i].healthy)
+			json_put_string(x->data, "trouble", devices[i].trouble);
+		json_put_int(x->data, "queued_bytes", (int64_t)devices[i].queued_bytes);
+		json_close(x->data, '}');
+	}
+	json_close(x->data, ']');
+	return BULLA_OK;
+}
+
 static enum bulla_err health(struct exchange *x)
 {
 	struct bulla_seal_status status;
@@ -247,6 +276,7 @@ static enum bulla_err health(struct exchange *x)
 	json_put_int(out, "server_time_utc", bulla_now_s());
 	json_put_text(out, "version", x->server->version);
 	put_cluster(x, &status);
+	TRY(put_audit(x));
 	json_close(out, '}');
 	return BULLA_OK;
 }
@@ -271,7 +301,7 @@ const struct route sys_seal_routes[] = {
 	ROW(ON(POST), "init", init, OPEN | ROUTE_BLOCKS, "initialise"),
 	ROW(ON(GET), "seal-status", print_status, OPEN | ROUTE_ANY_NAMESPACE, "seal-status"),
 	ROW(ON(POST), "unseal", unseal, OPEN | ROUTE_BLOCKS, "unseal"),
-	ROW(ON(POST), "seal", seal, ROUTE_EDGE | ROUTE_TOKEN | ROUTE_SUDO | ROUTE_BLOCKS, "seal"),
+	ROW(ON(POST), "seal", seal, ROUTE_EDGE | ROUTE_TOKEN | ROUTE_SUDO | ROUTE_BLOCKS | ROUTE_SEALS, "seal"),
 	ROW(ON(GET) | ON(HEAD), "health", health, OPEN, "health"),
 	ROW(ON(GET), "leader", leader, OPEN | ROUTE_ANY_NAMESPACE, "leader"),
 	{ .fn = NULL },

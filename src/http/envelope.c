@@ -1,16 +1,12 @@
 /* envelope.c: the JSON around what handlers print, and around errors. Stateless: any thread. */
 #include "http/envelope.h"
 
-enum bulla_err envelope_begin(struct out *body)
+void envelope_begin(struct out *body, const char id[36])
 {
-	char id[36];
-
-	TRY(bulla_uuid(id));
 	out_text(body, "{\"request_id\":\"");
-	out_raw(body, bulla_mem(id, sizeof id));
+	out_raw(body, bulla_mem(id, 36));
 	out_text(body, "\",\"lease_id\":\"\",\"renewable\":false,\"lease_duration\":0,\"data\":");
 	body->comma = false;
-	return BULLA_OK;
 }
 
 static void print_warnings(struct out *body, const struct bulla_warning *warnings)

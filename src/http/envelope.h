@@ -4,9 +4,8 @@
 
 #include "request/exchange.h"
 
-/* Prints everything up to the value of "data", which is printed next (or nothing is: envelope_end makes it null).
- * NO_RANDOM: no request id. */
-BULLA_MUST_USE enum bulla_err envelope_begin(struct out *body);
+/* Prints everything up to the value of "data", which is printed next (or nothing is: envelope_end makes it null). */
+void envelope_begin(struct out *body, const char id[36]);
 
 /* data_at: body->len as envelope_begin left it. auth: empty is null. mirror: the members of data stand at the top, too. */
 void envelope_end(struct out *body, size_t data_at, const struct out *auth, const struct bulla_warning *warnings, bool mirror);

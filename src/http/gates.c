@@ -323,6 +323,7 @@ static enum bulla_err gate_token(struct passage *p)
 		TRY(x->route->exists(x, &exists));
 		if (!exists && x->route->need == BULLA_CAN_CREATE)
 			need = BULLA_CAN_CREATE;
+		p->creates = need == BULLA_CAN_CREATE;
 	}
 	struct bulla_ask ask = { .need = need, .need_sudo = (flags & ROUTE_SUDO) != 0, .path = x->path, .doc = x->doc,
 				 .wrap_ttl_s = x->wrap_ttl_s };
@@ -422,8 +423,11 @@ static enum bulla_err pass_help(struct passage *p)
 	x->mount = bulla_mount_find(x->engine, *path, &p->rest);
 	if (x->mount != NULL && p->rest.len > 0)
 		p->path = routes_find(x->mount->kind, p->rest, x->params);
+	p->recorded = p->refused = true;
 	if (p->path == NULL || (p->path->flags & ROUTE_NO_TOKEN) == 0 || x->request->token.len > 0)
 		TRY(bulla_authenticate(x->engine, x->call, x->request->token));
+	p->refused = false;
+	p->allowed = true;
 	if (x->mount == NULL || (p->path == NULL && p->rest.len > 0))
 		return gate_operation(p);
 	return BULLA_OK;
@@ -464,7 +468,11 @@ enum bulla_err gates_pass(struct passage *p)
 	find_route(p);
 	if (must_block(p))
 		return BULLA_E_MUST_BLOCK;
+	p->recorded = p->path == NULL || (p->path->flags & (ROUTE_EDGE | ROUTE_NO_TOKEN)) != (ROUTE_EDGE | ROUTE_NO_TOKEN);
+	p->refused = true;
 	TRY(gate_wrapping(p));
 	TRY(gate_token(p));
+	p->refused = false;
+	p->allowed = true;
 	return gate_operation(p);
 }

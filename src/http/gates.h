@@ -14,7 +14,17 @@ struct passage {
 	struct bulla_bytes rest;       /* of x.path, below the mount */
 	bool help;                     /* ?help=1: what the path can do is told, and nothing done */
 	struct out auth;
-	size_t data_at;
+	size_t data_at, data_end;
+	/* for the audit log */
+	int64_t started_ns;
+	char id[36];                   /* of the request; id[0] 0: it has none yet */
+	bool recorded;                 /* it came so far that the log hears of it */
+	bool refused;                  /* for who calls, or for the wrapping token */
+	bool allowed, creates;
+	bool on_record;                /* the request's own record was written */
+	bool wrapped;                  /* the reply was put away in ... */
+	struct bulla_wrapping wrapping;
+	struct bulla_bytes wrapped_accessor, made_name;
 };
 
 /* All gates in the peer's order. BULLA_OK with reply->location set: a redirect; with help set: help is to be printed, of the

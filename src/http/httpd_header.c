@@ -1,8 +1,11 @@
 /* httpd_header.c: takes from a request's headers what serve() and the framing need. Runs on the loop's thread. */
+#include <ctype.h>
 #include <stdlib.h>
 #include <strings.h>
 
 #include "http/httpd_internal.h"
+
+#define MAX_AUDITED_HEADERS 64
 
 enum method header_method(const char *text)
 {
@@ -119,12 +122,40 @@ static bool take_header(struct task *task, struct bulla_bytes name, struct bulla
 	}
 }
 
+/* For the audit log, before a token is wiped where it stands. */
+static bool keep_header(struct task *task, struct bulla_bytes name, struct bulla_bytes value)
+{
+	struct request *request = &task->request;
+
+	if (request->header_count == MAX_AUDITED_HEADERS)
+		return true;
+	if (task->headers == NULL)
+		task->headers = bulla_arena_alloc(task->arena, MAX_AUDITED_HEADERS * sizeof *task->headers);
+	struct bulla_bytes copy = bulla_arena_copy(task->arena, name);
+
+	if (task->headers == NULL || copy.ptr == NULL)
+		return false;
+	for (size_t i = 0; i < copy.len; i++)
+		((uint8_t *)(uintptr_t)copy.ptr)[i] = (uint8_t)tolower(copy.ptr[i]);
+	struct bulla_audit_header *header = &task->headers[request->header_count++];
+
+	header->name = copy;
+	header->value = bulla_arena_copy(task->arena, trim(value));
+	return header->value.ptr != NULL;
+}
+
 enum MHD_Result header_take(void *context, enum MHD_ValueKind kind, const char *name, size_t name_len, const char *value,
 			    size_t value_len)
 {
 	struct task *task = context;
 
 	(void)kind;
+	const struct bulla *engine = task->conn->loop->httpd->service->engine;
+	struct bulla_bytes header = bulla_mem(name, name_len);
+
+	if (bulla_audit_wants_headers(engine) && bulla_audit_wants_header(engine, header) &&
+	    !keep_header(task, header, bulla_mem(value, value == NULL ? 0 : value_len)))
+		task->malformed = true;
 	if (!take_header(task, bulla_mem(name, name_len), bulla_mem(value, value == NULL ? 0 : value_len)))
 		task->malformed = true;
 	return MHD_YES;

@@ -6,6 +6,7 @@
  *   httpd_header.c   what its headers say
  *   httpd_body.c     its body, within limits
  *   httpd_reply.c    sends a reply
+ *   httpd_audit.c    holds replies until their records are written
  * Everything of a loop is touched by that loop's thread only, except what is marked shared. */
 #ifndef BULLA_HTTP_HTTPD_INTERNAL_H
 #define BULLA_HTTP_HTTPD_INTERNAL_H
@@ -70,6 +71,17 @@ struct task {
 	uint64_t discarded;
 	bool closes;              /* the connection ends with the reply */
 	bool has_length, chunked, expects, malformed, saw_token, saw_bearer;
+	struct bulla_audit_header *headers; /* in the arena */
+};
+
+/* What a loop's turn has handed to the audit devices: the requests go on, as one group, when it is written. */
+struct recording {
+	struct bulla_audit_group group; /* first */
+	struct loop *loop;
+	struct task *tasks;             /* suspended */
+	struct recording *next;         /* of those that are done */
+	struct recording *flying;       /* of those that are not */
+	int64_t since_ms;
 };
 
 struct daemon {
@@ -96,11 +108,15 @@ struct loop {
 	struct conn *conns;
 	struct task *spare;
 	unsigned spare_count, suspended;
+	struct bulla_audit_lines *lines; /* records of this turn's requests */
+	struct task *recorded;          /* those requests; and those that have lines of their own: suspended */
+	struct recording *flying;
 	const struct arrival *adding;   /* while MHD_add_connection runs */
 	int64_t now_ms, sweep_ms, accept_again_ms, stop_ms;
 	bool accepting, draining;
 	atomic_uint conn_count;         /* shared: read by the other loops to balance */
 	_Atomic(struct task *) done;    /* shared: pushed by workers */
+	_Atomic(struct recording *) written; /* shared: pushed by audit devices */
 	pthread_mutex_t inbox_lock;
 	struct arrival *inbox;          /* shared, under inbox_lock */
 };
@@ -142,6 +158,12 @@ enum MHD_Result request_access(void *loop, struct MHD_Connection *mhd, const cha
 void request_completed(void *loop, struct MHD_Connection *mhd, void **context, enum MHD_RequestTerminationCode code);
 void task_free_spares(struct loop *loop);
 
+/* httpd_audit.c */
+void audit_hold(struct task *task);     /* keeps a suspended task until its records are written */
+void audit_submit(struct loop *loop);   /* the end of a turn */
+bool audit_resume(struct loop *loop);   /* lets those go on whose records are written; true: any */
+void audit_sweep(struct loop *loop);    /* gives up what does not end */
+
 /* httpd_header.c */
 enum method header_method(const char *text);
 enum MHD_Result header_take(void *task, enum MHD_ValueKind kind, const char *name, size_t name_len, const char *value,
@@ -155,5 +177,6 @@ void body_drop(struct task *task);
 /* httpd_reply.c */
 enum MHD_Result reply_send(struct task *task);
 void reply_refuse(struct task *task, enum bulla_err err); /* makes the reply for what serve() never sees */
+void resume_task(struct loop *loop, struct task *task);   /* httpd_loop.c: a suspended one goes on, to be answered */
 
 #endif

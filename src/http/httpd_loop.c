@@ -138,7 +138,17 @@ static void run_due(struct loop *loop)
 	}
 }
 
-/* Lets the connections go on whose requests the workers have done. */
+void resume_task(struct loop *loop, struct task *task)
+{
+	task->state = TASK_ANSWERED;
+	loop->suspended--;
+	loop->daemons[task->conn->endpoint->daemon].due = true;
+	if (task->conn->deadline_ms < loop->now_ms + REPLY_GRACE_S * 1000)
+		task->conn->deadline_ms = loop->now_ms + REPLY_GRACE_S * 1000;
+	MHD_resume_connection(task->mhd);
+}
+
+/* Lets the connections go on whose requests the workers have done; those with records wait for the end of the turn. */
 static bool resume_done(struct loop *loop)
 {
 	struct task *task = atomic_exchange_explicit(&loop->done, NULL, memory_order_acquire);
@@ -146,12 +156,10 @@ static bool resume_done(struct loop *loop)
 
 	for (struct task *next; task != NULL; task = next) {
 		next = task->next;
-		task->state = TASK_ANSWERED;
-		loop->suspended--;
-		loop->daemons[task->conn->endpoint->daemon].due = true;
-		if (task->conn->deadline_ms < loop->now_ms + REPLY_GRACE_S * 1000)
-			task->conn->deadline_ms = loop->now_ms + REPLY_GRACE_S * 1000;
-		MHD_resume_connection(task->mhd);
+		if (task->reply.lines != NULL)
+			audit_hold(task);
+		else
+			resume_task(loop, task);
 	}
 	return any;
 }
@@ -219,12 +227,15 @@ static void turn(struct loop *loop)
 	for (int i = 0; i < n; i++)
 		handle(loop, &events[i]);
 	conn_take_arrivals(loop);
+	(void)audit_resume(loop);
 	run_due(loop);
 	if (resume_done(loop))
 		run_due(loop);
+	audit_submit(loop);
 	if (loop->now_ms >= loop->sweep_ms) {
 		loop->sweep_ms = loop->now_ms + SWEEP_MS;
 		conn_sweep(loop);
+		audit_sweep(loop);
 	}
 	update_accepting(loop);
 }

@@ -1,6 +1,7 @@
 /* httpd_reply.c: sends a reply. Its body becomes libmicrohttpd's, which wipes and frees it when it has been sent. */
 #include <stdio.h>
 
+#include "http/envelope.h"
 #include "http/httpd_internal.h"
 
 #define JSON_TYPE "application/json"
@@ -15,13 +16,7 @@ void reply_refuse(struct task *task, enum bulla_err err)
 	task->reply = (struct reply){
 		.status = row->status, .content_type = JSON_TYPE, .retry_after_s = row->status == 503 ? RETRY_AFTER_S : 0,
 	};
-	json_open(body, '{');
-	json_key(body, "errors");
-	json_open(body, '[');
-	json_text(body, bulla_str(row->text));
-	json_close(body, ']');
-	json_close(body, '}');
-	out_text(body, "\n");
+	envelope_error(body, row, bulla_str(row->text));
 }
 
 static struct MHD_Response *response_of(struct out *body)

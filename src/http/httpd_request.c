@@ -48,6 +48,7 @@ static struct task *task_new(struct loop *loop)
 
 static void task_recycle(struct loop *loop, struct task *task)
 {
+	bulla_audit_lines_free(task->reply.lines);
 	out_clear(&task->reply.body);
 	body_drop(task);
 	bulla_arena_reset(task->arena);
@@ -112,6 +113,10 @@ static bool serve_task(struct task *task, bool may_block)
 	task->request.body_len = task->body_len;
 	out_clear(&task->reply.body);
 	task->reply = (struct reply){ 0 };
+	/* on the loop into the turn's lines; a worker must not touch them */
+	task->request.lines = may_block ? NULL : &task->conn->loop->lines;
+	task->request.groups_records = may_block;
+	task->request.headers = task->headers;
 	return serve(task->conn->loop->httpd->service, &task->call, &task->request, &task->reply);
 }
 
@@ -135,12 +140,19 @@ static void task_work(struct job *job)
 static enum MHD_Result run(struct task *task)
 {
 	struct loop *loop = task->conn->loop;
+	struct MHD_Connection *mhd = task->mhd;
 
 	if (task->body_len <= INLINE_BODY && serve_task(task, false)) {
-		task->state = TASK_ANSWERED;
-		return reply_send(task);
+		if (!task->reply.audited) {
+			task->state = TASK_ANSWERED;
+			return reply_send(task);
+		}
+		task->state = TASK_WORKING;
+		loop->suspended++;
+		MHD_suspend_connection(mhd);
+		audit_hold(task);
+		return MHD_YES;
 	}
-	struct MHD_Connection *mhd = task->mhd;
 
 	task->job.run = task_work;
 	task->state = TASK_WORKING;

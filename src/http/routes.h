@@ -18,6 +18,7 @@ enum route_flag {
 	ROUTE_ANY_FIELDS = 1 << 10, /* whatever stands in the body is meant */
 	ROUTE_WRAPPING = 1 << 11,   /* the path is about a wrapping token: in the body, else the caller's own; it is looked at first */
 	ROUTE_OWN_WRAPPING = 1 << 12, /* ... and whoever calls with that very token needs no other */
+	ROUTE_SEALS = 1 << 20,      /* it closes the audit devices: of its answer there is no record */
 	ROUTE_ANY_NAMESPACE = 1 << 9, /* EDGE rows that take a foreign X-Vault-Namespace (seal-status, leader) */
 };
 
@@ -77,6 +78,7 @@ extern const struct route transit_backup_routes[], transit_certificate_routes[],
 extern const struct route transit_key_routes[], transit_crypt_routes[], transit_export_routes[];
 extern const struct route transit_datakey_routes[], transit_hmac_routes[], transit_tool_routes[];
 extern const struct route transit_sign_routes[];
+extern const struct route sys_audit_routes[];
 extern const struct route sys_seal_routes[], sys_mount_routes[], sys_misc_routes[], sys_wrapping_routes[];
 extern const struct route cubbyhole_routes[];
 extern const struct route token_routes[], token_role_routes[], transit_config_routes[];

@@ -5,6 +5,7 @@
 #include "http/envelope.h"
 #include "http/gates.h"
 #include "http/help.h"
+#include "http/record.h"
 
 /* The accessor in what a handler printed as the reply's auth; empty: there is none. */
 static struct bulla_bytes accessor_of(struct bulla_call *call, const struct out *auth)
@@ -26,13 +27,14 @@ static enum bulla_err wrap_reply(struct passage *p)
 	const struct bulla_wrapping_args args = {
 		.reply = { bulla_mem(body->ptr, body->len), p->reply->status }, .ttl_s = x->wrap_ttl_s, .creation_path = x->path,
 	};
-	struct bulla_wrapping wrapping;
 
 	if (body->failed || p->auth.failed)
 		return BULLA_E_NO_MEMORY;
-	TRY(bulla_wrapping_new(x->engine, x->call, &args, &wrapping));
+	TRY(bulla_wrapping_new(x->engine, x->call, &args, &p->wrapping));
+	p->wrapped = true;
+	p->wrapped_accessor = accessor_of(x->call, &p->auth);
 	out_cut(body, 0);
-	envelope_wrapping(body, &wrapping, accessor_of(x->call, &p->auth));
+	envelope_wrapping(body, &p->wrapping, p->wrapped_accessor);
 	p->reply->status = 200;
 	return body->failed ? BULLA_E_NO_MEMORY : BULLA_OK;
 }
@@ -53,15 +55,18 @@ static enum bulla_err run_handler(struct passage *p)
 	struct out *body = &p->reply->body;
 	bool raw = (x->route->flags & ROUTE_RAW) != 0;
 
-	if (!raw)
-		TRY(envelope_begin(body));
+	if (!raw) {
+		TRY(bulla_uuid(p->id));
+		envelope_begin(body, p->id);
+	}
 	p->data_at = body->len;
 	x->data = body;
 	x->auth = &p->auth;
 	TRY(x->route->fn(x));
 	if (x->wrapping != NULL)
 		return answer_wrapping(p);
-	bool printed = body->len > p->data_at || p->auth.len > 0;
+	p->data_end = body->len;
+	bool printed = p->data_end > p->data_at || p->auth.len > 0;
 	bool mirror = (x->route->flags & ROUTE_MIRROR) != 0 && x->wrap_ttl_s == 0; /* wrapped replies are printed once, as data */
 	bool answers = printed || x->call->warnings != NULL;
 
@@ -191,7 +196,7 @@ bool serve(const struct service *service, struct bulla_call *call, const struct 
 {
 	struct passage p = {
 		.x = { .engine = service->engine, .call = call, .server = &service->info, .request = request, .method = request->method },
-		.service = service, .reply = reply,
+		.service = service, .reply = reply, .started_ns = bulla_now_ns(),
 	};
 
 	*reply = (struct reply){ 0 };
@@ -200,6 +205,8 @@ bool serve(const struct service *service, struct bulla_call *call, const struct 
 	call->client_chain_count = request->client_chain_count;
 	enum bulla_err err = gates_pass(&p);
 
+	if (err == BULLA_OK)
+		err = record_before(&p);
 	if (err == BULLA_OK && p.help)
 		err = answer_help(&p);
 	else if (err == BULLA_OK && reply->location.len == 0)
@@ -212,6 +219,11 @@ bool serve(const struct service *service, struct bulla_call *call, const struct 
 		call->warnings = NULL;
 		return false;
 	}
+	enum bulla_err recorded = record_after(&p, err);
+
+	if (recorded != BULLA_OK)
+		call->detail = (struct bulla_bytes){ 0 };
+	err = recorded != BULLA_OK ? recorded : err;
 	if (err != BULLA_OK)
 		answer_error(&p, err);
 	else if (reply->location.len > 0)

@@ -24,6 +24,12 @@ struct request {
 	const uint8_t *body;           /* stays as it is: it may be read again on a worker */
 	size_t body_len;
 	bool body_too_large;           /* the body was discarded: over the limit */
+	const struct bulla_audit_header *headers; /* those that the audit log wants; names in lower case */
+	size_t header_count;
+	/* where records of the request are added; NULL: they get lines of their own, which are the reply's if groups_records, and
+	 * else are written before serve() returns */
+	struct bulla_audit_lines **lines;
+	bool groups_records;
 };
 
 struct reply {
@@ -33,6 +39,8 @@ struct reply {
 	struct bulla_bytes location;   /* of a redirect; in the arena, a NUL behind it */
 	const char *allow;             /* 405: methods, NULL: none */
 	int retry_after_s;             /* 503, 429: 0: none */
+	bool audited;                  /* not to be sent before its records are written */
+	struct bulla_audit_lines *lines; /* owned: its records, where they are not among the request's lines */
 };
 
 /* What the server knows that a handler may print. */
@@ -40,6 +48,7 @@ struct server_info {
 	const char *version, *build_date, *cluster_name;
 	const char *api_addr;
 	size_t max_request_bytes;
+	bool allow_api_audit;    /* sys/audit may enable devices */
 };
 
 #define MAX_PARAMS 4

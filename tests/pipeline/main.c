@@ -29,6 +29,7 @@ int main(void)
 		return 99;
 	SRunner *runner = srunner_create(gates_suite());
 
+	srunner_add_suite(runner, audit_suite());
 	srunner_add_suite(runner, transit_suite());
 	srunner_add_suite(runner, moving_suite());
 	srunner_add_suite(runner, sys_suite());

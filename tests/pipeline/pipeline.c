@@ -14,6 +14,7 @@
 struct bulla *pipeline_engine;
 struct bulla_bytes pipeline_unseal_key;
 char pipeline_log[512];
+bool pipeline_allow_audit;
 
 static struct bulla_arena *setup_arena;
 static struct service service;
@@ -51,6 +52,7 @@ void pipeline_begin_uninitialised(void)
 	};
 	saved_count = 0;
 	pipeline_log[0] = 0;
+	pipeline_allow_audit = true;
 }
 
 void pipeline_begin(void)
@@ -77,7 +79,7 @@ void pipeline_end(void)
 /* ---- saved values ------------------------------------------------------------------------------------------------------ */
 
 /* Text with each $name of a saved value replaced. */
-static char *substitute(const char *text)
+char *pipeline_substitute(const char *text)
 {
 	size_t room = strlen(text) + 1, n = 0;
 	char *out = malloc(room);
@@ -224,7 +226,7 @@ static void check_reply(const struct step *step, const struct reply *reply, stru
 	if (step->expect != NULL && step->expect[0] == 0)
 		ck_assert_msg(len == 0, "%s: a body: %.*s", step->request, len, text);
 	if (step->expect != NULL && step->expect[0] != 0) {
-		char *expect = substitute(step->expect);
+		char *expect = pipeline_substitute(step->expect);
 
 		ck_assert_str_eq(reply->content_type, "application/json");
 		ck_assert_msg(oracle_contains(text, (size_t)len, expect, why, sizeof why), "%s: at %s: %.*s", step->request, why, len, text);
@@ -251,7 +253,7 @@ static void run_step(const struct step *step)
 {
 	size_t method_len = strcspn(step->request, " ");
 	const char *path = step->request + method_len + 1;
-	char *target = substitute(path), *body = substitute(step->body ? step->body : ""), *token = substitute(step->token ? step->token : "root");
+	char *target = pipeline_substitute(path), *body = pipeline_substitute(step->body ? step->body : ""), *token = pipeline_substitute(step->token ? step->token : "root");
 	struct bulla_arena *arena = bulla_arena_new(4096);
 	struct bulla_call call = { .arena = arena };
 	uint8_t *body_copy = exact_copy(body);
@@ -275,6 +277,7 @@ static void run_step(const struct step *step)
 
 	if (certificate.len > 0)
 		request.client_chain = &certificate, request.client_chain_count = 1;
+	service.info.allow_api_audit = pipeline_allow_audit;
 	/* as httpd does: on a loop, and again on a worker if it has to wait */
 	if (!serve(&service, &call, &request, &reply)) {
 		ck_assert_ptr_null(reply.body.ptr);

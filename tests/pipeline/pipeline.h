@@ -44,6 +44,11 @@ extern char pipeline_log[512];
 /* How many rows have been answered without an error so far in this process, and the first that has not; for the last case. */
 size_t pipeline_rows_answered(size_t *rows, char missing[128]);
 
+/* Text with each $name of a saved value replaced; to be freed. */
+char *pipeline_substitute(const char *text);
+/* Whether sys/audit may enable devices; true at pipeline_begin. */
+extern bool pipeline_allow_audit;
+
 /* Suites, one a file. */
 Suite *approle_suite(void);
 Suite *audit_suite(void);

@@ -1,0 +1,371 @@
+/* audit.c: owns struct audit and the set of devices that are on, an immutable snapshot; lines, and groups of them. Records are
+ * added and groups submitted by any thread without a lock; changes of the set are manage.c's, under audit->lock. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "audit/audit_private.h"
+
+/* ---- the set ----------------------------------------------------------------------------------------------------------- */
+
+struct audit_set *set_get(const struct audit *audit)
+{
+	rcu_read_begin();
+	struct audit_set *set = rcu_load(audit->set);
+
+	if (set != NULL)
+		atomic_fetch_add_explicit(&set->refs, 1, memory_order_relaxed);
+	rcu_read_end();
+	return set;
+}
+
+void set_put(struct audit_set *set)
+{
+	if (set == NULL || atomic_fetch_sub_explicit(&set->refs, 1, memory_order_acq_rel) != 1)
+		return;
+	for (size_t i = 0; i < set->count; i++)
+		device_put(set->devices[i]);
+	free(set);
+}
+
+static void drop_later(struct rcu_later *later)
+{
+	set_put(rcu_entry(later, struct audit_set, later));
+}
+
+enum bulla_err set_replace(struct audit *audit, struct device *const *devices, size_t count)
+{
+	struct audit_set *set = count == 0 ? NULL : calloc(1, sizeof *set), *old = audit->set;
+
+	if (count > 0 && set == NULL)
+		return BULLA_E_NO_MEMORY;
+	for (size_t i = 0; i < count; i++)
+		set->devices[i] = device_hold(devices[i]);
+	if (set != NULL) {
+		atomic_init(&set->refs, 1);
+		set->count = count;
+	}
+	rcu_publish(audit->set, set);
+	if (old != NULL)
+		rcu_later(&old->later, drop_later);
+	return BULLA_OK;
+}
+
+bool bulla_audit_on(const struct bulla *engine)
+{
+	return rcu_load(engine->audit->set) != NULL || __atomic_load_n(&engine->audit->closing, __ATOMIC_RELAXED);
+}
+
+/* ---- lines ------------------------------------------------------------------------------------------------------------- */
+
+void bulla_audit_lines_free(struct bulla_audit_lines *lines)
+{
+	for (struct bulla_audit_lines *next; lines != NULL; lines = next) {
+		next = lines->next;
+		for (size_t i = 0; i < lines->set->count; i++)
+			out_clear(&lines->of[i]);
+		set_put(lines->set);
+		free(lines);
+	}
+}
+
+bool bulla_audit_lines_join(struct bulla_audit_lines *lines, struct bulla_audit_lines *more)
+{
+	if (lines->set != more->set)
+		return false;
+	more->next = lines->next;
+	lines->next = more;
+	return true;
+}
+
+/* Takes the set over. */
+static struct bulla_audit_lines *lines_new(struct audit_set *set)
+{
+	struct bulla_audit_lines *lines = calloc(1, sizeof *lines);
+
+	if (lines == NULL)
+		set_put(set);
+	else
+		lines->set = set;
+	return lines;
+}
+
+static enum bulla_err add(struct audit *audit, struct bulla_call *call, const struct bulla_audit_entry *entry,
+			  enum bulla_audit_which which, struct bulla_audit_lines *lines)
+{
+	size_t before[BULLA_AUDIT_MAX_DEVICES];
+	bool failed = false;
+
+	for (size_t i = 0; i < lines->set->count; i++) {
+		before[i] = lines->of[i].len;
+		format_entry(audit, lines->set->devices[i], entry, which, call, &lines->of[i]);
+		failed |= lines->of[i].failed;
+	}
+	for (size_t i = 0; failed && i < lines->set->count; i++) {
+		out_cut(&lines->of[i], before[i]); /* all or nothing */
+		lines->of[i].failed = false;
+	}
+	return failed ? BULLA_E_NO_MEMORY : BULLA_OK;
+}
+
+enum bulla_err bulla_audit_add(struct bulla *engine, struct bulla_call *call, const struct bulla_audit_entry *entry,
+			       enum bulla_audit_which which, struct bulla_audit_lines **lines, bool *fits)
+{
+	struct audit *audit = engine->audit;
+
+	*fits = true;
+	if (*lines != NULL && rcu_load(audit->set) != (*lines)->set) {
+		*fits = false;
+		return BULLA_OK;
+	}
+	if (*lines != NULL)
+		return add(audit, call, entry, which, *lines);
+	struct audit_set *set = set_get(audit);
+
+	if (set == NULL) /* closing was set before the set was taken away */
+		return __atomic_load_n(&audit->closing, __ATOMIC_ACQUIRE) ? BULLA_E_SEALED : BULLA_OK;
+	struct bulla_audit_lines *made = lines_new(set);
+
+	if (made == NULL)
+		return BULLA_E_NO_MEMORY;
+	enum bulla_err err = add(audit, call, entry, which, made);
+
+	if (err == BULLA_OK)
+		*lines = made;
+	else
+		bulla_audit_lines_free(made);
+	return err;
+}
+
+/* ---- groups ------------------------------------------------------------------------------------------------------------ */
+
+void bulla_audit_submit(struct bulla_audit_group *group)
+{
+	struct audit_set *set = group->lines->set; /* all lines of a group are of one set */
+
+	atomic_fetch_add_explicit(&set->refs, 1, memory_order_relaxed); /* the group may be gone before the last share is given */
+	group->share_count = (unsigned)set->count;
+	atomic_init(&group->left, group->share_count);
+	atomic_init(&group->any, false);
+	for (unsigned i = 0; i < group->share_count; i++)
+		group->shares[i] = (struct bulla_audit_share){ .group = group };
+	for (size_t i = 0, count = set->count; i < count; i++)
+		device_submit(set->devices[i], &group->shares[i], i);
+	set_put(set);
+}
+
+void bulla_audit_expire(struct bulla_audit_group *group)
+{
+	struct device *devices[BULLA_AUDIT_MAX_DEVICES];
+	unsigned count = group->share_count;
+
+	/* the last one given up ends the group */
+	for (unsigned i = 0; i < count; i++) {
+		devices[i] = group->shares[i].device;
+		if (devices[i] != NULL)
+			device_hold(devices[i]);
+	}
+	for (unsigned i = 0; i < count; i++) {
+		if (devices[i] != NULL)
+			device_expire(devices[i], group);
+		device_put(devices[i]);
+	}
+}
+
+struct waiter {
+	struct bulla_audit_group group; /* first */
+	pthread_mutex_t lock;
+	pthread_cond_t wake;
+	bool done;
+};
+
+static void wake_waiter(struct bulla_audit_group *group)
+{
+	struct waiter *waiter = (struct waiter *)(void *)group;
+
+	pthread_mutex_lock(&waiter->lock);
+	waiter->done = true;
+	pthread_cond_signal(&waiter->wake);
+	pthread_mutex_unlock(&waiter->lock);
+}
+
+enum bulla_err bulla_audit_commit(struct bulla_call *call, struct bulla_audit_lines *lines)
+{
+	struct waiter waiter = { .group = { .lines = lines, .done = wake_waiter } };
+	struct timespec until;
+
+	(void)call;
+	if (lines == NULL)
+		return BULLA_OK;
+	pthread_mutex_init(&waiter.lock, NULL);
+	pthread_cond_init(&waiter.wake, NULL);
+	bulla_audit_submit(&waiter.group);
+	(void)clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += BULLA_AUDIT_WAIT_S;
+	pthread_mutex_lock(&waiter.lock);
+	while (!waiter.done)
+		if (pthread_cond_timedwait(&waiter.wake, &waiter.lock, &until) == ETIMEDOUT) {
+			pthread_mutex_unlock(&waiter.lock);
+			bulla_audit_expire(&waiter.group);
+			pthread_mutex_lock(&waiter.lock);
+			until.tv_sec += 1;
+		}
+	pthread_mutex_unlock(&waiter.lock);
+	pthread_cond_destroy(&waiter.wake);
+	pthread_mutex_destroy(&waiter.lock);
+	return waiter.group.recorded ? BULLA_OK : BULLA_E_AUDIT;
+}
+
+void bulla_audit_reopen(struct bulla *engine)
+{
+	struct audit_set *set = set_get(engine->audit);
+
+	for (size_t i = 0; set != NULL && i < set->count; i++)
+		device_reopen(set->devices[i]);
+	set_put(set);
+}
+
+void audit_log(const struct audit *audit, const char *level, const char *format, ...)
+{
+	char text[512];
+	va_list args;
+
+	if (audit->config.log == NULL)
+		return;
+	va_start(args, format);
+	(void)vsnprintf(text, sizeof text, format, args);
+	va_end(args);
+	audit->config.log(audit->config.log_context, level, text);
+}
+
+/* ---- from opening to closing ------------------------------------------------------------------------------------------- */
+
+static bool copy_bytes(struct audit *audit, struct bulla_bytes from, struct bulla_bytes *to)
+{
+	*to = bulla_arena_copy(audit->config_arena, from);
+	return to->ptr != NULL;
+}
+
+static bool copy_spec(struct audit *audit, const struct bulla_audit_spec *from, struct bulla_audit_spec *to)
+{
+	struct bulla_pair *options = bulla_arena_alloc(audit->config_arena, from->option_count * sizeof *options);
+
+	*to = *from;
+	to->options = options;
+	if (options == NULL || !copy_bytes(audit, from->path, &to->path) || !copy_bytes(audit, from->type, &to->type) ||
+	    !copy_bytes(audit, from->description, &to->description))
+		return false;
+	for (size_t i = 0; i < from->option_count; i++)
+		if (!copy_bytes(audit, from->options[i].key, &options[i].key) ||
+		    !copy_bytes(audit, from->options[i].value, &options[i].value))
+			return false;
+	return true;
+}
+
+enum bulla_err audit_new(struct store *store, struct seal *seal, const struct audit_config *config, struct audit **out)
+{
+	struct audit *audit = calloc(1, sizeof *audit);
+
+	if (audit == NULL)
+		return BULLA_E_NO_MEMORY;
+	audit->documents = (struct documents){ .store = store, .seal = seal };
+	audit->config = *config;
+	pthread_mutex_init(&audit->lock, NULL);
+	audit->config_arena = bulla_arena_new(1024);
+	struct bulla_audit_spec *specs = audit->config_arena == NULL ? NULL :
+		bulla_arena_alloc(audit->config_arena, config->spec_count * sizeof *specs);
+	bool failed = specs == NULL;
+
+	audit->config.specs = specs;
+	for (size_t i = 0; !failed && i < config->spec_count; i++)
+		failed = !copy_spec(audit, &config->specs[i], &specs[i]);
+	if (failed) {
+		audit_free(audit);
+		return BULLA_E_NO_MEMORY;
+	}
+	*out = audit;
+	return BULLA_OK;
+}
+
+enum bulla_err audit_load(struct audit *audit, struct bulla_call *call)
+{
+	TRY(headers_load(audit, call));
+	pthread_mutex_lock(&audit->lock);
+	enum bulla_err err = manage_load(audit, call);
+
+	pthread_mutex_unlock(&audit->lock);
+	if (err == BULLA_OK)
+		__atomic_store_n(&audit->closing, false, __ATOMIC_RELEASE);
+	else
+		audit_close(audit);
+	return err;
+}
+
+/* Where device came to, if that is news for the store. */
+static enum bulla_err store_head(struct audit *audit, struct bulla_call *call, struct device *device)
+{
+	pthread_mutex_lock(&device->lock);
+	struct chain chain = device->chain;
+
+	pthread_mutex_unlock(&device->lock);
+	if (chain.records == device->stored_records)
+		return BULLA_OK;
+	TRY(stored_head_put(audit, call, device->id, &chain));
+	device->stored_records = chain.records;
+	return BULLA_OK;
+}
+
+enum bulla_err audit_tick(struct audit *audit, struct bulla_call *call)
+{
+	enum bulla_err first = BULLA_OK;
+
+	if (rcu_load(audit->set) == NULL)
+		return BULLA_OK;
+	pthread_mutex_lock(&audit->lock);
+	for (size_t i = 0; audit->set != NULL && i < audit->set->count; i++) {
+		enum bulla_err err = store_head(audit, call, audit->set->devices[i]);
+
+		first = first == BULLA_OK ? err : first;
+	}
+	pthread_mutex_unlock(&audit->lock);
+	return first;
+}
+
+/* What cannot be stored is found in the file's end, the next time. */
+static void end_device(struct audit *audit, struct device *device)
+{
+	struct bulla_call call = { .arena = bulla_arena_new(1024), .may_block = true };
+
+	device_end(device, DEVICE_CLOSED);
+	if (call.arena != NULL && store_head(audit, &call, device) != BULLA_OK)
+		audit_log(audit, "warn", "how far audit device %.*s came could not be stored", (int)device->path.len,
+			  (const char *)device->path.ptr);
+	bulla_arena_free(call.arena);
+}
+
+void audit_close(struct audit *audit)
+{
+	pthread_mutex_lock(&audit->lock);
+	__atomic_store_n(&audit->closing, true, __ATOMIC_RELEASE);
+	struct audit_set *set = set_get(audit);
+
+	if (set != NULL && set_replace(audit, NULL, 0) == BULLA_OK) {
+		for (size_t i = 0; i < set->count; i++)
+			end_device(audit, set->devices[i]);
+	}
+	set_put(set);
+	headers_drop(audit);
+	pthread_mutex_unlock(&audit->lock);
+}
+
+void audit_free(struct audit *audit)
+{
+	if (audit == NULL)
+		return;
+	audit_close(audit);
+	rcu_drain();
+	bulla_arena_free(audit->config_arena);
+	pthread_mutex_destroy(&audit->lock);
+	free(audit);
+}

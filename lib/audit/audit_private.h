@@ -1,0 +1,253 @@
+/* audit_private.h: what the files of lib/audit share. Nobody else includes it.
+ *   audit.c      the set of devices that are on; loading, closing, groups
+ *   manage.c     enabling, disabling, listing; the configuration
+ *   stored.c     what is stored of a device, of its chain and of headers
+ *   options.c    what a device's options say
+ *   device.c     a device's thread, its queue, its state
+ *   chain.c      the hash chain and its checkpoints, as lines
+ *   tail.c       where a file's chain ends
+ *   sink_*.c     where lines go: file, socket, syslog
+ *   format.c     the two records
+ *   hashing.c    JSON with hashed strings, in one pass
+ *   headers.c    which request headers are recorded
+ *   verify.c     what became of a log afterwards */
+#ifndef BULLA_AUDIT_AUDIT_PRIVATE_H
+#define BULLA_AUDIT_AUDIT_PRIVATE_H
+
+#include <pthread.h>
+
+#include "audit/audit_internal.h"
+#include "base/rcu.h"
+#include "bulla/clock.h"
+#include "bulla/encode.h"
+#include "bulla/json.h"
+#include "crypto/crypto.h"
+
+#define SALT_BYTES 36            /* a UUID as text: the key of the HMACs, as the peer has it */
+#define MAX_LINE_TAIL 160        /* what the chain adds to a line, at most */
+#define HASH_TEXT (12 + 64)      /* "hmac-sha256:" and hex */
+
+/* ---- options.c ---- */
+
+enum sink_kind { SINK_FILE, SINK_SOCKET, SINK_SYSLOG };
+
+struct audit_options {
+	bool log_raw, hmac_accessor, elide_list, sync, skip_test;
+	struct bulla_bytes prefix;
+	/* file */
+	const char *file_path;       /* NUL-terminated */
+	bool to_stdout, discard;
+	unsigned mode;               /* 0: it stays as it is */
+	/* socket */
+	const char *address, *socket_type;
+	int64_t write_timeout_ms;
+	/* syslog */
+	int facility;
+	const char *tag;
+	/* ours */
+	int64_t checkpoint_records, checkpoint_s, max_queue_bytes;
+};
+
+/* Texts are copies in the arena. INVALID with the peer's texts. */
+BULLA_MUST_USE enum bulla_err options_read(struct bulla_call *call, const struct bulla_audit_spec *spec, enum sink_kind *kind,
+					   struct audit_options *out);
+
+/* ---- chain.c ---- */
+
+struct chain {
+	uint64_t records;            /* written so far: the next line's number is one more */
+	uint8_t head[SHA256_BYTES];  /* of the last line, without its end of line; zeros before the first */
+	uint64_t signed_records;     /* the last checkpoint's number */
+	int64_t signed_ns;
+};
+
+struct device_secrets {
+	char salt[SALT_BYTES];
+	struct mac_key salt_key;
+	uint8_t seed[SIGNING_SEED_BYTES], sign_key[SIGNING_SECRET_BYTES];
+};
+
+struct device;
+
+/* Appends lines (each "{...}\n") with their places in the chain. */
+void chain_lines(struct chain *chain, struct bulla_bytes lines, struct out *out);
+/* Appends a checkpoint; event: "open", "time", "close". */
+void chain_checkpoint(struct chain *chain, const struct device *device, const char *event, struct out *out);
+
+/* Takes the place in the chain off the end of a line (without its end of line). False: it has none. */
+bool chain_read(struct bulla_bytes line, uint64_t *number, uint8_t previous[SHA256_BYTES]);
+
+/* ---- sink_*.c: where lines go; a device's thread only ---- */
+
+struct sink {
+	enum sink_kind kind;
+	int fd;                      /* -1: closed */
+	bool torn;                   /* the last line may be cut off: the next write begins with an end of line */
+	char trouble[160];           /* why the last operation failed */
+};
+
+/* Opens, unless it is open. False: trouble says why. */
+bool sink_open(struct sink *sink, const struct audit_options *options);
+/* Writes all of it, or says in trouble why not. */
+bool sink_write(struct sink *sink, const struct audit_options *options, struct bulla_bytes lines);
+void sink_close(struct sink *sink);
+
+bool file_open(struct sink *sink, const struct audit_options *options);
+bool file_write(struct sink *sink, const struct audit_options *options, struct bulla_bytes lines);
+bool socket_open(struct sink *sink, const struct audit_options *options);
+bool socket_write(struct sink *sink, const struct audit_options *options, struct bulla_bytes lines);
+bool syslog_open(struct sink *sink, const struct audit_options *options);
+bool syslog_write(struct sink *sink, const struct audit_options *options, struct bulla_bytes lines);
+/* Sets trouble from errno; false. */
+bool sink_trouble(struct sink *sink, const char *what, const char *where);
+/* All of it to fd, which may be non-blocking, within timeout_ms between two steps; *done gets how much went out. */
+bool sink_write_all(int fd, struct bulla_bytes bytes, int64_t timeout_ms, size_t *done);
+
+/* ---- tail.c ---- */
+
+/* The last complete line's place in the chain, and its hash: if it is beyond chain, takes it over. torn: the file does not end
+ * with an end of line. A file that is not there, or no regular file, has none. */
+void tail_read(const char *path, struct chain *chain, bool *torn);
+
+/* ---- device.c ---- */
+
+enum device_end { DEVICE_ON, DEVICE_DISABLED, DEVICE_CLOSED };
+
+struct device {
+	/* const once it is on */
+	struct bulla_bytes path, type, description;
+	bool local, from_config;
+	const struct bulla_pair *option_list;
+	size_t option_count;
+	char id[UUID_TEXT + 1];
+	enum sink_kind kind;
+	struct audit_options options;
+	uint8_t public_key[SIGNING_PUBLIC_BYTES];
+	struct device_secrets *secrets; /* locked */
+	struct bulla_arena *arena;      /* holds the above */
+	uint64_t revision;              /* of its document */
+	const struct audit_config *config;
+	atomic_uint refs;
+	/* the thread's */
+	pthread_t thread;
+	struct sink sink;
+	struct out batch;
+	/* by lock */
+	pthread_mutex_t lock;
+	pthread_cond_t wake;
+	struct bulla_audit_share *queue, **queue_end, *taken;
+	size_t queued_bytes;
+	bool started, stop, reopen, writing, failed;
+	enum device_end end;
+	int64_t failed_since_ns, writing_since_ns;
+	uint64_t lost_groups;
+	char trouble[160];
+	struct chain chain;          /* written by the thread alone */
+	uint64_t stored_records;     /* as the store has it; of audit.c */
+};
+
+/* Takes over the arena of spec's texts. The chain goes on after *chain. Tries to write a first checkpoint: must_work: if that
+ * fails, there is no device (INVALID). NO_MEMORY. */
+struct device_new {
+	const struct bulla_audit_spec *spec;
+	const char *id;
+	bool from_config, must_work;
+	const struct device_secrets *secrets; /* copied */
+	struct chain chain;
+	uint64_t revision;
+	const struct audit_config *config;
+};
+BULLA_MUST_USE enum bulla_err device_open(struct bulla_call *call, const struct device_new *args, struct device **out);
+struct device *device_hold(struct device *device);
+void device_put(struct device *device); /* the last one frees; it has ended by then */
+/* Ends the thread after what is queued was written, with a last checkpoint. */
+void device_end(struct device *device, enum device_end end);
+void device_submit(struct device *device, struct bulla_audit_share *share, size_t index);
+void device_expire(struct device *device, struct bulla_audit_group *group);
+void device_reopen(struct device *device);
+void share_done(struct bulla_audit_share *share, bool recorded);
+/* How it would write text: HASH_TEXT characters. */
+void device_hash(const struct device *device, struct bulla_bytes text, char out[HASH_TEXT]);
+
+/* ---- audit.c ---- */
+
+/* The devices that are on. Immutable, counted. */
+struct audit_set {
+	atomic_uint refs;
+	struct rcu_later later;
+	size_t count;
+	struct device *devices[BULLA_AUDIT_MAX_DEVICES];
+};
+
+struct bulla_audit_lines {
+	struct audit_set *set;
+	struct bulla_audit_lines *next; /* of a group */
+	struct out of[BULLA_AUDIT_MAX_DEVICES];
+};
+
+struct header_rules {
+	struct rcu_later later;
+	size_t count;
+	struct bulla_audit_header_rule rules[]; /* names behind them */
+};
+
+struct audit {
+	struct documents documents;
+	struct audit_config config;
+	struct bulla_arena *config_arena;
+	struct audit_set *set;       /* published; NULL: none is on */
+	bool closing;                /* published with it: records are refused */
+	struct header_rules *headers; /* published; NULL: none */
+	pthread_mutex_t lock;        /* of changes */
+};
+
+/* With a reference; NULL: none is on. */
+struct audit_set *set_get(const struct audit *audit);
+void set_put(struct audit_set *set);
+/* Publishes a set of these devices (references are taken), with lock held. NO_MEMORY. */
+BULLA_MUST_USE enum bulla_err set_replace(struct audit *audit, struct device *const *devices, size_t count);
+
+/* ---- manage.c ---- */
+BULLA_MUST_USE enum bulla_err manage_load(struct audit *audit, struct bulla_call *call);
+
+/* ---- stored.c ---- */
+struct stored_device {
+	struct bulla_audit_spec spec; /* path with its slash; options sorted */
+	bool from_config;
+	char id[UUID_TEXT + 1];
+	struct device_secrets secrets; /* salt and seed; the rest is empty */
+	uint64_t revision;
+};
+BULLA_MUST_USE enum bulla_err stored_put(struct audit *audit, struct bulla_call *call, const struct stored_device *device);
+BULLA_MUST_USE enum bulla_err stored_remove(struct audit *audit, struct bulla_call *call, struct bulla_bytes path, const char *id);
+/* All, sorted by path; in the arena. */
+BULLA_MUST_USE enum bulla_err stored_list(struct audit *audit, struct bulla_call *call, struct stored_device **list, size_t *count);
+BULLA_MUST_USE enum bulla_err stored_head_get(struct audit *audit, struct bulla_call *call, const char *id, struct chain *out);
+BULLA_MUST_USE enum bulla_err stored_head_put(struct audit *audit, struct bulla_call *call, const char *id,
+					      const struct chain *chain);
+
+/* ---- headers.c ---- */
+BULLA_MUST_USE enum bulla_err headers_load(struct audit *audit, struct bulla_call *call);
+void headers_drop(struct audit *audit);
+
+/* ---- hashing.c ---- */
+
+/* How strings are written: hashed, in clear where log_raw or a key says so. */
+struct hashing {
+	const struct mac_key *key;   /* NULL: all in clear */
+	const struct bulla_bytes *clear_keys; /* members with these names are in clear */
+	size_t clear_count;
+	bool clear_context;          /* the strings of an object "encryption_context" too */
+	bool elide;                  /* "keys" and "key_info" at the top are counted */
+};
+
+void hashing_string(const struct hashing *how, struct out *out, struct bulla_bytes text);
+void hashing_value(const struct hashing *how, struct out *out, const struct json *value);
+/* JSON that json_print.c has printed. */
+void hashing_text(const struct hashing *how, struct out *out, struct bulla_bytes json);
+
+/* ---- format.c ---- */
+void format_entry(const struct audit *audit, const struct device *device, const struct bulla_audit_entry *entry,
+		  enum bulla_audit_which which, struct bulla_call *call, struct out *out);
+
+#endif

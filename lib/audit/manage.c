@@ -1,0 +1,353 @@
+/* manage.c: enabling, disabling and listing devices, and bringing them in line with the configuration. Changes are made one at a
+ * time, under audit->lock; what a request sees is the set (audit.c). */
+#include <stdlib.h>
+
+#include "audit/audit_private.h"
+
+#define MAX_PATH_BYTES 256
+
+/* ---- specs ------------------------------------------------------------------------------------------------------------- */
+
+static int compare_pairs(const void *a, const void *b)
+{
+	return bulla_compare(((const struct bulla_pair *)a)->key, ((const struct bulla_pair *)b)->key);
+}
+
+/* The path with its slash, the options sorted. */
+static enum bulla_err normalise(struct bulla_call *call, const struct bulla_audit_spec *in, struct bulla_audit_spec *out)
+{
+	struct bulla_pair *options = bulla_arena_alloc(call->arena, in->option_count * sizeof *options);
+	struct bulla_bytes path = in->path;
+
+	while (path.len > 0 && path.ptr[path.len - 1] == '/')
+		path.len--;
+	*out = *in;
+	out->path = bulla_arena_printf(call->arena, "%.*s/", (int)path.len, (const char *)path.ptr);
+	if (options == NULL || out->path.ptr == NULL)
+		return BULLA_E_NO_MEMORY;
+	if (path.len == 0)
+		return bulla_fail(call, BULLA_E_INVALID, "backend path must be specified");
+	if (path.len > MAX_PATH_BYTES || !bulla_utf8_valid(path) || memchr(path.ptr, 0, path.len) != NULL)
+		return bulla_fail(call, BULLA_E_INVALID, "the path is too long or no text");
+	if (in->option_count > 0)
+		memcpy(options, in->options, in->option_count * sizeof *options);
+	qsort(options, in->option_count, sizeof *options, compare_pairs);
+	out->options = options;
+	return BULLA_OK;
+}
+
+static bool begins_with(struct bulla_bytes text, struct bulla_bytes start)
+{
+	return text.len >= start.len && memcmp(text.ptr, start.ptr, start.len) == 0;
+}
+
+static struct device *find(const struct audit *audit, struct bulla_bytes path)
+{
+	for (size_t i = 0; audit->set != NULL && i < audit->set->count; i++)
+		if (bulla_equal(audit->set->devices[i]->path, path))
+			return audit->set->devices[i];
+	return NULL;
+}
+
+/* ---- changes, under the lock --------------------------------------------------------------------------------------------- */
+
+static enum bulla_err make_secrets(struct stored_device *out)
+{
+	TRY(random_uuid(out->id));
+	TRY(random_uuid(out->secrets.salt));
+	return random_bytes(out->secrets.seed, sizeof out->secrets.seed);
+}
+
+/* Puts the device into the set, in the order of paths. */
+static enum bulla_err add_to_set(struct audit *audit, struct device *device)
+{
+	struct device *devices[BULLA_AUDIT_MAX_DEVICES];
+	size_t count = audit->set == NULL ? 0 : audit->set->count, at = 0;
+
+	while (at < count && bulla_compare(audit->set->devices[at]->path, device->path) < 0)
+		at++;
+	for (size_t i = 0; i < count; i++)
+		devices[i + (i >= at)] = audit->set->devices[i];
+	devices[at] = device;
+	return set_replace(audit, devices, count + 1);
+}
+
+static enum bulla_err remove_from_set(struct audit *audit, const struct device *device)
+{
+	struct device *devices[BULLA_AUDIT_MAX_DEVICES];
+	size_t count = 0;
+
+	for (size_t i = 0; i < audit->set->count; i++)
+		if (audit->set->devices[i] != device)
+			devices[count++] = audit->set->devices[i];
+	return set_replace(audit, devices, count);
+}
+
+static enum bulla_err check_free(struct audit *audit, struct bulla_call *call, const struct bulla_audit_spec *spec)
+{
+	size_t count = audit->set == NULL ? 0 : audit->set->count;
+
+	for (size_t i = 0; i < count; i++)
+		if (begins_with(audit->set->devices[i]->path, spec->path) || begins_with(spec->path, audit->set->devices[i]->path))
+			return bulla_fail(call, BULLA_E_INVALID, "path already in use");
+	if (count == BULLA_AUDIT_MAX_DEVICES)
+		return bulla_fail(call, BULLA_E_INVALID, "more than %d audit devices", BULLA_AUDIT_MAX_DEVICES);
+	for (size_t i = 0; i < spec->option_count; i++)
+		if (bulla_is(spec->options[i].key, "prefix") && !audit->config.allow_prefix)
+			return bulla_fail(call, BULLA_E_INVALID, "audit log prefixing is not allowed");
+	return BULLA_OK;
+}
+
+/* A new one: it must work, and is stored before it counts. */
+static enum bulla_err enable(struct audit *audit, struct bulla_call *call, const struct bulla_audit_spec *wanted, bool from_config)
+{
+	struct stored_device stored = { .from_config = from_config };
+	struct device *device;
+
+	TRY(normalise(call, wanted, &stored.spec));
+	TRY(check_free(audit, call, &stored.spec));
+	TRY(make_secrets(&stored));
+	const struct device_new args = { .spec = &stored.spec, .id = stored.id, .from_config = from_config, .must_work = true,
+					 .secrets = &stored.secrets, .config = &audit->config };
+	enum bulla_err err = device_open(call, &args, &device);
+
+	if (err == BULLA_OK) {
+		err = stored_put(audit, call, &stored);
+		if (err == BULLA_OK)
+			err = add_to_set(audit, device);
+		if (err != BULLA_OK)
+			device_end(device, DEVICE_DISABLED);
+		device_put(device);
+	}
+	bulla_wipe(&stored, sizeof stored);
+	return err;
+}
+
+static enum bulla_err disable(struct audit *audit, struct bulla_call *call, struct device *device)
+{
+	TRY(stored_remove(audit, call, device->path, device->id));
+	device_hold(device);
+	enum bulla_err err = remove_from_set(audit, device);
+
+	if (err == BULLA_OK)
+		device_end(device, DEVICE_DISABLED);
+	device_put(device);
+	return err;
+}
+
+static void log_change(const struct audit *audit, const char *what, struct bulla_bytes path)
+{
+	audit_log(audit, "info", "audit device %.*s %s", (int)path.len, (const char *)path.ptr, what);
+}
+
+/* ---- loading ----------------------------------------------------------------------------------------------------------- */
+
+static enum bulla_err contradicts(struct bulla_call *call, const struct stored_device *stored, const char *what)
+{
+	return bulla_fail(call, BULLA_E_CONFIG,
+			  "audit device %.*s: its %s in the configuration is not the one it was made with: a device cannot be changed; "
+			  "give it another name, or take it out for one start",
+			  (int)stored->spec.path.len, (const char *)stored->spec.path.ptr, what);
+}
+
+/* As the peer: what was made by the configuration must stay as it was made. */
+static enum bulla_err compare(struct bulla_call *call, const struct stored_device *stored, const struct bulla_audit_spec *spec)
+{
+	if (!stored->from_config)
+		return bulla_fail(call, BULLA_E_CONFIG, "audit device %.*s is in the configuration, but was made through the API",
+				  (int)spec->path.len, (const char *)spec->path.ptr);
+	if (!bulla_equal(stored->spec.type, spec->type))
+		return contradicts(call, stored, "type");
+	if (!bulla_equal(stored->spec.description, spec->description))
+		return contradicts(call, stored, "description");
+	if (stored->spec.local != spec->local)
+		return contradicts(call, stored, "local");
+	bool same = stored->spec.option_count == spec->option_count;
+
+	for (size_t i = 0; same && i < spec->option_count; i++)
+		same = bulla_equal(stored->spec.options[i].key, spec->options[i].key) &&
+		       bulla_equal(stored->spec.options[i].value, spec->options[i].value);
+	return same ? BULLA_OK : contradicts(call, stored, "options");
+}
+
+static enum bulla_err open_stored(struct audit *audit, struct bulla_call *call, const struct stored_device *stored)
+{
+	struct device_new args = { .spec = &stored->spec, .id = stored->id, .from_config = stored->from_config,
+				   .secrets = &stored->secrets, .revision = stored->revision, .config = &audit->config };
+	struct device *device;
+
+	TRY(stored_head_get(audit, call, stored->id, &args.chain));
+	TRY(device_open(call, &args, &device));
+	enum bulla_err err = add_to_set(audit, device);
+
+	if (err != BULLA_OK)
+		device_end(device, DEVICE_CLOSED);
+	device_put(device);
+	return err;
+}
+
+static enum bulla_err load_stored(struct audit *audit, struct bulla_call *call, const struct stored_device *stored)
+{
+	struct bulla_audit_spec spec;
+
+	for (size_t i = 0; i < audit->config.spec_count; i++) {
+		TRY(normalise(call, &audit->config.specs[i], &spec));
+		if (!bulla_equal(spec.path, stored->spec.path))
+			continue;
+		TRY(compare(call, stored, &spec));
+		return open_stored(audit, call, stored);
+	}
+	if (!stored->from_config)
+		return open_stored(audit, call, stored);
+	log_change(audit, "is no longer in the configuration: disabled", stored->spec.path);
+	return stored_remove(audit, call, stored->spec.path, stored->id);
+}
+
+static enum bulla_err add_configured(struct audit *audit, struct bulla_call *call)
+{
+	for (size_t i = 0; i < audit->config.spec_count; i++) {
+		struct bulla_audit_spec spec;
+
+		TRY(normalise(call, &audit->config.specs[i], &spec));
+		if (find(audit, spec.path) != NULL)
+			continue;
+		enum bulla_err err = enable(audit, call, &spec, true);
+
+		if (err == BULLA_E_INVALID)
+			return bulla_fail(call, BULLA_E_CONFIG, "audit device %.*s: %.*s", (int)spec.path.len,
+					  (const char *)spec.path.ptr, (int)call->detail.len, (const char *)call->detail.ptr);
+		TRY(err);
+		log_change(audit, "enabled", spec.path);
+	}
+	return BULLA_OK;
+}
+
+enum bulla_err manage_load(struct audit *audit, struct bulla_call *call)
+{
+	struct stored_device *list;
+	size_t count;
+
+	TRY(stored_list(audit, call, &list, &count));
+	for (size_t i = 0; i < count; i++)
+		TRY(load_stored(audit, call, &list[i]));
+	return add_configured(audit, call);
+}
+
+/* ---- requests ---------------------------------------------------------------------------------------------------------- */
+
+enum bulla_err bulla_audit_enable(struct bulla *engine, struct bulla_call *call, const struct bulla_audit_spec *spec)
+{
+	struct audit *audit = engine->audit;
+
+	if (!call->may_block)
+		return BULLA_E_MUST_BLOCK;
+	pthread_mutex_lock(&audit->lock);
+	enum bulla_err err = audit->closing ? BULLA_E_SEALED : enable(audit, call, spec, false);
+
+	if (err == BULLA_OK)
+		log_change(audit, "enabled", spec->path);
+	pthread_mutex_unlock(&audit->lock);
+	return err;
+}
+
+enum bulla_err bulla_audit_disable(struct bulla *engine, struct bulla_call *call, struct bulla_bytes path)
+{
+	const struct bulla_audit_spec named = { .path = path };
+	struct audit *audit = engine->audit;
+	struct bulla_audit_spec spec;
+
+	if (!call->may_block)
+		return BULLA_E_MUST_BLOCK;
+	TRY(normalise(call, &named, &spec));
+	pthread_mutex_lock(&audit->lock);
+	struct device *device = find(audit, spec.path);
+	enum bulla_err err = BULLA_OK;
+
+	if (device != NULL && device->from_config)
+		err = bulla_fail(call, BULLA_E_INVALID, "cannot disable configuration-managed audit device");
+	else if (device != NULL)
+		err = disable(audit, call, device);
+	if (device != NULL && err == BULLA_OK)
+		log_change(audit, "disabled", spec.path);
+	pthread_mutex_unlock(&audit->lock);
+	return err;
+}
+
+static enum bulla_err copy(struct bulla_call *call, struct bulla_bytes from, struct bulla_bytes *to)
+{
+	*to = bulla_arena_copy(call->arena, from);
+	return to->ptr == NULL ? BULLA_E_NO_MEMORY : BULLA_OK;
+}
+
+static enum bulla_err describe(struct bulla_call *call, struct device *device, struct bulla_audit_device *out)
+{
+	struct bulla_pair *options = bulla_arena_alloc(call->arena, device->option_count * sizeof *options);
+	char trouble[sizeof device->trouble];
+
+	if (options == NULL)
+		return BULLA_E_NO_MEMORY;
+	for (size_t i = 0; i < device->option_count; i++) {
+		TRY(copy(call, device->option_list[i].key, &options[i].key));
+		TRY(copy(call, device->option_list[i].value, &options[i].value));
+	}
+	TRY(copy(call, device->path, &out->path));
+	TRY(copy(call, device->type, &out->type));
+	TRY(copy(call, device->description, &out->description));
+	TRY(copy(call, bulla_str(device->id), &out->id));
+	out->local = device->local;
+	out->from_config = device->from_config;
+	out->options = options;
+	out->option_count = device->option_count;
+	memcpy(out->public_key, device->public_key, sizeof out->public_key);
+	pthread_mutex_lock(&device->lock);
+	out->healthy = !device->failed;
+	out->records = device->chain.records;
+	out->signed_records = device->chain.signed_records;
+	out->queued_bytes = device->queued_bytes;
+	memcpy(out->head, device->chain.head, sizeof out->head);
+	memcpy(trouble, device->trouble, sizeof trouble);
+	pthread_mutex_unlock(&device->lock);
+	return copy(call, bulla_str(trouble), &out->trouble);
+}
+
+enum bulla_err bulla_audit_devices(struct bulla *engine, struct bulla_call *call, struct bulla_audit_device **list, size_t *count)
+{
+	struct audit_set *set = set_get(engine->audit);
+	enum bulla_err err = BULLA_OK;
+
+	*count = set == NULL ? 0 : set->count;
+	*list = bulla_arena_alloc(call->arena, *count * sizeof **list);
+	if (*list == NULL)
+		err = BULLA_E_NO_MEMORY;
+	for (size_t i = 0; err == BULLA_OK && i < *count; i++)
+		err = describe(call, set->devices[i], &(*list)[i]);
+	set_put(set);
+	return err;
+}
+
+enum bulla_err bulla_audit_hash(struct bulla *engine, struct bulla_call *call, struct bulla_bytes path, struct bulla_bytes input,
+				struct bulla_bytes *out)
+{
+	const struct bulla_audit_spec named = { .path = path };
+	struct bulla_audit_spec spec;
+	char *hash = bulla_arena_alloc(call->arena, HASH_TEXT);
+	bool found = false;
+
+	TRY(normalise(call, &named, &spec));
+	if (hash == NULL)
+		return BULLA_E_NO_MEMORY;
+	struct audit_set *set = set_get(engine->audit);
+
+	for (size_t i = 0; set != NULL && i < set->count && !found; i++)
+		if (bulla_equal(set->devices[i]->path, spec.path)) {
+			device_hash(set->devices[i], input, hash);
+			found = true;
+		}
+	set_put(set);
+	*out = bulla_mem(hash, HASH_TEXT);
+	if (found)
+		return BULLA_OK;
+	struct bulla_bytes quoted = bulla_arena_quote(call->arena, spec.path);
+
+	return bulla_fail(call, BULLA_E_INVALID, "unknown audit backend %.*s", (int)quoted.len, (const char *)quoted.ptr);
+}
