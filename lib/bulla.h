@@ -17,6 +17,7 @@
 #include <bulla/lockout.h>
 #include <bulla/memory.h>
 #include <bulla/mounts.h>
+#include <bulla/policies.h>
 #include <bulla/seal.h>
 #include <bulla/sign.h>
 #include <bulla/cert.h>

@@ -1,7 +1,7 @@
 /* access.c: owns struct access: made and freed by the engine, emptied when the store is sealed. */
 #include <stdlib.h>
 
-#include "access/access_private.h"
+#include "access/policy_table.h"
 
 enum bulla_err access_new(struct store *store, struct seal *seal, int64_t default_ttl_s, int64_t max_ttl_s, struct access **out)
 {
@@ -15,6 +15,7 @@ enum bulla_err access_new(struct store *store, struct seal *seal, int64_t defaul
 	access->default_ttl_s = default_ttl_s;
 	access->max_ttl_s = max_ttl_s;
 	pthread_mutex_init(&access->expiry.lock, NULL);
+	pthread_mutex_init(&access->policy_lock, NULL);
 	pthread_rwlockattr_init(&attr);
 	/* or a parent that makes children all the time could never be revoked */
 	(void)pthread_rwlockattr_setkind_np(&attr, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
@@ -31,18 +32,18 @@ enum bulla_err access_new(struct store *store, struct seal *seal, int64_t defaul
 	return BULLA_OK;
 }
 
-/* Tokens are read when they are first used: the time to unseal does not grow with their number. */
+/* Tokens are read when they are first used: the time to unseal does not grow with their number. Policies are all read now. */
 enum bulla_err access_load(struct access *access, struct bulla_call *call)
 {
-	(void)call;
 	cache_empty(access);
-	return BULLA_OK;
+	return policy_store_load(access, call);
 }
 
 void access_empty(struct access *access)
 {
 	cache_empty(access);
 	expiry_forget(access);
+	policy_store_empty(access);
 	rcu_drain();
 }
 
@@ -52,6 +53,8 @@ void access_free(struct access *access)
 		return;
 	cache_clear(access);
 	pthread_mutex_destroy(&access->expiry.lock);
+	policy_store_empty(access);
+	pthread_mutex_destroy(&access->policy_lock);
 	for (size_t i = 0; i < STRIPES; i++)
 		pthread_rwlock_destroy(&access->stripes[i]);
 	free(access);

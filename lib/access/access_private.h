@@ -72,6 +72,9 @@ struct access {
 	pthread_mutex_t cache_lock; /* of what follows, and of changes of both tables; nothing waits under it */
 	struct token *hand;
 	size_t cached_bytes, max_cached_bytes;
+	/* policy_table.h */
+	pthread_mutex_t policy_lock; /* one change of policies at a time, over its commit */
+	struct policy_table *policy_table; /* published; NULL while sealed */
 };
 
 /* ---- token_record.c ---- */
@@ -251,7 +254,9 @@ BULLA_MUST_USE enum bulla_err wrapping_deletions(struct access *access, const st
 						 size_t *count);
 
 /* ---- policy.c ---- */
-bool token_may_sudo(const struct bulla_token *token, struct bulla_bytes path);
-bool policy_exists(struct bulla_bytes name);
+/* Whether the token's policies grant sudo on the path. */
+bool token_may_sudo(struct access *access, const struct bulla_token *token, struct bulla_bytes path);
+/* Whether a policy of that name is stored or built in. */
+bool policy_exists(struct access *access, struct bulla_bytes name);
 
 #endif

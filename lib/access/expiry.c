@@ -2,7 +2,7 @@
  * written and deleted with the token (docs/FORMATS.md). A tick looks only into the minutes that have passed since the last one, so
  * the number of tokens does not matter, nor does a restart. What it finds there is removed, some 64 tokens a commit, up to a
  * bound; the next tick goes on. Nothing depends on it: whoever shows a token that has ended is refused by its time. */
-#include "access/access_private.h"
+#include "access/policy_table.h"
 #include "bulla/encode.h"
 
 #define NS_PER_MINUTE (INT64_C(60) * 1000000000)
@@ -227,6 +227,7 @@ static enum bulla_err tick(struct access *access, struct bulla_call *call, struc
 
 enum bulla_err access_tick(struct access *access, struct bulla_call *call)
 {
+	TRY(policy_store_tell(access, call));
 	struct bulla_call scratch = { .arena = bulla_arena_new(65536), .may_block = true };
 
 	if (scratch.arena == NULL)

@@ -1,121 +1,136 @@
-/* policy.c: what a token may do. Two policies exist: root allows everything, default lets a token manage itself; any other
- * name grants nothing. What no rule grants is denied. Constant tables: any thread. */
-#include "access/access_private.h"
+/* policy.c: what a token may do: its policies' rules, asked by path. What no rule grants is denied; a root token may do anything.
+ * Any thread; nothing here blocks. */
+#include "access/grant_private.h"
 
-#define C BULLA_CAN_CREATE
-#define R BULLA_CAN_READ
-#define U BULLA_CAN_UPDATE
-#define D BULLA_CAN_DELETE
-#define L BULLA_CAN_LIST
+_Static_assert((int)POLICY_CAN_DENY == BULLA_CAN_DENY && (int)POLICY_CAN_CREATE == BULLA_CAN_CREATE &&
+	       (int)POLICY_CAN_READ == BULLA_CAN_READ && (int)POLICY_CAN_UPDATE == BULLA_CAN_UPDATE &&
+	       (int)POLICY_CAN_DELETE == BULLA_CAN_DELETE && (int)POLICY_CAN_LIST == BULLA_CAN_LIST &&
+	       (int)POLICY_CAN_SUDO == BULLA_CAN_SUDO && (int)POLICY_CAN_PATCH == BULLA_CAN_PATCH &&
+	       (int)POLICY_CAN_SCAN == BULLA_CAN_SCAN, "policies name the same capabilities");
 
-/* A path ends with '*' where anything may follow, and '+' stands for one whole segment. The rules of the peer's default policy
- * but for the two that are made from the caller's identity: tokens have none here. */
-static const struct rule {
-	const char *path;
-	unsigned can;
-} default_rules[] = {
-	{ "auth/token/lookup-self", R },
-	{ "auth/token/renew-self", U },
-	{ "auth/token/revoke-self", U },
-	{ "sys/capabilities-self", U },
-	{ "sys/internal/ui/resultant-acl", R },
-	{ "sys/leases/renew", U },
-	{ "sys/leases/lookup", U },
-	{ "cubbyhole/*", C | R | U | D | L },
-	{ "sys/wrapping/wrap", U },
-	{ "sys/wrapping/lookup", U },
-	{ "sys/wrapping/unwrap", U },
-	{ "sys/tools/hash", U },
-	{ "sys/tools/hash/*", U },
-	{ "identity/oidc/provider/+/authorize", R | U },
-};
-
-#define RULES (sizeof default_rules / sizeof default_rules[0])
-
-bool policy_exists(struct bulla_bytes name)
+/* The rule for a path; NULL: none, or the policies cannot be read. */
+static const struct acl_rule *rule_for(const struct acl_use *use, struct bulla_bytes path, bool lists)
 {
-	return bulla_is(name, "root") || bulla_is(name, "default");
+	if (use->acl == NULL || use->acl->broken)
+		return NULL;
+	return acl_find(use->acl, path, lists);
 }
 
-static bool matches(const char *pattern, struct bulla_bytes path)
+bool policy_exists(struct access *access, struct bulla_bytes name)
 {
-	const uint8_t *p = path.ptr, *end = path.ptr + path.len;
+	rcu_read_begin();
+	const struct policy_table *table = rcu_load(access->policy_table);
+	const struct policy *policy = table != NULL ? policy_table_find(table, name) : NULL;
+	bool exists = policy != NULL && (policy->expires_ns == 0 || policy->expires_ns > bulla_now_ns());
 
-	for (; *pattern != '\0'; pattern++) {
-		if (*pattern == '*' && pattern[1] == '\0')
-			return true;
-		if (*pattern == '+') {
-			const uint8_t *segment = p;
-
-			while (p < end && *p != '/')
-				p++;
-			if (p == segment)
-				return false;
-			continue;
-		}
-		if (p == end || *p++ != (uint8_t)*pattern)
-			return false;
-	}
-	return p == end;
+	rcu_read_end();
+	return exists || bulla_is(name, "root");
 }
 
-static bool has_default(const struct bulla_token *token)
-{
-	for (size_t i = 0; i < token->policy_count; i++)
-		if (bulla_is(token->policies[i], "default"))
-			return true;
-	return false;
-}
-
+/* As if for a list, so that what grants the path with or without a slash at its end is seen. */
 unsigned bulla_capabilities(struct bulla *engine, const struct bulla_token *token, struct bulla_bytes path)
 {
-	unsigned can = 0;
+	struct acl_use use;
 
-	(void)engine;
 	if (token->root)
 		return BULLA_CAN_ROOT;
-	for (size_t i = 0; has_default(token) && i < RULES; i++)
-		if (matches(default_rules[i].path, path))
-			can |= default_rules[i].can;
+	acl_use_begin(engine->access, token, &use);
+	const struct acl_rule *rule = rule_for(&use, path, true);
+	unsigned can = rule != NULL ? rule->base.can : 0;
+
+	acl_use_end(&use);
 	return can != 0 ? can : BULLA_CAN_DENY;
 }
 
 bool bulla_may_reach(struct bulla *engine, const struct bulla_token *token, struct bulla_bytes mount_path)
 {
-	(void)engine;
+	struct acl_use use;
+
 	if (token->root)
 		return true;
-	for (size_t i = 0; has_default(token) && i < RULES; i++) {
-		struct bulla_bytes rule = bulla_str(default_rules[i].path);
+	acl_use_begin(engine->access, token, &use);
+	bool reaches = use.acl != NULL && mount_path.len > 0 && acl_reaches(use.acl, mount_path);
 
-		if (rule.len > mount_path.len && memcmp(rule.ptr, mount_path.ptr, mount_path.len) == 0)
-			return true;
-	}
-	return false;
+	acl_use_end(&use);
+	return reaches;
 }
 
-bool token_may_sudo(const struct bulla_token *token, struct bulla_bytes path)
+bool token_may_sudo(struct access *access, const struct bulla_token *token, struct bulla_bytes path)
 {
-	(void)path; /* no policy grants sudo on a path yet */
-	return token->root;
+	struct acl_use use;
+
+	if (token->root)
+		return true;
+	acl_use_begin(access, token, &use);
+	const struct acl_rule *rule = rule_for(&use, path, false);
+	bool sudo = rule != NULL && (rule->base.can & BULLA_CAN_SUDO) != 0;
+
+	acl_use_end(&use);
+	return sudo;
+}
+
+static enum bulla_err authorise(struct bulla_call *call, const struct acl_use *use, const struct bulla_ask *ask)
+{
+	struct acl_ask wanted = { .need = ask->need, .takes_context = ask->takes_context, .doc = ask->doc,
+				  .wrap_ttl_s = ask->wrap_ttl_s };
+	const struct acl_rule *rule = rule_for(use, ask->path, ask->need == BULLA_CAN_LIST || ask->need == BULLA_CAN_SCAN);
+	struct bulla_grant *grant = NULL;
+	int64_t page_limit = 0;
+
+	if (rule == NULL || (ask->need_sudo && (rule->base.can & BULLA_CAN_SUDO) == 0))
+		return BULLA_E_DENIED;
+	if (!acl_allows(rule, &wanted, &page_limit))
+		return BULLA_E_DENIED;
+	if (rule->conditional || page_limit > 0) {
+		grant = bulla_arena_alloc(call->arena, sizeof *grant);
+		if (grant == NULL)
+			return BULLA_E_NO_MEMORY;
+		*grant = (struct bulla_grant){ .acl = acl_hold((struct acl *)(uintptr_t)use->acl), .rule = rule, .need = ask->need,
+					       .page_limit = page_limit };
+	}
+	bulla_grant_put(call->grant);
+	call->grant = grant;
+	return BULLA_OK;
 }
 
 enum bulla_err bulla_authorise(struct bulla *engine, struct bulla_call *call, const struct bulla_ask *ask)
 {
+	struct acl_use use;
+
 	if (call->token == NULL)
 		return BULLA_E_NO_TOKEN;
-	unsigned can = bulla_capabilities(engine, call->token, ask->path);
-
-	if (can & BULLA_CAN_ROOT)
+	if (call->token->root)
 		return BULLA_OK;
-	if ((can & BULLA_CAN_DENY) || (can & ask->need) == 0)
-		return BULLA_E_DENIED;
-	if (ask->need_sudo && !(can & BULLA_CAN_SUDO))
-		return BULLA_E_DENIED;
-	return BULLA_OK;
+	acl_use_begin(engine->access, call->token, &use);
+	enum bulla_err err = authorise(call, &use, ask);
+
+	acl_use_end(&use);
+	return err;
 }
 
-void bulla_grant_put(const struct bulla_grant *grant)
+/* ---- for whoever wants to see them all ---------------------------------------------------------------------------------- */
+
+const struct bulla_acl *bulla_acl_get(struct bulla *engine, const struct bulla_token *token)
 {
-	(void)grant; /* these two policies have no conditions */
+	struct acl_use use;
+
+	if (token->root)
+		return NULL;
+	acl_use_begin(engine->access, token, &use);
+	struct acl *held = use.acl != NULL && !use.acl->broken ? acl_hold((struct acl *)(uintptr_t)use.acl) : NULL;
+
+	acl_use_end(&use);
+	return (const struct bulla_acl *)held;
+}
+
+void bulla_acl_put(const struct bulla_acl *acl)
+{
+	acl_put((struct acl *)(uintptr_t)acl);
+}
+
+const struct bulla_acl_rule *bulla_acl_rule_at(const struct bulla_acl *public, size_t i)
+{
+	const struct acl *acl = (const struct acl *)(const void *)public;
+
+	return acl != NULL && i < acl->count ? &acl->rules[i].base : NULL;
 }

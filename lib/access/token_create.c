@@ -345,10 +345,10 @@ static enum bulla_err set_path(struct bulla_call *call, const struct creation *c
 	return t->path.ptr != NULL ? BULLA_OK : BULLA_E_NO_MEMORY;
 }
 
-static enum bulla_err warn_policies(struct bulla_call *call, const struct bulla_token *t)
+static enum bulla_err warn_policies(struct access *access, struct bulla_call *call, const struct bulla_token *t)
 {
 	for (size_t i = 0; i < t->policy_count; i++)
-		if (!policy_exists(t->policies[i]))
+		if (!policy_exists(access, t->policies[i]))
 			TRY(bulla_warn(call, "Policy \"%.*s\" does not exist", PRINT(t->policies[i])));
 	return BULLA_OK;
 }
@@ -433,7 +433,7 @@ static enum bulla_err create(struct access *access, struct bulla_call *call, con
 			     struct bulla_auth *out)
 {
 	const struct token *caller = (const struct token *)(const void *)call->token;
-	struct creation c = { .args = args, .caller = call->token, .sudo = token_may_sudo(call->token, args->path) };
+	struct creation c = { .args = args, .caller = call->token, .sudo = token_may_sudo(access, call->token, args->path) };
 	struct bulla_token_role role;
 	struct token_new new = { 0 };
 	struct bulla_bytes text;
@@ -447,7 +447,7 @@ static enum bulla_err create(struct access *access, struct bulla_call *call, con
 	TRY(clear_ended(access, call, args->id));
 	if (!new.token.orphan)
 		new.parent = caller->slot;
-	TRY(warn_policies(call, &new.token));
+	TRY(warn_policies(access, call, &new.token));
 	if (new.token.type == BULLA_TOKEN_BATCH)
 		TRY(batch_make(access, call, &new, &text, &made));
 	else

@@ -338,7 +338,7 @@ enum bulla_err bulla_token_revoke_orphan(struct bulla *engine, struct bulla_call
 {
 	if (text.len == 0)
 		return bulla_fail(call, BULLA_E_INVALID, "missing token ID");
-	if (call->token == NULL || !token_may_sudo(call->token, bulla_str("auth/token/revoke-orphan")))
+	if (call->token == NULL || !token_may_sudo(engine->access, call->token, bulla_str("auth/token/revoke-orphan")))
 		return bulla_fail(call, BULLA_E_INVALID, "root or sudo privileges required to revoke and orphan");
 	TRY(access_begin(engine->access, call));
 	return access_end(engine->access, revoke_orphan(engine->access, call, text));

@@ -63,6 +63,8 @@ struct bulla_ask {
  * bulla_grant_put. Never blocks. */
 BULLA_MUST_USE enum bulla_err bulla_authorise(struct bulla *engine, struct bulla_call *call, const struct bulla_ask *ask);
 void bulla_grant_put(const struct bulla_grant *grant); /* NULL is fine */
+/* How many names the policies let a list hold (pagination_limit), at most what was asked for; 0: they do not care. NULL is fine. */
+int64_t bulla_grant_page_limit(const struct bulla_grant *grant);
 
 struct bulla_token_create_args {
 	struct bulla_bytes id;           /* wanted by root only; else made */

@@ -20,6 +20,7 @@ static enum bulla_err make(struct bulla *engine, struct bulla_call *call, const 
 	struct bulla_item_result result;
 	size_t n;
 
+	TRY(transit_granted(call, TRANSIT_NO_INDEX, &args->binding));
 	TRY(transit_begin(engine, call, args->mount, args->name, &key));
 	TRY(choose_bytes(call, args->bits, &n));
 	TRY(transit_check_options(call, key, TRANSIT_NO_INDEX, &args->binding, args->padding));

@@ -76,6 +76,7 @@ static enum bulla_err decrypt_item(struct bulla_call *call, const struct key *ke
 {
 	struct bulla_bytes plaintext;
 
+	TRY(transit_granted(call, at, &item->binding));
 	TRY(transit_check_options(call, key, at, &item->binding, item->padding));
 	TRY(transit_open(call, key, item, &plaintext));
 	*result = (struct bulla_item_result){ .bytes = plaintext };

@@ -71,6 +71,7 @@ enum bulla_err transit_seal(struct bulla_call *call, const struct key *key, cons
 static enum bulla_err encrypt_item(struct bulla_call *call, const struct key *key, size_t at,
 				   const struct bulla_encrypt_item *item, struct bulla_item_result *result)
 {
+	TRY(transit_granted(call, at, &item->binding));
 	TRY(transit_check_options(call, key, at, &item->binding, item->padding));
 	return transit_seal(call, key, item, result);
 }
@@ -120,12 +121,37 @@ static enum bulla_err create_key(struct bulla *engine, struct bulla_call *call, 
 	return bulla_key_create(engine, call, args->mount, args->name, &args->create, &info, &created);
 }
 
+/* Whether some item is let through: no key is made for those that are not. */
+static bool any_granted(const struct bulla_call *call, const struct bulla_encrypt_args *args)
+{
+	for (size_t i = 0; i < args->count; i++)
+		if (transit_granted(call, i, &args->items[i].binding) == BULLA_OK)
+			return true;
+	return args->count == 0;
+}
+
+static enum bulla_err refuse_all(struct bulla_call *call, const struct bulla_encrypt_args *args, struct bulla_item_result *results,
+				 size_t *at)
+{
+	for (; *at < args->count; ++*at) {
+		const struct bulla_encrypt_item *item = &args->items[*at];
+
+		if (item->err != BULLA_OK)
+			results[*at] = (struct bulla_item_result){ .err = item->err, .error = item->error };
+		else
+			TRY(transit_settle(call, BULLA_E_DENIED, &results[*at]));
+	}
+	return BULLA_OK;
+}
+
 static enum bulla_err encrypt_all(struct bulla *engine, struct bulla_call *call, const struct bulla_encrypt_args *args,
 				  struct bulla_item_result *results, size_t *at)
 {
 	BULLA_CLEANUP(transit_end) const struct key *key = NULL;
 	enum bulla_err err = transit_begin(engine, call, args->mount, args->name, &key);
 
+	if (err == BULLA_E_KEY_NOT_FOUND && args->may_create && !any_granted(call, args))
+		return refuse_all(call, args, results, at);
 	if (err == BULLA_E_KEY_NOT_FOUND && args->may_create) {
 		TRY(create_key(engine, call, args));
 		err = transit_begin(engine, call, args->mount, args->name, &key);

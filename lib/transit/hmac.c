@@ -1,5 +1,6 @@
 /* hmac.c: owns HMACs under a named key. Any thread. */
 #include "bulla/sign.h"
+#include "access/grant.h"
 #include "transit/transit.h"
 
 /* The version that a request asks for, in the peer's order of refusals. */
@@ -56,7 +57,9 @@ enum bulla_err bulla_hmac(struct bulla *engine, struct bulla_call *call, const s
 		const struct bulla_sign_item *item = &args->items[i];
 
 		results[i] = (struct bulla_item_result){ .err = item->err, .error = item->error };
-		if (item->err != BULLA_OK)
+		if (item->err == BULLA_OK)
+			TRY(transit_settle(call, grant_check_index(call, i), &results[i]));
+		if (results[i].err != BULLA_OK)
 			continue;
 		TRY(make(call, digest, secret, item->input, &results[i].bytes));
 		results[i].key_version = version->version;

@@ -1,6 +1,7 @@
 /* hmac_verify.c: owns the verification of HMACs. Any thread. */
 #include "bulla/encode.h"
 #include "bulla/sign.h"
+#include "access/grant.h"
 #include "transit/transit.h"
 
 /* The version that an HMAC names, and its bytes in the arena; in the peer's order of refusals. */
@@ -72,6 +73,8 @@ enum bulla_err bulla_hmac_verify(struct bulla *engine, struct bulla_call *call, 
 
 		*result = (struct bulla_verdict){ .err = item->err, .error = item->error };
 		if (item->err == BULLA_OK)
+			TRY(transit_settle_as(call, grant_check_index(call, i), &result->err, &result->error));
+		if (result->err == BULLA_OK)
 			TRY(transit_settle_as(call, verify_item(call, key, digest, item, &result->valid), &result->err,
 					      &result->error));
 	}

@@ -1,5 +1,6 @@
 /* item.c: owns what every operation does around its items: how much may run on an event loop, finding the key, and where an
  * item's error goes. Any thread. */
+#include "access/grant.h"
 #include "transit/transit.h"
 
 enum bulla_err transit_inline(const struct bulla_call *call, size_t items, size_t bytes)
@@ -63,6 +64,15 @@ enum bulla_err transit_check_options(struct bulla_call *call, const struct key *
 	if (!transit_is_rsa(key))
 		return refuse_option(call, at, "padding_scheme", "invalid: unsupported key type for padding scheme: ", alg->name);
 	return BULLA_OK;
+}
+
+enum bulla_err transit_granted(const struct bulla_call *call, size_t at, const struct bulla_binding *binding)
+{
+	if (call->grant == NULL)
+		return BULLA_OK;
+	if (at != TRANSIT_NO_INDEX)
+		TRY(grant_check_index(call, at));
+	return grant_check_context(call, binding->pairs, binding->pair_count);
 }
 
 enum bulla_err transit_use_version(struct bulla_call *call, const struct key *key, uint32_t number, const struct key_version **out)

@@ -132,6 +132,7 @@ static enum bulla_err prepare(struct bulla_call *call, const struct key *key, st
 static enum bulla_err prepare_decrypt(struct bulla_call *call, const struct key *key, size_t at,
 				      const struct bulla_decrypt_item *item, struct opening *out)
 {
+	TRY(transit_granted(call, at, &item->binding));
 	TRY(transit_check_options(call, key, at, &item->binding, item->padding));
 	return prepare(call, key, item->ciphertext, out);
 }
@@ -170,6 +171,8 @@ static enum bulla_err prepare_rewrap(struct bulla_call *call, const struct key *
 	const struct bulla_binding new = { .pair_count = item->new_binding.pair_count };
 	const struct key_version *version = NULL;
 
+	TRY(transit_granted(call, at, &item->old_binding));
+	TRY(transit_granted(call, at, &item->new_binding));
 	TRY(transit_check_options(call, key, at, &old, item->old_padding));
 	TRY(transit_check_options(call, key, at, &new, item->new_padding));
 	TRY(prepare(call, key, item->ciphertext, out));

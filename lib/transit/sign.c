@@ -2,6 +2,7 @@
  * Signatures are made behind the keyring's read section: a batch of them may take seconds. */
 #include "bulla/encode.h"
 #include "bulla/sign.h"
+#include "access/grant.h"
 #include "transit/transit.h"
 
 /* The peer's server error, for what a caller got wrong with the key. */
@@ -147,7 +148,9 @@ enum bulla_err bulla_sign(struct bulla *engine, struct bulla_call *call, const s
 		struct bulla_signature *result = &results[i];
 
 		*result = (struct bulla_signature){ .err = item->err, .error = item->error };
-		if (item->err == BULLA_OK && signer.err != BULLA_OK)
+		if (item->err == BULLA_OK)
+			TRY(transit_settle_as(call, grant_check_index(call, i), &result->err, &result->error));
+		if (result->err == BULLA_OK && signer.err != BULLA_OK)
 			*result = (struct bulla_signature){ .err = signer.err, .error = signer.error };
 		if (result->err == BULLA_OK)
 			TRY(transit_settle_as(call, sign_item(call, &signer, &s, item, result), &result->err, &result->error));

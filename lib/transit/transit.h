@@ -143,6 +143,10 @@ BULLA_MUST_USE enum bulla_err transit_encrypts(struct bulla_call *call, const st
 BULLA_MUST_USE enum bulla_err transit_check_options(struct bulla_call *call, const struct key *key, size_t at,
 						    const struct bulla_binding *binding, struct bulla_bytes padding);
 
+/* DENIED: the caller's policies do not let this item through: by what it is bound to, or by its index (TRANSIT_NO_INDEX: it is in
+ * no batch). Asked before anything is done with the item, and of rewrap for both bindings. */
+BULLA_MUST_USE enum bulla_err transit_granted(const struct bulla_call *call, size_t at, const struct bulla_binding *binding);
+
 /* The version of that number, for use. INVALID, with the peer's text: it is out of use (below the key's minimum for decryption,
  * also where it still exists) or gone. STORE_DAMAGED. */
 BULLA_MUST_USE enum bulla_err transit_use_version(struct bulla_call *call, const struct key *key, uint32_t number,

@@ -2,6 +2,7 @@
  * The items' keys are collected within the keyring's read section and used behind it: a batch may take long. */
 #include "bulla/encode.h"
 #include "bulla/sign.h"
+#include "access/grant.h"
 #include "transit/transit.h"
 
 /* An item whose form is good. */
@@ -144,6 +145,8 @@ static enum bulla_err prepare_all(struct bulla *engine, struct bulla_call *call,
 
 		results[i] = (struct bulla_verdict){ .err = item->err, .error = item->error };
 		if (item->err == BULLA_OK)
+			TRY(transit_settle_as(call, grant_check_index(call, i), &results[i].err, &results[i].error));
+		if (results[i].err == BULLA_OK)
 			TRY(transit_settle_as(call, prepare(call, key, s, item, &pendings->list[i]), &results[i].err,
 					      &results[i].error));
 	}

@@ -167,7 +167,10 @@ static enum bulla_err run_encrypt(struct exchange *x, const struct crypt_fields 
 	enum bulla_err err = bulla_encrypt(x->engine, x->call, &args, list);
 
 	if (err == BULLA_E_KEY_NOT_FOUND) {
-		TRY(bulla_authorise(x->engine, x->call, &(struct bulla_ask){ .need = BULLA_CAN_CREATE, .path = x->path }));
+		struct bulla_ask ask = { .need = BULLA_CAN_CREATE, .takes_context = true, .path = x->path, .doc = x->doc,
+					 .wrap_ttl_s = x->wrap_ttl_s };
+
+		TRY(bulla_authorise(x->engine, x->call, &ask));
 		args.may_create = true;
 		args.create.derived = items[0].context.len > 0;
 		args.create.convergent = f->convergent;
@@ -316,11 +319,11 @@ static enum bulla_err key_exists(struct exchange *x, bool *exists)
 }
 
 const struct route transit_crypt_routes[] = {
-	{ .mount = BULLA_MOUNT_TRANSIT, .methods = ON(POST), .pattern = "encrypt/{name}", .fn = encrypt, .flags = ROUTE_TOKEN,
+	{ .mount = BULLA_MOUNT_TRANSIT, .methods = ON(POST), .pattern = "encrypt/{name}", .fn = encrypt, .flags = ROUTE_TOKEN | ROUTE_CONTEXT,
 	  .need = BULLA_CAN_CREATE, .exists = key_exists, .fields = encrypt_fields, .doc = "encrypt" },
-	{ .mount = BULLA_MOUNT_TRANSIT, .methods = ON(POST), .pattern = "decrypt/{name}", .fn = decrypt, .flags = ROUTE_TOKEN,
+	{ .mount = BULLA_MOUNT_TRANSIT, .methods = ON(POST), .pattern = "decrypt/{name}", .fn = decrypt, .flags = ROUTE_TOKEN | ROUTE_CONTEXT,
 	  .need = BULLA_CAN_UPDATE, .fields = decrypt_fields, .doc = "decrypt" },
-	{ .mount = BULLA_MOUNT_TRANSIT, .methods = ON(POST), .pattern = "rewrap/{name}", .fn = rewrap, .flags = ROUTE_TOKEN,
+	{ .mount = BULLA_MOUNT_TRANSIT, .methods = ON(POST), .pattern = "rewrap/{name}", .fn = rewrap, .flags = ROUTE_TOKEN | ROUTE_CONTEXT,
 	  .need = BULLA_CAN_UPDATE, .fields = rewrap_fields, .doc = "rewrap" },
 	{ .fn = NULL },
 };

@@ -68,6 +68,6 @@ static enum bulla_err datakey(struct exchange *x)
 
 const struct route transit_datakey_routes[] = {
 	{ .mount = BULLA_MOUNT_TRANSIT, .methods = ON(POST), .pattern = "datakey/{plaintext}/{name}", .fn = datakey,
-	  .flags = ROUTE_TOKEN, .need = BULLA_CAN_UPDATE, .fields = datakey_fields, .doc = "data-keys" },
+	  .flags = ROUTE_TOKEN | ROUTE_CONTEXT, .need = BULLA_CAN_UPDATE, .fields = datakey_fields, .doc = "data-keys" },
 	{ .fn = NULL },
 };

@@ -300,6 +300,44 @@ static bool needs_no_caller(const struct exchange *x, unsigned flags)
 	       (x->route != NULL && (flags & ROUTE_OWN_WRAPPING) != 0 && bulla_equal(x->wrapping_token, x->request->token));
 }
 
+/* A list gets the limit that the caller's policies have; "max" stands for it, or for all. */
+static enum bulla_err bound_list(struct exchange *x, enum bulla_capability need)
+{
+	const struct json *given = json_get(x->doc, "limit");
+	int64_t limit = bulla_grant_page_limit(x->call->grant);
+	struct json *doc = bulla_arena_alloc(x->call->arena, sizeof *doc), *member, **end;
+
+	if (need != BULLA_CAN_LIST && need != BULLA_CAN_SCAN)
+		return BULLA_OK;
+	if (limit == 0 && (given == NULL || !bulla_is(given->text, "max")))
+		return BULLA_OK;
+	if (doc == NULL)
+		return BULLA_E_NO_MEMORY;
+	*doc = (struct json){ .type = JSON_OBJECT };
+	end = &doc->first;
+	for (const struct json *m = x->doc != NULL ? x->doc->first : NULL; m != NULL; m = m->next) {
+		if (m == given)
+			continue;
+		*end = member = bulla_arena_alloc(x->call->arena, sizeof *member);
+		if (member == NULL)
+			return BULLA_E_NO_MEMORY;
+		*member = *m;
+		member->next = NULL;
+		end = &member->next;
+		doc->count++;
+	}
+	*end = member = bulla_arena_alloc(x->call->arena, sizeof *member);
+	if (member == NULL)
+		return BULLA_E_NO_MEMORY;
+	*member = (struct json){ .type = JSON_STRING, .name = bulla_str("limit"),
+				 .text = bulla_arena_printf(x->call->arena, "%lld", (long long)limit) };
+	if (member->text.ptr == NULL)
+		return BULLA_E_NO_MEMORY;
+	doc->count++;
+	x->doc = doc;
+	return BULLA_OK;
+}
+
 static enum bulla_err gate_token(struct passage *p)
 {
 	struct exchange *x = &p->x;
@@ -326,9 +364,10 @@ static enum bulla_err gate_token(struct passage *p)
 		p->creates = need == BULLA_CAN_CREATE;
 	}
 	struct bulla_ask ask = { .need = need, .need_sudo = (flags & ROUTE_SUDO) != 0, .path = x->path, .doc = x->doc,
-				 .wrap_ttl_s = x->wrap_ttl_s };
+				 .takes_context = (flags & ROUTE_CONTEXT) != 0, .wrap_ttl_s = x->wrap_ttl_s };
 
-	return bulla_authorise(x->engine, x->call, &ask);
+	TRY(bulla_authorise(x->engine, x->call, &ask));
+	return x->call->token->root ? BULLA_OK : bound_list(x, need);
 }
 
 /* What can be answered at all: 404 and 405. */

@@ -15,6 +15,7 @@ static const struct route *const tables[] = {
 	approle_routes, approle_field_routes, approle_secret_routes,
 	userpass_routes, sys_lockout_routes,
 	auth_cert_routes, auth_jwt_routes,
+	sys_policy_routes, sys_acl_routes,
 };
 
 static struct route_path paths[MAX_PATHS]; /* sorted by mount and first segment, then as the tables have them */

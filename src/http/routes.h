@@ -19,6 +19,7 @@ enum route_flag {
 	ROUTE_WRAPPING = 1 << 11,   /* the path is about a wrapping token: in the body, else the caller's own; it is looked at first */
 	ROUTE_OWN_WRAPPING = 1 << 12, /* ... and whoever calls with that very token needs no other */
 	ROUTE_SEALS = 1 << 20,      /* it closes the audit devices: of its answer there is no record */
+	ROUTE_CONTEXT = 1 << 13,    /* binds an encryption_context: policies may demand one */
 	ROUTE_ANY_NAMESPACE = 1 << 9, /* EDGE rows that take a foreign X-Vault-Namespace (seal-status, leader) */
 };
 
@@ -81,6 +82,7 @@ extern const struct route transit_sign_routes[];
 extern const struct route sys_audit_routes[];
 extern const struct route sys_seal_routes[], sys_mount_routes[], sys_misc_routes[], sys_wrapping_routes[];
 extern const struct route cubbyhole_routes[];
+extern const struct route sys_policy_routes[], sys_acl_routes[];
 extern const struct route token_routes[], token_role_routes[], transit_config_routes[];
 extern const struct route userpass_routes[], sys_lockout_routes[];
 extern const struct route approle_routes[], approle_field_routes[], approle_secret_routes[];

@@ -3,6 +3,8 @@
 #ifndef BULLA_REQUEST_FIELDS_H
 #define BULLA_REQUEST_FIELDS_H
 
+#include <bulla/duration.h>
+
 #include "request/json.h"
 
 enum field_type {
@@ -57,9 +59,5 @@ const char *field_type_name(const struct json *value);
 
 /* Decodes standard base64 into the arena. BAD_BASE64 with the peer's "illegal base64 data at input byte N". */
 BULLA_MUST_USE enum bulla_err field_base64(struct bulla_call *call, struct bulla_bytes text, struct bulla_bytes *out);
-
-/* "1h30m", "90", "2d", "" (0) as the peer reads durations; fractions of a second are cut off, negative ones are let through.
- * BAD_FIELD with the peer's text: time: unknown unit "y" in duration "1y". */
-BULLA_MUST_USE enum bulla_err duration_parse(struct bulla_call *call, struct bulla_bytes text, int64_t *seconds);
 
 #endif

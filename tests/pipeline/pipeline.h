@@ -61,6 +61,7 @@ Suite *token_suite(void);
 Suite *signing_suite(void);
 Suite *wrapping_suite(void);
 Suite *cert_suite(void);
+Suite *policies_suite(void);
 Suite *jwt_suite(void);
 Suite *cubbyhole_suite(void);
 

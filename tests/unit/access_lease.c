@@ -1,4 +1,4 @@
-/* How long leases run, what is cut, and how durations are printed; and what the two policies grant. */
+/* How long leases run, what is cut, and how durations are printed. */
 #include "engine_unit.h"
 
 #include "access/access_private.h"
@@ -74,89 +74,16 @@ START_TEST(past_the_end)
 }
 END_TEST
 
-/* ---- policies ---- */
-
-#define D BULLA_CAN_DENY
-#define C BULLA_CAN_CREATE
-#define R BULLA_CAN_READ
-#define U BULLA_CAN_UPDATE
-#define X BULLA_CAN_DELETE
-#define L BULLA_CAN_LIST
-
-static const struct {
-	const char *path;
-	unsigned can;
-} defaults[] = {
-	{ "", D }, { "transit/encrypt/k", D }, { "sys/mounts", D }, { "sys", D }, { "auth/token/create", D },
-	{ "auth/token/lookup", D }, { "auth/token/lookup-self", R }, { "auth/token/lookup-self/", D },
-	{ "auth/token/lookup-selfx", D }, { "auth/token/renew-self", U }, { "auth/token/revoke-self", U },
-	{ "sys/capabilities-self", U }, { "sys/capabilities", D }, { "cubbyhole", D }, { "cubbyhole/", C | R | U | X | L },
-	{ "cubbyhole/a/b", C | R | U | X | L }, { "sys/tools/hash", U }, { "sys/tools/hash/sha2-256", U }, { "sys/tools/random", D },
-	{ "identity/oidc/provider/x/authorize", R | U }, { "identity/oidc/provider//authorize", D },
-	{ "identity/oidc/provider/x/y/authorize", D }, { "SYS/capabilities-self", D },
-};
-
-static const struct bulla_bytes default_only[] = { { (const uint8_t *)"default", 7 }, { (const uint8_t *)"nope", 4 } };
-static const struct bulla_token limited = { .policies = default_only, .policy_count = 2 };
-static const struct bulla_token powerless = { .policies = default_only + 1, .policy_count = 1 };
-static const struct bulla_token root = { .root = true };
-
-START_TEST(default_grants)
-{
-	struct bulla_bytes path = bulla_str(defaults[_i].path);
-
-	ck_assert_uint_eq(bulla_capabilities(NULL, &limited, path), defaults[_i].can);
-	ck_assert_uint_eq(bulla_capabilities(NULL, &powerless, path), D);
-	ck_assert_uint_eq(bulla_capabilities(NULL, &root, path), BULLA_CAN_ROOT);
-}
-END_TEST
-
-static enum bulla_err ask(struct bulla_call *c, enum bulla_capability need, bool sudo, struct bulla_bytes path)
-{
-	return bulla_authorise(NULL, c, &(struct bulla_ask){ .need = need, .need_sudo = sudo, .path = path });
-}
-
-START_TEST(authorises)
-{
-	struct bulla_call c = { 0 };
-	struct bulla_bytes self = bulla_str("auth/token/lookup-self"), mounts = bulla_str("sys/mounts");
-
-	ck_assert_err(ask(&c, BULLA_CAN_READ, false, self), BULLA_E_NO_TOKEN);
-	c.token = &powerless;
-	ck_assert_err(ask(&c, BULLA_CAN_READ, false, self), BULLA_E_DENIED);
-	c.token = &limited;
-	ck_assert_err(ask(&c, BULLA_CAN_READ, false, mounts), BULLA_E_DENIED);
-	ck_assert_err(ask(&c, BULLA_CAN_UPDATE, false, self), BULLA_E_DENIED);
-	ck_assert_err(ask(&c, BULLA_CAN_READ, true, self), BULLA_E_DENIED); /* no sudo there */
-	ck_assert_ok(ask(&c, BULLA_CAN_READ, false, self));
-	c.token = &root;
-	ck_assert_ok(ask(&c, BULLA_CAN_DELETE, true, mounts));
-}
-END_TEST
-
-START_TEST(reaches)
-{
-	ck_assert(bulla_may_reach(NULL, &root, bulla_str("transit/")));
-	ck_assert(!bulla_may_reach(NULL, &limited, bulla_str("transit/")));
-	ck_assert(bulla_may_reach(NULL, &limited, bulla_str("cubbyhole/")));
-	ck_assert(bulla_may_reach(NULL, &limited, bulla_str("auth/token/")));
-	ck_assert(!bulla_may_reach(NULL, &powerless, bulla_str("cubbyhole/")));
-}
-END_TEST
-
 #define COUNT(array) (int)(sizeof(array) / sizeof(array)[0])
 
 int main(void)
 {
-	Suite *suite = suite_create("access/lease and policy");
+	Suite *suite = suite_create("access/lease");
 	TCase *tc = tcase_create("all");
 
 	tcase_add_loop_test(tc, prints, 0, COUNT(durations));
 	tcase_add_loop_test(tc, calculates, 0, COUNT(leases));
 	tcase_add_test(tc, past_the_end);
-	tcase_add_loop_test(tc, default_grants, 0, COUNT(defaults));
-	tcase_add_test(tc, authorises);
-	tcase_add_test(tc, reaches);
 	suite_add_tcase(suite, tc);
 	return unit_main(suite);
 }

@@ -1,6 +1,6 @@
 /* duration.c: durations as the peer reads them: whole seconds, days ("2d"), or Go's time.ParseDuration ("1h30m", "1.5h").
  * Stateless: any thread. */
-#include "request/fields.h"
+#include "bulla/duration.h"
 
 #define NS_PER_S 1000000000ll
 
