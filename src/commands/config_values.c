@@ -72,6 +72,17 @@ static bool set_seconds(const char *text, int64_t *out)
 	return good;
 }
 
+static bool set_count(const char *text, int64_t *out)
+{
+	char *end;
+
+	errno = 0;
+	long long n = strtoll(text, &end, 10);
+
+	*out = n;
+	return *text >= '0' && *text <= '9' && *end == '\0' && errno == 0 && n > 0;
+}
+
 static bool set_choice(const char *text, const char *const *choices, int *out)
 {
 	for (int i = 0; choices[i] != NULL; i++) {
@@ -99,6 +110,8 @@ static bool set(const struct hcl *h, const struct setting *setting, void *to)
 		return set_seconds(h->text, to);
 	case SETTING_BYTES:
 		return size_parse(h->text, to) && *(int64_t *)to > 0;
+	case SETTING_COUNT:
+		return set_count(h->text, to);
 	case SETTING_MODE:
 		return set_mode(h->text, to);
 	case SETTING_CHOICE:
@@ -131,6 +144,7 @@ static const char *wanted(const struct setting *setting)
 	static const char *const texts[] = {
 		[SETTING_TEXT] = "a string in quotes", [SETTING_BOOL] = "true or false",
 		[SETTING_SECONDS] = "a duration such as \"90s\"", [SETTING_BYTES] = "a size such as 33554432 or \"32MiB\"",
+		[SETTING_COUNT] = "a number above 0",
 		[SETTING_MODE] = "an octal mode such as \"0600\"", [SETTING_CHOICE] = "one of the known words",
 	};
 

@@ -120,6 +120,15 @@ static enum bulla_err name_storage(struct server *s, enum bulla_err err)
 	return bulla_fail(&s->call, err, "%s: %.*s", path, (int)text.len, (const char *)text.ptr);
 }
 
+static void set_lockout(struct server *s)
+{
+	const struct lockout_config *c = &s->config.lockout;
+	const struct bulla_lockout_rule userpass = lockout_config_rule(c, &c->userpass), approle = lockout_config_rule(c, &c->approle);
+
+	bulla_lockout_set(s->engine, BULLA_MOUNT_USERPASS, &userpass);
+	bulla_lockout_set(s->engine, BULLA_MOUNT_APPROLE, &approle);
+}
+
 static enum bulla_err open_engine(struct server *s)
 {
 	struct bulla_config config = {
@@ -138,6 +147,7 @@ static enum bulla_err open_engine(struct server *s)
 	if (err == BULLA_E_NO_MEMORY && !s->config.disable_mlock)
 		return bulla_fail(&s->call, BULLA_E_CONFIG, "out of memory; or " NO_LOCK);
 	TRY(name_storage(s, err));
+	set_lockout(s);
 	if (s->options.dev)
 		return dev_open(&s->options.dev_options, s->engine, &s->call, &s->dev);
 	if (s->config.seal.kind == BULLA_SEAL_STATIC && bulla_is_initialised(s->engine))

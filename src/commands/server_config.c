@@ -370,6 +370,8 @@ static enum bulla_err read_block(struct reader *r, struct hcl *block, bool *stor
 		return read_seal(r, block);
 	if (strcmp(block->name, "audit") == 0)
 		return read_audit(r, block);
+	if (strcmp(block->name, "user_lockout") == 0)
+		return lockout_config_read(r->call, r->file, block, &r->config->lockout);
 	if (strcmp(block->name, "storage") != 0)
 		return setting_fail(r->call, r->file, block, "unknown block \"%s\"", block->name);
 	if (*stored)

@@ -2,6 +2,7 @@
 #ifndef BULLA_COMMANDS_SERVER_CONFIG_H
 #define BULLA_COMMANDS_SERVER_CONFIG_H
 
+#include "commands/lockout_config.h"
 #include "commands/log.h"
 #include "http/httpd.h"
 
@@ -26,6 +27,7 @@ struct server_config {
 	size_t audit_count;
 	bool allow_audit_log_prefixing;       /* the option "prefix" of audit devices */
 	bool unsafe_allow_api_audit_creation; /* sys/audit may enable devices */
+	struct lockout_config lockout;
 	const char *warning;            /* something to log at start; NULL: nothing */
 };
 

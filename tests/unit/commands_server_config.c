@@ -82,6 +82,13 @@ static const struct {
 	{ STORAGE "listener \"unix\" {\n address = \"/s\"\n max_request_size = 5\n}\nmax_request_size = 6\n", 6, "the same everywhere" },
 	{ GOOD "seal \"transit\" {\n}\n", 8, "unknown seal" },
 	{ GOOD "seal {\n}\n", 8, "unknown seal" },
+	{ GOOD "user_lockout {\n}\n", 8, "unknown user_lockout" },
+	{ GOOD "user_lockout \"token\" {\n}\n", 8, "unknown user_lockout" },
+	{ GOOD "user_lockout \"all\" {\n}\nuser_lockout \"all\" {\n}\n", 10, "a second user_lockout \"all\"" },
+	{ GOOD "user_lockout \"all\" {\n lockout_threshold = 0\n}\n", 9, "must be a number above 0" },
+	{ GOOD "user_lockout \"all\" {\n lockout_threshold = \"5s\"\n}\n", 9, "must be a number above 0" },
+	{ GOOD "user_lockout \"all\" {\n lockout_duration = \"x\"\n}\n", 9, "must be a duration" },
+	{ GOOD "user_lockout \"all\" {\n threshold = 5\n}\n", 9, "unknown key" },
 	{ GOOD "seal \"static\" {\n current_key_id = \"a\"\n}\n", 8, "needs current_key_id and current_key" },
 	{ GOOD "seal \"static\" {\n current_key = \"" HEX32 "\"\n}\n", 8, "needs current_key_id and current_key" },
 	{ GOOD "seal \"static\" {\n current_key_id = \"a\"\n current_key = \"short\"\n}\n", 10, "must be 32 bytes" },
@@ -208,6 +215,31 @@ START_TEST(reads_everything)
 }
 END_TEST
 
+static void ck_rule(const struct bulla_lockout_rule rule, int64_t threshold, int64_t duration_s, int64_t reset_s, bool disabled)
+{
+	ck_assert_int_eq(rule.threshold, threshold);
+	ck_assert_int_eq(rule.duration_s, duration_s);
+	ck_assert_int_eq(rule.reset_s, reset_s);
+	ck_assert_int_eq(rule.disabled, disabled);
+}
+
+START_TEST(reads_lockouts)
+{
+	struct bulla_call call = call_begin();
+	struct server_config c;
+
+	ck_assert_ok(read_text(&call, GOOD, &c));
+	ck_rule(lockout_config_rule(&c.lockout, &c.lockout.userpass), 5, 900, 900, false);
+	ck_assert_ok(read_text(&call, GOOD
+		"user_lockout \"approle\" {\n lockout_threshold = \"7\"\n disable_lockout = false\n}\n"
+		"user_lockout \"all\" {\n lockout_threshold = 3\n lockout_duration = \"1m\"\n lockout_counter_reset = 30\n disable_lockout = true\n}\n",
+		&c));
+	ck_rule(lockout_config_rule(&c.lockout, &c.lockout.userpass), 3, 60, 30, true);
+	ck_rule(lockout_config_rule(&c.lockout, &c.lockout.approle), 7, 60, 30, false);
+	call_end(&call);
+}
+END_TEST
+
 START_TEST(has_safe_defaults)
 {
 	struct bulla_call call = call_begin();
@@ -259,6 +291,7 @@ int main(void)
 	tcase_add_test(tc, keeps_keys_to_itself);
 	tcase_add_loop_test(tc, reads_key_files, 0, sizeof keys / sizeof keys[0]);
 	tcase_add_test(tc, reads_everything);
+	tcase_add_test(tc, reads_lockouts);
 	tcase_add_test(tc, has_safe_defaults);
 	tcase_add_test(tc, reads_sizes);
 	suite_add_tcase(suite, tc);

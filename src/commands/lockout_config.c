@@ -1,0 +1,58 @@
+/* lockout_config.c: see lockout_config.h. */
+#include "commands/lockout_config.h"
+
+static const struct setting settings[] = {
+	{ "lockout_threshold", SETTING_COUNT, offsetof(struct lockout_block, threshold), NULL },
+	{ "lockout_duration", SETTING_SECONDS, offsetof(struct lockout_block, duration_s), NULL },
+	{ "lockout_counter_reset", SETTING_SECONDS, offsetof(struct lockout_block, reset_s), NULL },
+	{ "disable_lockout", SETTING_BOOL, offsetof(struct lockout_block, disabled), NULL },
+	{ 0 },
+};
+
+static struct lockout_block *find(struct lockout_config *config, const char *label)
+{
+	const struct {
+		const char *name;
+		struct lockout_block *block;
+	} blocks[] = { { "all", &config->all }, { "userpass", &config->userpass }, { "approle", &config->approle } };
+
+	for (size_t i = 0; i < sizeof blocks / sizeof blocks[0]; i++)
+		if (label != NULL && strcmp(label, blocks[i].name) == 0)
+			return blocks[i].block;
+	return NULL;
+}
+
+enum bulla_err lockout_config_read(struct bulla_call *call, const char *file, const struct hcl *block, struct lockout_config *config)
+{
+	struct lockout_block *own = find(config, block->label);
+
+	if (own == NULL)
+		return setting_fail(call, file, block, "unknown user_lockout: \"all\", \"userpass\" and \"approle\" are known");
+	if (own->seen)
+		return setting_fail(call, file, block, "a second user_lockout \"%s\"", block->label);
+	own->seen = true;
+	for (const struct hcl *h = block->first; h != NULL; h = h->next)
+		own->disabled_set = own->disabled_set || strcmp(h->name, "disable_lockout") == 0;
+	return settings_bind(call, file, block, settings, own);
+}
+
+static void apply(const struct lockout_block *block, struct bulla_lockout_rule *rule)
+{
+	if (block->threshold != 0)
+		rule->threshold = block->threshold;
+	if (block->duration_s != 0)
+		rule->duration_s = block->duration_s;
+	if (block->reset_s != 0)
+		rule->reset_s = block->reset_s;
+	if (block->disabled_set)
+		rule->disabled = block->disabled;
+}
+
+struct bulla_lockout_rule lockout_config_rule(const struct lockout_config *config, const struct lockout_block *own)
+{
+	struct bulla_lockout_rule rule = BULLA_LOCKOUT_DEFAULT;
+
+	apply(&config->all, &rule);
+	apply(own, &rule);
+	return rule;
+}
