@@ -189,6 +189,13 @@ class Story:
         self.assertIn("rotate.sh: FAILED: the login was refused", world.read(log).decode().splitlines()[-1])
 
 
+class OnBulla(Story, unittest.TestCase):
+    kind = "bulla"
+
+    def binding(self, card):
+        return {"encryption_context": {"card_id": card["id"], "purpose": "pan"}}
+
+
 class OnOpenBao(Story, unittest.TestCase):
     kind = "openbao"
 

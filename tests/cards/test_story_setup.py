@@ -167,6 +167,30 @@ class Setup:
         self.assertFalse(re.search(rb"\bs\.[A-Za-z0-9]{24}\b", seen))  # tokens
 
 
+class OnBulla(Setup, unittest.TestCase):
+    kind = "bulla"
+
+    def test_context_is_demanded(self):
+        token = self.world.log_in("card-api")
+        for context in (None, {}, {"card_id": "7f"}, {"card_id": "7f", "purpose": "cvv"}, {"purpose": "pan"}, {"card_id": "", "purpose": "pan"}):
+            item = {"plaintext": PAN} | ({} if context is None else {"encryption_context": context})
+            with self.subTest(context=context):
+                self.assert_refused(self.ask(token, "encrypt/cards", item))
+        both = self.ask(token, "encrypt/cards", self.item(plaintext=PAN), {"plaintext": PAN})
+        first, second = both.data["batch_results"]
+        self.assertIn("ciphertext", first)
+        self.assertIn("permission denied", second["error"])
+
+    def test_another_client(self):
+        """The client of the peer works on Bulla as well."""
+        self.world.spy_on(world.BAO)
+        self.addCleanup(self.world.spy_on, servers.bulla_binary())
+        done = self.world.run("vault.sh", self.world.roles)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("the server is Bulla", done.stdout)
+        self.assertEqual(self.world.run("rotate.sh", **self.world.role("card-rotator")).returncode, 0)
+
+
 class OnOpenBao(Setup, unittest.TestCase):
     kind = "openbao"
 
