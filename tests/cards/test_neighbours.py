@@ -1,5 +1,6 @@
 """The two neighbours of the cards' story: bin/byok.sh and bin/alice-bob.sh."""
 import os
+import re
 import subprocess
 import unittest
 
@@ -111,6 +112,43 @@ class ByokFromOpenBao(Neighbour):
         self.server.post("sys/mounts/transit", {"type": "transit"})
         private, public = key_pair(self.world.folder, "kms", "2048")
         self.assertIn("the same 32 bytes", self.ran("byok.sh", "-c", private, public, self.world.folder))
+
+
+class AliceAndBob(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.world = world.World("bulla", audited=True)
+        cls.addClassCleanup(cls.world.close)
+
+    def test_story(self):
+        for _ in range(2):
+            done = self.world.run("alice-bob.sh", self.world.audit)
+            self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+            story, recorded = done.stdout.split("\n\n")
+            self.assertRegex(story, r"^Alice encrypts for user=alice: vault:v1:\S+\nBob decrypts with user=alice: Meet me at the archive\.\n")
+            self.assertEqual(re.findall(r"(?m)^(.*): refused \((.*)\)$", story), [
+                ("Bob decrypts with user=bob", "message authentication failed"),
+                ("Bob decrypts without a user", "permission denied"),
+                ("Alice decrypts", "permission denied"),
+                ("Bob encrypts", "permission denied"),
+                ("Alice encrypts for user=bob", "permission denied"),
+            ])
+            lines = recorded.splitlines()[1:]
+            self.assertEqual(len(lines), 4, recorded)
+            self.assertRegex(lines[0], r'bob \{"user":"alice"\}$')
+            self.assertRegex(lines[1], r'bob \{"user":"bob"\}.*message authentication failed')
+            self.assertRegex(lines[3], r'alice \{"user":"alice"\}.*permission denied')
+
+    def test_nothing_secret_is_recorded(self):
+        self.assertEqual(self.world.run("alice-bob.sh").returncode, 0)
+        log = world.read(self.world.audit)
+        self.assertIn(b'"path":"transit/decrypt/letters"', log)
+        for secret in (b"Meet me", servers.b64("Meet me at the archive.").encode(), self.world.server.token.encode(), b"vault:v1:"):
+            self.assertFalse(secret in log, secret)
+
+    def test_mistakes(self):
+        self.assertEqual(self.world.run("alice-bob.sh", "a", "b").returncode, 2)
+        self.assertIn("Alice may encrypt", self.world.run("alice-bob.sh", "-h").stdout)
 
 
 if __name__ == "__main__":
