@@ -94,14 +94,14 @@ refused "permission denied" "Bob encrypts" encrypt bob alice
 refused "permission denied" "Alice encrypts for user=bob" encrypt alice bob
 [ -n "$audit" ] || exit 0
 
-# show LINE: who asked, in which context, and how it ended.
+# show LINE: who asked, in which context, and how it ended. "1 error occurred:\n\t* invalid request\n\n" is how errors stand there.
 show() {
-	local who='?' context='no context' error=
+	local who='?' context='no context' end=decrypted
 
 	[[ $1 =~ \"display_name\":\"([^\"]*)\" ]] && who=${BASH_REMATCH[1]}
 	[[ $1 =~ \"encryption_context\":(\{[^}]*\}) ]] && context=${BASH_REMATCH[1]}
-	[[ $1 =~ \"error\":\"([^\"]*)\" ]] && error=${BASH_REMATCH[1]//\\n/ }
-	say "  $who $context ${error:-decrypted}"
+	[[ $1 =~ \"error\":\"[^\"]*\*\ ([a-z\ ]+) ]] && end="refused: ${BASH_REMATCH[1]}"
+	say "  $who $context $end"
 }
 
 say

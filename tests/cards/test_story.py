@@ -26,7 +26,7 @@ def traces(pan):
 class Story:
     @classmethod
     def setUpClass(cls):
-        cls.world = world.World(cls.kind)
+        cls.world = world.World(cls.kind, audited=True)
         cls.addClassCleanup(cls.world.close)
         cls.world.set_up_cards()
 
