@@ -17,6 +17,7 @@ SEED = int(os.environ.get("SEED", random.randrange(1 << 32)))
 WRITERS = 6
 MOST_ANSWERS = 200  # before a kill
 ROUND_S = 120
+USES = 30  # of a token with limited uses
 
 
 class Key:
@@ -40,8 +41,8 @@ class Writer(threading.Thread):
         self.wrong = None
         self.acknowledged = 0
 
-    def ask(self, method, path, body=None):
-        answer = self.server.request(method, path, body, connection=self.connection)
+    def ask(self, method, path, body=None, **how):
+        answer = self.server.request(method, path, body, connection=self.connection, **how)
         if answer.status >= 300:
             raise AssertionError(f"{method} {path}: {answer}")
         self.acknowledged += 1
@@ -87,6 +88,25 @@ class Writer(threading.Thread):
         self.ask("POST", "auth/token/revoke", {"token": token})
         self.state.tokens[token] = "revoked"
 
+    def limited(self):
+        """A token of some uses: none that was taken, acknowledged or not, is ever given back."""
+        token = self.ask("POST", "auth/token/create", {"policies": ["default"], "num_uses": USES}).json["auth"]["client_token"]
+        self.state.uses[token] = [0, 0]
+
+    def use(self):
+        fresh = [t for t, (sent, _) in self.state.uses.items() if sent < USES]
+        if not fresh:
+            return self.limited()
+        token = self.random.choice(fresh)
+        uses = self.state.uses[token]
+        uses[0] += 1
+        self.ask("GET", "auth/token/lookup-self", token=token)
+        uses[1] += 1
+
+    def batch(self):
+        made = self.ask("POST", "auth/token/create", {"policies": ["default"], "type": "batch", "ttl": "1h"})
+        self.state.tokens[made.json["auth"]["client_token"]] = "batch"
+
     def mount(self):
         name = f"m{self.number}-{len(self.state.mounts)}"
         self.state.mounts[name] = "sent"
@@ -101,7 +121,7 @@ class Writer(threading.Thread):
         return self.random.choice(keys)
 
     def run(self):
-        work = [self.create] * 6 + [self.rotate] * 5 + [self.encrypt] * 4 + [self.delete, self.token, self.token, self.revoke]
+        work = [self.create] * 6 + [self.rotate] * 5 + [self.encrypt] * 4 + [self.delete, self.token, self.token, self.revoke, self.batch] + [self.use] * 4
         try:
             while True:
                 (self.mount if self.random.random() < 0.01 else self.random.choice(work))()
@@ -115,7 +135,7 @@ class Writer(threading.Thread):
 
 class State:
     def __init__(self):
-        self.keys, self.tokens, self.mounts = [], {}, {}
+        self.keys, self.tokens, self.mounts, self.uses = [], {}, {}, {}
 
 
 def check_key(server, connection, key):
@@ -146,8 +166,14 @@ def check(server, states):
             check_key(server, connection, key)
         for token, known in state.tokens.items():
             status = server.request("GET", "auth/token/lookup-self", connection=connection, token=token).status
-            assert known == "sent" or status == (200 if known == "live" else 403), f"a token that is {known}: {status}"
-            state.tokens[token] = "live" if status == 200 else "revoked"
+            assert known == "sent" or status == (403 if known == "revoked" else 200), f"a token that is {known}: {status}"
+            if known != "batch":
+                state.tokens[token] = "live" if status == 200 else "revoked"
+        for token, uses in state.uses.items():
+            answer = server.request("POST", "auth/token/lookup", {"token": token}, connection=connection)
+            left = answer.data["num_uses"] if answer.status == 200 else 0
+            assert USES - uses[0] <= left <= USES - uses[1], f"{left} uses left of {USES}: {uses} were asked for and acknowledged"
+            uses[0] = uses[1] = USES - left
     connection.close()
 
 

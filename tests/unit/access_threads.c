@@ -142,7 +142,7 @@ END_TEST
 
 /* ---- children of a parent that is revoked ---------------------------------- */
 
-static char parent_text[64], children[THREADS * 20][64];
+static char parent_text[64], children[THREADS * 20][640];
 
 static void *make_children(void *unused)
 {
@@ -151,6 +151,7 @@ static void *make_children(void *unused)
 	if (bulla_authenticate(engine, &c, bulla_str(parent_text)) == BULLA_OK) {
 		for (int i = 0; i < 20; i++) {
 			const struct bulla_token_create_args args = { .policies = &policy_default, .policy_count = 1, .ttl_s = 60,
+								      .type = bulla_str(i % 3 == 0 ? "batch" : "service"),
 								      .path = bulla_str("auth/token/create") };
 			struct bulla_call child = call_begin();
 			struct bulla_auth auth;
@@ -161,7 +162,8 @@ static void *make_children(void *unused)
 				/* kept for the check after all is over */
 				int n = atomic_fetch_add(&granted, 1);
 
-				memset(children[n], 0, 64);
+				ck_assert_uint_lt(auth.client_token.len, sizeof children[n]);
+				memset(children[n], 0, sizeof children[n]);
 				memcpy(children[n], auth.client_token.ptr, auth.client_token.len);
 			}
 			call_done(&child);
@@ -189,6 +191,91 @@ START_TEST(no_child_outlives_its_parent)
 	}
 }
 END_TEST
+
+/* ---- the clock goes on ------------------------------------------------------- */
+
+static _Atomic int64_t now_ns;
+
+static int64_t clock_ns(void)
+{
+	return now_ns;
+}
+
+#define TTL_S 600
+
+/* Whoever still has time is let in, whatever is being removed around it; whoever has none is not. */
+static void *live_on(void *unused)
+{
+	while (!stop) {
+		int64_t made_ns = now_ns;
+		char text[64];
+		struct bulla_call root = call_as(root_token);
+		const struct bulla_token_create_args args = { .policies = &policy_default, .policy_count = 1, .ttl_s = TTL_S,
+							      .renewable = true, .path = bulla_str("auth/token/create") };
+		struct bulla_auth auth;
+
+		ck_assert_ok(bulla_token_create(engine, &root, &args, &auth));
+		memset(text, 0, sizeof text);
+		memcpy(text, auth.client_token.ptr, auth.client_token.len);
+		bulla_token_put(auth.token);
+		for (int i = 0; i < 3; i++) {
+			struct bulla_call c = call_begin();
+			int64_t asked_ns = now_ns;
+			enum bulla_err err = bulla_token_renew(engine, &c, bulla_str(text), 0, &auth);
+
+			if (err == BULLA_OK) {
+				made_ns = asked_ns; /* at the earliest */
+				bulla_token_put(auth.token);
+			}
+			bool over = now_ns - made_ns >= TTL_S * INT64_C(1000000000);
+
+			ck_assert(err == BULLA_OK || (err == BULLA_E_INVALID && over));
+			call_end(&c);
+			c = call_begin();
+			err = bulla_authenticate(engine, &c, bulla_str(text));
+			over = now_ns - made_ns >= TTL_S * INT64_C(1000000000);
+			ck_assert(err == BULLA_OK || (err == BULLA_E_NO_TOKEN && over));
+			call_done(&c);
+		}
+		call_done(&root);
+		granted++;
+	}
+	return unused;
+}
+
+START_TEST(removed_while_others_live)
+{
+	pthread_t threads[THREADS];
+	struct bulla_bytes *list;
+	bool begun;
+	size_t count;
+
+	stop = false;
+	granted = 0;
+	run(live_on, THREADS, threads);
+	for (int i = 0; i < 60 || granted < 4 * THREADS; i++) {
+		now_ns += INT64_C(150) * 1000000000;
+		bulla_token_tidy(engine, &begun);
+		struct bulla_call c = call_begin();
+
+		ck_assert_ok(bulla_tick(engine, &c));
+		call_end(&c);
+	}
+	stop = true;
+	join(THREADS, threads);
+	now_ns += INT64_C(3600) * 1000000000;
+	ck_assert_ok(bulla_tick(engine, &call));
+	ck_assert_ok(bulla_token_accessors(engine, &call, &list, &count));
+	ck_assert_uint_eq(count, 1); /* root's */
+}
+END_TEST
+
+static void clocked_setup(void)
+{
+	now_ns = INT64_C(1800000000) * 1000000000;
+	bulla_clock_replace(clock_ns);
+	engine_setup();
+}
 
 /* ---- mounts ---------------------------------------------------------------- */
 
@@ -278,6 +365,11 @@ int main(void)
 	tcase_add_loop_test(tc, no_child_outlives_its_parent, 0, 5);
 	tcase_add_test(tc, mounts_change_while_found);
 	tcase_add_test(tc, sealed_while_used);
+	suite_add_tcase(suite, tc);
+	tc = tcase_create("clock");
+	tcase_add_checked_fixture(tc, clocked_setup, engine_teardown);
+	tcase_set_timeout(tc, 300);
+	tcase_add_test(tc, removed_while_others_live);
 	suite_add_tcase(suite, tc);
 	return unit_main(suite);
 }

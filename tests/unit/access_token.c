@@ -330,6 +330,30 @@ START_TEST(survives_a_reload)
 }
 END_TEST
 
+/* What a request writes: nothing for a plain token, one batch for a limited one, also where it is refused. */
+START_TEST(writes_of_a_use)
+{
+	struct bulla_token_create_args args = wish(&policy_default);
+	struct made plain = make(&args);
+
+	args.num_uses = 3;
+	struct made limited = make(&args);
+
+	ck_assert_ok(try_token(plain.token));
+	uint64_t batches = store_counts(engine->store).batches, reads = store_counts(engine->store).reads;
+
+	for (int i = 0; i < 100; i++)
+		ck_assert_ok(try_token(plain.token));
+	ck_assert_uint_eq(store_counts(engine->store).batches, batches);
+	ck_assert_uint_eq(store_counts(engine->store).reads, reads);
+	for (unsigned i = 1; i <= 3; i++) {
+		ck_assert_ok(try_token(limited.token));
+		ck_assert_uint_eq(store_counts(engine->store).batches, batches + i);
+	}
+	ck_assert_err(try_token(limited.token), BULLA_E_NO_TOKEN);
+}
+END_TEST
+
 /* ---- the record ------------------------------------------------------------ */
 
 /* docs/FORMATS.md */
@@ -785,6 +809,7 @@ int main(void)
 	tcase_add_test(tc, expiring_root_stays_expiring);
 	tcase_add_test(tc, policies_are_tidied);
 	tcase_add_test(tc, survives_a_reload);
+	tcase_add_test(tc, writes_of_a_use);
 	tcase_add_test(tc, old_format);
 	tcase_add_test(tc, format_in_full);
 	tcase_add_test(tc, format_refused);
