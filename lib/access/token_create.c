@@ -8,6 +8,7 @@ struct creation {
 	const struct bulla_token_create_args *args;
 	const struct bulla_token *caller;
 	const struct bulla_token_role *role; /* NULL: none */
+	const struct bulla_mount *mount;     /* auth/token/, whose times come before the server's */
 	bool sudo;                           /* the caller's, for this path */
 };
 
@@ -284,7 +285,7 @@ static enum bulla_err choose_times(struct bulla_call *call, const struct creatio
 	const struct bulla_token_create_args *args = c->args;
 	bool has_role = c->role != NULL && t->type == BULLA_TOKEN_SERVICE;
 
-	*wish = (struct lease_wish){ .ttl_s = args->ttl_s, .issued_ns = now_ns, .now_ns = now_ns };
+	*wish = (struct lease_wish){ .ttl_s = args->ttl_s, .issued_ns = now_ns, .now_ns = now_ns, .mount = c->mount };
 	TRY(lesser(call, "Explicit max TTL", args->explicit_max_ttl_s, has_role ? c->role->explicit_max_ttl_s : 0,
 		   &wish->explicit_max_s));
 	return lesser(call, "Period", args->period_s, has_role ? c->role->period_s : 0, &wish->period_s);
@@ -430,10 +431,11 @@ static enum bulla_err make_below(struct access *access, struct bulla_call *call,
 }
 
 static enum bulla_err create(struct access *access, struct bulla_call *call, const struct bulla_token_create_args *args,
-			     struct bulla_auth *out)
+			     const struct bulla_mount *mount, struct bulla_auth *out)
 {
 	const struct token *caller = (const struct token *)(const void *)call->token;
-	struct creation c = { .args = args, .caller = call->token, .sudo = token_may_sudo(access, call->token, args->path) };
+	struct creation c = { .args = args, .caller = call->token, .mount = mount,
+			      .sudo = token_may_sudo(access, call->token, args->path) };
 	struct bulla_token_role role;
 	struct token_new new = { 0 };
 	struct bulla_bytes text;
@@ -459,8 +461,14 @@ static enum bulla_err create(struct access *access, struct bulla_call *call, con
 enum bulla_err bulla_token_create(struct bulla *engine, struct bulla_call *call, const struct bulla_token_create_args *args,
 				  struct bulla_auth *out)
 {
+	struct bulla_bytes rest;
+
 	if (call->token == NULL)
 		return BULLA_E_NO_TOKEN;
 	TRY(access_begin(engine->access, call));
-	return access_end(engine->access, create(engine->access, call, args, out));
+	const struct bulla_mount *mount = bulla_mount_find(engine, args->path, &rest);
+	enum bulla_err err = create(engine->access, call, args, mount, out);
+
+	bulla_mount_put(mount);
+	return access_end(engine->access, err);
 }

@@ -160,15 +160,16 @@ enum bulla_err bulla_token_accessors(struct bulla *engine, struct bulla_call *ca
 /* ---- renew ----------------------------------------------------------------- */
 
 /* A login's token gets what its role or user gives today. */
-static enum bulla_err ask_renewer(struct bulla *engine, struct bulla_call *call, const struct bulla_mount *mount,
-				  const struct bulla_token *t, struct lease_wish *wish)
+static enum bulla_err ask_renewer(struct access *access, struct bulla_call *call, const struct bulla_token *t,
+				  struct lease_wish *wish)
 {
-	struct access *access = engine->access;
 	struct bulla_token_params params = { 0 };
 
+	if (wish->mount == NULL)
+		return bulla_fail(call, BULLA_E_INVALID_500, "failed to renew entry: its auth method is gone");
 	if (access->renewer == NULL)
 		return bulla_fail(call, BULLA_E_INVALID, "lease is not renewable");
-	enum bulla_err err = access->renewer(access->renewer_context, call, mount, t, &params);
+	enum bulla_err err = access->renewer(access->renewer_context, call, wish->mount, t, &params);
 
 	if (err != BULLA_OK && bulla_err_row(err)->kind == BULLA_CLASS_CALLER && err != BULLA_E_SEALED) {
 		struct bulla_bytes text = bulla_call_text(call, err);
@@ -176,7 +177,6 @@ static enum bulla_err ask_renewer(struct bulla *engine, struct bulla_call *call,
 		return bulla_fail(call, BULLA_E_INVALID_500, "failed to renew entry: %.*s", (int)text.len, (const char *)text.ptr);
 	}
 	TRY(err);
-	wish->mount = mount;
 	wish->ttl_s = params.ttl_s;
 	wish->period_s = params.period_s;
 	wish->max_s = params.max_ttl_s;
@@ -201,23 +201,12 @@ static enum bulla_err ask_role(struct access *access, struct bulla_call *call, c
 	return BULLA_OK;
 }
 
-static enum bulla_err ask_origin(struct bulla *engine, struct bulla_call *call, const struct bulla_token *t,
+static enum bulla_err ask_origin(struct access *access, struct bulla_call *call, const struct bulla_token *t,
 				 struct lease_wish *wish)
 {
-	struct bulla_bytes rest;
-
 	if (t->role.len > 0)
-		return ask_role(engine->access, call, t, wish);
-	if (t->login_name.len == 0)
-		return BULLA_OK;
-	const struct bulla_mount *mount = bulla_mount_find(engine, t->path, &rest);
-
-	if (mount == NULL)
-		return bulla_fail(call, BULLA_E_INVALID_500, "failed to renew entry: its auth method is gone");
-	enum bulla_err err = ask_renewer(engine, call, mount, t, wish);
-
-	bulla_mount_put(mount);
-	return err;
+		return ask_role(access, call, t, wish);
+	return t->login_name.len > 0 ? ask_renewer(access, call, t, wish) : BULLA_OK;
 }
 
 static enum bulla_err new_ttl(struct bulla *engine, struct bulla_call *call, const struct bulla_token *t, int64_t increment_s,
@@ -225,11 +214,17 @@ static enum bulla_err new_ttl(struct bulla *engine, struct bulla_call *call, con
 {
 	struct lease_wish wish = { .increment_s = increment_s, .ttl_s = t->ttl_s, .period_s = t->period_s,
 				   .explicit_max_s = t->explicit_max_ttl_s, .issued_ns = t->issued_ns, .now_ns = now_ns };
+	struct bulla_bytes rest;
 
 	if (!t->renewable || t->ttl_s == 0)
 		return bulla_fail(call, BULLA_E_INVALID, "lease is not renewable");
-	TRY(ask_origin(engine, call, t, &wish));
-	return lease_calculate(engine->access, call, &wish, ttl_s);
+	wish.mount = bulla_mount_find(engine, t->path, &rest);
+	enum bulla_err err = ask_origin(engine->access, call, t, &wish);
+
+	if (err == BULLA_OK)
+		err = lease_calculate(engine->access, call, &wish, ttl_s);
+	bulla_mount_put(wish.mount);
+	return err;
 }
 
 /* With the stripe held. */

@@ -103,6 +103,14 @@ static const struct step bound[] = {
 	{ NULL },
 };
 
+static const struct step tuned[] = {
+	{ "POST sys/auth/token/tune", "{\"default_lease_ttl\":\"2h\",\"max_lease_ttl\":\"3h\"}", .status = 204 },
+	{ "POST auth/token/create", "{\"policies\":\"default\"}", .status = 200, .expect = "{\"auth\":{\"lease_duration\":7200}}", .save = "tok=auth.client_token" },
+	{ "POST auth/token/create", "{\"policies\":\"default\",\"ttl\":\"5h\"}", .status = 200, .expect = "{\"auth\":{\"lease_duration\":10800}}" },
+	{ "POST auth/token/renew", "{\"token\":\"$tok\",\"increment\":\"9h\"}", .status = 200, .expect = "{\"warnings\":[\"TTL of \\\"9h\\\" exceeded the effective max_ttl of \\\"3h\\\"; TTL value is capped accordingly\"]}" },
+	{ NULL },
+};
+
 static const struct step tidying[] = {
 	{ "POST auth/token/tidy", .token = "", .status = 403 }, { "GET auth/token/tidy", .status = 405 },
 	{ "POST auth/token/tidy", .status = 202, .expect = "{\"data\":null,\"warnings\":[\"Tidy operation successfully started. Any information "
@@ -131,7 +139,7 @@ static const struct step expiry[] = {
 
 START_TEST(cases)
 {
-	static const struct step *const lists[] = { bad_input, life, uses, expiry, roles, bound, tidying, batch };
+	static const struct step *const lists[] = { bad_input, life, uses, expiry, roles, bound, tuned, tidying, batch };
 
 	pipeline_begin();
 	pipeline_run(lists[_i]);
@@ -147,7 +155,7 @@ Suite *token_suite(void)
 	TCase *tc = tcase_create("all");
 
 	tcase_set_timeout(tc, 60);
-	tcase_add_loop_test(tc, cases, 0, 8);
+	tcase_add_loop_test(tc, cases, 0, 9);
 	suite_add_tcase(suite, tc);
 	return suite;
 }
