@@ -414,5 +414,80 @@ class System(Base):
         self.assertTrue((answer if isinstance(answer, dict) else json.loads(answer.text))["help"])
 
 
+class Called:
+    """Passes all through to one of hvac's classes; left_out says which of its methods nobody called."""
+
+    def __init__(self, api):
+        self.api, self.names = api, set()
+
+    def __getattr__(self, name):
+        self.names.add(name)
+        return getattr(self.api, name)
+
+    def left_out(self):
+        own = vars(type(self.api))
+        return sorted(n for n in own if not n.startswith("_") and callable(own[n]) and n not in self.names)
+
+
+class AuthMethods(Base):
+    @classmethod
+    def prepare(cls):
+        cls.client.sys.enable_auth_method("approle")
+        cls.client.sys.enable_auth_method("userpass")
+
+    def test_approle(self):
+        api = Called(self.client.auth.approle)
+        api.create_or_update_approle("web", token_policies=["default"], token_ttl="1h", secret_id_num_uses=2, secret_id_ttl="10m",
+                                     token_type="service", enable_local_secret_ids=False)
+        self.assertEqual(api.list_roles()["data"]["keys"], ["web"])
+        role = api.read_role("web")["data"]
+        self.assertEqual((role["token_policies"], role["token_ttl"], role["secret_id_ttl"]), (["default"], 3600, 600))
+        api.update_role_id("web", "web-role")
+        self.assertEqual(api.read_role_id("web")["data"]["role_id"], "web-role")
+        made = api.generate_secret_id("web", metadata={"host": "web1"}, cidr_list=["127.0.0.0/8"])["data"]
+        self.assertEqual(api.list_secret_id_accessors("web")["data"]["keys"], [made["secret_id_accessor"]])
+        self.assertEqual(api.read_secret_id("web", made["secret_id"])["data"]["metadata"], {"host": "web1"})
+        self.assertEqual(api.read_secret_id_accessor("web", made["secret_id_accessor"])["data"]["secret_id_num_uses"], 2)
+        for _ in range(2):
+            auth = api.login("web-role", made["secret_id"], use_token=False)["auth"]
+        self.assertEqual(auth["metadata"], {"host": "web1", "role_name": "web"})
+        own = self.another(auth["client_token"]).auth.token
+        self.assertEqual(own.lookup_self()["data"]["display_name"], "approle")
+        self.assertEqual(own.renew_self()["auth"]["lease_duration"], 3600)
+        with self.assertRaises(hvac.exceptions.InvalidRequest):
+            api.login("web-role", made["secret_id"], use_token=False)
+        api.create_custom_secret_id("web", "chosen")
+        api.destroy_secret_id("web", "chosen")
+        accessor = api.generate_secret_id("web")["data"]["secret_id_accessor"]
+        api.destroy_secret_id_accessor("web", accessor)
+        wrapped = api.generate_secret_id("web", wrap_ttl="60s")["wrap_info"]["token"]
+        secret_id = self.client.sys.unwrap(wrapped)["data"]["secret_id"]
+        self.assertTrue(api.login("web-role", secret_id, use_token=False)["auth"]["client_token"])
+        api.delete_role("web")
+        with self.assertRaises(hvac.exceptions.InvalidPath):
+            api.read_role("web")
+        with self.assertRaises(hvac.exceptions.InternalServerError):
+            own.renew_self()
+        self.assertEqual(api.left_out(), [])
+
+    def test_userpass(self):
+        api = Called(self.client.auth.userpass)
+        api.create_or_update_user("Alice", password="one", policies=["default"], token_ttl="30m")
+        self.assertEqual(api.list_user()["data"]["keys"], ["alice"])
+        self.assertEqual(api.read_user("alice")["data"]["token_ttl"], 1800)
+        auth = api.login("alice", "one", use_token=False)["auth"]
+        self.assertEqual((auth["metadata"], auth["lease_duration"]), ({"username": "alice"}, 1800))
+        api.update_password_on_user("alice", "two")
+        with self.assertRaises(hvac.exceptions.InvalidRequest):
+            api.login("alice", "one", use_token=False)
+        other = self.another(None)
+        other.auth.userpass.login("alice", "two")
+        self.assertEqual(other.auth.token.lookup_self()["data"]["display_name"], "userpass-alice")
+        api.delete_user("alice")
+        with self.assertRaises(hvac.exceptions.InvalidPath):
+            api.read_user("alice")
+        self.assertEqual(api.left_out(), [])
+
+
 if __name__ == "__main__":
     unittest.main()
