@@ -18,6 +18,7 @@
 #include <bulla/memory.h>
 #include <bulla/mounts.h>
 #include <bulla/policies.h>
+#include <bulla/root_token.h>
 #include <bulla/seal.h>
 #include <bulla/sign.h>
 #include <bulla/cert.h>

@@ -6,6 +6,7 @@
 
 #include "access/login.h"
 #include "base/rcu.h"
+#include "bulla/root_token.h"
 #include "crypto/crypto.h"
 
 #define DEFAULT_LEASE_S INT64_C(2764800) /* 768 h, the peer's */
@@ -53,6 +54,7 @@ enum bulla_err bulla_open(const struct bulla_config *config, struct bulla_call *
 	if (engine == NULL)
 		return BULLA_E_NO_MEMORY;
 	pthread_mutex_init(&engine->lock, NULL);
+	pthread_mutex_init(&engine->root.lock, NULL);
 	enum bulla_err err = open_parts(config, call, &engine->parts);
 
 	if (err != BULLA_OK) {
@@ -66,6 +68,7 @@ enum bulla_err bulla_open(const struct bulla_config *config, struct bulla_call *
 static void seal_quietly(struct bulla *engine)
 {
 	audit_close(engine->audit);
+	bulla_root_cancel(engine);
 	if (seal_close(engine->seal) != BULLA_OK)
 		return; /* sealed already */
 	keyring_empty(engine->keyring);
@@ -93,6 +96,7 @@ void bulla_close(struct bulla *bulla)
 	seal_free(bulla->seal);
 	store_close(bulla->store);
 	pthread_mutex_destroy(&engine->lock);
+	pthread_mutex_destroy(&engine->root.lock);
 	free(engine);
 }
 

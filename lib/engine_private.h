@@ -14,8 +14,16 @@
 #include "seal/seal.h"
 #include "store/store.h"
 
+/* engine_root.c's. */
+struct root_attempt {
+	pthread_mutex_t lock; /* of all of it; held while the token is written */
+	uint8_t *otp;         /* secret memory; NULL: none is under way */
+	char nonce[37];
+};
+
 struct engine {
 	struct bulla parts;   /* first: all that other layers see */
+	struct root_attempt root;
 	pthread_mutex_t lock; /* one change of the seal's state at a time: init, unseal, seal */
 };
 

@@ -3,6 +3,7 @@
 #include "engine_private.h"
 
 #include "base/rcu.h"
+#include "bulla/root_token.h"
 
 static enum bulla_err change_begin(struct bulla *engine, struct bulla_call *call)
 {
@@ -24,6 +25,7 @@ static enum bulla_err seal(struct bulla *engine)
 {
 	audit_close(engine->audit); /* while the store can still be told how far each device came */
 	TRY(seal_close(engine->seal));
+	bulla_root_cancel(engine);
 	keyring_empty(engine->keyring);
 	auth_empty(engine->auth);
 	access_empty(engine->access);

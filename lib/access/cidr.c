@@ -146,3 +146,22 @@ bool access_cidr_within(struct bulla_bytes inner, struct bulla_bytes outer)
 
 	return parse(inner, &small) && parse(outer, &large) && contains(&large, &small);
 }
+
+/* ---- for callers of the library ----------------------------------------------------------------------------------------- */
+
+bool bulla_cidrs_match(const struct bulla_bytes *cidrs, size_t count, struct bulla_bytes ip)
+{
+	return count > 0 && access_cidrs_match(cidrs, count, ip);
+}
+
+bool bulla_ip_is_valid(struct bulla_bytes ip)
+{
+	struct block block;
+
+	return ip.len > 0 && memchr(ip.ptr, '/', ip.len) == NULL && parse(ip, &block);
+}
+
+enum bulla_err bulla_cidr_check(struct bulla_call *call, struct bulla_bytes text)
+{
+	return access_cidr_check(call, text);
+}

@@ -131,6 +131,12 @@ BULLA_MUST_USE enum bulla_err bulla_token_accessors(struct bulla *engine, struct
 /* What a lease gets where nobody says otherwise, and its most. */
 void bulla_lease_defaults(const struct bulla *engine, int64_t *default_ttl_s, int64_t *max_ttl_s);
 
+/* Whether ip ("10.1.2.3", "::1") lies within one of the CIDRs (or is one that is a plain address); an empty ip in none. */
+bool bulla_cidrs_match(const struct bulla_bytes *cidrs, size_t count, struct bulla_bytes ip);
+bool bulla_ip_is_valid(struct bulla_bytes ip);
+/* INVALID: neither an address nor a CIDR block. */
+BULLA_MUST_USE enum bulla_err bulla_cidr_check(struct bulla_call *call, struct bulla_bytes text);
+
 /* As the peer prints durations: "768h", "1h30m", "45s", "1h0m1s". out has room for BULLA_DURATION_TEXT; NUL-terminated. */
 #define BULLA_DURATION_TEXT 40
 void bulla_duration_print(int64_t seconds, char out[BULLA_DURATION_TEXT]);

@@ -91,6 +91,7 @@ void seal_free(struct seal *seal)
 	if (seal_close(seal) == BULLA_OK)
 		seal_forget(seal);
 	seal_reset(seal);
+	seal_prove_reset(seal);
 	rcu_drain(); /* snapshots that rotations left behind */
 	bulla_secret_free(seal->static_key, SEAL_KEY_BYTES);
 	free(seal->key_id);
@@ -138,7 +139,7 @@ void seal_status(struct seal *seal, struct bulla_seal_status *out)
 	}
 	print_uuid(store_identity(seal->store)->cluster_id, status.cluster_id);
 	pthread_mutex_lock(&seal->state);
-	status.progress = seal->part_count;
+	status.progress = seal->parts.count;
 	memcpy(status.nonce, seal->nonce, sizeof status.nonce);
 	pthread_mutex_unlock(&seal->state);
 	*out = status;

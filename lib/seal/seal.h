@@ -35,6 +35,14 @@ void seal_reset(struct seal *seal);
 BULLA_MUST_USE enum bulla_err seal_close(struct seal *seal);
 void seal_forget(struct seal *seal);
 
+/* While unsealed: takes one share (raw bytes) of a proof that as many holders as the threshold agree, in shares of its own.
+ * *proven: it was the last one, and they are right; the next begins anew, as it does after a set that was wrong. BAD_SHARE with
+ * the peer's texts about root generation: malformed, given already, a wrong set. */
+BULLA_MUST_USE enum bulla_err seal_prove(struct seal *seal, struct bulla_call *call, struct bulla_bytes part, unsigned *progress,
+					 bool *proven);
+unsigned seal_prove_progress(struct seal *seal);
+void seal_prove_reset(struct seal *seal);
+
 /* INVALID: BARRIER_MAX_TERMS; SEALED, STORE*. */
 BULLA_MUST_USE enum bulla_err seal_rotate(struct seal *seal, struct bulla_call *call);
 /* After how many sealings a term is replaced by itself (sys/rotate/config); checked when a block of them is used up. */

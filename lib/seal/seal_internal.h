@@ -110,6 +110,12 @@ struct seal_part {
 	size_t len;
 };
 
+/* Parts of one key, given one after the other. Never more than the threshold, thus never more than there is room for. */
+struct seal_parts {
+	struct seal_part items[SEAL_MAX_SHARES];
+	unsigned count;
+};
+
 struct seal {
 	struct store *store; /* borrowed */
 	enum bulla_seal_kind kind;
@@ -130,8 +136,8 @@ struct seal {
 	pthread_cond_t released;
 	bool open; /* holders are let in */
 	unsigned holders;
-	struct seal_part parts[SEAL_MAX_SHARES];
-	unsigned part_count;
+	struct seal_parts parts; /* of the unsealing under way */
+	struct seal_parts proof; /* of the proof under way: seal_prove.c */
 	char nonce[UUID_TEXT + 1];
 };
 
@@ -151,6 +157,20 @@ BULLA_MUST_USE enum bulla_err shamir_open(struct seal *seal, struct bulla_call *
 BULLA_MUST_USE enum bulla_err parts_add(struct seal *seal, struct bulla_call *call, struct bulla_bytes part, bool *complete);
 /* Combines all parts into key (SEAL_MAX_PART bytes of secret memory) and drops them, whatever comes of it. BAD_SHARE. */
 BULLA_MUST_USE enum bulla_err parts_combine(struct seal *seal, struct bulla_call *call, uint8_t *key, size_t *len);
+
+/* Collecting, without the state of an unsealing. With seal->state. */
+void parts_drop(struct seal_parts *parts);
+bool parts_have(const struct seal_parts *parts, struct bulla_bytes part);
+BULLA_MUST_USE enum bulla_err parts_put(struct seal_parts *parts, struct bulla_bytes part); /* NO_MEMORY */
+/* BAD_SHARE with failed and the reason as its detail. */
+BULLA_MUST_USE enum bulla_err parts_join(const struct seal_parts *parts, unsigned threshold, struct bulla_call *call,
+					 const char *failed, uint8_t *key, size_t *len);
+/* BAD_SHARE: too short or too long. */
+BULLA_MUST_USE enum bulla_err part_check(struct bulla_call *call, struct bulla_bytes part);
+
+/* Whether key unwraps the root key. BAD_SHARE with failed before its reason. */
+BULLA_MUST_USE enum bulla_err shamir_unwrap(struct seal *seal, struct bulla_call *call, struct bulla_bytes key,
+					    const char *failed, uint8_t *root_key);
 
 /* For BULLA_CLEANUP of a key of 32 bytes in secret memory. */
 void seal_key_drop(uint8_t **key);

@@ -94,8 +94,23 @@ static bool set_choice(const char *text, const char *const *choices, int *out)
 	return false;
 }
 
+static bool set_number(const char *text, int64_t *out)
+{
+	char *end;
+
+	errno = 0;
+	long long n = strtoll(text, &end, 10);
+
+	*out = n;
+	return *text >= '0' && *text <= '9' && *end == '\0' && errno == 0 && n <= INT32_MAX;
+}
+
 static bool set(const struct hcl *h, const struct setting *setting, void *to)
 {
+	if (setting->kind == SETTING_ANY) {
+		*(const struct hcl **)to = h;
+		return true;
+	}
 	if (h->kind == HCL_LIST || h->kind == HCL_BLOCK)
 		return false;
 	if (setting->kind == SETTING_BOOL)
@@ -114,9 +129,12 @@ static bool set(const struct hcl *h, const struct setting *setting, void *to)
 		return set_count(h->text, to);
 	case SETTING_MODE:
 		return set_mode(h->text, to);
+	case SETTING_NUMBER:
+		return set_number(h->text, to);
 	case SETTING_CHOICE:
 		return set_choice(h->text, setting->choices, to);
 	case SETTING_BOOL:
+	case SETTING_ANY:
 		break;
 	}
 	return false;
@@ -146,6 +164,7 @@ static const char *wanted(const struct setting *setting)
 		[SETTING_SECONDS] = "a duration such as \"90s\"", [SETTING_BYTES] = "a size such as 33554432 or \"32MiB\"",
 		[SETTING_COUNT] = "a number above 0",
 		[SETTING_MODE] = "an octal mode such as \"0600\"", [SETTING_CHOICE] = "one of the known words",
+		[SETTING_NUMBER] = "a whole number that is not negative", [SETTING_ANY] = "",
 	};
 
 	return texts[setting->kind];

@@ -11,6 +11,8 @@ enum setting_kind {
 	SETTING_BYTES,    /* int64_t: 33554432, "32mb" (10^6), "32MiB" (2^20); more than 0 */
 	SETTING_COUNT,    /* int64_t: 5, "5"; more than 0 */
 	SETTING_MODE,     /* unsigned: "0600", 600: octal */
+	SETTING_NUMBER,   /* int64_t: 0, "1" ...; not negative */
+	SETTING_ANY,      /* const struct hcl *: as it is, for the caller to look at */
 	SETTING_CHOICE,   /* int: the index in choices */
 };
 

@@ -138,7 +138,8 @@ static enum bulla_err read_storage(struct reader *r, const struct hcl *block)
 
 struct tcp {
 	struct listener listener;
-	bool tls_disable;
+	const struct hcl *forwarders;
+	bool tls_disable, no_open_root;
 	int min_version;
 	int64_t max_request_bytes, max_request_s;
 };
@@ -153,12 +154,18 @@ static const struct setting tcp_settings[] = {
 	LISTENER("tls_client_ca_file", client_ca_file, SETTING_TEXT),
 	LISTENER("tls_disable_client_certs", no_client_certs, SETTING_BOOL),
 	{ "tls_disable", SETTING_BOOL, offsetof(struct tcp, tls_disable), NULL },
+	{ "disable_unauthed_generate_root_endpoints", SETTING_BOOL, offsetof(struct tcp, no_open_root), NULL },
+	{ "x_forwarded_for_authorized_addrs", SETTING_ANY, offsetof(struct tcp, forwarders), NULL },
+	LISTENER("x_forwarded_for_hop_skips", forwarding.hop_skips, SETTING_NUMBER),
+	LISTENER("x_forwarded_for_reject_not_present", forwarding.reject_not_present, SETTING_BOOL),
+	LISTENER("x_forwarded_for_reject_not_authorized", forwarding.reject_not_authorized, SETTING_BOOL),
 	{ "tls_min_version", SETTING_CHOICE, offsetof(struct tcp, min_version), tls_versions },
 	{ "max_request_size", SETTING_BYTES, offsetof(struct tcp, max_request_bytes), NULL },
 	{ "max_request_duration", SETTING_SECONDS, offsetof(struct tcp, max_request_s), NULL },
 	{ 0 },
 };
 static const struct setting unix_settings[] = {
+	{ "disable_unauthed_generate_root_endpoints", SETTING_BOOL, offsetof(struct tcp, no_open_root), NULL },
 	LISTENER("address", address, SETTING_TEXT),
 	LISTENER("socket_mode", socket_mode, SETTING_MODE),
 	{ "max_request_size", SETTING_BYTES, offsetof(struct tcp, max_request_bytes), NULL },
@@ -202,9 +209,59 @@ static enum bulla_err take_limit(struct reader *r, const struct hcl *block, cons
 	return BULLA_OK;
 }
 
+/* Adds what stands in text between commas. */
+static enum bulla_err add_forwarders(struct reader *r, const struct hcl *at, struct bulla_bytes *items, size_t *count)
+{
+	const char *text = at->kind == HCL_STRING ? at->text : "";
+
+	for (;;) {
+		size_t len = strcspn(text, ",");
+
+		items[*count] = bulla_arena_copy(r->call->arena, bulla_mem(text, len));
+		if (items[*count].ptr == NULL)
+			return BULLA_E_NO_MEMORY;
+		if (bulla_cidr_check(r->call, items[*count]) != BULLA_OK)
+			return setting_fail(r->call, r->file, at, "\"x_forwarded_for_authorized_addrs\" must be addresses or CIDR blocks, "
+					    "in a list or with commas between");
+		++*count;
+		if (text[len] == '\0')
+			return BULLA_OK;
+		text += len + 1;
+	}
+}
+
+static size_t count_forwarders(const struct hcl *at)
+{
+	size_t count = 1;
+
+	for (const char *c = at->kind == HCL_STRING ? at->text : ""; *c != '\0'; c++)
+		count += *c == ',';
+	for (const struct hcl *h = at->kind == HCL_LIST ? at->first : NULL; h != NULL; h = h->next)
+		count += count_forwarders(h);
+	return count;
+}
+
+static enum bulla_err read_forwarding(struct reader *r, const struct hcl *at, struct forwarding *out)
+{
+	if (at == NULL)
+		return BULLA_OK;
+	struct bulla_bytes *items = bulla_arena_alloc(r->call->arena, count_forwarders(at) * sizeof *items);
+
+	if (items == NULL)
+		return BULLA_E_NO_MEMORY;
+	out->authorized = items;
+	if (at->kind != HCL_LIST)
+		return add_forwarders(r, at, items, &out->authorized_count);
+	for (const struct hcl *h = at->first; h != NULL; h = h->next)
+		TRY(add_forwarders(r, h, items, &out->authorized_count));
+	return BULLA_OK;
+}
+
 static enum bulla_err read_listener(struct reader *r, const struct hcl *block)
 {
-	struct tcp tcp = { .listener = { .address = "127.0.0.1:8200", .socket_mode = 0600 } };
+	struct tcp tcp = { .no_open_root = true,
+			   .listener = { .address = "127.0.0.1:8200", .socket_mode = 0600,
+					 .forwarding = { .reject_not_present = true, .reject_not_authorized = true } } };
 	bool is_unix = block->label != NULL && strcmp(block->label, "unix") == 0;
 
 	if (!is_unix && (block->label == NULL || strcmp(block->label, "tcp") != 0))
@@ -220,6 +277,8 @@ static enum bulla_err read_listener(struct reader *r, const struct hcl *block)
 		TRY(check_tcp(r, block, &tcp));
 	TRY(take_limit(r, block, "max_request_size", tcp.max_request_bytes, &r->config->max_request_bytes));
 	TRY(take_limit(r, block, "max_request_duration", tcp.max_request_s, &r->config->max_request_s));
+	TRY(read_forwarding(r, tcp.forwarders, &tcp.listener.forwarding));
+	tcp.listener.may_generate_root = !tcp.no_open_root;
 	tcp.listener.is_unix = is_unix;
 	tcp.listener.tls = !is_unix && !tcp.tls_disable;
 	tcp.listener.tls_min_version = tcp.min_version == 0 ? NULL : tls_versions[tcp.min_version];

@@ -1,6 +1,7 @@
 /* sys_seal.c: initialising, unsealing, sealing, and what state the server is in. Any thread, one exchange at a time. */
 #include <stdlib.h>
 
+#include "handlers/share.h"
 #include "http/routes.h"
 
 /* Lengths of a share as bytes: the peer takes for hex only what gives as many, else it is base64. */
@@ -140,9 +141,9 @@ static const struct field unseal_fields[] = {
 	FIELD_END,
 };
 
-static enum bulla_err decode_share(struct exchange *x, struct bulla_bytes text, struct bulla_bytes *out)
+enum bulla_err share_decode(struct bulla_call *call, struct bulla_bytes text, struct bulla_bytes *out)
 {
-	uint8_t *to = bulla_arena_alloc(x->call->arena, BULLA_BASE64_MAX_DECODED(text.len));
+	uint8_t *to = bulla_arena_alloc(call->arena, BULLA_BASE64_MAX_DECODED(text.len));
 	size_t len = text.len / 2, bad_at;
 
 	if (to == NULL)
@@ -152,7 +153,7 @@ static enum bulla_err decode_share(struct exchange *x, struct bulla_bytes text, 
 		return BULLA_OK;
 	}
 	if (bulla_base64_decode(text, to, &len, &bad_at) != BULLA_OK)
-		return bulla_fail(x->call, BULLA_E_INVALID, "'key' must be a valid hex or base64 string");
+		return bulla_fail(call, BULLA_E_INVALID, "'key' must be a valid hex or base64 string");
 	*out = bulla_mem(to, len);
 	return BULLA_OK;
 }
@@ -177,7 +178,7 @@ static enum bulla_err unseal(struct exchange *x)
 		return bulla_fail(x->call, BULLA_E_INVALID, "'key' must be specified in request body as JSON, or 'reset' set to true");
 	if (f.migrate)
 		return bulla_fail(x->call, BULLA_E_FAILED, "can't perform a seal migration, no migration seal found");
-	TRY(decode_share(x, f.key, &share));
+	TRY(share_decode(x->call, f.key, &share));
 	TRY(bulla_unseal(x->engine, x->call, share));
 	return print_status(x);
 }

@@ -4,6 +4,14 @@
 
 #include "http/serve.h"
 
+/* How to know a client behind a proxy: by X-Forwarded-For, believed only where authorized says so. */
+struct forwarding {
+	const struct bulla_bytes *authorized; /* addresses and CIDRs of proxies */
+	size_t authorized_count;              /* 0: the header is never looked at */
+	int64_t hop_skips;                    /* how many of the last addresses are proxies', too */
+	bool reject_not_present, reject_not_authorized;
+};
+
 struct listener {
 	bool is_unix;
 	const char *address;        /* "127.0.0.1:8200", "[::1]:8200", or the socket's path */
@@ -12,6 +20,8 @@ struct listener {
 	const char *cert_file, *key_file, *client_ca_file; /* PEM; NULL: none */
 	const char *tls_min_version; /* "tls12", "tls13" */
 	bool no_client_certs;       /* clients are not asked for a certificate (which auth/cert needs) */
+	bool may_generate_root;      /* without a token: sys/generate-root */
+	struct forwarding forwarding;
 };
 
 struct httpd_config {

@@ -69,6 +69,19 @@ static bool take(struct task *task, struct bulla_bytes *field, struct bulla_byte
 	return field->ptr != NULL;
 }
 
+/* Several lines are one list (RFC 9110 section 5.3). */
+static bool take_forwarded(struct task *task, struct bulla_bytes value)
+{
+	struct bulla_bytes before = task->forwarded_for;
+
+	if (task->conn->endpoint->listener->forwarding.authorized_count == 0)
+		return true;
+	task->forwarded_for = before.ptr == NULL ? bulla_arena_copy(task->arena, value)
+						 : bulla_arena_printf(task->arena, "%.*s,%.*s", (int)before.len, (const char *)before.ptr,
+								      (int)value.len, (const char *)value.ptr);
+	return task->forwarded_for.ptr != NULL;
+}
+
 /* Content-Length and Transfer-Encoding decide where the request ends: nothing may be left to opinion (RFC 9112, 6.3 and 11.2).
  * Where both stand, the coding counts, as at the peer, and the connection ends with the reply: whatever a proxy before us took
  * for the next request is not read. libmicrohttpd has refused a length that is not a number. */
@@ -111,7 +124,7 @@ static bool take_header(struct task *task, struct bulla_bytes name, struct bulla
 	case 15:
 		if (is_name(name, "X-Vault-Request"))
 			request->vault_client = is_name(trim(value), "true");
-		return true;
+		return is_name(name, "X-Forwarded-For") ? take_forwarded(task, value) : true;
 	case 16:
 		return is_name(name, "X-Vault-Wrap-TTL") ? take(task, &request->wrap_ttl, value) : true;
 	case 17:

@@ -67,6 +67,7 @@ struct task {
 	const char *version_at;   /* where the HTTP version must stand if the target holds no NUL */
 	uint8_t *body;            /* what request.body borrows */
 	size_t body_len, body_cap;
+	struct bulla_bytes forwarded_for; /* X-Forwarded-For; ptr NULL: not there, or nobody asks */
 	uint64_t declared_len;    /* Content-Length; 0: none or chunked */
 	uint64_t discarded;
 	bool closes;              /* the connection ends with the reply */
@@ -176,6 +177,7 @@ void body_drop(struct task *task);
 
 /* httpd_reply.c */
 enum MHD_Result reply_send(struct task *task);
+void reply_refuse_because(struct task *task, enum bulla_err err, struct bulla_bytes text);
 void reply_refuse(struct task *task, enum bulla_err err); /* makes the reply for what serve() never sees */
 void resume_task(struct loop *loop, struct task *task);   /* httpd_loop.c: a suspended one goes on, to be answered */
 

@@ -9,6 +9,11 @@
 
 void reply_refuse(struct task *task, enum bulla_err err)
 {
+	reply_refuse_because(task, err, bulla_str(bulla_err_row(err)->text));
+}
+
+void reply_refuse_because(struct task *task, enum bulla_err err, struct bulla_bytes text)
+{
 	const struct bulla_err_row *row = bulla_err_row(err);
 	struct out *body = &task->reply.body;
 
@@ -16,7 +21,7 @@ void reply_refuse(struct task *task, enum bulla_err err)
 	task->reply = (struct reply){
 		.status = row->status, .content_type = JSON_TYPE, .retry_after_s = row->status == 503 ? RETRY_AFTER_S : 0,
 	};
-	envelope_error(body, row, bulla_str(row->text));
+	envelope_error(body, row, text);
 }
 
 static struct MHD_Response *response_of(struct out *body)

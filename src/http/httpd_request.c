@@ -4,6 +4,7 @@
  * libmicrohttpd does not wipe its buffers when a connection ends: tokens and bodies are copied out and wiped in place. */
 #include <stdlib.h>
 
+#include "http/forwarded.h"
 #include "http/httpd_internal.h"
 
 #define ARENA_BYTES 8192
@@ -179,6 +180,13 @@ static enum MHD_Result begin(struct task *task, const char *method, const char *
 	MHD_get_connection_values_n(task->mhd, MHD_HEADER_KIND, header_take, task);
 	if (task->malformed || task->version_at != version) {
 		reply_refuse(task, BULLA_E_BAD_REQUEST);
+		return reply_send(task);
+	}
+	const struct listener *listener = task->conn->endpoint->listener;
+
+	task->request.may_generate_root = listener->may_generate_root;
+	if (forwarded_apply(&listener->forwarding, &task->call, task->forwarded_for, &task->request.remote) != BULLA_OK) {
+		reply_refuse_because(task, BULLA_E_BAD_REQUEST, bulla_call_text(&task->call, BULLA_E_BAD_REQUEST));
 		return reply_send(task);
 	}
 	if (task->conn->refused) {

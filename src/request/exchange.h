@@ -30,6 +30,7 @@ struct request {
 	 * else are written before serve() returns */
 	struct bulla_audit_lines **lines;
 	bool groups_records;
+	bool may_generate_root;        /* it came where anybody may take part in making a root token */
 };
 
 struct reply {

@@ -82,7 +82,11 @@ BAD_LINES = [
     (7, '}\nlog_format = "xml"', 8), (7, '}\nmax_request_size = -1', 8), (7, '}\nmax_request_duration = "long"', 8),
     (7, '}\ndisable_mlock = "x"', 8), (7, '}\nseal "static" {\n  current_key_id = "a"\n  current_key = "short"\n}', 10),
     (7, '}\nseal "static" {\n  current_key_id = "a"\n  current_key = "file:///nosuch/key"\n}', 10),
-    (7, '}\nseal "magic" {\n}', 8), (7, "", None), (7, "}}", 7), (7, '}\n"x', 8),
+    (7, '}\nseal "magic" {\n}', 8), (7, "", None), (7, "}}", 7),
+    (6, '  tls_disable = true\n  x_forwarded_for_authorized_addrs = "bogus"', 7),
+    (6, '  tls_disable = true\n  x_forwarded_for_authorized_addrs = ["10.0.0.1", 5]', 7),
+    (6, '  tls_disable = true\n  x_forwarded_for_hop_skips = -1', 7), (6, '  tls_disable = true\n  x_forwarded_for_reject_not_present = "x"', 7),
+    (6, '  tls_disable = true\n  disable_unauthed_generate_root_endpoints = 5', 7), (7, '}\n"x', 8),
 ]
 
 

@@ -269,7 +269,7 @@ static void run_step(const struct step *step)
 		.method = method_of(step->request, method_len), .target = bulla_str(target), .token = bulla_str(token),
 		.namespace = bulla_str(step->namespace), .wrap_ttl = bulla_str(step->wrap_ttl),
 		.content_type = bulla_str(step->content_type), .remote = bulla_str("127.0.0.1:1"), .body = body_copy,
-		.body_len = strlen(body), .body_too_large = step->too_large,
+		.body_len = strlen(body), .body_too_large = step->too_large, .may_generate_root = step->root_listener,
 	};
 	struct reply reply;
 	uint8_t der[4096];

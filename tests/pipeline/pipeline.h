@@ -20,6 +20,7 @@ struct step {
 	const char *location;     /* of a redirect */
 	const char *allow;
 	const char *client_certificate; /* base64 of what the client proved itself with; NULL: nothing */
+	bool root_listener;       /* it came where anybody may take part in making a root token */
 	bool too_large;           /* the body was over the limit */
 	void (*before)(void);     /* run ahead of the request */
 	bool refuses_always;      /* the row has no other answer */

@@ -119,6 +119,36 @@ static const struct step auth_mounts[] = {
 	{ NULL },
 };
 
+#define ROOT "sys/generate-root-token/"
+static const struct step root_token[] = {
+	{ "GET " ROOT "attempt", .token = "", .status = FORBIDDEN, .expect = DENIED }, { "POST " ROOT "update", .token = "", .status = FORBIDDEN },
+	{ "GET sys/generate-root/attempt", .token = "", .status = 405, .expect = PLAIN("unsupported operation") },
+	{ "PUT sys/generate-root/attempt", "{}", .status = 405 }, { "DELETE sys/generate-root/attempt", .status = 405 },
+	{ "PUT sys/generate-root/update", "{}", .token = "", .status = 405 },
+	{ "LIST sys/generate-root/attempt", .token = "", .root_listener = true, .status = 405, .expect = EMPTY },
+	{ "GET sys/generate-root/attempt", .token = "", .root_listener = true, .namespace = "x", .status = 400 },
+	{ "POST sys/decode-token", "{}", .token = "", .status = 400, .expect = PLAIN("provided 'encoded_token' or 'otp' is empty") },
+	{ "POST " ROOT "attempt", "{\"otp\":\"short\"}", .status = 400, .expect = PLAIN("OTP string has incorrect length") },
+	{ "POST " ROOT "attempt", "{\"pgp_key\":\"x\"}", .status = 400 },
+	{ "POST " ROOT "update", "{\"key\":\"x\"}", .status = 400, .expect = PLAIN("nonce is required") },
+	{ "POST " ROOT "update", "{\"nonce\":\"x\",\"key\":\"!!\"}", .status = 500 },
+	{ "GET " ROOT "attempt", .status = 200, .expect = "{\"data\":{\"started\":false,\"otp\":\"\",\"otp_length\":26,\"progress\":0,\"required\":1}}", .absent = "data.nonce" },
+	{ "POST " ROOT "attempt", "{}", .status = 200, .expect = "{\"data\":{\"started\":true,\"pgp_fingerprint\":\"\"}}", .save = "n=data.nonce" },
+	{ "POST " ROOT "attempt", "{}", .status = 400, .expect = PLAIN("root generation already in progress for this namespace") },
+	{ "POST " ROOT "update", "{\"nonce\":\"$n\",\"key\":\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\"}", .status = 500 },
+	{ "POST " ROOT "update", "{\"nonce\":\"$n\",\"key\":\"$unseal\"}", .status = 200, .expect = "{\"data\":{\"complete\":true,\"progress\":1,\"required\":1,\"nonce\":\"$n\"}}" },
+	{ "DELETE " ROOT "attempt", .status = 204, .expect = "" },
+	/* where anybody may */
+	{ "GET sys/generate-root/attempt", .token = "", .root_listener = true, .status = 200, .expect = "{\"started\":false,\"nonce\":\"\"}", .absent = "request_id" },
+	{ "PUT sys/generate-root/attempt", "{}", .token = "", .root_listener = true, .status = 200, .expect = "{\"started\":true}", .save = "n=nonce" },
+	{ "PUT sys/generate-root/update", "{}", .token = "", .root_listener = true, .status = 400 },
+	{ "PUT sys/generate-root/update", "{\"nonce\":\"$n\",\"key\":\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\"}", .token = "", .root_listener = true, .status = 400 },
+	{ "PUT sys/generate-root/update", "{\"nonce\":\"$n\",\"key\":\"$unseal\"}", .token = "", .root_listener = true, .status = 200, .expect = "{\"complete\":true,\"otp_length\":0}" },
+	{ "DELETE sys/generate-root/attempt", .token = "", .root_listener = true, .status = 204 },
+	{ "POST sys/decode-token", "{\"encoded_token\":\"GxE\",\"otp\":\"ab\"}", .token = "", .status = 200, .expect = "{\"data\":{\"token\":\"zs\"}}" },
+	{ NULL },
+};
+
 static const struct step others[] = {
 	{ "POST sys/capabilities-self", "{}", .status = 400 }, { "POST sys/capabilities-self", "{\"paths\":[\"x\"]}", .token = "", .status = FORBIDDEN },
 	{ "POST sys/capabilities", "{\"paths\":[\"x\"],\"token\":\"bad\"}", .status = 400 }, { "GET sys/key-status", .token = "", .status = FORBIDDEN },
@@ -175,6 +205,7 @@ START_TEST(sealing)
 	text[bulla_base64_encode(pipeline_unseal_key, text)] = 0;
 	pipeline_save("unseal", text);
 	pipeline_run(seal_and_unseal);
+	pipeline_run(root_token);
 	pipeline_end();
 }
 END_TEST
