@@ -1,4 +1,4 @@
-/* batch.c: owns the order of things: HMAC, encrypt, one transaction, and only then an answer. The intake's thread. */
+/* batch.c: owns the order of things: HMAC, encrypt, one transaction, and only then an answer. The intake's threads. */
 #include "batch.h"
 
 #include <sodium.h>
@@ -120,20 +120,6 @@ static void finish(struct job **jobs, size_t n, enum card_err err)
 	}
 }
 
-/* One transaction: a job has its result only when all of it is on disk. */
-static void store_all(struct desk *desk, struct job **jobs, size_t n)
-{
-	if (n == 0)
-		return;
-	pthread_mutex_lock(desk->writing);
-	enum card_err err = change(desk, jobs, n);
-
-	if (err != CARD_OK)
-		store_rollback(desk->store);
-	pthread_mutex_unlock(desk->writing);
-	finish(jobs, n, err);
-}
-
 static size_t pick(struct job **jobs, size_t n, enum job_kind kind, struct job **out)
 {
 	size_t count = 0;
@@ -145,18 +131,27 @@ static size_t pick(struct job **jobs, size_t n, enum job_kind kind, struct job *
 }
 
 /* Deletions need nobody's help: they go on while Bulla is away. */
-bool batch_work(struct desk *desk, struct job **jobs, size_t n, bool healthy)
+bool batch_encrypt(struct desk *desk, struct batch *batch, bool healthy)
 {
-	struct job *ready[BATCH_MAX];
-	size_t adds = pick(jobs, n, JOB_ADD, ready), stored = adds;
-	enum card_err err = encrypt(desk, ready, adds);
+	struct job *adds[BATCH_MAX];
+	size_t n = pick(batch->jobs, batch->n, JOB_ADD, adds);
+	enum card_err err = encrypt(desk, adds, n);
 
 	if (err != CARD_OK) {
-		finish(ready, adds, err);
-		stored = 0;
+		batch->n = pick(batch->jobs, batch->n, JOB_DELETE, batch->jobs);
+		finish(adds, n, err);
 	}
-	size_t deletes = pick(jobs, n, JOB_DELETE, ready + stored);
+	return n > 0 ? err == CARD_OK : healthy;
+}
 
-	store_all(desk, ready, stored + deletes);
-	return adds > 0 ? err == CARD_OK : healthy;
+/* One transaction: a job has its result only when all of it is on disk. */
+void batch_store(struct desk *desk, struct batch *batch)
+{
+	if (batch->n == 0)
+		return;
+	enum card_err err = change(desk, batch->jobs, batch->n);
+
+	if (err != CARD_OK)
+		store_rollback(desk->store);
+	finish(batch->jobs, batch->n, err);
 }

@@ -1,24 +1,30 @@
-/* batch.h: does a batch of jobs: encrypts, stores, and tells each job its result. */
+/* batch.h: does a batch of jobs in two steps: encrypts, then stores and tells each job its result. */
 #ifndef CARD_BATCH_H
 #define CARD_BATCH_H
-
-#include <pthread.h>
 
 #include "intake.h"
 #include "vault.h"
 
 #define BATCH_MAX 64
 
-/* What a thread does its work with. */
+/* What the work is done with. */
 struct desk {
 	const struct settings *settings;
-	struct vault *vault;
-	struct store *store;
-	pthread_mutex_t *writing; /* held during a transaction: SQLite's own lock is waited for in naps of milliseconds */
+	struct vault *vault;      /* batch_encrypt's: one thread at a time */
+	struct store *store;      /* batch_store's: one thread at a time */
 	enum binding binding;     /* how Bulla binds; 0: not proven yet, and nothing is encrypted before */
 };
 
-/* Calls done of all n jobs (up to BATCH_MAX). Gives whether Bulla did its part; healthy as it was if it was not asked. */
-bool batch_work(struct desk *desk, struct job **jobs, size_t n, bool healthy);
+struct batch {
+	struct job *jobs[BATCH_MAX];
+	size_t n;
+};
+
+/* Has Bulla encrypt the new cards of a batch. When that fails they are told so, and are no longer in the batch. Gives whether Bulla did
+ * its part; healthy as it was if it was not asked. */
+bool batch_encrypt(struct desk *desk, struct batch *batch, bool healthy);
+
+/* Stores and deletes, and tells each job its result. */
+void batch_store(struct desk *desk, struct batch *batch);
 
 #endif

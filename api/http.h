@@ -4,7 +4,7 @@
 
 #include "settings.h"
 
-#define HTTP_BODY_MAX 8192
+#define HTTP_BODY_MAX 4096
 #define HTTP_TARGET_MAX 256
 
 struct http;

@@ -1,4 +1,4 @@
-/* intake.c: owns the queue of jobs and the threads that work on them, each with its vault and its connection to the database. A job is one
+/* intake.c: owns the queue of jobs and the threads that work on them in turns: one asks Bulla, then writes, while the other asks. A job is one
  * thread's alone between intake_push and done. */
 #define _GNU_SOURCE
 #include "intake.h"
@@ -19,37 +19,30 @@
 #define LOOK_AGAIN_MS 500    /* while Bulla is away */
 #define LOOK_MS 5000         /* while nothing happens */
 
-/* While one waits for the disk, another has Bulla encrypt. */
+/* While one waits for the disk, the other has Bulla encrypt what came meanwhile. */
 #define WORKERS 2
 
-struct worker {
-	struct intake *intake;
-	struct desk desk;
-	pthread_t thread;
-	bool first;                  /* looks whether Bulla is there, for all */
-};
-
 struct intake {
-	struct worker workers[WORKERS];
-	size_t running;              /* threads */
-	pthread_mutex_t writing;
+	struct desk desk;
+	bool looked;                 /* once at least; under asking */
+	pthread_mutex_t asking;      /* held by who takes jobs and asks Bulla */
+	pthread_mutex_t writing;     /* held by who writes */
+	pthread_t threads[WORKERS];
+	size_t running;
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
-	struct job *first, **last;   /* this and the next two: under the lock */
+	struct job *first, **last;   /* this and the next two: under lock */
 	size_t waiting;
 	bool stopping;
-	atomic_int binding;          /* enum binding; 0: not proven */
 	atomic_bool healthy, gave_up;
 };
 
 /* Proves the binding. Gives up on what time does not heal. */
-static void prepare(struct intake *intake, struct desk *desk)
+static void prepare(struct intake *intake)
 {
-	enum binding binding;
-	enum card_err err = transit_prove_binding(desk->vault, desk->settings, &binding);
+	struct desk *desk = &intake->desk;
+	enum card_err err = transit_prove_binding(desk->vault, desk->settings, &desk->binding);
 
-	if (err == CARD_OK)
-		atomic_store(&intake->binding, (int)binding);
 	atomic_store(&intake->healthy, err == CARD_OK);
 	if (err == CARD_OK || err == CARD_E_UNAVAILABLE)
 		return;
@@ -58,19 +51,16 @@ static void prepare(struct intake *intake, struct desk *desk)
 	kill(getpid(), SIGTERM);
 }
 
-/* What a worker does when there are no jobs: it looks after its token. */
-static void look(struct worker *worker)
+/* When there are no jobs: is Bulla there, and the token good? */
+static void look(struct intake *intake)
 {
-	struct intake *intake = worker->intake;
-
 	if (atomic_load(&intake->gave_up))
 		return;
-	if (worker->first && atomic_load(&intake->binding) == 0)
-		prepare(intake, &worker->desk);
-	else if (worker->first)
-		atomic_store(&intake->healthy, vault_look(worker->desk.vault) == CARD_OK);
-	else if (vault_keep(worker->desk.vault) != CARD_OK)
-		atomic_store(&intake->healthy, false);
+	intake->looked = true;
+	if (intake->desk.binding == 0)
+		prepare(intake);
+	else
+		atomic_store(&intake->healthy, vault_look(intake->desk.vault) == CARD_OK);
 }
 
 static size_t take(struct intake *intake, struct job **jobs)
@@ -110,67 +100,56 @@ static size_t wait_for_jobs(struct intake *intake, int64_t ms, struct job **jobs
 	return n;
 }
 
-static int64_t rest_ms(const struct worker *worker)
+static int64_t rest_ms(const struct intake *intake)
 {
-	int64_t due_ms = vault_due_ms(worker->desk.vault);
-	int64_t ms = atomic_load(&worker->intake->healthy) ? LOOK_MS : LOOK_AGAIN_MS;
+	int64_t due_ms = vault_due_ms(intake->desk.vault);
+	int64_t ms = atomic_load(&intake->healthy) ? LOOK_MS : LOOK_AGAIN_MS;
 
+	if (!intake->looked)
+		return 0;
 	return due_ms > 0 && due_ms < ms ? due_ms : ms;
 }
 
-static void work(struct worker *worker, struct job **jobs, size_t n, bool stopping)
+/* Takes a batch and has it encrypted. False: all is done, and no more comes. */
+static bool fetch(struct intake *intake, struct batch *batch)
 {
-	struct intake *intake = worker->intake;
+	bool stopping = false, healthy;
 
-	bool healthy = atomic_load(&intake->healthy);
+	pthread_mutex_lock(&intake->asking);
+	batch->n = wait_for_jobs(intake, rest_ms(intake), batch->jobs, &stopping);
+	bool more = batch->n > 0 || !stopping;
 
+	healthy = atomic_load(&intake->healthy);
 	/* while Bulla is known to be away nobody waits behind somebody else's patience */
-	vault_set_patience(worker->desk.vault, healthy && !stopping ? PATIENCE_MS : 0);
-	worker->desk.binding = (enum binding)atomic_load(&intake->binding);
-	atomic_store(&intake->healthy, batch_work(&worker->desk, jobs, n, healthy));
+	vault_set_patience(intake->desk.vault, healthy && !stopping ? PATIENCE_MS : 0);
+	if (batch->n > 0)
+		atomic_store(&intake->healthy, batch_encrypt(&intake->desk, batch, healthy));
+	else if (more)
+		look(intake);
+	pthread_mutex_unlock(&intake->asking);
+	return more;
 }
 
 static void *run(void *cls)
 {
-	struct worker *worker = cls;
-	struct job *jobs[BATCH_MAX];
-	bool stopping = false;
+	struct intake *intake = cls;
+	struct batch batch;
 
-	if (worker->first)
-		look(worker);
-	for (;;) {
-		size_t n = wait_for_jobs(worker->intake, rest_ms(worker), jobs, &stopping);
-
-		if (n > 0)
-			work(worker, jobs, n, stopping);
-		else if (stopping)
-			return NULL;
-		else
-			look(worker);
+	while (fetch(intake, &batch)) {
+		pthread_mutex_lock(&intake->writing);
+		batch_store(&intake->desk, &batch);
+		pthread_mutex_unlock(&intake->writing);
 	}
+	return NULL;
 }
 
-static enum card_err start(struct intake *intake, struct worker *worker, const struct settings *settings)
-{
-	struct desk *desk = &worker->desk;
-
-	worker->intake = intake;
-	worker->first = worker == intake->workers;
-	desk->settings = settings;
-	desk->writing = &intake->writing;
-	TRY(store_open(settings->db, &desk->store));
-	desk->vault = vault_new(settings, PATIENCE_MS);
-	if (desk->vault == NULL || pthread_create(&worker->thread, NULL, run, worker) != 0)
-		return CARD_E_MEMORY;
-	intake->running++;
-	return CARD_OK;
-}
-
-static void set_up(struct intake *intake)
+static void set_up(struct intake *intake, const struct settings *settings)
 {
 	pthread_condattr_t attributes;
 
+	intake->desk.settings = settings;
 	intake->last = &intake->first;
+	pthread_mutex_init(&intake->asking, NULL);
 	pthread_mutex_init(&intake->writing, NULL);
 	pthread_mutex_init(&intake->lock, NULL);
 	pthread_condattr_init(&attributes);
@@ -179,30 +158,42 @@ static void set_up(struct intake *intake)
 	pthread_condattr_destroy(&attributes);
 }
 
+static enum card_err start(struct intake *intake)
+{
+	struct desk *desk = &intake->desk;
+
+	TRY(store_open(desk->settings->db, &desk->store));
+	desk->vault = vault_new(desk->settings, PATIENCE_MS);
+	if (desk->vault == NULL)
+		return CARD_E_MEMORY;
+	for (; intake->running < WORKERS; intake->running++)
+		if (pthread_create(&intake->threads[intake->running], NULL, run, intake) != 0)
+			return CARD_E_MEMORY;
+	return CARD_OK;
+}
+
 void intake_free(struct intake *intake)
 {
 	if (intake == NULL)
 		return;
-	for (size_t i = 0; i < WORKERS; i++) {
-		vault_free(intake->workers[i].desk.vault);
-		store_close(intake->workers[i].desk.store);
-	}
+	vault_free(intake->desk.vault);
+	store_close(intake->desk.store);
 	pthread_cond_destroy(&intake->changed);
 	pthread_mutex_destroy(&intake->lock);
 	pthread_mutex_destroy(&intake->writing);
+	pthread_mutex_destroy(&intake->asking);
 	free(intake);
 }
 
 enum card_err intake_start(const struct settings *settings, struct intake **out)
 {
 	struct intake *intake = calloc(1, sizeof *intake);
-	enum card_err err = CARD_OK;
 
 	if (intake == NULL)
 		return CARD_E_MEMORY;
-	set_up(intake);
-	for (size_t i = 0; i < WORKERS && err == CARD_OK; i++)
-		err = start(intake, &intake->workers[i], settings);
+	set_up(intake, settings);
+	enum card_err err = start(intake);
+
 	if (err != CARD_OK) {
 		intake_stop(intake);
 		intake_free(intake);
@@ -219,7 +210,7 @@ bool intake_stop(struct intake *intake)
 	pthread_cond_broadcast(&intake->changed);
 	pthread_mutex_unlock(&intake->lock);
 	for (size_t i = 0; i < intake->running; i++)
-		pthread_join(intake->workers[i].thread, NULL);
+		pthread_join(intake->threads[i], NULL);
 	return !atomic_load(&intake->gave_up);
 }
 

@@ -72,7 +72,7 @@ static void count(struct run *run, size_t n)
 		run->failed += run->items[i].failed;
 		run->done += !run->items[i].failed;
 		if (run->items[i].failed)
-			log_line("card %s: its ciphertext does not open for this card: it was not rewrapped", run->cards[i].id);
+			log_line("card %s was not rewrapped: its ciphertext does not open for this card, or a policy forbids it", run->cards[i].id);
 	}
 }
 

@@ -30,7 +30,6 @@ static const char schema[] =
 	" last_four TEXT NOT NULL,"
 	" pan_hmac TEXT NOT NULL UNIQUE"
 	") STRICT;"
-	"CREATE INDEX IF NOT EXISTS cards_by_version ON cards (key_version, seq);"
 	"CREATE TABLE IF NOT EXISTS replays ("
 	" key BLOB PRIMARY KEY,"
 	" request BLOB NOT NULL,"
@@ -51,7 +50,7 @@ static const char *const sql[STATEMENTS] = {
 	[COMMIT] = "COMMIT",
 	[ROLLBACK] = "ROLLBACK",
 	[INSERT] = "INSERT INTO cards (created_s, key_version, binding, id, name, ciphertext, brand, last_four, pan_hmac)"
-		   " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+		   " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT (pan_hmac) DO NOTHING",
 	[SAME_PAN] = "SELECT id FROM cards WHERE pan_hmac = ?1",
 	[GET] = "SELECT " COLUMNS " FROM cards WHERE id = ?1",
 	[DELETE] = "DELETE FROM cards WHERE id = ?1",
@@ -226,6 +225,7 @@ void store_rollback(struct store *store)
 
 /* ---- cards --------------------------------------------------------------------- */
 
+/* The card that has this PAN already. */
 static enum card_err find_same_pan(struct store *store, const char *pan_hmac, char out[CARD_ID_SIZE])
 {
 	sqlite3_stmt *query CLEANUP(done) = store->statements[SAME_PAN];
@@ -233,16 +233,13 @@ static enum card_err find_same_pan(struct store *store, const char *pan_hmac, ch
 	bind_text(query, 1, pan_hmac);
 	TRY(next(store, query));
 	copy_column(query, 0, out, CARD_ID_SIZE);
-	return CARD_OK;
+	return CARD_E_DUPLICATE;
 }
 
 enum card_err store_insert(struct store *store, struct card *card, char existing_id[CARD_ID_SIZE])
 {
 	sqlite3_stmt *query = store->statements[INSERT];
-	enum card_err err = find_same_pan(store, card->pan_hmac, existing_id);
 
-	if (err != CARD_E_NOT_FOUND)
-		return err == CARD_OK ? CARD_E_DUPLICATE : err;
 	card->created_s = time(NULL);
 	sqlite3_bind_int64(query, 1, card->created_s);
 	sqlite3_bind_int(query, 2, card->key_version);
@@ -254,6 +251,8 @@ enum card_err store_insert(struct store *store, struct card *card, char existing
 	bind_text(query, 8, card->last_four);
 	bind_text(query, 9, card->pan_hmac);
 	TRY(finish(store, INSERT));
+	if (sqlite3_changes(store->db) == 0)
+		return find_same_pan(store, card->pan_hmac, existing_id);
 	card->seq = sqlite3_last_insert_rowid(store->db);
 	return CARD_OK;
 }

@@ -147,7 +147,7 @@ class Story:
         done = self.cards.rewrap()
         self.assertEqual(done.returncode, 1)
         self.assertIn(f"rewrapped 1 of 2 cards to version {version}", done.stdout.decode())
-        self.assertIn(f"card {second['id']}: its ciphertext does not open", done.stderr.decode())
+        self.assertIn(f"card {second['id']} was not rewrapped", done.stderr.decode())
         self.assertEqual([card["key_version"] for card in self.cards.list()], [version, version - 1])
 
     def test_rewrap_goes_on_after_a_kill(self):
@@ -236,7 +236,7 @@ class Story:
         for i in range(20):
             self.add("Card", pan(i), connection=connection)
         self.assertGreaterEqual(sum("/encrypt/cards" in path for path in between.paths), 20)
-        self.assertLessEqual(between.connections, 2)  # card-api has two threads that ask
+        self.assertEqual(between.connections, 1)
 
     # ---- tokens
 
@@ -392,11 +392,42 @@ class OnOpenBao(Story, Case):
     kind = "openbao"
 
     def go_away(self):
+        self.addCleanup(self.come_back)
         self.assertEqual(self.server.post("sys/seal").status, 204)
 
     def come_back(self):
         key = re.search(r"Unseal Key: (\S+)", self.server.log_text()).group(1)
         self.assertEqual(self.server.post("sys/unseal", {"key": key}, token=None).status, 200)
+
+
+class OnBulla(Story, Case):
+    kind = "bulla"
+
+    def go_away(self):
+        self.addCleanup(self.come_back)
+        self.assertEqual(self.server.stop(), 0)
+
+    def come_back(self):
+        if self.server.process.poll() is not None:
+            self.server.start()
+
+    def test_cards_that_came_from_another_server(self):
+        """Rows bound by associated data (a key that was moved here from OpenBao) are bound by context when they are rewrapped."""
+        self.cards.start()
+        card = self.add("Carlos Gardel", GARDEL)
+        form = servers.b64(f"card-binding:v1:card_id={card['id']}:purpose=pan")
+        old = self.server.post("transit/encrypt/cards", {"plaintext": servers.b64(GARDEL), "associated_data": form}).data["ciphertext"]
+        self.cards.sql("UPDATE cards SET ciphertext = ?, binding = 2", old)
+        self.assertEqual(self.cards.list()[0]["binding"], "associated_data")
+        self.rotate()
+        done = self.cards.rewrap()  # the job may change no card's binding
+        self.assertEqual((done.returncode, b"was not rewrapped" in done.stderr), (1, True))
+        mover = "".join(f'path "transit/{path}" {{ capabilities = ["read", "update"] }}\n' for path in ("rewrap/cards", "keys/cards", "+/card-canary"))
+        self.assertEqual(self.server.post("sys/policies/acl/mover", {"policy": mover}).status, 204)
+        done = self.cards.rewrap(**self.role(token_policies="mover")[1])
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(self.cards.list()[0]["binding"], "encryption_context")
+        self.assertEqual(self.processed(), [f"Processing CARLOS GARDEL card with number {GARDEL}"])
 
 
 class Alone(Case):
