@@ -14,6 +14,7 @@
 #include <bulla/error.h>
 #include <bulla/import.h>
 #include <bulla/keys.h>
+#include <bulla/leases.h>
 #include <bulla/lockout.h>
 #include <bulla/memory.h>
 #include <bulla/mounts.h>

@@ -67,15 +67,17 @@ static enum bulla_err move_and_remember(struct mounts *mounts, struct bulla_call
 	return BULLA_OK;
 }
 
-enum bulla_err bulla_mount_move(struct bulla *engine, struct bulla_call *call, struct bulla_bytes from, struct bulla_bytes to,
-				char id[37])
+enum bulla_err mounts_move(struct mounts *mounts, struct bulla_call *call, struct bulla_bytes *from, struct bulla_bytes to,
+			   char id[37], bool *is_auth)
 {
-	if (from.len == 0 || to.len == 0)
+	if (from->len == 0 || to.len == 0)
 		return bulla_fail(call, BULLA_E_INVALID, "both 'from' and 'to' path must be specified as a string");
-	TRY(path_clean(call, from, &from));
+	TRY(path_clean(call, *from, from));
 	TRY(path_clean(call, to, &to));
-	TRY(change_begin(engine->mounts, call));
-	return change_end(engine->mounts, move_and_remember(engine->mounts, call, from, to, id));
+	TRY(change_begin(mounts, call));
+	TRY(change_end(mounts, move_and_remember(mounts, call, *from, to, id)));
+	*is_auth = path_is_auth(*from);
+	return BULLA_OK;
 }
 
 enum bulla_err bulla_mount_moved(struct bulla *engine, struct bulla_call *call, struct bulla_bytes id,

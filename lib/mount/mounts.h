@@ -13,6 +13,10 @@ BULLA_MUST_USE enum bulla_err mounts_load(struct mounts *mounts, struct bulla_ca
 void mounts_empty(struct mounts *mounts); /* at seal */
 void mounts_free(struct mounts *mounts);
 
+/* bulla_mount_move's share; *from becomes the path as it is stored, *is_auth whether an auth method moved. */
+BULLA_MUST_USE enum bulla_err mounts_move(struct mounts *mounts, struct bulla_call *call, struct bulla_bytes *from,
+					  struct bulla_bytes to, char id[37], bool *is_auth);
+
 /* Disabling has three steps, because a mount's keys belong to a higher layer:
  *   retire  marks the record as dying (durably), takes the mount out of the table, and returns when nobody holds it any more;
  *   [the engine destroys what belongs to uuid: keys, tokens, settings]

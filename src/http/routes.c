@@ -7,7 +7,7 @@
 #define MAX_PATHS 512
 
 static const struct route *const tables[] = {
-	sys_root_routes,
+	sys_root_routes, sys_lease_routes,
 	sys_audit_routes,
 	transit_backup_routes, transit_certificate_routes, transit_import_routes,
 	transit_key_routes, transit_crypt_routes, transit_export_routes, sys_seal_routes, sys_mount_routes, sys_misc_routes,

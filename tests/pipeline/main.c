@@ -41,6 +41,7 @@ int main(void)
 	srunner_add_suite(runner, cert_suite());
 	srunner_add_suite(runner, jwt_suite());
 	srunner_add_suite(runner, cubbyhole_suite());
+	srunner_add_suite(runner, leases_suite());
 	srunner_add_suite(runner, policies_suite());
 	srunner_add_suite(runner, last_suite());
 	/* one process: the rows that were answered are counted over all suites */

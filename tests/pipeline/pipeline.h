@@ -65,5 +65,6 @@ Suite *cert_suite(void);
 Suite *policies_suite(void);
 Suite *jwt_suite(void);
 Suite *cubbyhole_suite(void);
+Suite *leases_suite(void);
 
 #endif

@@ -30,7 +30,7 @@ const struct route transit_crypt_routes[] = { { .fn = NULL } }, transit_export_r
 		ROW(SYSTEM, ON(GET), "mounts", ROUTE_TOKEN), ROW(SYSTEM, ON(GET) | ON(POST), "mounts/{path*}/tune", ROUTE_TOKEN),
 		ROW(SYSTEM, ON(GET), "mounts/{path*}", ROUTE_TOKEN), { .fn = NULL },
 	},
-	sys_root_routes[] = { { .fn = NULL } },
+	sys_root_routes[] = { { .fn = NULL } }, sys_lease_routes[] = { { .fn = NULL } },
 	cubbyhole_routes[] = { ROW(CUBBYHOLE, ON(LIST) | ON(GET), "{path*}", ROUTE_TOKEN), { .fn = NULL } },
 	token_routes[] = { ROW(TOKEN, ON(POST), "create", ROUTE_TOKEN), { .fn = NULL } };
 
