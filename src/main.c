@@ -17,6 +17,7 @@ static const struct command commands[] = {
 	{ "status", command_status, "Tell whether the server is initialised and sealed" },
 	{ "operator", command_operator, "Initialise, unseal and seal the server" },
 	{ "secrets", command_secrets, "Enable, disable and list engines" },
+	{ "audit", command_audit, "Enable, list, read and verify audit devices and their logs" },
 	{ "token", command_token, "Make, look up, renew and revoke tokens" },
 	{ "version", command_version, "Print the version of this program" },
 	{ 0 },

@@ -70,6 +70,27 @@ void bulla_audit_lines_free(struct bulla_audit_lines *lines)
 	}
 }
 
+#define KEEP_LINES_BYTES (1 << 20)
+
+struct bulla_audit_lines *bulla_audit_lines_reuse(const struct bulla *engine, struct bulla_audit_lines *lines)
+{
+	if (lines == NULL)
+		return NULL;
+	bool keep = rcu_load(engine->audit->set) == lines->set;
+
+	for (size_t i = 0; i < lines->set->count; i++)
+		keep = keep && lines->of[i].cap <= KEEP_LINES_BYTES && !lines->of[i].failed;
+	if (!keep) {
+		bulla_audit_lines_free(lines);
+		return NULL;
+	}
+	bulla_audit_lines_free(lines->next);
+	lines->next = NULL;
+	for (size_t i = 0; i < lines->set->count; i++)
+		lines->of[i].len = 0; /* not wiped: it was written to the log */
+	return lines;
+}
+
 bool bulla_audit_lines_join(struct bulla_audit_lines *lines, struct bulla_audit_lines *more)
 {
 	if (lines->set != more->set)
@@ -214,6 +235,7 @@ enum bulla_err bulla_audit_commit(struct bulla_call *call, struct bulla_audit_li
 	pthread_mutex_unlock(&waiter.lock);
 	pthread_cond_destroy(&waiter.wake);
 	pthread_mutex_destroy(&waiter.lock);
+	bulla_audit_lines_free(lines);
 	return waiter.group.recorded ? BULLA_OK : BULLA_E_AUDIT;
 }
 

@@ -71,7 +71,8 @@ struct device;
 
 /* Appends lines (each "{...}\n") with their places in the chain. */
 void chain_lines(struct chain *chain, struct bulla_bytes lines, struct out *out);
-/* Appends a checkpoint; event: "open", "time", "close". */
+/* Appends a checkpoint; event: "open", "time", "rotate" (the last of one
+ * file and the first of the next), "close". */
 void chain_checkpoint(struct chain *chain, const struct device *device, const char *event, struct out *out);
 
 /* Takes the place in the chain off the end of a line (without its end of line). False: it has none. */

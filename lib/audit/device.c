@@ -74,8 +74,6 @@ void share_done(struct bulla_audit_share *share, bool recorded)
 	if (atomic_fetch_sub_explicit(&group->left, 1, memory_order_acq_rel) != 1)
 		return;
 	group->recorded = atomic_load_explicit(&group->any, memory_order_relaxed);
-	bulla_audit_lines_free(group->lines);
-	group->lines = NULL;
 	group->done(group);
 }
 
@@ -193,10 +191,9 @@ static void set_writing(struct device *device, bool writing)
 /* Lines of all groups taken, and a checkpoint where one is due or event says so. */
 static void build(struct device *device, const struct bulla_audit_share *taken, const char *event, struct chain *chain)
 {
-	out_cut(&device->batch, 0);
-	if (device->batch.cap > KEEP_BATCH_BYTES)
+	if (device->batch.cap > KEEP_BATCH_BYTES || device->batch.failed)
 		out_clear(&device->batch);
-	device->batch.failed = false;
+	device->batch.len = 0; /* not wiped: it was written to the log */
 	for (const struct bulla_audit_share *share = taken; share != NULL; share = share->next) {
 		size_t index = (size_t)(share - share->group->shares);
 
@@ -266,6 +263,13 @@ static void wait_for_work(struct device *device)
 	}
 }
 
+/* The old file ends with a checkpoint by now; the new one begins with one. */
+static void change_file(struct device *device)
+{
+	sink_close(&device->sink);
+	(void)record(device, "rotate");
+}
+
 static void *run(void *context)
 {
 	struct device *device = context;
@@ -285,12 +289,9 @@ static void *run(void *context)
 		device->reopen = false;
 		stop = device->stop && device->taken == NULL;
 		pthread_mutex_unlock(&device->lock);
-		if (reopen) {
-			sink_close(&device->sink);
-			if (!sink_open(&device->sink, &device->options))
-				note_failure(device, device->sink.trouble);
-		}
-		(void)record(device, stop ? "close" : NULL);
+		(void)record(device, stop ? "close" : reopen ? "rotate" : NULL);
+		if (reopen && !stop)
+			change_file(device);
 	}
 	return NULL;
 }

@@ -17,6 +17,8 @@ struct format {
 	struct bulla_call *call;
 	struct hashing how;
 	struct out *out;
+	/* of the caller, as the device writes them: quoted, as each stands in two places */
+	char token[QUOTED_HASH], accessor[QUOTED_HASH];
 };
 
 /* ---- small things ------------------------------------------------------------------------------------------------------ */
@@ -35,6 +37,35 @@ static void put_accessor(struct format *f, const char *key, struct bulla_bytes a
 		put_hashed(f, key, accessor);
 	else if (accessor.len > 0)
 		json_put_string(f->out, key, accessor);
+}
+
+static void hash_caller(struct format *f, struct bulla_bytes text, char quoted[QUOTED_HASH])
+{
+	quoted[0] = quoted[QUOTED_HASH - 1] = '"';
+	device_hash(f->device, text, quoted + 1);
+}
+
+static void put_quoted(struct format *f, const char *key, const char quoted[QUOTED_HASH])
+{
+	json_key(f->out, key);
+	out_raw(f->out, bulla_mem(quoted, QUOTED_HASH));
+	f->out->comma = true;
+}
+
+static void put_token_text(struct format *f, const char *key)
+{
+	if (f->how.key == NULL || f->entry->client_token.len == 0)
+		put_hashed(f, key, f->entry->client_token);
+	else
+		put_quoted(f, key, f->token);
+}
+
+static void put_accessor_text(struct format *f, const char *key, struct bulla_bytes accessor)
+{
+	if (f->how.key == NULL || accessor.len == 0 || !f->device->options.hmac_accessor)
+		put_accessor(f, key, accessor);
+	else
+		put_quoted(f, key, f->accessor);
 }
 
 static void put_text(struct out *out, const char *key, struct bulla_bytes text)
@@ -70,7 +101,7 @@ static bool is_auth(const struct bulla_mount *mount)
 static void put_mount(struct out *out, const struct bulla_mount *mount, const char *version_key)
 {
 	if (mount == NULL)
-		return;
+		return; /* what none answers has none of these */
 	json_put_string(out, "mount_point", mount->path);
 	json_put_text(out, "mount_type", mount->type);
 	json_put_string(out, "mount_accessor", mount->accessor);
@@ -83,22 +114,21 @@ static void put_mount(struct out *out, const struct bulla_mount *mount, const ch
 /* As the peer names a caller without an entity: SHA-256 of its sorted policies and the namespace. */
 static void put_client_id(struct out *out, const struct bulla_token *token)
 {
-	struct out text = { 0 };
 	uint8_t sum[SHA256_BYTES];
+
+	json_key(out, "client_id");
+	size_t from = out->len; /* what is hashed is put together where the hash is to stand */
 
 	for (size_t i = 0; i < token->policy_count; i++) {
 		if (i > 0)
-			out_raw(&text, bulla_mem("\x7F", 1));
-		out_raw(&text, token->policies[i]);
+			out_raw(out, bulla_mem("\x7F", 1));
+		out_raw(out, token->policies[i]);
 	}
-	out_raw(&text, bulla_mem("\0root", 5));
-	if (text.failed) {
-		out->failed = true;
+	out_raw(out, bulla_mem("\0root", 5));
+	if (out->failed)
 		return;
-	}
-	sha256(bulla_mem(text.ptr, text.len), sum);
-	out_clear(&text);
-	json_key(out, "client_id");
+	sha256(bulla_mem(out->ptr + from, out->len - from), sum);
+	out->len = from;
 	char *to = json_plain_string(out, BULLA_BASE64_LEN(SHA256_BYTES));
 
 	if (to != NULL)
@@ -145,8 +175,8 @@ static void put_token(struct format *f, const struct bulla_token *token)
 	struct out *out = f->out;
 	char issued[BULLA_TIME_TEXT];
 
-	put_hashed(f, "client_token", f->entry->client_token);
-	put_accessor(f, "accessor", token->accessor);
+	put_token_text(f, "client_token");
+	put_accessor_text(f, "accessor", token->accessor);
 	put_text(out, "display_name", token->display_name);
 	put_list(out, "policies", token->policies, token->policy_count);
 	put_list(out, "token_policies", token->policies, token->policy_count);
@@ -252,9 +282,9 @@ static void put_request(struct format *f)
 		put_client_id(out, e->token);
 	json_put_text(out, "operation", e->operation);
 	put_mount(out, e->mount, "mount_running_version");
-	put_hashed(f, "client_token", e->client_token);
+	put_token_text(f, "client_token");
 	if (e->token != NULL)
-		put_accessor(f, "client_token_accessor", e->token->accessor);
+		put_accessor_text(f, "client_token_accessor", e->token->accessor);
 	out_text(out, ",\"namespace\":{\"id\":\"root\"}");
 	put_text(out, "path", e->path);
 	if (e->data != NULL && e->data->count > 0) {
@@ -442,6 +472,10 @@ void format_entry(const struct audit *audit, const struct device *device, const 
 		f.how.clear_keys = mount->audit_non_hmac_request_keys;
 		f.how.clear_count = (size_t)mount->audit_request_count;
 	}
+	if (f.how.key != NULL && entry->client_token.len > 0)
+		hash_caller(&f, entry->client_token, f.token);
+	if (f.how.key != NULL && entry->token != NULL && device->options.hmac_accessor)
+		hash_caller(&f, entry->token->accessor, f.accessor);
 	if ((which & BULLA_AUDIT_REQUEST) != 0) {
 		begin(&f, "request", entry->started_ns);
 		common = out->len;

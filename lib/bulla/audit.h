@@ -64,6 +64,9 @@ BULLA_MUST_USE enum bulla_err bulla_audit_add(struct bulla *engine, struct bulla
 					      enum bulla_audit_which which, struct bulla_audit_lines **lines, bool *fits);
 /* Adds more, which is taken over, to lines: their records go out together. False, and nothing was taken: they are for other devices. */
 bool bulla_audit_lines_join(struct bulla_audit_lines *lines, struct bulla_audit_lines *more);
+/* Empties the first of lines for other records, and frees the rest; NULL: they are for devices that are no longer on, or grew large,
+ * and were freed. NULL is fine. */
+struct bulla_audit_lines *bulla_audit_lines_reuse(const struct bulla *engine, struct bulla_audit_lines *lines);
 void bulla_audit_lines_free(struct bulla_audit_lines *lines); /* NULL is fine */
 
 /* ---- groups ---------------------------------------------------------------------------------------------------------- */
@@ -79,7 +82,7 @@ struct bulla_audit_share { /* of a device: its own affair */
 
 /* Lies in the memory of whoever submits it, who does not touch it until done was called. */
 struct bulla_audit_group {
-	struct bulla_audit_lines *lines; /* taken over */
+	struct bulla_audit_lines *lines; /* the caller's, to be freed when it is done */
 	/* Called once, by any thread, perhaps before bulla_audit_submit returns. The group is the caller's again. */
 	void (*done)(struct bulla_audit_group *group);
 	bool recorded;                   /* set before done: at least one device has it */
@@ -176,6 +179,7 @@ struct bulla_audit_report {
 struct bulla_audit_verify_args {
 	const uint8_t *public_key;   /* 32 bytes; NULL: the one of the first checkpoint is believed */
 	uint64_t expect_records;     /* the device's number of records now; 0: not known */
+	const uint8_t *expect_head;  /* with it: the SHA-256 of the last of them, 32 bytes */
 	void (*report)(void *context, const struct bulla_audit_report *report);
 	void *context;
 };
@@ -189,7 +193,8 @@ struct bulla_audit_verdict {
 	bool has_key;
 };
 
-/* Files in the order in which they were written; one open at a time. CONFIG: a file cannot be read, the detail says why. */
+/* Files in the order in which they were written; one open at a time. All offences are reported and counted; those that follow
+ * from another are not. CONFIG: a file cannot be read, the detail says why. */
 BULLA_MUST_USE enum bulla_err bulla_audit_verify(struct bulla_call *call, const char *const *files, size_t count,
 						 const struct bulla_audit_verify_args *args, struct bulla_audit_verdict *out);
 

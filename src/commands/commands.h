@@ -16,6 +16,7 @@ struct command {
  * subcommands. program is what stands before the name in the usage: "bulla", "bulla operator". */
 int commands_run(const char *program, const struct command *rows, int argc, char **argv);
 
+command_fn command_audit, audit_tail, audit_filter;
 command_fn command_server;
 command_fn command_status, command_operator, command_secrets, command_token, command_version;
 command_fn command_read, command_write, command_list, command_delete;

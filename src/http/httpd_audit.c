@@ -30,8 +30,9 @@ static void written(struct bulla_audit_group *group)
 
 static void submit(struct loop *loop, struct bulla_audit_lines *lines, struct task *tasks)
 {
-	struct recording *recording = calloc(1, sizeof *recording);
+	struct recording *recording = loop->spare_recording != NULL ? loop->spare_recording : calloc(1, sizeof *recording);
 
+	loop->spare_recording = NULL;
 	if (recording == NULL) {
 		for (struct task *task = tasks, *next; task != NULL; task = next) {
 			next = task->next;
@@ -77,6 +78,8 @@ void audit_submit(struct loop *loop)
 {
 	struct bulla_audit_lines *lines = loop->lines;
 
+	if (loop->recorded == NULL)
+		return;
 	loop->lines = NULL;
 	if (lines != NULL) {
 		struct task *tasks = gather(loop, lines, true);
@@ -92,6 +95,29 @@ void audit_submit(struct loop *loop)
 	}
 }
 
+/* For the next turn: the buffers have grown to what a turn needs. */
+static void keep(struct loop *loop, struct recording *recording)
+{
+	struct bulla_audit_lines *lines = recording->group.lines;
+
+	if (loop->lines == NULL)
+		loop->lines = bulla_audit_lines_reuse(loop->httpd->service->engine, lines);
+	else
+		bulla_audit_lines_free(lines);
+	if (loop->spare_recording == NULL)
+		loop->spare_recording = recording;
+	else
+		free(recording);
+}
+
+void audit_free_spares(struct loop *loop)
+{
+	bulla_audit_lines_free(loop->lines);
+	free(loop->spare_recording);
+	loop->lines = NULL;
+	loop->spare_recording = NULL;
+}
+
 static void land(struct loop *loop, struct recording *recording)
 {
 	struct recording **at = &loop->flying;
@@ -105,7 +131,7 @@ static void land(struct loop *loop, struct recording *recording)
 			reply_refuse(task, BULLA_E_AUDIT); /* no answer without a record */
 		resume_task(loop, task);
 	}
-	free(recording);
+	keep(loop, recording);
 }
 
 bool audit_resume(struct loop *loop)

@@ -109,7 +109,8 @@ struct loop {
 	struct conn *conns;
 	struct task *spare;
 	unsigned spare_count, suspended;
-	struct bulla_audit_lines *lines; /* records of this turn's requests */
+	struct bulla_audit_lines *lines; /* records of this turn's requests; may be empty */
+	struct recording *spare_recording;
 	struct task *recorded;          /* those requests; and those that have lines of their own: suspended */
 	struct recording *flying;
 	const struct arrival *adding;   /* while MHD_add_connection runs */
@@ -164,6 +165,7 @@ void audit_hold(struct task *task);     /* keeps a suspended task until its reco
 void audit_submit(struct loop *loop);   /* the end of a turn */
 bool audit_resume(struct loop *loop);   /* lets those go on whose records are written; true: any */
 void audit_sweep(struct loop *loop);    /* gives up what does not end */
+void audit_free_spares(struct loop *loop);
 
 /* httpd_header.c */
 enum method header_method(const char *text);

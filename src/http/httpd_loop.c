@@ -107,6 +107,7 @@ void loop_clear(struct loop *loop)
 	for (unsigned i = 0; loop->daemons != NULL && i < loop->httpd->daemon_count; i++)
 		MHD_stop_daemon(loop->daemons[i].mhd);
 	task_free_spares(loop);
+	audit_free_spares(loop);
 	free(loop->daemons);
 	if (loop->wake_fd >= 0)
 		close(loop->wake_fd);
