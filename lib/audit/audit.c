@@ -63,8 +63,10 @@ void bulla_audit_lines_free(struct bulla_audit_lines *lines)
 {
 	for (struct bulla_audit_lines *next; lines != NULL; lines = next) {
 		next = lines->next;
-		for (size_t i = 0; i < lines->set->count; i++)
+		for (size_t i = 0; i < lines->set->count; i++) {
 			out_clear(&lines->of[i]);
+			out_clear(&lines->callers[i].auth);
+		}
 		set_put(lines->set);
 		free(lines);
 	}
@@ -120,7 +122,7 @@ static enum bulla_err add(struct audit *audit, struct bulla_call *call, const st
 
 	for (size_t i = 0; i < lines->set->count; i++) {
 		before[i] = lines->of[i].len;
-		format_entry(audit, lines->set->devices[i], entry, which, call, &lines->of[i]);
+		format_entry(audit, lines->set->devices[i], entry, which, call, &lines->callers[i], &lines->of[i]);
 		failed |= lines->of[i].failed;
 	}
 	for (size_t i = 0; failed && i < lines->set->count; i++) {

@@ -83,6 +83,7 @@ bool chain_read(struct bulla_bytes line, uint64_t *number, uint8_t previous[SHA2
 struct sink {
 	enum sink_kind kind;
 	int fd;                      /* -1: closed */
+	bool local;                  /* a regular file of this machine's own disk or memory: writing to it takes no time to speak of */
 	bool torn;                   /* the last line may be cut off: the next write begins with an end of line */
 	char trouble[160];           /* why the last operation failed */
 };
@@ -139,6 +140,7 @@ struct device {
 	struct bulla_audit_share *queue, **queue_end, *taken;
 	size_t queued_bytes;
 	bool started, stop, reopen, writing, failed;
+	bool busy, wanted;           /* someone writes, the thread or a submitter; and the thread waits for that to end */
 	enum device_end end;
 	int64_t failed_since_ns, writing_since_ns;
 	uint64_t lost_groups;
@@ -180,8 +182,17 @@ struct audit_set {
 	struct device *devices[BULLA_AUDIT_MAX_DEVICES];
 };
 
+/* How the last caller of these lines was written: mostly it is the same again. Holds nothing that is not in the log. */
+struct caller {
+	char key[256];               /* what makes a caller the same: see format.c; key_len 0: nobody yet */
+	size_t key_len;
+	char token[HASH_TEXT + 2], accessor[HASH_TEXT + 2], client_id[44];
+	struct out auth;             /* ,"auth":{...} */
+};
+
 struct bulla_audit_lines {
 	struct audit_set *set;
+	struct caller callers[BULLA_AUDIT_MAX_DEVICES];
 	struct bulla_audit_lines *next; /* of a group */
 	struct out of[BULLA_AUDIT_MAX_DEVICES];
 };
@@ -249,6 +260,6 @@ void hashing_text(const struct hashing *how, struct out *out, struct bulla_bytes
 
 /* ---- format.c ---- */
 void format_entry(const struct audit *audit, const struct device *device, const struct bulla_audit_entry *entry,
-		  enum bulla_audit_which which, struct bulla_call *call, struct out *out);
+		  enum bulla_audit_which which, struct bulla_call *call, struct caller *caller, struct out *out);
 
 #endif

@@ -1,8 +1,6 @@
 /* chain.c: owns the form of the chain (docs/FORMATS.md). Each line ends with its number and the SHA-256 of the line before; from
  * time to time a line is a checkpoint, signed with the device's Ed25519 key (RFC 8032), which vouches for all lines before it.
  * A device's thread, or whoever reads a log: no state here. */
-#include <stdio.h>
-
 #include "audit/audit_private.h"
 
 #define MEMBER ",\"bulla_chain\":{\"seq\":"
@@ -19,10 +17,8 @@ static void advance(struct chain *chain, const struct out *out, size_t from)
 
 static void put_number(struct out *out, uint64_t number)
 {
-	char text[24];
-	int n = snprintf(text, sizeof text, "%llu", (unsigned long long)number);
-
-	out_raw(out, bulla_mem(text, (size_t)n));
+	out->comma = false;
+	json_int(out, (int64_t)number);
 }
 
 static void put_place(const struct chain *chain, struct out *out)

@@ -1,7 +1,9 @@
-/* device.c: owns a device: its thread, which alone writes, and its queue. The thread takes all that is queued, gives each line its
- * place in the chain and writes them in one piece; then it tells each group how that went.
+/* device.c: owns a device: its thread, and its queue. The thread takes all that is queued, gives each line its place in the chain
+ * and writes them in one piece; then it tells each group how that went. Where a write takes no time to speak of and nobody else is
+ * at it, whoever submits does the thread's part himself: waking it would take longer. One at a time writes (busy).
  *
  * Any thread submits. A write that does not end is given up by those who wait (device_expire), while the thread stays in it. */
+#define _GNU_SOURCE
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -86,6 +88,25 @@ static size_t share_bytes(const struct bulla_audit_share *share)
 	return n;
 }
 
+static bool record(struct device *device, const char *event);
+
+/* By the submitter. Called with the lock held, which is released. */
+static void write_at_once(struct device *device, struct bulla_audit_share *share)
+{
+	share->device = device;
+	share->state = SHARE_TAKEN;
+	share->next = NULL;
+	device->taken = share;
+	device->busy = true;
+	pthread_mutex_unlock(&device->lock);
+	(void)record(device, NULL);
+	pthread_mutex_lock(&device->lock);
+	device->busy = false;
+	if (device->queue != NULL || device->wanted)
+		pthread_cond_signal(&device->wake);
+	pthread_mutex_unlock(&device->lock);
+}
+
 void device_submit(struct device *device, struct bulla_audit_share *share, size_t index)
 {
 	size_t bytes = share_bytes(share);
@@ -96,6 +117,11 @@ void device_submit(struct device *device, struct bulla_audit_share *share, size_
 	bool stuck = device->writing && bulla_now_ns() - device->writing_since_ns > BULLA_AUDIT_WAIT_S * NS_PER_S;
 	bool full = device->queued_bytes > 0 && device->queued_bytes + bytes > (size_t)device->options.max_queue_bytes;
 
+	/* the sink belongs to whoever is busy: it may be looked at when nobody is */
+	if (end == DEVICE_ON && !device->busy && device->queue == NULL && !device->failed && device->sink.local) {
+		write_at_once(device, share);
+		return;
+	}
 	if (end == DEVICE_ON && !stuck && !full) {
 		bool was_empty = device->queue == NULL;
 
@@ -263,7 +289,7 @@ static void wait_for_work(struct device *device)
 	}
 }
 
-/* The old file ends with a checkpoint by now; the new one begins with one. */
+/* With busy set. The old file ends with a checkpoint by now; the new one begins with one. */
 static void change_file(struct device *device)
 {
 	sink_close(&device->sink);
@@ -278,6 +304,12 @@ static void *run(void *context)
 	while (!stop) {
 		pthread_mutex_lock(&device->lock);
 		wait_for_work(device);
+		while (device->busy) {
+			device->wanted = true;
+			pthread_cond_wait(&device->wake, &device->lock);
+		}
+		device->wanted = false;
+		device->busy = true;
 		bool reopen = device->reopen;
 
 		device->taken = device->queue;
@@ -292,6 +324,9 @@ static void *run(void *context)
 		(void)record(device, stop ? "close" : reopen ? "rotate" : NULL);
 		if (reopen && !stop)
 			change_file(device);
+		pthread_mutex_lock(&device->lock);
+		device->busy = false;
+		pthread_mutex_unlock(&device->lock);
 	}
 	return NULL;
 }
@@ -367,6 +402,7 @@ static enum bulla_err start(struct device *device)
 		return BULLA_E_NO_MEMORY;
 	}
 	device->started = true;
+	(void)pthread_setname_np(device->thread, "audit");
 	return BULLA_OK;
 }
 

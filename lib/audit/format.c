@@ -17,8 +17,8 @@ struct format {
 	struct bulla_call *call;
 	struct hashing how;
 	struct out *out;
-	/* of the caller, as the device writes them: quoted, as each stands in two places */
-	char token[QUOTED_HASH], accessor[QUOTED_HASH];
+	struct caller *caller;
+	bool known;          /* caller is this one already */
 };
 
 /* ---- small things ------------------------------------------------------------------------------------------------------ */
@@ -57,7 +57,7 @@ static void put_token_text(struct format *f, const char *key)
 	if (f->how.key == NULL || f->entry->client_token.len == 0)
 		put_hashed(f, key, f->entry->client_token);
 	else
-		put_quoted(f, key, f->token);
+		put_quoted(f, key, f->caller->token);
 }
 
 static void put_accessor_text(struct format *f, const char *key, struct bulla_bytes accessor)
@@ -65,7 +65,7 @@ static void put_accessor_text(struct format *f, const char *key, struct bulla_by
 	if (f->how.key == NULL || accessor.len == 0 || !f->device->options.hmac_accessor)
 		put_accessor(f, key, accessor);
 	else
-		put_quoted(f, key, f->accessor);
+		put_quoted(f, key, f->caller->accessor);
 }
 
 static void put_text(struct out *out, const char *key, struct bulla_bytes text)
@@ -112,27 +112,23 @@ static void put_mount(struct out *out, const struct bulla_mount *mount, const ch
 /* ---- who calls --------------------------------------------------------------------------------------------------------- */
 
 /* As the peer names a caller without an entity: SHA-256 of its sorted policies and the namespace. */
-static void put_client_id(struct out *out, const struct bulla_token *token)
+static void make_client_id(struct format *f, const struct bulla_token *token)
 {
+	struct out text = { 0 };
 	uint8_t sum[SHA256_BYTES];
-
-	json_key(out, "client_id");
-	size_t from = out->len; /* what is hashed is put together where the hash is to stand */
 
 	for (size_t i = 0; i < token->policy_count; i++) {
 		if (i > 0)
-			out_raw(out, bulla_mem("\x7F", 1));
-		out_raw(out, token->policies[i]);
+			out_raw(&text, bulla_mem("\x7F", 1));
+		out_raw(&text, token->policies[i]);
 	}
-	out_raw(out, bulla_mem("\0root", 5));
-	if (out->failed)
-		return;
-	sha256(bulla_mem(out->ptr + from, out->len - from), sum);
-	out->len = from;
-	char *to = json_plain_string(out, BULLA_BASE64_LEN(SHA256_BYTES));
-
-	if (to != NULL)
-		bulla_base64_encode(bulla_mem(sum, sizeof sum), to);
+	out_raw(&text, bulla_mem("\0root", 5));
+	f->out->failed |= text.failed;
+	if (!text.failed) {
+		sha256(bulla_mem(text.ptr, text.len), sum);
+		bulla_base64_encode(bulla_mem(sum, sizeof sum), f->caller->client_id);
+	}
+	out_clear(&text);
 }
 
 static void put_policy_results(struct format *f)
@@ -191,7 +187,7 @@ static void put_token(struct format *f, const struct bulla_token *token)
 	json_put_text(out, "token_issue_time", issued);
 }
 
-static void put_auth(struct format *f)
+static void put_auth_fresh(struct format *f)
 {
 	json_key(f->out, "auth");
 	json_open(f->out, '{');
@@ -202,6 +198,69 @@ static void put_auth(struct format *f)
 		json_put_text(f->out, "token_type", "default");
 	}
 	json_close(f->out, '}');
+}
+
+/* What makes the caller's part of a record the same as another's: a token, whose policies, name and metadata never change, by its
+ * accessor; and what does change. 0: it is not to be remembered. */
+static size_t caller_key(const struct format *f, char key[sizeof f->caller->key])
+{
+	const struct bulla_token *token = f->entry->token;
+	struct bulla_bytes shown = f->entry->client_token;
+	size_t n = 0;
+
+	if (token == NULL || token->accessor.len == 0 || token->accessor.len + shown.len + 40 > sizeof f->caller->key)
+		return 0;
+	const int64_t numbers[] = { token->ttl_s, token->num_uses, token->issued_ns, f->entry->allowed };
+
+	memcpy(key, numbers, sizeof numbers);
+	n = sizeof numbers;
+	memcpy(key + n, token->accessor.ptr, token->accessor.len);
+	n += token->accessor.len;
+	if (f->how.key == NULL && shown.len > 0) { /* only where it stands in clear it could differ */
+		memcpy(key + n, shown.ptr, shown.len);
+		n += shown.len;
+	}
+	return n;
+}
+
+/* Fills f->caller, unless it is the one of the last record. */
+static void know_caller(struct format *f)
+{
+	const struct bulla_token *token = f->entry->token;
+	struct caller *caller = f->caller;
+	char key[sizeof caller->key];
+	size_t n = caller_key(f, key);
+
+	f->known = n > 0 && n == caller->key_len && memcmp(key, caller->key, n) == 0;
+	if (f->known)
+		return;
+	caller->key_len = 0;
+	if (f->how.key != NULL && f->entry->client_token.len > 0)
+		hash_caller(f, f->entry->client_token, caller->token);
+	if (token == NULL)
+		return;
+	if (f->how.key != NULL && f->device->options.hmac_accessor)
+		hash_caller(f, token->accessor, caller->accessor);
+	make_client_id(f, token);
+	memcpy(caller->key, key, n);
+	caller->key_len = n;
+}
+
+/* Both records of most requests, and of the next one, have the same. */
+static void put_auth(struct format *f)
+{
+	struct out *kept = &f->caller->auth;
+	size_t from = f->out->len;
+
+	if (f->known && kept->len > 0) {
+		out_raw(f->out, bulla_mem(kept->ptr, kept->len));
+		f->out->comma = true;
+		return;
+	}
+	put_auth_fresh(f);
+	kept->len = 0;
+	if (f->caller->key_len > 0 && !f->out->failed)
+		out_raw(kept, bulla_mem(f->out->ptr + from, f->out->len - from));
 }
 
 /* ---- what was asked ---------------------------------------------------------------------------------------------------- */
@@ -279,7 +338,7 @@ static void put_request(struct format *f)
 	json_open(out, '{');
 	json_put_string(out, "id", e->id);
 	if (e->token != NULL)
-		put_client_id(out, e->token);
+		json_put_string(out, "client_id", bulla_mem(f->caller->client_id, sizeof f->caller->client_id));
 	json_put_text(out, "operation", e->operation);
 	put_mount(out, e->mount, "mount_running_version");
 	put_token_text(f, "client_token");
@@ -460,9 +519,9 @@ static bool is_login(const struct bulla_audit_entry *e)
 }
 
 void format_entry(const struct audit *audit, const struct device *device, const struct bulla_audit_entry *entry,
-		  enum bulla_audit_which which, struct bulla_call *call, struct out *out)
+		  enum bulla_audit_which which, struct bulla_call *call, struct caller *caller, struct out *out)
 {
-	struct format f = { .audit = audit, .device = device, .entry = entry, .call = call, .out = out };
+	struct format f = { .audit = audit, .device = device, .entry = entry, .call = call, .caller = caller, .out = out };
 	const struct bulla_mount *mount = entry->mount;
 	size_t common = 0, auth_end = 0, common_end = 0;
 
@@ -472,10 +531,7 @@ void format_entry(const struct audit *audit, const struct device *device, const 
 		f.how.clear_keys = mount->audit_non_hmac_request_keys;
 		f.how.clear_count = (size_t)mount->audit_request_count;
 	}
-	if (f.how.key != NULL && entry->client_token.len > 0)
-		hash_caller(&f, entry->client_token, f.token);
-	if (f.how.key != NULL && entry->token != NULL && device->options.hmac_accessor)
-		hash_caller(&f, entry->token->accessor, f.accessor);
+	know_caller(&f);
 	if ((which & BULLA_AUDIT_REQUEST) != 0) {
 		begin(&f, "request", entry->started_ns);
 		common = out->len;

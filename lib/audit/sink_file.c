@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -67,6 +68,22 @@ static bool make_folders(const char *path, unsigned mode)
 	return true;
 }
 
+/* A network's file may take its time, and keep a writer for ever. */
+static bool is_local(int fd)
+{
+	static const unsigned long own[] = { 0xEF53 /* ext4 */, 0x58465342 /* xfs */, 0x9123683E /* btrfs */, 0x01021994 /* tmpfs */,
+					     0x794C7630 /* overlay */, 0xF2F52010 /* f2fs */, 0x2FC12FC1 /* zfs */ };
+	struct statfs fs;
+	struct stat st;
+
+	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || fstatfs(fd, &fs) != 0)
+		return false;
+	for (size_t i = 0; i < sizeof own / sizeof own[0]; i++)
+		if ((unsigned long)fs.f_type == own[i])
+			return true;
+	return false;
+}
+
 bool file_open(struct sink *sink, const struct audit_options *options)
 {
 	const char *path = options->file_path;
@@ -91,6 +108,7 @@ bool file_open(struct sink *sink, const struct audit_options *options)
 		sink_close(sink);
 		return false;
 	}
+	sink->local = is_local(sink->fd) && !options->sync;
 	return true;
 }
 

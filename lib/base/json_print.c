@@ -88,18 +88,26 @@ void json_close(struct out *out, char bracket)
 
 void json_key(struct out *out, const char *name)
 {
-	separate(out);
-	byte(out, '"');
-	out_text(out, name);
-	out_raw(out, bulla_mem("\":", 2));
+	size_t n = strlen(name);
+
+	if (!out_reserve(out, n + 4))
+		return;
+	uint8_t *to = out->ptr + out->len;
+
+	if (out->comma)
+		*to++ = ',';
+	*to++ = '"';
+	memcpy(to, name, n);
+	to[n] = '"';
+	to[n + 1] = ':';
+	out->len = (size_t)(to + n + 2 - out->ptr);
 	out->comma = false;
 }
 
 /* What cannot stand in a string as it is. <, > and & can, but the peer escapes them so that a browser never sees a tag. */
-static bool is_plain(uint8_t c)
-{
-	return c >= 0x20 && c < 0x80 && c != '"' && c != '\\' && c != '<' && c != '>' && c != '&';
-}
+static const bool special[256] = {
+	[0 ... 0x1F] = true, ['"'] = true, ['\\'] = true, ['<'] = true, ['>'] = true, ['&'] = true, [0x80 ... 0xFF] = true,
+};
 
 static void print_escaped(struct out *out, uint8_t c)
 {
@@ -134,7 +142,7 @@ static void print_characters(struct out *out, struct bulla_bytes text)
 	for (size_t i = 0; i < text.len;) {
 		size_t run = i;
 
-		while (i < text.len && is_plain(text.ptr[i]))
+		while (i < text.len && !special[text.ptr[i]])
 			i++;
 		out_raw(out, bulla_mem(text.ptr + run, i - run));
 		if (i == text.len)
@@ -148,6 +156,8 @@ static void print_characters(struct out *out, struct bulla_bytes text)
 
 static void print_string(struct out *out, struct bulla_bytes text)
 {
+	if (!out_reserve(out, text.len + 2)) /* most need no more */
+		return;
 	byte(out, '"');
 	print_characters(out, text);
 	byte(out, '"');

@@ -24,7 +24,7 @@ static void written(struct bulla_audit_group *group)
 		recording->next = top; /* once it is pushed, it is the loop's */
 	while (!atomic_compare_exchange_weak_explicit(&loop->written, &top, recording, memory_order_release,
 						      memory_order_relaxed));
-	if (top == NULL)
+	if (top == NULL && !pthread_equal(loop->thread, pthread_self())) /* the loop itself looks after it has submitted */
 		loop_wake(loop);
 }
 

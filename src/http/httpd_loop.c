@@ -211,6 +211,8 @@ static void handle(struct loop *loop, const struct epoll_event *event)
 
 static int wait_ms(const struct loop *loop)
 {
+	if (loop->recorded != NULL)
+		return 0;
 	for (unsigned i = 0; i < loop->httpd->daemon_count; i++)
 		if (loop->daemons[i].due)
 			return 0;
@@ -233,6 +235,8 @@ static void turn(struct loop *loop)
 	if (resume_done(loop))
 		run_due(loop);
 	audit_submit(loop);
+	if (audit_resume(loop))
+		run_due(loop);
 	if (loop->now_ms >= loop->sweep_ms) {
 		loop->sweep_ms = loop->now_ms + SWEEP_MS;
 		conn_sweep(loop);
