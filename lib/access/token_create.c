@@ -264,7 +264,7 @@ static enum bulla_err check_numbers(struct bulla_call *call, const struct bulla_
 	if (args->period_s > 0 && !sudo)
 		return bulla_fail(call, BULLA_E_INVALID, "root or sudo privileges required to create periodic token");
 	if (args->ttl_s < 0)
-		return bulla_fail(call, BULLA_E_INVALID, "ttl must be positive");
+		return bulla_fail(call, BULLA_E_INVALID, "%s must be positive", args->ttl_as_lease ? "lease" : "ttl");
 	return BULLA_OK;
 }
 

@@ -83,6 +83,7 @@ struct bulla_token_create_args {
 	struct bulla_bytes type;         /* "", "service", "batch" */
 	struct bulla_bytes entity_alias; /* refused: there are no entities */
 	struct bulla_bytes role;         /* of auth/token/roles; empty: none */
+	bool ttl_as_lease;               /* ttl_s was given by the older name, which messages then use */
 };
 
 /* What roles and users of all auth methods say of the tokens that a login makes: the peer's token_* parameters. */

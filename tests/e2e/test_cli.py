@@ -390,6 +390,14 @@ class Tokens(Clients):
         self.assertRegex(out, r"path\s+auth/token/create/nightly/rev1\n")
         self.assertRegex(out, r"role\s+nightly\n")
 
+    def test_bound_to_addresses(self):
+        for block, status in (("127.0.0.0/8", 0), ("10.0.0.0/8", 2)):
+            with self.subTest(block=block):
+                self.bulla("write", "auth/token/roles/bound", "allowed_policies=default", "token_bound_cidrs=" + block)
+                token = self.create("-role=bound")["client_token"]
+                self.assertEqual(self.bulla("token", "lookup", token=token)[0], status)
+                self.assertRegex(self.bulla("token", "lookup", token)[1], r"bound_cidrs\s+\[" + block)
+
     def test_capabilities(self):
         auth = self.create("-policy=default")
         path = "auth/token/lookup-self"
