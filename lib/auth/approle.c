@@ -60,7 +60,12 @@ static enum bulla_err change_token(struct bulla_call *call, const struct bulla_a
 	TRY(adjust_type(call, &token));
 	if (change->field && (token.set & BULLA_PARAM_POLICIES) != 0)
 		TRY(params_clean_policies(call, values->policies, values->policy_count, &values->policies, &values->policy_count));
-	return params_change(call, &token, &role->public.token);
+	enum bulla_err err = params_change(call, &token, &role->public.token);
+
+	if (err == BULLA_E_INVALID && change->field && (token.set & BULLA_PARAM_BOUND_CIDRS) != 0) /* that endpoint's words */
+		return bulla_fail(call, err, "failed to parse token_bound_cidrs: %.*s", (int)call->detail.len,
+				  (const char *)call->detail.ptr);
+	return err;
 }
 
 static enum bulla_err change_role_id(struct bulla_call *call, const struct bulla_approle_change *change, struct role *role)

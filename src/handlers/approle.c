@@ -138,9 +138,11 @@ const struct route approle_routes[] = {
 	ROW(ON(GET), "role/{role_name}", read_role, NULL, "read-role"),
 	ROW(ON(DELETE), "role/{role_name}", delete_role, NULL, "delete-role"),
 	ROW(ON(LIST), "role", list_roles, list_page_fields, "list-roles"),
-	{ .mount = BULLA_MOUNT_APPROLE, .methods = ON(POST), .pattern = "login", .fn = login, .flags = ROUTE_NO_TOKEN | ROUTE_BLOCKS,
+	{ .mount = BULLA_MOUNT_APPROLE, .methods = ON(POST), .pattern = "login", .fn = login,
+	  .flags = ROUTE_NO_TOKEN | ROUTE_LOGIN | ROUTE_BLOCKS,
 	  .fields = login_fields, .doc = "log-in-with-a-role" },
-	{ .mount = BULLA_MOUNT_APPROLE, .methods = ON(GET) | ON(DELETE), .pattern = "login", .fn = no_login, .flags = ROUTE_NO_TOKEN,
+	{ .mount = BULLA_MOUNT_APPROLE, .methods = ON(GET) | ON(DELETE), .pattern = "login", .fn = no_login,
+	  .flags = ROUTE_NO_TOKEN | ROUTE_LOGIN,
 	  .fields = login_fields, .doc = "log-in-with-a-role" },
 	{ .fn = NULL },
 };

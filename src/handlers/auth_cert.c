@@ -219,6 +219,6 @@ const struct route auth_cert_routes[] = {
 	CERT(GET, "certs/{name}", read_entry, ROUTE_TOKEN, BULLA_CAN_READ, NULL, "cert-entries"),
 	CERT(POST, "certs/{name}", write_entry, ROUTE_TOKEN, BULLA_CAN_UPDATE, entry_fields, "cert-entries"),
 	CERT(DELETE, "certs/{name}", delete_entry, ROUTE_TOKEN, BULLA_CAN_DELETE, NULL, "cert-entries"),
-	CERT(POST, "login", login, ROUTE_NO_TOKEN, 0, login_fields, "cert-login"),
+	CERT(POST, "login", login, ROUTE_NO_TOKEN | ROUTE_LOGIN, 0, login_fields, "cert-login"),
 	{ .fn = NULL },
 };

@@ -390,7 +390,7 @@ const struct route auth_jwt_routes[] = {
 	JWT(DELETE, "role/{name}", delete_role, BULLA_CAN_DELETE, NULL, "jwt-roles"),
 	{ .mount = BULLA_MOUNT_JWT, .methods = ON(POST), .pattern = "role/{name}", .fn = write_role, .flags = ROUTE_TOKEN,
 	  .need = BULLA_CAN_CREATE, .exists = role_exists, .fields = role_fields, .doc = "jwt-roles" },
-	{ .mount = BULLA_MOUNT_JWT, .methods = ON(POST), .pattern = "login", .fn = login, .flags = ROUTE_NO_TOKEN,
+	{ .mount = BULLA_MOUNT_JWT, .methods = ON(POST), .pattern = "login", .fn = login, .flags = ROUTE_NO_TOKEN | ROUTE_LOGIN,
 	  .fields = login_fields, .doc = "jwt-login" },
 	{ .fn = NULL },
 };

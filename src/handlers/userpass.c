@@ -153,7 +153,8 @@ const struct route userpass_routes[] = {
 	ROW(ON(POST), "users/{username}/password", write_password, 0, password_fields, "change-password"),
 	ROW(ON(POST), "users/{username}/policies", write_policies, 0, policies_fields, "change-policies"),
 	/* not ROUTE_BLOCKS: the library says that it takes long */
-	{ .mount = BULLA_MOUNT_USERPASS, .methods = ON(POST), .pattern = "login/{username}", .fn = login, .flags = ROUTE_NO_TOKEN,
+	{ .mount = BULLA_MOUNT_USERPASS, .methods = ON(POST), .pattern = "login/{username}", .fn = login,
+	  .flags = ROUTE_NO_TOKEN | ROUTE_LOGIN,
 	  .fields = login_fields, .doc = "log-in-with-a-password" },
 	{ .fn = NULL },
 };

@@ -288,7 +288,7 @@ static bool may_not_wrap(const struct exchange *x, unsigned flags)
 {
 	struct bulla_bytes token = x->request->token;
 
-	return x->wrap_ttl_s > 0 && (flags & ROUTE_NO_TOKEN) != 0 && (token.len == 0 || bulla_equal(token, x->wrapping_token));
+	return x->wrap_ttl_s > 0 && (flags & (ROUTE_NO_TOKEN | ROUTE_LOGIN)) == ROUTE_NO_TOKEN && (token.len == 0 || bulla_equal(token, x->wrapping_token));
 }
 
 /* Whether there is no need to ask for the caller's token: because nobody has to show one, or his is the wrapping token. */
@@ -345,6 +345,8 @@ static enum bulla_err gate_token(struct passage *p)
 
 	if (may_not_wrap(x, flags))
 		return BULLA_E_NO_TOKEN;
+	if ((flags & ROUTE_LOGIN) != 0)
+		return BULLA_OK;
 	/* off the edge, who shows a token without need shows a good one: he may see more */
 	if ((flags & ROUTE_NO_TOKEN) != 0 && ((flags & ROUTE_EDGE) != 0 || x->request->token.len == 0))
 		return BULLA_OK;
@@ -431,7 +433,9 @@ static bool must_block(const struct passage *p)
 {
 	if (p->x.call->may_block)
 		return false;
-	if (p->x.wrap_ttl_s > 0 || (p->path != NULL && (p->path->flags & ROUTE_WRAPPING) != 0))
+	bool login = p->path != NULL && (p->path->flags & ROUTE_LOGIN) != 0; /* which knows better what kind of worker it needs */
+
+	if ((p->x.wrap_ttl_s > 0 && !login) || (p->path != NULL && (p->path->flags & ROUTE_WRAPPING) != 0))
 		return true;
 	return p->x.route != NULL && (p->x.route->flags & ROUTE_BLOCKS) != 0;
 }

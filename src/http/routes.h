@@ -18,6 +18,8 @@ enum route_flag {
 	ROUTE_ANY_FIELDS = 1 << 10, /* whatever stands in the body is meant */
 	ROUTE_WRAPPING = 1 << 11,   /* the path is about a wrapping token: in the body, else the caller's own; it is looked at first */
 	ROUTE_OWN_WRAPPING = 1 << 12, /* ... and whoever calls with that very token needs no other */
+	ROUTE_LOGIN = 1 << 16,      /* NO_TOKEN, and one that is shown is not looked at: it may be the one that has ended. Its reply may
+				      be wrapped for whoever has logged in. It always blocks: its handler says so, if the row does not */
 	ROUTE_SEALS = 1 << 20,      /* it closes the audit devices: of its answer there is no record */
 	ROUTE_CONTEXT = 1 << 13,    /* binds an encryption_context: policies may demand one */
 	ROUTE_ANY_NAMESPACE = 1 << 9, /* EDGE rows that take a foreign X-Vault-Namespace (seal-status, leader) */

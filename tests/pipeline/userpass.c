@@ -60,6 +60,8 @@ static const struct step life[] = {
 	{ "GET auth/userpass/users/alice", .status = 200, .expect = "{\"data\":{\"policies\":[\"a\",\"b\"],\"token_policies\":[\"a\",\"b\"]}}" },
 	{ "POST auth/userpass/users/alice/policies", "{\"token_policies\":\"C\"}", .status = 204, .expect = "" },
 	{ "GET auth/userpass/users/alice", .status = 200, .expect = "{\"data\":{\"token_policies\":[\"c\"]}}", .absent = "data.policies" },
+	{ "POST auth/userpass/login/alice", "{\"password\":\"pw\"}", .status = 200, .token = "s.ended" },
+	{ "POST auth/userpass/login/alice", "{\"password\":\"pw\"}", .status = 200, .expect = "{\"auth\":null}", .token = "", .wrap_ttl = "60" },
 	{ "POST auth/userpass/login/ALICE", "{\"password\":\"pw\"}", .status = 200, .expect = "{\"auth\":{\"policies\":[\"c\",\"default\"],\"metadata\":{\"username\":\"alice\"},\"lease_duration\":1800,\"renewable\":true,\"orphan\":true,\"token_type\":\"service\",\"num_uses\":0}}", .token = "", .save = "tok=auth.client_token" },
 	{ "GET auth/token/lookup-self", .status = 200, .expect = "{\"data\":{\"display_name\":\"userpass-alice\",\"path\":\"auth/userpass/login/alice\",\"meta\":{\"username\":\"alice\"}}}", .token = "$tok" },
 	{ "POST auth/userpass/users/alice/password", "{\"password\":\"new\"}", .status = 204, .expect = "" },
