@@ -28,7 +28,7 @@ class Case(unittest.TestCase):
 
     @classmethod
     def setUpClass(cls):
-        cls.world = world.World(cls.kind)
+        cls.world = world.World(cls.kind, audited=cls.kind == "bulla")
         cls.addClassCleanup(cls.world.close)
         cls.server = cls.world.server
         done = cls.world.run("vault.sh", cls.world.roles)
@@ -362,6 +362,9 @@ class Story:
             "processor": done.stdout + done.stderr, "rewrap": rewrapped.stdout + rewrapped.stderr,
             "arguments": world.read(f"/proc/{pid}/cmdline") + world.read(f"/proc/{pid}/environ"), "memory": memory(pid)}
         self.come_back()
+        if self.world.audited:
+            seen["audit"] = world.read(self.world.audit)
+            self.assertIn(b"transit/encrypt/cards", seen["audit"])
         for held in ("list", "files"):
             self.assertIn(number[-4:].encode(), seen[held])
         self.assertTrue(seen["memory"] == b"" or b"Carlos Gardel" in seen["memory"])
