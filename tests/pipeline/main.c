@@ -43,6 +43,7 @@ int main(void)
 	srunner_add_suite(runner, cubbyhole_suite());
 	srunner_add_suite(runner, leases_suite());
 	srunner_add_suite(runner, policies_suite());
+	srunner_add_suite(runner, walk_suite());
 	srunner_add_suite(runner, last_suite());
 	/* one process: the rows that were answered are counted over all suites */
 	srunner_set_fork_status(runner, CK_NOFORK);

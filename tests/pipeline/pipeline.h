@@ -29,6 +29,9 @@ struct step {
 /* Runs steps until one without a request. */
 void pipeline_run(const struct step *steps);
 
+/* One request, of which nothing is expected: its status, and the body as a string, cut to room. */
+int pipeline_send(const struct step *step, char *body, size_t room);
+
 /* An engine that is initialised and unsealed, with the root token "root" and transit at transit/; and one that is neither. */
 void pipeline_begin(void);
 void pipeline_begin_uninitialised(void);
@@ -63,6 +66,7 @@ Suite *signing_suite(void);
 Suite *wrapping_suite(void);
 Suite *cert_suite(void);
 Suite *policies_suite(void);
+Suite *walk_suite(void);
 Suite *jwt_suite(void);
 Suite *cubbyhole_suite(void);
 Suite *leases_suite(void);
