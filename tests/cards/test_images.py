@@ -220,6 +220,7 @@ class Images(unittest.TestCase):
             with self.subTest(target):
                 config = self.config(target)
                 self.assertEqual(config["User"], f"{USER}:{USER}")
+                self.assertFalse(config.get("Volumes"))
                 for line in config["Env"]:
                     self.assertRegex(line, r"^(PATH|BULLA_ADDR|BULLA_CACERT|CARD_API_URL|CARD_API_CACERT)=")
         self.assertEqual(self.config("bulla")["Healthcheck"]["Test"], ["CMD", "bulla", "status"])
@@ -290,7 +291,10 @@ class Images(unittest.TestCase):
             connection.request(method, path, body=None if body is None else json.dumps(body).encode(),
                                headers={"Authorization": f"Bearer {token}", "Content-Type": "application/json"})
             answer = connection.getresponse()
-            return answer.status, json.loads(answer.read())
+            try:
+                return answer.status, json.loads(answer.read())
+            finally:
+                connection.close()
 
         def healthy():
             try:
@@ -305,6 +309,7 @@ class Images(unittest.TestCase):
         said = self.once("setup", {"cards": "/var/lib/cards", "trust": "/trust", "role-card-rotator": "/roles/card-rotator"}, rotator,
                          "/opt/bulla/api/docker/setup.sh", "rotate", "-w", "-m")
         self.assertIn("rotated from version 1 to 2", said)
+        self.assertIn("rewrapped 1 of 1 cards to version 2", said)
         status, card = call("POST", "/credit-cards/", TROILO)
         self.assertEqual(status, 201)
         self.assertTrue(card["pan"].startswith("vault:v2:"))
