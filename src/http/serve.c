@@ -56,7 +56,8 @@ static enum bulla_err run_handler(struct passage *p)
 	bool raw = (x->route->flags & ROUTE_RAW) != 0;
 
 	if (!raw) {
-		TRY(bulla_uuid(p->id));
+		if (p->id[0] == 0) /* else it is on record already */
+			TRY(bulla_uuid(p->id));
 		envelope_begin(body, p->id);
 	}
 	p->data_at = body->len;

@@ -1,0 +1,332 @@
+"""Audit logs of the real server: record by record beside OpenBao's, without a secret in them, whole over signals and kills."""
+import base64
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+import servers  # noqa: E402
+from test_server import Folder, initialise, run_server  # noqa: E402
+
+BAO = os.environ.get("BAO_BIN") or os.path.join(servers.TOP, "tests", ".venv", "bin", "bao")
+DEVICE = 'audit "file" "main" {{\n  description = "the log"\n  options {{\n    file_path = "{path}"\n{more}  }}\n}}\n'
+
+
+def device_text(path, **options):
+    return DEVICE.format(path=path, more="".join(f'    {k} = "{v}"\n' for k, v in options.items()))
+
+
+def records(path):
+    """The records of a log, without checkpoints and without the probe of enabling."""
+    with open(path) as f:
+        lines = [json.loads(line) for line in f if line.strip()]
+    return [r for r in lines if r["type"] in ("request", "response") and r["request"]["path"] != "sys/audit/test"]
+
+
+def command(*argv, server=None):
+    env = servers.clean_environment()
+    if server is not None:
+        env.update(VAULT_ADDR=server.url, VAULT_TOKEN=server.token)
+    done = subprocess.run([servers.bulla_binary(), "audit", *argv], capture_output=True, text=True, timeout=60, env=env,
+                          stdin=subprocess.DEVNULL)
+    return done.returncode, done.stdout + done.stderr
+
+
+class Audited(Folder):
+    def audited(self, folder_name="log", extra="", **options):
+        """A started, initialised server with a file device; its log's path in server.audit."""
+        path = os.path.join(self.folder, folder_name)
+        server = self.serve(extra=device_text(path, **options) + extra)
+        if server.token is None:
+            initialise(server)
+        server.audit = path
+        return server
+
+
+# ---- beside the peer -------------------------------------------------------------------------------------------------------
+
+# (method, path, body, token, headers); NEW: a token made just before; a list is run as one step
+STEPS = [
+    ("POST", "sys/mounts/transit", {"type": "transit"}),
+    ("POST", "transit/keys/k", {"type": "aes256-gcm96"}),
+    ("POST", "transit/encrypt/k", {"plaintext": "aGVsbG8="}),
+    ("POST", "transit/encrypt/k", {"batch_input": [{"plaintext": "aGVsbG8=", "reference": "r"}, {"plaintext": "eA=="}],
+                                   "x": 1, "b": True, "z": None, "o": {"a": ["x", 2]}, "t": "2026-11-21T22:33:57Z"}),
+    ("GET", "transit/keys/k"), ("LIST", "transit/keys"), ("GET", "transit/keys?list=true&after=a"), ("GET", "transit/keys/none"),
+    ("POST", "transit/hash", {"input": "aGVsbG8="}), ("POST", "transit/random/8", {}),
+    ("GET", "transit/keys/k", None, "bad"), ("GET", "transit/keys/k", None, None),
+    ("POST", "auth/token/create", {"policies": ["default"], "ttl": "1h", "meta": {"who": "me"}, "num_uses": 5}),
+    ("GET", "auth/token/lookup-self", None, "NEW"), ("GET", "transit/keys/k", None, "NEW"),
+    ("POST", "transit/datakey/plaintext/k", {}, "", {"X-Vault-Wrap-TTL": "60"}),
+    ("GET", "transit/keys/k/foo/bar"), ("GET", "nowhere/foo"), ("POST", "transit/encrypt/k", {"plaintext": 5}),
+    ("GET", "sys/health"), ("GET", "sys/seal-status"), ("OPTIONS", "transit/keys/k"),
+    ("POST", "sys/audit-hash/main", {"input": "x"}), ("GET", "auth/token/lookup-self"), ("POST", "auth/token/renew-self", {}),
+    ("POST", "transit/keys/k/config", {"deletion_allowed": True}), ("DELETE", "transit/keys/k"),
+]
+
+# members whose values are each server's own
+OWN = {"time", "id", "mount_running_version", "mount_running_plugin_version", "mount_accessor", "remote_port", "token_issue_time",
+       "creation_time", "bulla_chain", "client_id"}
+# what only one of them has, on purpose: docs/AUDIT.md
+OURS = {"request.mount_accessor", "response.mount_accessor", "bulla_chain"}
+
+
+def shape(value, path=""):
+    """{path: what stands there}: values that must be equal, "hmac" for whatever is hashed."""
+    if isinstance(value, dict):
+        found = {}
+        for name, member in value.items():
+            found.update(shape(member, f"{path}.{name}" if path else name))
+        return found
+    if isinstance(value, list):
+        found = {}
+        for i, member in enumerate(value):
+            found.update(shape(member, f"{path}[{i}]"))
+        return found
+    if isinstance(value, str) and value.startswith("hmac-sha256:"):
+        return {path: "hmac"}
+    if path.rsplit(".", 1)[-1] in OWN:
+        return {path: "own"}
+    return {path: value}
+
+
+def play(server):
+    made = None
+    for method, path, *rest in STEPS:
+        body, token, headers = (rest + [None, "", None][len(rest):])[:3] if rest else (None, "", None)
+        answer = server.request(method, path, body, token=made if token == "NEW" else token, headers=headers)
+        if path == "auth/token/create":
+            made = answer.json["auth"]["client_token"]
+
+
+@unittest.skipUnless(os.path.exists(BAO), "no OpenBao in tests/.venv")
+class BesideThePeer(Audited):
+    def bao(self, log):
+        config = os.path.join(self.folder, "bao.hcl")
+        with open(config, "w") as f:
+            f.write(device_text(log))
+        server = servers.bao_dev(BAO)
+        server.argv.append(f"-config={config}")
+        self.addCleanup(server.close)
+        return server.start()
+
+    def test_record_by_record(self):
+        theirs_path = os.path.join(self.folder, "theirs")
+        theirs, ours = self.bao(theirs_path), self.audited()
+        started = len(records(theirs_path))
+        ours_started = len(records(ours.audit))
+        # both callers are to be the same: a root token of the same name
+        ours.token = ours.post("auth/token/create", {"id": "same", "policies": ["root"], "no_parent": True,
+                                                     "no_default_policy": True}).json["auth"]["client_token"]
+        play(theirs)
+        play(ours)
+        want, got = records(theirs_path)[started:], records(ours.audit)[ours_started + 2:]
+        names = [(r["type"], r["request"]["operation"], r["request"]["path"]) for r in want]
+        self.assertEqual(names, [(r["type"], r["request"]["operation"], r["request"]["path"]) for r in got])
+        for a, b in zip(want, got):
+            with self.subTest(f"{a['type']} {a['request']['operation']} {a['request']['path']}"):
+                theirs_shape, ours_shape = shape(a), shape(b)
+                for key in OURS - set(theirs_shape):
+                    ours_shape.pop(key, None)
+                ours_shape = {k: v for k, v in ours_shape.items() if not k.startswith("bulla_chain")}
+                # the text of an error is in clear at the peer where it comes from a key; here its kind stands there
+                if theirs_shape.get("error") != ours_shape.get("error"):
+                    self.assertTrue(theirs_shape.pop("error").startswith("1 error occurred"))
+                    self.assertTrue(ours_shape.pop("error").startswith("1 error occurred"))
+                differences = {k: (theirs_shape.get(k), ours_shape.get(k)) for k in {*theirs_shape, *ours_shape}
+                               if theirs_shape.get(k) != ours_shape.get(k)}
+                self.assertEqual(differences, {}, "theirs, ours")
+
+    def test_hashes_are_the_peers(self):
+        """HMAC-SHA256 with the device's salt as its key; checked against what sys/audit-hash says and what stands in the log."""
+        server = self.audited()
+        asked = server.post("sys/audit-hash/main", {"input": server.token}).data["hash"]
+        self.assertEqual(records(server.audit)[-1]["request"]["client_token"], asked)
+
+
+# ---- no secret ------------------------------------------------------------------------------------------------------------
+
+class Secrets(Audited):
+    def test_no_secret_in_any_log(self):
+        server = self.audited(extra='log_level = "trace"\n')
+        pan = "4111111111111111"
+        secrets = {"the root token": server.token, "a PAN": pan, "its base64": servers.b64(pan)}
+        self.assertEqual(server.post("sys/mounts/transit", {"type": "transit"}).status, 204)
+        for kind in ("aes256-gcm96", "chacha20-poly1305", "ed25519", "ecdsa-p256", "hmac"):
+            server.post(f"transit/keys/{kind}", {"type": kind, "exportable": True, "allow_plaintext_backup": True})
+        key = "aes256-gcm96"
+        answer = server.post(f"transit/encrypt/{key}", {"plaintext": servers.b64(pan), "encryption_context": {"tenant": "acme"}})
+        secrets["a ciphertext"] = answer.data["ciphertext"]
+        self.assertEqual(server.post(f"transit/decrypt/{key}", {"ciphertext": answer.data["ciphertext"],
+                                                                "encryption_context": {"tenant": "acme"}}).status, 200)
+        server.post(f"transit/encrypt/{key}", {"batch_input": [{"plaintext": servers.b64(pan)}, {"plaintext": pan}] * 400})
+        # in the wrong place, in the wrong form, to the wrong door
+        for path in (f"transit/encrypt/{key}", f"transit/decrypt/{key}", f"transit/keys/{key}/config", "auth/token/create",
+                     "sys/wrapping/unwrap", "transit/hash", "sys/audit-hash/main", "sys/capabilities", "sys/mounts/x"):
+            for name in ("plaintext", "ciphertext", "type", "ttl", "input", "token", "policies", "path", "algorithm", "nonce"):
+                for value in (pan, servers.b64(pan), [pan], {"a": pan}, server.token):
+                    server.post(path, {name: value})
+            server.post(path, f'{{"plaintext": "{pan}'.encode())
+            server.request("POST", path, f"plaintext={pan}".encode(), headers={"Content-Type": "application/x-www-form-urlencoded"})
+        for kind in ("encryption-key", "hmac-key", "signing-key"):
+            for name in ("aes256-gcm96", "ed25519", "ecdsa-p256"):
+                answer = server.get(f"transit/export/{kind}/{name}")
+                for version, text in (answer.json.get("data") or {}).get("keys", {}).items():
+                    secrets[f"{kind} of {name}"] = text.split("\n")[1] if "PRIVATE" in text else text
+        self.assertIn("encryption-key of aes256-gcm96", secrets)
+        self.assertIn("signing-key of ecdsa-p256", secrets)
+        secrets["a backup"] = server.get(f"transit/backup/{key}").data["backup"]
+        data_key = server.post(f"transit/datakey/plaintext/{key}", {}).data
+        secrets["a data key"], secrets["a sealed data key"] = data_key["plaintext"], data_key["ciphertext"]
+        made = server.post("auth/token/create", {"policies": ["default"]}).json["auth"]
+        secrets["a token"], secrets["an accessor"] = made["client_token"], made["accessor"]
+        wrapped = server.get(f"transit/export/encryption-key/{key}", headers={"X-Vault-Wrap-TTL": "60"}).json["wrap_info"]["token"]
+        secrets["a wrapping token"] = wrapped
+        self.assertEqual(server.request("POST", "sys/wrapping/unwrap", {"token": wrapped}).status, 200)
+        server.request("POST", "sys/config/auditing/request-headers/X-Vault-Token", {"hmac": False})
+        server.request("POST", "sys/config/auditing/request-headers/Authorization", {"hmac": False})
+        server.get("transit/keys/x", headers={"Authorization": f"Bearer {server.token}"})
+        server.get("transit/keys/x", token="wrong-" + server.token)
+        self.assertEqual(server.stop(), 0)
+        with open(server.audit) as f:
+            audit = f.read()
+        self.assertGreater(len(records(server.audit)), 900)
+        self.assertIn('"tenant":"acme"', audit)
+        self.assertIn('"x-vault-token":["hmac-sha256:', audit)
+        for log, text in (("audit log", audit), ("server's log", server.log_text())):
+            for what, secret in secrets.items():
+                forms = [secret, base64.b64encode(secret.encode()).decode().rstrip("="), secret.encode().hex()]
+                for form in forms:
+                    at = text.find(form)
+                    self.assertEqual(at, -1, f"{what} is in the {log}: {text[max(0, at - 200):at + 50]}")
+
+
+# ---- over the server's life ------------------------------------------------------------------------------------------------
+
+class Life(Audited):
+    def verify(self, *files, server=None):
+        options = ["-device=main"] if server is not None else []
+        return command("verify", *options, *files, server=server)
+
+    def make_key(self, server):
+        server.post("sys/mounts/transit", {"type": "transit"})
+        self.assertEqual(server.post("transit/keys/k").status, 200)
+
+    def test_rotation_kill_and_tampering(self):
+        server = self.audited(checkpoint_records=5)
+        self.make_key(server)
+        mode = os.stat(server.audit).st_mode & 0o777
+        self.assertEqual(mode, 0o600)
+        os.rename(server.audit, server.audit + ".1")
+        server.process.send_signal(signal.SIGHUP)
+        end = time.monotonic() + 30
+        while not os.path.exists(server.audit) and time.monotonic() < end:
+            server.get("sys/health")
+        self.assertEqual(server.get("transit/keys/k").status, 200)
+        server.kill()
+        with open(server.audit, "a") as f:
+            f.write('{"time":"2026-11-21T2')
+        server.start()
+        self.assertEqual(server.get("transit/keys/k").status, 200)
+        both = [server.audit + ".1", server.audit]
+        status, said = self.verify(*both, server=server)
+        self.assertEqual(status, 0, said)
+        self.assertIn("note: cut off by a crash", said)
+        status, key = command("key", "main", server=server)
+        self.assertEqual(status, 0, key)
+        self.assertEqual(server.stop(), 0)
+        status, said = command("verify", "-key=" + key.strip(), *both)
+        self.assertEqual(status, 0, said)
+        self.assertIn("the log ends where the server closed it", said)
+        self.assertNotIn("taken from the log itself", said)
+        with open(both[0]) as f:
+            lines = f.readlines()
+        with open(both[0], "w") as f:
+            f.writelines(lines[:3] + [lines[3].replace("transit", "transjt", 1)] + lines[4:])
+        status, said = self.verify(*both)
+        self.assertEqual(status, 2, said)
+        self.assertIn(f"{both[0]}:4: changed", said)
+        self.assertEqual(command("verify", "-key=" + "A" * 43 + "=", both[1])[0], 2)
+        self.assertEqual(command("verify", "/nosuch")[0], 1)
+        self.assertEqual(command("verify", "-key=short", both[1])[0], 1)
+
+    def test_printing(self):
+        server = self.audited()
+        self.make_key(server)
+        for tenant in ("acme", "other"):
+            server.post("transit/encrypt/k", {"plaintext": "eA==", "encryption_context": {"tenant": tenant}})
+        server.get("transit/keys/none", token="bad")
+        status, said = command("tail", "-n=2", server.audit)
+        self.assertEqual((status, said.count("\n")), (0, 2), said)
+        self.assertIn("error: permission denied", said)
+        status, said = command("filter", "-context=tenant=acme", "-type=response", server.audit)
+        self.assertEqual(status, 0)
+        self.assertRegex(said, r"\A\d{4}-\d\d-\d\d \d\d:\d\d:\d\d  response  update  transit/encrypt/k +root +127.0.0.1  ? ?tenant=acme  ok\n\Z")
+        status, said = command("filter", "-errors", "-json", server.audit)
+        self.assertEqual(json.loads(said.splitlines()[0])["error"], "permission denied")
+
+    def test_config(self):
+        server = self.audited()
+        self.assertEqual(server.post("sys/audit/x", {"type": "file", "options": {"file_path": "/tmp/x"}}).status, 400)
+        self.assertEqual(server.delete("sys/audit/main").errors, ["cannot disable configuration-managed audit device"])
+        status, said = command("list", server=server)
+        self.assertRegex(said, r"main/ +file +the log")
+        status, said = command("enable", "file", "file_path=/tmp/x", server=server)
+        self.assertEqual(status, 2)
+        self.assertIn("declarative", said)
+        self.assertEqual(server.stop(), 0)
+        # what was made by the configuration stays as it was made, and goes with it
+        config = os.path.join(self.folder, "bulla.hcl")
+        with open(config) as f:
+            text = f.read()
+        with open(config, "w") as f:
+            f.write(text.replace("the log", "another"))
+        status, said = run_server(f"-config={config}")
+        self.assertEqual(status, 1)
+        self.assertIn("its description in the configuration", said)
+        with open(config, "w") as f:
+            f.write(re.sub(r'(?s)audit "file".*', "", text))
+        server.start()
+        self.assertEqual(server.get("sys/audit").data, {})
+
+    def test_no_answer_without_a_record(self):
+        server = self.audited()
+        self.make_key(server)
+        self.assertEqual(server.get("transit/keys/k").status, 200)
+        os.unlink(server.audit)
+        os.mkdir(server.audit)  # so that it cannot be opened again
+        server.process.send_signal(signal.SIGHUP)
+        end = time.monotonic() + 30
+        while server.get("transit/keys/k").status != 500 and time.monotonic() < end:
+            time.sleep(0.02)
+        for _ in range(3):
+            answer = server.post("transit/encrypt/k", {"plaintext": "eA=="})
+            self.assertEqual((answer.status, answer.errors), (500, ["1 error occurred:\n\t* internal error\n\n"]))
+        self.assertEqual(server.post("transit/keys/k/rotate").status, 500)
+        health = server.get("sys/health?verbose=true", token=None)
+        self.assertEqual(health.status, 200)
+        self.assertEqual(health.json["audit"][0]["healthy"], False)
+        self.assertIn("Is a directory", health.json["audit"][0]["trouble"])
+        self.assertIn("audit device main/ (file) does not record", server.log_text())
+        os.rmdir(server.audit)
+        answer = server.get("transit/keys/k")
+        self.assertEqual((answer.status, answer.data["latest_version"]), (200, 1))
+        self.assertIn("records again", server.log_text())
+
+    def test_bad_config(self):
+        good = servers.config_text(servers.free_port(), self.database)
+        for line in ('audit "file" {\n}', 'audit "file" "a" {\n  nosuch = 1\n}', 'audit "file" "a" {\n  options {\n    a = []\n  }\n}',
+                     'audit "file" "a" {\n}\naudit "file" "a" {\n}'):
+            with self.subTest(line):
+                status, said = run_server(f"-config={self.write(good + line)}")
+                self.assertEqual(status, 1, said)
+                self.assertIn("bulla.hcl:", said)
+
+
+if __name__ == "__main__":
+    unittest.main()
