@@ -108,6 +108,31 @@ enum bulla_err bulla_authorise(struct bulla *engine, struct bulla_call *call, co
 	return err;
 }
 
+/* ---- for the audit log ---------------------------------------------------------------------------------------------------- */
+
+size_t bulla_granting_policies(struct bulla *engine, struct bulla_call *call, struct bulla_bytes path, enum bulla_capability need,
+			       struct bulla_bytes *names, size_t room)
+{
+	struct acl_use use;
+	size_t count = 0;
+
+	if (call->token->root && room > 0) {
+		names[0] = bulla_str("root");
+		return 1;
+	}
+	acl_use_begin(engine->access, call->token, &use);
+	const struct acl_rule *rule = rule_for(&use, path, need == BULLA_CAN_LIST || need == BULLA_CAN_SCAN);
+
+	for (size_t i = 0; rule != NULL && i < rule->part_count && count < room; i++) {
+		if ((rule->parts[i]->base.can & (unsigned)need) == 0)
+			continue;
+		names[count] = bulla_arena_copy(call->arena, rule->parts[i]->policy->name);
+		count += names[count].ptr != NULL;
+	}
+	acl_use_end(&use);
+	return count;
+}
+
 /* ---- for whoever wants to see them all ---------------------------------------------------------------------------------- */
 
 const struct bulla_acl *bulla_acl_get(struct bulla *engine, const struct bulla_token *token)

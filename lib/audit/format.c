@@ -133,24 +133,26 @@ static void make_client_id(struct format *f, const struct bulla_token *token)
 
 static void put_policy_results(struct format *f)
 {
-	const struct bulla_token *token = f->entry->token;
+	const struct bulla_audit_entry *e = f->entry;
+	struct out *out = f->out;
 
-	if (!f->entry->allowed)
+	if (!e->allowed && e->token == NULL)
 		return;
-	json_key(f->out, "policy_results");
-	json_open(f->out, '{');
-	json_put_bool(f->out, "allowed", true);
-	if (token != NULL && token->root) {
-		json_key(f->out, "granting_policies");
-		json_open(f->out, '[');
-		json_open(f->out, '{');
-		json_put_text(f->out, "name", "root");
-		json_put_text(f->out, "namespace_id", "root");
-		json_put_text(f->out, "type", "acl");
-		json_close(f->out, '}');
-		json_close(f->out, ']');
+	json_key(out, "policy_results");
+	json_open(out, '{');
+	json_put_bool(out, "allowed", e->allowed);
+	if (e->granting_count > 0) {
+		json_key(out, "granting_policies");
+		json_open(out, '[');
+		for (size_t i = 0; i < e->granting_count; i++) {
+			json_open(out, '{');
+			json_put_string(out, "name", e->granting[i]);
+			out_text(out, ",\"namespace_id\":\"root\",\"type\":\"acl\"");
+			json_close(out, '}');
+		}
+		json_close(out, ']');
 	}
-	json_close(f->out, '}');
+	json_close(out, '}');
 }
 
 static void put_meta(struct out *out, const struct bulla_token *token)
@@ -178,8 +180,8 @@ static void put_token(struct format *f, const struct bulla_token *token)
 	put_list(out, "token_policies", token->policies, token->policy_count);
 	put_policy_results(f);
 	put_meta(out, token);
-	if (token->num_uses > 0)
-		json_put_int(out, "remaining_uses", token->num_uses);
+	if (token->num_uses != 0) /* before this one */
+		json_put_int(out, "remaining_uses", token->num_uses > 0 ? token->num_uses + 1 : 1);
 	json_put_text(out, "token_type", token->type == BULLA_TOKEN_BATCH ? "batch" : "service");
 	if (token->ttl_s > 0)
 		json_put_int(out, "token_ttl", token->ttl_s);
@@ -208,7 +210,7 @@ static size_t caller_key(const struct format *f, char key[sizeof f->caller->key]
 	struct bulla_bytes shown = f->entry->client_token;
 	size_t n = 0;
 
-	if (token == NULL || token->accessor.len == 0 || token->accessor.len + shown.len + 40 > sizeof f->caller->key)
+	if (token == NULL || token->accessor.len == 0 || token->accessor.len + shown.len + 32 > sizeof f->caller->key)
 		return 0;
 	const int64_t numbers[] = { token->ttl_s, token->num_uses, token->issued_ns, f->entry->allowed };
 
@@ -216,6 +218,15 @@ static size_t caller_key(const struct format *f, char key[sizeof f->caller->key]
 	n = sizeof numbers;
 	memcpy(key + n, token->accessor.ptr, token->accessor.len);
 	n += token->accessor.len;
+	for (size_t i = 0; i < f->entry->granting_count; i++) {
+		struct bulla_bytes name = f->entry->granting[i];
+
+		if (n + name.len + shown.len + 1 > sizeof f->caller->key)
+			return 0;
+		memcpy(key + n, name.ptr, name.len);
+		n += name.len;
+		key[n++] = 0;
+	}
 	if (f->how.key == NULL && shown.len > 0) { /* only where it stands in clear it could differ */
 		memcpy(key + n, shown.ptr, shown.len);
 		n += shown.len;

@@ -62,6 +62,9 @@ struct bulla_ask {
 /* DENIED unless the caller may do it. Else call->grant has the conditions that are checked later, to be given back with
  * bulla_grant_put. Never blocks. */
 BULLA_MUST_USE enum bulla_err bulla_authorise(struct bulla *engine, struct bulla_call *call, const struct bulla_ask *ask);
+/* The names of those of the caller's policies that grant need on path, in the arena, at most room; how many. Never blocks. */
+size_t bulla_granting_policies(struct bulla *engine, struct bulla_call *call, struct bulla_bytes path, enum bulla_capability need,
+			       struct bulla_bytes *names, size_t room);
 void bulla_grant_put(const struct bulla_grant *grant); /* NULL is fine */
 /* How many names the policies let a list hold (pagination_limit), at most what was asked for; 0: they do not care. NULL is fine. */
 int64_t bulla_grant_page_limit(const struct bulla_grant *grant);

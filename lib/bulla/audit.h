@@ -32,6 +32,8 @@ struct bulla_audit_entry {
 	const struct bulla_token *token;   /* who calls; NULL: nobody who is known */
 	struct bulla_bytes client_token;   /* as it was shown */
 	bool allowed;                      /* a policy, or that the path is open to all, let it through */
+	const struct bulla_bytes *granting; /* the policies that did */
+	size_t granting_count;
 	const struct json *data;           /* its parameters; NULL: none */
 	struct bulla_bytes remote;         /* "127.0.0.1:4711", "" */
 	int64_t wrap_ttl_s;                /* 0: no wrapping was asked for */

@@ -368,6 +368,7 @@ static enum bulla_err gate_token(struct passage *p)
 	struct bulla_ask ask = { .need = need, .need_sudo = (flags & ROUTE_SUDO) != 0, .path = x->path, .doc = x->doc,
 				 .takes_context = (flags & ROUTE_CONTEXT) != 0, .wrap_ttl_s = x->wrap_ttl_s };
 
+	p->need = need;
 	TRY(bulla_authorise(x->engine, x->call, &ask));
 	return x->call->token->root ? BULLA_OK : bound_list(x, need);
 }

@@ -21,6 +21,7 @@ struct passage {
 	bool recorded;                 /* it came so far that the log hears of it */
 	bool refused;                  /* for who calls, or for the wrapping token */
 	bool allowed, creates;
+	enum bulla_capability need;    /* that was asked for; 0: none was */
 	bool on_record;                /* the request's own record was written */
 	bool wrapped;                  /* the reply was put away in ... */
 	struct bulla_wrapping wrapping;

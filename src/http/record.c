@@ -117,6 +117,16 @@ static struct bulla_audit_entry entry_of(const struct passage *p)
 	};
 }
 
+#define MAX_GRANTING 16
+
+static void name_granting(struct passage *p, struct bulla_bytes names[MAX_GRANTING], struct bulla_audit_entry *e)
+{
+	if (!p->allowed || p->need == 0 || p->x.call->token == NULL)
+		return;
+	e->granting = names;
+	e->granting_count = bulla_granting_policies(p->x.engine, p->x.call, p->x.path, p->need, names, MAX_GRANTING);
+}
+
 /* Into the lines of the loop's turn where the request came with such; else into lines of its own. */
 static enum bulla_err add(struct passage *p, const struct bulla_audit_entry *entry, enum bulla_audit_which which,
 			  struct bulla_audit_lines **own)
@@ -140,9 +150,12 @@ enum bulla_err record_before(struct passage *p)
 
 	if (!changes || !x->call->may_block || x->route == NULL || !is_recorded(p))
 		return BULLA_OK;
-	TRY(name_request(p));
-	const struct bulla_audit_entry entry = entry_of(p);
+	struct bulla_bytes names[MAX_GRANTING];
 
+	TRY(name_request(p));
+	struct bulla_audit_entry entry = entry_of(p);
+
+	name_granting(p, names, &entry);
 	TRY(bulla_audit_add(x->engine, x->call, &entry, BULLA_AUDIT_REQUEST, &lines, &fits));
 	p->on_record = true;
 	return bulla_audit_commit(x->call, lines);
@@ -152,6 +165,7 @@ enum bulla_err record_after(struct passage *p, enum bulla_err err)
 {
 	const struct exchange *x = &p->x;
 	struct bulla_audit_lines *own = NULL;
+	struct bulla_bytes names[MAX_GRANTING];
 	struct out raw = { 0 };
 
 	if (!is_recorded(p))
@@ -161,14 +175,15 @@ enum bulla_err record_after(struct passage *p, enum bulla_err err)
 	TRY(name_request(p));
 	struct bulla_audit_entry entry = entry_of(p);
 
+	name_granting(p, names, &entry);
 	if (err == BULLA_OK)
 		name_made_token(p);
 	if (err == BULLA_OK)
 		describe_answer(p, &raw, &entry);
 	else
 		describe_error(p, err, &entry);
-	if (p->refused)
-		entry.refusal = bulla_err_row(err)->text;
+	if (p->refused) /* as the peer: who is known is refused in another form */
+		entry.refusal = x->call->token != NULL ? entry.error : bulla_err_row(err)->text;
 	enum bulla_err added = raw.failed ? BULLA_E_NO_MEMORY :
 		add(p, &entry, p->on_record ? BULLA_AUDIT_RESPONSE : BULLA_AUDIT_BOTH, &own);
 
