@@ -24,6 +24,7 @@
 #include <bulla/sign.h>
 #include <bulla/cert.h>
 #include <bulla/fetch.h>
+#include <bulla/quotas.h>
 #include <bulla/jwt.h>
 #include <bulla/token_params.h>
 #include <bulla/token_roles.h>

@@ -1,7 +1,12 @@
 /* access.c: owns struct access: made and freed by the engine, emptied when the store is sealed. */
 #include <stdlib.h>
 
+#include "access/access_private.h"
+#include "access/counters.h"
 #include "access/policy_table.h"
+#include "access/quota.h"
+
+#define MAX_BUDGETS 200000 /* windows that are counted at the same time */
 
 enum bulla_err access_new(struct store *store, struct seal *seal, int64_t default_ttl_s, int64_t max_ttl_s, struct access **out)
 {
@@ -24,6 +29,11 @@ enum bulla_err access_new(struct store *store, struct seal *seal, int64_t defaul
 	pthread_rwlockattr_destroy(&attr);
 	enum bulla_err err = cache_init(access);
 
+	if (err == BULLA_OK)
+		err = counters_new(MAX_BUDGETS, &access->budgets);
+	if (err == BULLA_OK)
+		err = quotas_new(store, seal, &access->quotas);
+
 	if (err != BULLA_OK) {
 		access_free(access);
 		return err;
@@ -36,11 +46,13 @@ enum bulla_err access_new(struct store *store, struct seal *seal, int64_t defaul
 enum bulla_err access_load(struct access *access, struct bulla_call *call)
 {
 	cache_empty(access);
-	return policy_store_load(access, call);
+	TRY(policy_store_load(access, call));
+	return quotas_load(access->quotas, call);
 }
 
 void access_empty(struct access *access)
 {
+	quotas_empty(access->quotas);
 	cache_empty(access);
 	expiry_forget(access);
 	policy_store_empty(access);
@@ -51,6 +63,8 @@ void access_free(struct access *access)
 {
 	if (access == NULL)
 		return;
+	counters_free(access->budgets);
+	quotas_free(access->quotas);
 	cache_clear(access);
 	pthread_mutex_destroy(&access->expiry.lock);
 	policy_store_empty(access);

@@ -75,6 +75,10 @@ struct access {
 	/* policy_table.h */
 	pthread_mutex_t policy_lock; /* one change of policies at a time, over its commit */
 	struct policy_table *policy_table; /* published; NULL while sealed */
+	/* what is counted: budgets of policies (budget.c), requests of clients (quota.c) */
+	struct counters *budgets;
+	struct quotas *quotas;
+	_Atomic int64_t next_budget_sweep_ns;
 };
 
 /* ---- token_record.c ---- */
@@ -258,5 +262,9 @@ BULLA_MUST_USE enum bulla_err wrapping_deletions(struct access *access, const st
 bool token_may_sudo(struct access *access, const struct bulla_token *token, struct bulla_bytes path);
 /* Whether a policy of that name is stored or built in. */
 bool policy_exists(struct access *access, struct bulla_bytes name);
+
+/* ---- budget.c ---- */
+/* Every ten minutes: deletes records of windows that are over, a few hundred of them. Blocks. */
+BULLA_MUST_USE enum bulla_err budget_tick(struct access *access, struct bulla_call *call);
 
 #endif

@@ -236,6 +236,8 @@ enum bulla_err access_tick(struct access *access, struct bulla_call *call)
 	enum bulla_err err = call->may_block ? tick(access, call, &scratch) : BULLA_E_MUST_BLOCK;
 
 	pthread_mutex_unlock(&access->expiry.lock);
+	if (err == BULLA_OK)
+		err = budget_tick(access, &scratch);
 	if (err != BULLA_OK && scratch.detail.len > 0)
 		call->detail = bulla_arena_copy(call->arena, scratch.detail);
 	bulla_arena_free(scratch.arena);

@@ -69,6 +69,10 @@ void bulla_grant_put(const struct bulla_grant *grant); /* NULL is fine */
 /* How many names the policies let a list hold (pagination_limit), at most what was asked for; 0: they do not care. NULL is fine. */
 int64_t bulla_grant_page_limit(const struct bulla_grant *grant);
 
+/* Takes items from all budgets of call->grant, or from none: once a call, however often it is run. BUDGET, with
+ * call->retry_after_s; INVALID: more than a budget ever has; MUST_BLOCK: a block of a day's budget has to be made durable. */
+BULLA_MUST_USE enum bulla_err bulla_take_items(struct bulla *engine, struct bulla_call *call, size_t items);
+
 struct bulla_token_create_args {
 	struct bulla_bytes id;           /* wanted by root only; else made */
 	const struct bulla_bytes *policies;

@@ -29,8 +29,8 @@ struct bulla_call {
 	const struct bulla_bytes *client_chain; /* certificates in DER that the client proved itself with over TLS, its own first;
 						   nobody has looked at who issued them; borrowed; NULL: none */
 	size_t client_chain_count;
-	bool budget_taken;         /* its items were counted already: it is run again */
-	int retry_after_s;         /* set beside BUDGET: when to come again */
+	bool request_counted, budget_taken; /* it was counted, and so were its items: it is run again */
+	int retry_after_s;         /* set beside BUDGET and RATE_LIMITED: when to come again */
 };
 
 /* Sets the detail text and returns err, so that one writes: return bulla_fail(call, BULLA_E_INVALID, "...").

@@ -388,6 +388,15 @@ static enum bulla_err gate_operation(struct passage *p)
 	return (p->path->flags & ROUTE_NO_TOKEN) != 0 ? BULLA_E_OPEN_METHOD : BULLA_E_UNSUPPORTED_METHOD;
 }
 
+/* Batches count by their items. */
+static enum bulla_err gate_budget(struct exchange *x)
+{
+	const struct json *batch = json_get(x->doc, "batch_input");
+	size_t items = batch != NULL && batch->type == JSON_ARRAY && batch->count > 0 ? batch->count : 1;
+
+	return x->call->grant != NULL ? bulla_take_items(x->engine, x->call, items) : BULLA_OK;
+}
+
 /* How long the reply's wrapping is to live; 0: none was asked for. */
 static enum bulla_err gate_wrap_ttl(struct passage *p)
 {
@@ -508,6 +517,7 @@ enum bulla_err gates_pass(struct passage *p)
 	TRY(gate_wrap_ttl(p));
 	TRY(gate_namespace(p));
 	TRY(gate_seal(p));
+	TRY(bulla_rate_check(x->engine, x->call, x->path, &p->reply->rate));
 	TRY(gate_path(p));
 	find_route(p);
 	if (must_block(p))
@@ -518,5 +528,6 @@ enum bulla_err gates_pass(struct passage *p)
 	TRY(gate_token(p));
 	p->refused = false;
 	p->allowed = true;
-	return gate_operation(p);
+	TRY(gate_operation(p));
+	return gate_budget(x);
 }

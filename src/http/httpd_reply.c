@@ -38,6 +38,24 @@ static struct MHD_Response *response_of(struct out *body)
 	return response;
 }
 
+static bool add_rate(struct MHD_Response *response, const struct bulla_rate_state *rate)
+{
+	const struct {
+		const char *name;
+		int64_t value;
+	} headers[] = { { "X-Ratelimit-Limit", rate->limit }, { "X-Ratelimit-Remaining", rate->remaining },
+			{ "X-Ratelimit-Reset", rate->reset_s } };
+
+	for (size_t i = 0; i < sizeof headers / sizeof headers[0]; i++) {
+		char number[24];
+
+		snprintf(number, sizeof number, "%lld", (long long)headers[i].value);
+		if (MHD_add_response_header(response, headers[i].name, number) != MHD_YES)
+			return false;
+	}
+	return true;
+}
+
 static bool add_optional(struct MHD_Response *response, const struct task *task)
 {
 	const struct reply *reply = &task->reply;
@@ -53,6 +71,8 @@ static bool add_optional(struct MHD_Response *response, const struct task *task)
 		if (MHD_add_response_header(response, "Retry-After", number) != MHD_YES)
 			return false;
 	}
+	if (reply->rate.show && !add_rate(response, &reply->rate))
+		return false;
 	if (!task->closes && !task->conn->refused && !task->conn->loop->draining)
 		return true;
 	return MHD_add_response_header(response, "Connection", "close") == MHD_YES;

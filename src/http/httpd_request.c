@@ -109,7 +109,8 @@ void request_completed(void *context, struct MHD_Connection *mhd, void **task, e
 
 static bool serve_task(struct task *task, bool may_block)
 {
-	task->call = (struct bulla_call){ .arena = task->arena, .may_block = may_block };
+	task->call = (struct bulla_call){ .arena = task->arena, .may_block = may_block, .request_counted = task->call.request_counted,
+					  .budget_taken = task->call.budget_taken };
 	task->request.body = task->body;
 	task->request.body_len = task->body_len;
 	out_clear(&task->reply.body);

@@ -143,7 +143,7 @@ static void answer_error(struct passage *p, enum bulla_err err)
 	out_clear(&reply->body);
 	reply->status = row->status;
 	reply->content_type = row->style == BULLA_STYLE_NOBODY ? NULL : "application/json";
-	reply->retry_after_s = row->kind == BULLA_CLASS_BUSY ? 1 : 0;
+	reply->retry_after_s = row->kind != BULLA_CLASS_BUSY ? 0 : p->x.call->retry_after_s > 0 ? p->x.call->retry_after_s : 1;
 	if (row->status == 405)
 		reply->allow = allowed(p);
 	envelope_error(&reply->body, row, text);

@@ -40,6 +40,7 @@ struct reply {
 	struct bulla_bytes location;   /* of a redirect; in the arena, a NUL behind it */
 	const char *allow;             /* 405: methods, NULL: none */
 	int retry_after_s;             /* 503, 429: 0: none */
+	struct bulla_rate_state rate;  /* shown in headers where rate.show is set */
 	bool audited;                  /* not to be sent before its records are written */
 	struct bulla_audit_lines *lines; /* owned: its records, where they are not among the request's lines */
 };

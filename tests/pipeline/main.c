@@ -38,6 +38,7 @@ int main(void)
 	srunner_add_suite(runner, userpass_suite());
 	srunner_add_suite(runner, signing_suite());
 	srunner_add_suite(runner, wrapping_suite());
+	srunner_add_suite(runner, quota_suite());
 	srunner_add_suite(runner, cert_suite());
 	srunner_add_suite(runner, jwt_suite());
 	srunner_add_suite(runner, cubbyhole_suite());

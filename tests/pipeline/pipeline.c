@@ -285,7 +285,8 @@ static int run_step(const struct step *step, char *kept, size_t room)
 		ck_assert_ptr_null(call.token);
 		ck_assert_ptr_null(call.warnings);
 		bulla_arena_reset(arena);
-		call = (struct bulla_call){ .arena = arena, .may_block = true };
+		call = (struct bulla_call){ .arena = arena, .may_block = true, .request_counted = call.request_counted,
+					    .budget_taken = call.budget_taken };
 		ck_assert(serve(&service, &call, &request, &reply));
 	}
 	ck_assert_ptr_null(call.token);

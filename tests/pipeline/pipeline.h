@@ -64,6 +64,7 @@ Suite *sys_suite(void);
 Suite *token_suite(void);
 Suite *signing_suite(void);
 Suite *wrapping_suite(void);
+Suite *quota_suite(void);
 Suite *cert_suite(void);
 Suite *policies_suite(void);
 Suite *walk_suite(void);

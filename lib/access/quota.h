@@ -1,0 +1,15 @@
+/* quota.h: rate limits, for access.c and the engine. Public operations: bulla/quotas.h. */
+#ifndef BULLA_ACCESS_QUOTA_H
+#define BULLA_ACCESS_QUOTA_H
+
+#include "access/access_internal.h"
+#include "bulla/quotas.h"
+
+struct quotas;
+
+BULLA_MUST_USE enum bulla_err quotas_new(struct store *store, struct seal *seal, struct quotas **out);
+BULLA_MUST_USE enum bulla_err quotas_load(struct quotas *quotas, struct bulla_call *call); /* after unsealing */
+void quotas_empty(struct quotas *quotas); /* at seal */
+void quotas_free(struct quotas *quotas);  /* NULL is fine */
+
+#endif
