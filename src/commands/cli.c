@@ -363,6 +363,24 @@ int cli_call(struct cli *cli, const char *what, const char *method, const char *
 	return status;
 }
 
+int cli_use_token(struct cli *cli, const char *token)
+{
+	char error[CLIENT_ERROR_MAX];
+
+	client_free(cli->client);
+	cli->config.token = token;
+	cli->client = client_new(&cli->config, error);
+	if (cli->client != NULL)
+		return CLI_GO_ON;
+	fprintf(stderr, "%s\n", error);
+	return CLI_LOCAL_ERROR;
+}
+
+bool cli_token_is_of_environment(struct cli *cli)
+{
+	return environment(cli, "TOKEN") != NULL;
+}
+
 const char *cli_secret_argument(struct cli *cli, const char *argument)
 {
 	char line[TOKEN_FILE_MAX_BYTES];

@@ -54,6 +54,11 @@ const char *cli_out_of_memory(void) __attribute__((noreturn));
 /* printf into the command's memory; ends the process when there is none. */
 const char *cli_printf(struct cli *cli, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* Another token for the requests that follow; NULL: none. CLI_GO_ON, or CLI_LOCAL_ERROR (told on stderr). */
+int cli_use_token(struct cli *cli, const char *token);
+/* Whether a variable of the environment gives the token. */
+bool cli_token_is_of_environment(struct cli *cli);
+
 /* "/v1/" and the path, cleaned as Go's path.Join does (so that "a//b" and "./a" mean what they say) and escaped. */
 const char *cli_target(struct cli *cli, const char *path);
 /* Adds "?k=v" pairs for the object's members (strings and lists of strings); NULL adds nothing. */

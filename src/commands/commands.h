@@ -17,6 +17,7 @@ struct command {
 int commands_run(const char *program, const struct command *rows, int argc, char **argv);
 
 command_fn command_audit, audit_tail, audit_filter;
+command_fn command_auth, command_login, command_policy, operator_generate_root;
 command_fn command_server;
 command_fn command_status, command_operator, command_secrets, command_token, command_version;
 command_fn command_read, command_write, command_list, command_delete;

@@ -1,10 +1,9 @@
 /* operator.c: operator init, unseal and seal. */
 #include "commands/commands.h"
+#include "commands/prompt.h"
 #include "commands/status.h"
 
 #include <stdlib.h>
-#include <termios.h>
-#include <unistd.h>
 
 #define DEFAULT_SHARES 5
 #define DEFAULT_THRESHOLD 3
@@ -160,30 +159,6 @@ static int operator_init(int argc, char **argv)
 
 /* ---- unseal and seal ----------------------------------------------------- */
 
-/* Asks on the terminal, without echo. */
-static const char *ask_key(struct cli *cli)
-{
-	struct termios before, silent;
-
-	if (tcgetattr(STDIN_FILENO, &before) != 0) {
-		fputs("Standard input is no terminal: to read the key from it, give \"-\" as the key.\n", stderr);
-		return NULL;
-	}
-	silent = before;
-	silent.c_lflag &= ~(tcflag_t)ECHO;
-	if (tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent) != 0) {
-		fputs("The terminal's echo could not be switched off.\n", stderr);
-		return NULL;
-	}
-	fputs("Unseal Key (will be hidden): ", stdout); /* only now: whoever sees it may type */
-	fflush(stdout);
-	const char *key = cli_secret_argument(cli, "-");
-
-	tcsetattr(STDIN_FILENO, TCSAFLUSH, &before);
-	putchar('\n');
-	return key;
-}
-
 static int send_unseal(struct cli *cli, const char *what, json_t *body)
 {
 	struct cli_answer answer BULLA_CLEANUP(cli_answer_clear) = { 0 };
@@ -215,7 +190,7 @@ static int operator_unseal(int argc, char **argv)
 	if (reset)
 		return send_unseal(&cli, "Error resetting unseal process", json_pack("{s:b}", "reset", 1));
 	bool given = cli.argc == 1 && cli.argv[0][0] != '\0';
-	const char *key = given ? cli_secret_argument(&cli, cli.argv[0]) : ask_key(&cli);
+	const char *key = given ? cli_secret_argument(&cli, cli.argv[0]) : prompt_secret(&cli, "Unseal Key (will be hidden): ", "the key");
 
 	if (key == NULL)
 		return CLI_LOCAL_ERROR;
@@ -250,6 +225,7 @@ static int operator_seal(int argc, char **argv)
 int command_operator(int argc, char **argv)
 {
 	static const struct command rows[] = {
+		{ "generate-root", operator_generate_root, "Make a new root token, by agreement of those who hold keys" },
 		{ "init", operator_init, "Initialise a new store" },
 		{ "seal", operator_seal, "Seal the server" },
 		{ "unseal", operator_unseal, "Give the server a share of its unseal key" },

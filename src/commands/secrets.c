@@ -1,29 +1,9 @@
 /* secrets.c: secrets enable, disable, list and tune: the mounts of the server. */
 #include "commands/commands.h"
+#include "commands/mount_flags.h"
 #include "commands/output.h"
-#include "commands/values.h"
 
 #include <stdlib.h>
-
-/* What enable and tune have in common; -1, NULL: not given. */
-struct mount_flags {
-	const char *description, *listing_visibility;
-	int64_t default_ttl_s, max_ttl_s;
-	bool force_no_cache;
-	struct flag_list options, audit_request, audit_response, passthrough, allowed;
-};
-
-#define MOUNT_FLAGS_NONE { .default_ttl_s = -1, .max_ttl_s = -1 }
-#define MOUNT_FLAG_ROWS(m) \
-	{ "description", FLAG_STRING, &(m).description, "What the engine is for." }, \
-	{ "default-lease-ttl", FLAG_DURATION, &(m).default_ttl_s, "Default lease time." }, \
-	{ "max-lease-ttl", FLAG_DURATION, &(m).max_ttl_s, "Longest lease time." }, \
-	{ "options", FLAG_PAIRS, &(m).options, "An option of the engine; may be given many times." }, \
-	{ "listing-visibility", FLAG_STRING, &(m).listing_visibility, "\"unauth\" or \"hidden\"." }, \
-	{ "audit-non-hmac-request-keys", FLAG_LIST, &(m).audit_request, "A request field that the audit log shows in clear." }, \
-	{ "audit-non-hmac-response-keys", FLAG_LIST, &(m).audit_response, "A response field that the audit log shows in clear." }, \
-	{ "passthrough-request-headers", FLAG_LIST, &(m).passthrough, "A request header that the engine is given." }, \
-	{ "allowed-response-headers", FLAG_LIST, &(m).allowed, "A response header that the engine may set." }
 
 /* Adds the member unless there is none; takes over the reference. */
 static void set_unless_null(json_t *object, const char *name, json_t *value)
@@ -42,8 +22,7 @@ static void set_duration(struct cli *cli, json_t *object, const char *name, int6
 	json_object_set_new(object, name, json_string(cli_printf(cli, "%s", text)));
 }
 
-/* The members that enable has in "config" and tune at the top. */
-static void set_config(struct cli *cli, json_t *object, const struct mount_flags *m)
+void mount_flags_set(struct cli *cli, json_t *object, const struct mount_flags *m)
 {
 	set_duration(cli, object, "default_lease_ttl", m->default_ttl_s);
 	set_duration(cli, object, "max_lease_ttl", m->max_ttl_s);
@@ -97,7 +76,7 @@ static int secrets_enable(int argc, char **argv)
 		fputs("An argument is not UTF-8\n", stderr);
 		return CLI_LOCAL_ERROR;
 	}
-	set_config(&cli, json_object_get(body, "config"), &m);
+	mount_flags_set(&cli, json_object_get(body, "config"), &m);
 	const char *target = cli_target(&cli, cli_printf(&cli, "sys/mounts/%.*s", (int)strlen(mount) - 1, mount));
 
 	status = cli_call(&cli, "Error enabling", "POST", target, body, &answer);
@@ -148,7 +127,7 @@ static int secrets_tune(int argc, char **argv)
 	json_t *body BULLA_CLEANUP(cli_json_clear) = json_object(), *options = values_of_pairs(&cli, &m.options);
 	const char *mount = cli_mount_path(&cli, cli.argv[0]);
 
-	set_config(&cli, body, &m);
+	mount_flags_set(&cli, body, &m);
 	if (m.description != NULL)
 		json_object_set_new(body, "description", json_string(m.description));
 	set_unless_null(body, "options", options);
