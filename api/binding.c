@@ -29,23 +29,14 @@ bool binding_is_id(const char *text)
 	return strspn(text, "0123456789abcdef") == CARD_ID_SIZE - 1 && text[CARD_ID_SIZE - 1] == '\0';
 }
 
-static json_t *canonical(const char *id, const char *purpose)
+int binding_print(char *out, size_t size, const char *prefix, enum binding binding, const char *id, const char *purpose)
 {
 	char aad[AAD_SIZE], text[sodium_base64_ENCODED_LEN(AAD_SIZE, sodium_base64_VARIANT_ORIGINAL)];
+
+	if (binding == BINDING_CONTEXT)
+		return snprintf(out, size, "\"%sencryption_context\":{\"card_id\":\"%s\",\"purpose\":\"%s\"}", prefix, id, purpose);
 	int n = snprintf(aad, sizeof aad, "card-binding:v1:card_id=%s:purpose=%s", id, purpose);
 
-	if (n < 0 || n >= (int)sizeof aad)
-		return NULL;
-	return json_string(sodium_bin2base64(text, sizeof text, (const unsigned char *)aad, (size_t)n, sodium_base64_VARIANT_ORIGINAL));
-}
-
-bool binding_add(json_t *item, const char *prefix, enum binding binding, const char *id, const char *purpose)
-{
-	bool context = binding == BINDING_CONTEXT;
-	char name[64];
-
-	snprintf(name, sizeof name, "%s%s", prefix, context ? "encryption_context" : "associated_data");
-	json_t *value = context ? json_pack("{ss,ss}", "card_id", id, "purpose", purpose) : canonical(id, purpose);
-
-	return value != NULL && json_object_set_new(item, name, value) == 0;
+	sodium_bin2base64(text, sizeof text, (const unsigned char *)aad, (size_t)n, sodium_base64_VARIANT_ORIGINAL);
+	return snprintf(out, size, "\"%sassociated_data\":\"%s\"", prefix, text);
 }

@@ -2,8 +2,6 @@
 #ifndef CARD_BINDING_H
 #define CARD_BINDING_H
 
-#include <jansson.h>
-
 #include "card.h"
 
 /* A new card id: 48 bits of time, so that new rows stand together in the database's index, and 80 random bits. */
@@ -12,11 +10,11 @@ void binding_new_id(char out[CARD_ID_SIZE]);
 /* 32 hex digits in lower case, as binding_new_id makes them. */
 bool binding_is_id(const char *text);
 
-/* Adds the binding to the parameters of one transit operation.
+/* Prints the binding as a parameter of one transit operation (JSON, without a comma).
  *   CONTEXT  "encryption_context": {"card_id": id, "purpose": purpose}
  *   AAD      "associated_data": base64 of the same in one canonical form: card-binding:v1:card_id=<id>:purpose=<purpose>
- *            (an id is 32 hex digits, a purpose lower-case letters: no two bindings have the same form)
- * prefix: "" or "decrypt_", of the field's name. False: no memory. */
-bool binding_add(json_t *item, const char *prefix, enum binding binding, const char *id, const char *purpose) MUST_USE;
+ *            (an id is 32 hex digits, a purpose lower-case letters: no two bindings have the same form, and nothing needs escaping)
+ * prefix: "" or "decrypt_", of the field's name. Returns what snprintf would. */
+int binding_print(char *out, size_t size, const char *prefix, enum binding binding, const char *id, const char *purpose);
 
 #endif

@@ -1,4 +1,5 @@
 /* transit.c: owns the requests to transit: batches out, results in. One thread a vault. */
+#define _GNU_SOURCE
 #include "transit.h"
 
 #include <sodium.h>
@@ -11,26 +12,43 @@
 
 #define BASE64 sodium_base64_VARIANT_ORIGINAL
 #define PATH_SIZE 256
+#define ELEMENT_SIZE 1024 /* more than a ciphertext and two bindings take */
 
 /* The index key is never rotated: under another version the same PAN would have another HMAC, and a duplicate would not be found. */
-#define HMAC_KEY_VERSION 1
+#define HMAC_KEY_VERSION "1"
 
-/* Fills one element of batch_input, and takes one element of batch_results. False: no memory; makes no sense. */
+/* give prints one element of batch_input without its braces, and returns its length; take reads one of batch_results. */
 struct operation {
 	const char *name;
-	bool (*give)(json_t *element, const struct transit_item *item);
+	const char *more; /* further parameters of the request */
+	int (*give)(char *out, const struct transit_item *item);
 	bool (*take)(const json_t *result, struct transit_item *item);
 };
 
-static bool set_base64(json_t *element, const char *name, const char *plain)
+static int print_base64(char *out, const char *name, const char *plain)
 {
 	char text[sodium_base64_ENCODED_LEN(PAN_SIZE, BASE64)];
 
 	sodium_bin2base64(text, sizeof text, (const unsigned char *)plain, strlen(plain), BASE64);
-	bool good = json_object_set_new(element, name, json_string(text)) == 0;
+	int n = snprintf(out, ELEMENT_SIZE, "\"%s\":\"%s\"", name, text);
 
 	wipe(text, sizeof text);
-	return good;
+	return n;
+}
+
+/* What somebody wrote into the database must not become a parameter of the request. */
+static int print_cipher(char *out, const char *cipher)
+{
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+/=:";
+
+	return snprintf(out, ELEMENT_SIZE, "\"ciphertext\":\"%s\"", cipher[strspn(cipher, plain)] == '\0' ? cipher : "malformed");
+}
+
+/* A binding behind what is there. */
+static int add_binding(char *out, int n, const char *prefix, enum binding binding, const struct transit_item *item)
+{
+	out[n++] = ',';
+	return n + binding_print(out + n, ELEMENT_SIZE - (size_t)n, prefix, binding, item->id, item->purpose);
 }
 
 static bool copy_text(char *out, size_t size, const char *text)
@@ -43,28 +61,27 @@ static bool copy_text(char *out, size_t size, const char *text)
 	return true;
 }
 
-static bool give_plain(json_t *element, const struct transit_item *item)
+static int give_plain(char *out, const struct transit_item *item)
 {
-	return set_base64(element, "plaintext", item->plain) && binding_add(element, "", item->binding, item->id, item->purpose);
+	return add_binding(out, print_base64(out, "plaintext", item->plain), "", item->binding, item);
 }
 
-static bool give_cipher(json_t *element, const struct transit_item *item)
+static int give_cipher(char *out, const struct transit_item *item)
 {
-	return json_object_set_new(element, "ciphertext", json_string(item->cipher)) == 0 &&
-	       binding_add(element, "", item->binding, item->id, item->purpose);
+	return add_binding(out, print_cipher(out, item->cipher), "", item->binding, item);
 }
 
 /* Bulla alone: opened as it is bound, bound by context. */
-static bool give_rewrap(json_t *element, const struct transit_item *item)
+static int give_rewrap(char *out, const struct transit_item *item)
 {
-	return json_object_set_new(element, "ciphertext", json_string(item->cipher)) == 0 &&
-	       binding_add(element, "decrypt_", item->binding, item->id, item->purpose) &&
-	       binding_add(element, "", BINDING_CONTEXT, item->id, item->purpose);
+	int n = add_binding(out, print_cipher(out, item->cipher), "decrypt_", item->binding, item);
+
+	return add_binding(out, n, "", BINDING_CONTEXT, item);
 }
 
-static bool give_input(json_t *element, const struct transit_item *item)
+static int give_input(char *out, const struct transit_item *item)
 {
-	return set_base64(element, "input", item->plain);
+	return print_base64(out, "input", item->plain);
 }
 
 /* vault:v<N>:...: the version is in the ciphertext. */
@@ -91,31 +108,33 @@ static bool take_hmac(const json_t *result, struct transit_item *item)
 	return copy_text(item->hmac, sizeof item->hmac, json_string_value(json_object_get(result, "hmac")));
 }
 
-static const struct operation encrypt = { "encrypt", give_plain, take_cipher };
-static const struct operation decrypt = { "decrypt", give_cipher, take_plain };
-static const struct operation rewrap = { "rewrap", give_rewrap, take_cipher };
-static const struct operation hmac = { "hmac", give_input, take_hmac };
+/* One bad item must not make the whole batch look refused. */
+#define PARTIAL ",\"partial_failure_response_code\":200"
 
-static json_t *make_body(const struct operation *operation, const struct transit_item *items, size_t n)
+static const struct operation encrypt = { "encrypt", "", give_plain, take_cipher };
+static const struct operation decrypt = { "decrypt", PARTIAL, give_cipher, take_plain };
+static const struct operation rewrap = { "rewrap", "", give_rewrap, take_cipher };
+static const struct operation hmac = { "hmac", ",\"key_version\":" HMAC_KEY_VERSION, give_input, take_hmac };
+
+/* Nothing in a request needs escaping: ids, base64 and ciphertexts. */
+static char *make_body(const struct operation *operation, const struct transit_item *items, size_t n)
 {
-	json_t *batch = json_array(), *body = json_pack("{so}", "batch_input", batch);
-	bool good = body != NULL;
+	char *body = malloc((n + 1) * (ELEMENT_SIZE + 4)), *at = body;
 
-	for (size_t i = 0; good && i < n; i++) {
-		json_t *element = json_object();
-
-		good = operation->give(element, &items[i]);
-		good = json_array_append_new(batch, element) == 0 && good;
+	if (body == NULL)
+		return NULL;
+	at = stpcpy(at, "{\"batch_input\":[");
+	for (size_t i = 0; i < n; i++) {
+		*at++ = i == 0 ? '{' : ',';
+		if (i > 0)
+			*at++ = '{';
+		at += operation->give(at, &items[i]);
+		*at++ = '}';
 	}
-	if (good && operation == &hmac)
-		good = json_object_set_new(body, "key_version", json_integer(HMAC_KEY_VERSION)) == 0;
-	/* one bad item must not make the whole batch look refused */
-	if (good && operation == &decrypt)
-		good = json_object_set_new(body, "partial_failure_response_code", json_integer(200)) == 0;
-	if (good)
-		return body;
-	json_decref(body);
-	return NULL;
+	at = stpcpy(at, "]");
+	at = stpcpy(at, operation->more);
+	strcpy(at, "}");
+	return body;
 }
 
 static enum card_err take_results(const struct operation *operation, const json_t *answer, struct transit_item *items, size_t n)
@@ -133,22 +152,20 @@ static enum card_err take_results(const struct operation *operation, const json_
 	return CARD_OK;
 }
 
-/* When every item is refused, the peers answer a whole batch with 400. */
 static enum card_err run(struct vault *vault, const struct settings *settings, const char *key, const struct operation *operation,
 			 struct transit_item *items, size_t n)
 {
 	char path[PATH_SIZE];
-	json_t *body = make_body(operation, items, n), *answer = NULL;
+
+	if (snprintf(path, sizeof path, "%s/%s/%s", settings->transit_mount, operation->name, key) >= (int)sizeof path)
+		return CARD_E_CONFIG;
+	char *body CLEANUP(wipe_free_text) = make_body(operation, items, n);
+	json_t *answer = NULL;
 
 	if (body == NULL)
 		return CARD_E_MEMORY;
-	if (snprintf(path, sizeof path, "%s/%s/%s", settings->transit_mount, operation->name, key) >= (int)sizeof path) {
-		json_decref(body);
-		return CARD_E_CONFIG;
-	}
 	enum card_err err = vault_call(vault, "POST", path, body, &answer);
 
-	json_decref(body);
 	if (err == CARD_OK)
 		err = take_results(operation, answer, items, n);
 	json_decref(answer);

@@ -259,18 +259,11 @@ static enum card_err try_for_a_while(struct vault *vault, const char *method, co
 	}
 }
 
-enum card_err vault_call(struct vault *vault, const char *method, const char *path, json_t *body, json_t **answer)
+enum card_err vault_call(struct vault *vault, const char *method, const char *path, const char *body, json_t **answer)
 {
-	char *text = body != NULL ? json_dumps(body, JSON_COMPACT) : NULL;
-
 	if (answer != NULL)
 		*answer = NULL;
-	if (body != NULL && text == NULL)
-		return CARD_E_MEMORY;
 	enum card_err err = vault_keep(vault);
 
-	if (err == CARD_OK || err == CARD_E_UNAVAILABLE)
-		err = try_for_a_while(vault, method, path, text, answer);
-	free(text);
-	return err;
+	return err == CARD_OK || err == CARD_E_UNAVAILABLE ? try_for_a_while(vault, method, path, body, answer) : err;
 }

@@ -16,11 +16,11 @@ void vault_free(struct vault *vault);
 /* Another patience from the next call on; 0: one try. */
 void vault_set_patience(struct vault *vault, int64_t patience_ms);
 
-/* One call, path below /v1/. Logs in first where that is due, and anew when the token is refused. body may be NULL (no body) and is printed
- * and wiped here; it stays the caller's. answer may be NULL; otherwise the caller's (json_decref), NULL where the server sent none.
+/* One call, path below /v1/. Logs in first where that is due, and anew when the token is refused. body: JSON, or
+ * NULL. answer may be NULL; otherwise the caller's (json_decref), NULL where the server sent none.
  * UNAVAILABLE: after vault's patience still no answer, 429 or 5xx. REFUSED: any other status. CONFIG: no secret file.
  * The log has the reason; nothing of body. */
-MUST_USE enum card_err vault_call(struct vault *vault, const char *method, const char *path, json_t *body, json_t **answer);
+MUST_USE enum card_err vault_call(struct vault *vault, const char *method, const char *path, const char *body, json_t **answer);
 
 /* Renews the token where that is due, or logs in. Errors as vault_call's, without its patience: one try. */
 MUST_USE enum card_err vault_keep(struct vault *vault);
