@@ -178,7 +178,7 @@ static void walk_open(const struct row *row, const char *path)
 	if ((row->path->flags & (ROUTE_EDGE | ROUTE_LOGIN)) != 0) /* no token is looked at */
 		return;
 	status = ask(row, path, "bad");
-	if ((row->path->flags & ROUTE_WRAPPING) == 0) /* asks for the wrapping's token alone */
+	if ((row->path->flags & (ROUTE_WRAPPING | ROUTE_LOGIN)) == 0) /* ask for the wrapping's token, for none */
 		DENIED(row, path, "with a bad token");
 }
 
