@@ -207,8 +207,3 @@ enum bulla_err access_revoke_prefix(struct access *access, struct bulla_call *ca
 	bulla_arena_free(scratch.arena);
 	return err;
 }
-
-enum bulla_err bulla_token_revoke_prefix(struct bulla *engine, struct bulla_call *call, struct bulla_bytes prefix)
-{
-	return access_revoke_prefix(engine->access, call, prefix);
-}

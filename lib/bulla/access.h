@@ -128,8 +128,6 @@ BULLA_MUST_USE enum bulla_err bulla_token_revoke_self(struct bulla *engine, stru
 BULLA_MUST_USE enum bulla_err bulla_token_revoke_orphan(struct bulla *engine, struct bulla_call *call, struct bulla_bytes token);
 /* Unknown: BULLA_OK with a warning. */
 BULLA_MUST_USE enum bulla_err bulla_token_revoke_accessor(struct bulla *engine, struct bulla_call *call, struct bulla_bytes accessor);
-/* All of them whose path is prefix or lies below it, with their children; batch tokens live on. */
-BULLA_MUST_USE enum bulla_err bulla_token_revoke_prefix(struct bulla *engine, struct bulla_call *call, struct bulla_bytes prefix);
 /* Has bulla_tick look through all tokens, for such as should be gone; at once or while it is being done already: *begun. */
 void bulla_token_tidy(struct bulla *engine, bool *begun);
 /* Accessors of all live tokens, sorted; in the arena. */

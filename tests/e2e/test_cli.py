@@ -389,6 +389,8 @@ class Tokens(Clients):
         out = self.bulla("token", "lookup", auth["client_token"])[1]
         self.assertRegex(out, r"path\s+auth/token/create/nightly/rev1\n")
         self.assertRegex(out, r"role\s+nightly\n")
+        self.assertEqual(self.bulla("token", "revoke", "-mode=path", "auth/token/create/nightly")[0], 0)
+        self.assertEqual(self.bulla("token", "lookup", auth["client_token"])[0], 2)
 
     def test_bound_to_addresses(self):
         for block, status in (("127.0.0.0/8", 0), ("10.0.0.0/8", 2)):

@@ -382,19 +382,19 @@ START_TEST(by_prefix)
 		bulla_token_put(auth.token);
 	}
 	loop.may_block = false;
-	ck_assert_err(bulla_token_revoke_prefix(engine, &loop, bulla_str("auth/a")), BULLA_E_MUST_BLOCK);
+	ck_assert_err(access_revoke_prefix(engine->access, &loop, bulla_str("auth/a")), BULLA_E_MUST_BLOCK);
 	call_end(&loop);
 	for (int i = 0; i < 130; i++)
 		(void)make(600); /* more than one step */
-	ck_assert_ok(bulla_token_revoke_prefix(engine, &call, bulla_str("auth/a/login")));
+	ck_assert_ok(access_revoke_prefix(engine->access, &call, bulla_str("auth/a/login")));
 	ck_assert_err(come(tokens[0]), BULLA_E_NO_TOKEN);
 	ck_assert_err(come(tokens[1]), BULLA_E_NO_TOKEN);
 	ck_assert_ok(come(tokens[2]));
-	ck_assert_ok(bulla_token_revoke_prefix(engine, &call, bulla_str("auth/a/")));
+	ck_assert_ok(access_revoke_prefix(engine->access, &call, bulla_str("auth/a/")));
 	ck_assert_err(come(tokens[2]), BULLA_E_NO_TOKEN);
 	ck_assert_ok(come(tokens[3]));
 	ck_assert_err(come(tokens[4]), BULLA_E_NO_TOKEN);
-	ck_assert_ok(bulla_token_revoke_prefix(engine, &call, bulla_str("auth/")));
+	ck_assert_ok(access_revoke_prefix(engine->access, &call, bulla_str("auth/")));
 	ck_assert_err(come(tokens[3]), BULLA_E_NO_TOKEN);
 	ck_assert_ok(come(root_token)); /* it came from no endpoint */
 }
