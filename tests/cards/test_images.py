@@ -159,6 +159,7 @@ class Images(unittest.TestCase):
         self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
         os.chmod(self.folder, 0o755)
         self.running, self.containers = [], []
+        self.begin = time.time()
         self.addCleanup(self.stop_all)
 
     def volume(self, name):
@@ -193,7 +194,7 @@ class Images(unittest.TestCase):
         self.running.append(process)
         return name, process
 
-    def stop_all(self):
+    def stop_running(self):
         for process in reversed(self.running):
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGTERM)
@@ -202,6 +203,10 @@ class Images(unittest.TestCase):
             except subprocess.TimeoutExpired:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
+        self.running = []
+
+    def stop_all(self):
+        self.stop_running()
         for name in self.containers:
             subprocess.run([*self.buildah.command, "rm", name], capture_output=True)
 
@@ -211,6 +216,19 @@ class Images(unittest.TestCase):
             if process.poll() is not None or time.monotonic() > end:
                 raise AssertionError(f"{image} did not start:\n" + world.read(os.path.join(self.folder, image + ".log")).decode())
             time.sleep(0.2)
+
+    def written(self):
+        """Files that the programs wrote outside of their volumes and /tmp: with a read-only root file system they could not."""
+        found = []
+        for name in self.containers:
+            root = self.buildah("mount", name)
+            for folder, folders, names in os.walk(root):
+                if folder == root:
+                    folders[:] = [f for f in folders if f not in ("dev", "proc", "run", "sys", "tmp")]
+                paths = [os.path.join(folder, n) for n in names if n not in ("hosts", "resolv.conf", "hostname")]
+                found += [p[len(root):] for p in paths if os.path.isfile(p) and not os.path.islink(p) and os.lstat(p).st_mtime > self.begin]
+            self.buildah("umount", name)
+        return found
 
     def config(self, image):
         return json.loads(self.buildah("inspect", "--type", "image", image))["Docker"]["config"]
@@ -319,6 +337,10 @@ class Images(unittest.TestCase):
         with sqlite3.connect(os.path.join(self.folder, "cards", "cards.db")) as db:
             self.assertEqual({row[0][:9] for row in db.execute("SELECT ciphertext FROM cards")}, {"vault:v2:"})
         db.close()
+        self.stop_running()
+        self.assertEqual(self.written(), [])
+        self.once("setup", {}, {}, "sh", "-c", "echo this would be seen >/var/tmp/seen")
+        self.assertEqual(self.written(), ["/var/tmp/seen"])
 
 
 if __name__ == "__main__":
