@@ -190,6 +190,56 @@ START_TEST(disabled)
 }
 END_TEST
 
+static bool is_alive(struct bulla_bytes token)
+{
+	struct bulla_call c = call_begin();
+	enum bulla_err err = bulla_authenticate(engine, &c, token);
+
+	call_done(&c);
+	return err == BULLA_OK;
+}
+
+/* A token as a login at path (of the mount) gives it. */
+static struct bulla_bytes log_in(const char *path)
+{
+	static const struct bulla_bytes policy = { (const uint8_t *)"default", 7 };
+	const struct bulla_token_params params = { .policies = &policy, .policy_count = 1, .ttl_s = 3600 };
+	const struct bulla_mount *mount = mount_of(path);
+	const struct access_login login = { .mount = mount, .path = bulla_str(path), .display_name = bulla_str("x-u"),
+					    .login_name = bulla_str("u"), .params = &params };
+	struct bulla_auth auth;
+
+	ck_assert_ptr_nonnull(mount);
+	ck_assert_ok(access_login(engine->access, &call, &login, &auth));
+	bulla_token_put(auth.token);
+	bulla_mount_put(mount);
+	return auth.client_token;
+}
+
+/* What a crash in the middle of disabling leaves: the next unsealing revokes what the method gave out, and nothing else. */
+START_TEST(disabling_is_finished)
+{
+	struct mount_gone gone;
+	bool there = false;
+
+	ck_assert_ok(enable("x", "userpass"));
+	ck_assert_ok(enable("xx", "userpass"));
+	struct bulla_bytes token = log_in("auth/x/login/u"), other = log_in("auth/xx/login/u");
+
+	ck_assert(is_alive(token));
+	ck_assert_ok(mounts_retire(engine->mounts, &call, bulla_str("auth/x"), &there, &gone));
+	ck_assert(there);
+	ck_assert_bytes(gone.path, "auth/x/");
+	ck_assert_int_eq(gone.kind, BULLA_MOUNT_USERPASS);
+	assert_absent("auth/x/login");
+	seal_and_unseal();
+	ck_assert_ok(mounts_dying(engine->mounts, &call, &there, &gone));
+	ck_assert(!there);
+	ck_assert(!is_alive(token));
+	ck_assert(is_alive(other));
+}
+END_TEST
+
 /* Byte for byte as docs/FORMATS.md has it; and what is no such record is refused. */
 START_TEST(format)
 {
@@ -237,6 +287,7 @@ int main(void)
 	tcase_add_test(tc, tuned);
 	tcase_add_test(tc, moved);
 	tcase_add_test(tc, disabled);
+	tcase_add_test(tc, disabling_is_finished);
 	tcase_add_test(tc, format);
 	suite_add_tcase(suite, tc);
 	return unit_main(suite);
