@@ -1,4 +1,6 @@
 /* policy_parse.c: what a policy's text may be: every mistake with its place, then what is accepted. */
+#include <stdio.h>
+
 #include "policy/policy.h"
 #include "unit.h"
 
@@ -93,6 +95,39 @@ START_TEST(reads_all)
 }
 END_TEST
 
+/* What docs/POLICIES.md shows is what it says: each block that begins with a path is a policy. */
+START_TEST(examples)
+{
+	FILE *file = fopen(VECTORS "/../../docs/POLICIES.md", "r");
+	char line[512], block[4096] = "";
+	size_t policies = 0;
+
+	ck_assert_ptr_nonnull(file);
+	for (bool more = true; more;) {
+		more = fgets(line, sizeof line, file) != NULL;
+		if (more && strncmp(line, "    ", 4) == 0) {
+			ck_assert_uint_lt(strlen(block) + strlen(line), sizeof block);
+			strcat(block, line + 4);
+			continue;
+		}
+		if (strncmp(block, "path ", 5) == 0) {
+			struct bulla_call call = call_begin();
+			struct policy *policy;
+
+			ck_assert_msg(policy_new(&call, bulla_str("p"), bulla_str(block), 0, &policy) == BULLA_OK, "%s%s", block,
+				      (const char *)call.detail.ptr);
+			ck_assert_uint_ge(policy->count, 1);
+			policy_put(policy);
+			call_end(&call);
+			policies++;
+		}
+		block[0] = '\0';
+	}
+	(void)fclose(file);
+	ck_assert_uint_ge(policies, 4);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("policy/parse");
@@ -101,6 +136,7 @@ int main(void)
 	tcase_add_loop_test(tc, refuses, 0, sizeof bad / sizeof bad[0]);
 	tcase_add_loop_test(tc, accepts, 0, sizeof good / sizeof good[0]);
 	tcase_add_test(tc, reads_all);
+	tcase_add_test(tc, examples);
 	suite_add_tcase(suite, tc);
 	return unit_main(suite);
 }
