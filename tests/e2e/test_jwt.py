@@ -204,11 +204,12 @@ class Jwt(unittest.TestCase):
         self.assertIn("role app does not exist during renewal", answer.errors[0])
 
     def test_disabled(self):
-        """With the mount go its settings."""
+        """With the mount go its settings and the tokens it gave."""
         self.ok(self.configure(jwt_validation_pubkeys=[self.old.pem]))
         self.ok(self.role())
-        self.ok(self.login(self.old.token()), 200)
+        token = self.ok(self.login(self.old.token()), 200).json["auth"]["client_token"]
         self.ok(self.server.delete(f"sys/{self.mount}"))
+        self.assertEqual(self.server.get("auth/token/lookup-self", token=token).status, 403)
         self.ok(self.server.post(f"sys/{self.mount}", {"type": "jwt"}))
         self.assertEqual(self.server.get(f"{self.mount}/config").status, 404)
         self.assertEqual(self.server.list(f"{self.mount}/role").status, 404)
