@@ -16,6 +16,7 @@
 
 #define TIMEOUT_S 30
 #define CONNECTIONS_MAX 1000
+#define CONNECTION_BYTES (16 * 1024) /* the headers and a whole body; cleared after each request */
 #define DISCARD_MAX_BYTES (64 * 1024)
 #define STOP_MS 2000
 #define FILE_MAX_BYTES (64 * 1024)
@@ -179,6 +180,7 @@ static enum card_err start(struct http *http, int fd, const char *cert, const ch
 					MHD_OPTION_LISTEN_SOCKET, fd,
 					MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAX,
 					MHD_OPTION_CONNECTION_TIMEOUT, TIMEOUT_S,
+					MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_BYTES,
 					MHD_OPTION_NOTIFY_COMPLETED, on_completed, http,
 					MHD_OPTION_UNESCAPE_CALLBACK, leave_escaped, NULL,
 					MHD_OPTION_ARRAY, http->tls ? tls : &tls[3],
