@@ -323,6 +323,35 @@ class System(Base):
         with self.assertRaises(hvac.exceptions.InvalidPath):
             t.read_key("k", mount_point="m2")
 
+    def test_policies(self):
+        """Both of hvac's places for policies, what they let a token do, and how it asks about that."""
+        s = self.client.sys
+        text = 'path "transit/keys/seen" { capabilities = ["read"] }'
+        s.create_or_update_acl_policy("hvac-new", text)
+        s.create_or_update_policy("hvac-old", {"path": {"transit/encrypt/seen": {"capabilities": ["update"], "required_parameters": ["context"]}}})
+        self.assertEqual(s.read_acl_policy("hvac-new")["data"]["policy"], text)
+        self.assertIn("required_parameters", s.read_policy("hvac-old")["data"]["rules"])
+        self.assertEqual({"hvac-new", "hvac-old", "default", "root"} - set(s.list_acl_policies()["data"]["keys"]), set())
+        self.assertIn("hvac-old", s.list_policies()["data"]["policies"])
+        with self.assertRaisesRegex(hvac.exceptions.InvalidRequest, "failed to parse policy: At 1:1: "):
+            s.create_or_update_acl_policy("hvac-bad", "nonsense = 1")
+        self.client.secrets.transit.create_key("seen")
+        made = self.client.auth.token.create(policies=["hvac-new", "hvac-old"], ttl="1h")["auth"]
+        other = self.another(made["client_token"])
+        self.assertEqual(other.secrets.transit.read_key("seen")["data"]["name"], "seen")
+        with self.assertRaises(hvac.exceptions.Forbidden):
+            other.secrets.transit.encrypt_data("seen", "aGk=")
+        other.secrets.transit.encrypt_data("seen", "aGk=", context="aGk=")
+        self.assertEqual(other.sys.get_capabilities(["transit/keys/seen"])["data"]["capabilities"], ["read"])
+        self.assertEqual(s.get_capabilities(["transit/encrypt/seen"], token=made["client_token"])["data"]["capabilities"], ["update"])
+        self.assertEqual(s.get_capabilities(["x"], accessor=made["accessor"])["data"]["capabilities"], ["deny"])
+        s.delete_acl_policy("hvac-new")
+        s.delete_policy("hvac-old")
+        with self.assertRaises(hvac.exceptions.Forbidden):
+            other.secrets.transit.read_key("seen")
+        with self.assertRaises(hvac.exceptions.InvalidPath):
+            s.read_acl_policy("hvac-new")
+
     def test_every_token_call(self):
         """Each public method of hvac's token class is called by this test or by test_tokens, both of this class."""
         source = "".join(inspect.getsource(getattr(type(self), name)) for name in ("test_tokens", "test_token_roles", "test_batch_tokens"))
