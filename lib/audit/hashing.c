@@ -115,20 +115,26 @@ struct cursor {
 	const uint8_t *at, *end;
 };
 
+/* Whether the quote at p is escaped: behind an odd number of backslashes. */
+static bool is_escaped(const uint8_t *from, const uint8_t *p)
+{
+	const uint8_t *at = p;
+
+	while (at > from && at[-1] == '\\')
+		at--;
+	return (p - at) % 2 == 1;
+}
+
 /* The string that begins at the cursor, with its quotes; the cursor moves behind it. */
 static struct bulla_bytes take_string(struct cursor *c, bool *escapes)
 {
-	const uint8_t *from = c->at++;
+	const uint8_t *from = c->at++, *quote = from;
 
-	*escapes = false;
-	while (c->at < c->end && *c->at != '"') {
-		if (*c->at == '\\') {
-			*escapes = true;
-			c->at++;
-		}
-		c->at++;
-	}
-	c->at = c->at < c->end ? c->at + 1 : c->end;
+	do
+		quote = memchr(quote + 1, '"', (size_t)(c->end - quote - 1));
+	while (quote != NULL && is_escaped(from + 1, quote));
+	c->at = quote != NULL ? quote + 1 : c->end;
+	*escapes = memchr(from, '\\', (size_t)(c->at - from)) != NULL;
 	return bulla_mem(from, (size_t)(c->at - from)); /* of printed text: two quotes at least */
 }
 

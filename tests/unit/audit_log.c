@@ -52,10 +52,13 @@ static void read_lines(void)
 
 	forget_lines();
 	ck_assert_ptr_nonnull(file);
-	for (char *line = NULL; getline(&line, &room, file) > 0; line = NULL, room = 0) {
+	char *line = NULL;
+
+	for (; getline(&line, &room, file) > 0; line = NULL, room = 0) {
 		ck_assert_uint_lt(line_count, MAX_LINES);
 		lines[line_count++] = line;
 	}
+	free(line); /* made for the line that was not there */
 	fclose(file);
 }
 
