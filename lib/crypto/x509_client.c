@@ -30,16 +30,25 @@ static enum bulla_err copy(struct bulla_call *call, const void *bytes, size_t n,
 	return BULLA_OK;
 }
 
-static enum bulla_err append(struct bulla_call *call, struct x509_list *list, struct bulla_bytes text)
+/* A full list, which has as many items as a power of two, gets twice the room: who is not known yet decides how long it is. */
+static enum bulla_err make_room(struct bulla_call *call, struct x509_list *list)
 {
-	struct bulla_bytes *grown = bulla_arena_alloc(call->arena, (list->count + 1) * sizeof *grown);
+	if ((list->count & (list->count - 1)) != 0)
+		return BULLA_OK;
+	struct bulla_bytes *grown = bulla_arena_alloc(call->arena, (list->count > 0 ? 2 * list->count : 1) * sizeof *grown);
 
 	if (grown == NULL)
 		return BULLA_E_NO_MEMORY;
 	if (list->count > 0)
 		memcpy(grown, list->items, list->count * sizeof *grown);
-	TRY(copy(call, text.ptr, text.len, &grown[list->count]));
 	list->items = grown;
+	return BULLA_OK;
+}
+
+static enum bulla_err append(struct bulla_call *call, struct x509_list *list, struct bulla_bytes text)
+{
+	TRY(make_room(call, list));
+	TRY(copy(call, text.ptr, text.len, &list->items[list->count]));
 	list->count++;
 	return BULLA_OK;
 }
