@@ -17,6 +17,7 @@
 #define BLOCK_MAX 1000
 #define TRIES 16
 #define SWEPT_AT_ONCE 256
+#define SWEEPS_A_TICK 16
 #define SWEEP_S 600
 
 /* One window of one budget of this caller. */
@@ -34,14 +35,12 @@ static void window_make(const struct bulla_call *call, const struct grant_budget
 			struct window *out)
 {
 	uint8_t text[16];
-	const struct bulla_token *token = call->token;
-	uint8_t policy[SHA256_BYTES], pattern[SHA256_BYTES], batch[8];
-	struct bulla_bytes subject = budget->per_policy ? (struct bulla_bytes){ 0 } : token->accessor;
+	const struct token *token = (const struct token *)(const void *)call->token;
+	uint8_t policy[SHA256_BYTES], pattern[SHA256_BYTES];
+	struct bulla_bytes subject = budget->per_policy ? (struct bulla_bytes){ 0 } : token->public.accessor;
 
-	if (!budget->per_policy && subject.len == 0) { /* a batch token: it has no accessor */
-		bulla_put_u64(batch, (uint64_t)token->created_ns);
-		subject = bulla_mem(batch, sizeof batch);
-	}
+	if (!budget->per_policy && subject.len == 0) /* a batch token: it has no accessor, but its text has an HMAC */
+		subject = bulla_mem(token->slot.bytes, sizeof token->slot.bytes);
 
 	*out = (struct window){ .limit = window->items, .length_s = window->window_s, .now_ns = bulla_now_ns() };
 	out->number = out->now_ns / NS_PER_S / window->window_s;
@@ -87,10 +86,18 @@ static enum bulla_err write(const struct documents *documents, struct bulla_call
 	return document_put(documents, call, &name, revision, value);
 }
 
+/* Whether a count of window number is where w is counted: its own, or the next one, for whoever was slow to get here over the end
+ * of his; he must not begin the old one anew. */
+static bool counts(int64_t number, const struct window *w)
+{
+	return number == w->number || number == w->number + 1;
+}
+
 /* Makes the next block, or finds that there is none: BUDGET. */
-static enum bulla_err reserve(struct access *access, struct bulla_call *call, const struct window *w, int64_t items)
+static enum bulla_err reserve(struct access *access, struct bulla_call *call, const struct window *asked, int64_t items)
 {
 	const struct documents documents = { access->store, access->seal };
+	struct window at = *asked, *w = &at;
 	struct document_name name = named(w);
 	struct document found = { 0 };
 	int64_t number = 0, base = 0, expires_ns, block = w->limit / BLOCK_PARTS + 1;
@@ -100,7 +107,9 @@ static enum bulla_err reserve(struct access *access, struct bulla_call *call, co
 		TRY(decode(found.value, &number, &base, &expires_ns));
 	else if (err != BULLA_E_NOT_FOUND)
 		return err;
-	if (number != w->number)
+	if (counts(number, w))
+		w->number = number;
+	else
 		base = 0;
 	block = block < BLOCK_MAX ? block : BLOCK_MAX;
 	int64_t reserved = base + (block > items ? block : items);
@@ -141,12 +150,12 @@ static enum bulla_err take_counted(struct bulla_call *call, const struct window 
 {
 	bool durable = w->length_s >= DURABLE_S;
 
-	if (counter->window != w->number && !durable) {
+	if (!counts(counter->window, w) && !durable) {
 		counter->window = w->number;
 		counter->used = 0;
 		counter->until_ns = end_ns(w);
 	}
-	if (durable && (counter->window != w->number || !counter->loaded))
+	if (durable && (!counts(counter->window, w) || !counter->loaded))
 		return BULLA_E_MUST_BLOCK;
 	if (counter->used + items > w->limit)
 		return spent(call, w);
@@ -244,7 +253,7 @@ static enum bulla_err note_ended(const struct document *document, void *context)
 	struct ended *ended = context;
 	int64_t number, reserved, expires_ns;
 
-	if (ended->count == SWEPT_AT_ONCE || decode(document->value, &number, &reserved, &expires_ns) != BULLA_OK || expires_ns > bulla_now_ns())
+	if (decode(document->value, &number, &reserved, &expires_ns) != BULLA_OK || expires_ns > bulla_now_ns())
 		return BULLA_OK;
 	struct bulla_bytes key = bulla_arena_copy(ended->call->arena, document->item);
 
@@ -252,21 +261,24 @@ static enum bulla_err note_ended(const struct document *document, void *context)
 		return BULLA_E_NO_MEMORY;
 	ended->revisions[ended->count] = document->revision;
 	ended->keys[ended->count++] = key;
-	return BULLA_OK;
+	return ended->count < SWEPT_AT_ONCE ? BULLA_OK : BULLA_E_BUSY; /* enough: the scan stops here */
 }
 
-static enum bulla_err sweep(struct access *access, struct bulla_call *call)
+/* *more: there may be others. */
+static enum bulla_err sweep(struct access *access, struct bulla_call *call, bool *more)
 {
 	const struct documents documents = { access->store, access->seal };
 	struct document_name any = { .kind = KIND };
 	struct ended ended = { .call = call };
+	enum bulla_err err = document_each(&documents, call, &any, true, note_ended, &ended);
 
-	TRY(document_each(&documents, call, &any, true, note_ended, &ended));
+	*more = ended.count == SWEPT_AT_ONCE;
+	if (err != BULLA_OK && !(err == BULLA_E_BUSY && *more))
+		return err;
 	for (size_t i = 0; i < ended.count; i++) {
 		struct document_name name = { .kind = KIND, .item = ended.keys[i] };
 
-		enum bulla_err err = document_remove(&documents, call, &name, ended.revisions[i]);
-
+		err = document_remove(&documents, call, &name, ended.revisions[i]);
 		if (err != BULLA_OK && err != BULLA_E_CONFLICT) /* it was used again meanwhile */
 			return err;
 	}
@@ -276,9 +288,12 @@ static enum bulla_err sweep(struct access *access, struct bulla_call *call)
 enum bulla_err budget_tick(struct access *access, struct bulla_call *call)
 {
 	int64_t now_ns = bulla_now_ns();
+	bool more = true;
 
 	if (now_ns < atomic_load(&access->next_budget_sweep_ns))
 		return BULLA_OK;
-	atomic_store(&access->next_budget_sweep_ns, now_ns + SWEEP_S * NS_PER_S);
-	return sweep(access, call);
+	for (int i = 0; more && i < SWEEPS_A_TICK; i++)
+		TRY(sweep(access, call, &more));
+	atomic_store(&access->next_budget_sweep_ns, more ? now_ns : now_ns + SWEEP_S * NS_PER_S); /* the next tick goes on */
+	return BULLA_OK;
 }

@@ -7,7 +7,9 @@
 
 #include "engine_unit.h"
 
+#include "access/access_private.h"
 #include "access/grant.h"
+#include "seal/documents.h"
 
 #define POLICY(budget) "path \"transit/encrypt/cards\" { capabilities = [\"update\"] " budget " }"
 #define DAY INT64_C(86400)
@@ -193,6 +195,88 @@ START_TEST(restart)
 }
 END_TEST
 
+/* Batch tokens have no accessor, and are made within one second as often as not. */
+START_TEST(of_a_batch_token)
+{
+	const struct bulla_bytes policies[] = { bulla_str("each") };
+	const struct bulla_token_create_args args = { .policies = policies, .policy_count = 1, .no_default_policy = true, .ttl_s = 3600,
+						      .path = bulla_str("auth/token/create"), .type = bulla_str("batch") };
+	char *texts[2];
+
+	put_policy("each", POLICY("budget = [\"2/s\"]"));
+	for (int i = 0; i < 2; i++) {
+		struct bulla_auth auth;
+
+		ck_assert_ok(bulla_token_create(engine, &call, &args, &auth));
+		texts[i] = (char *)(uintptr_t)bulla_arena_copy(call.arena, auth.client_token).ptr;
+		bulla_token_put(auth.token);
+	}
+	ck_assert_ok(take(texts[0], 2));
+	ck_assert_err(take(texts[0], 1), BULLA_E_BUDGET);
+	ck_assert_ok(take(texts[1], 2));
+	ck_assert_err(take(texts[1], 1), BULLA_E_BUDGET);
+}
+END_TEST
+
+/* Whoever read the clock before a window's end, and comes after it, does not begin the old window anew. */
+START_TEST(late_over_the_end)
+{
+	char second[64], day[64];
+	int retry_s;
+
+	put_policy("second", POLICY("budget = [\"3/s\"]"));
+	put_policy("day", POLICY("budget = [\"300/day\"]"));
+	make_token("second", second);
+	make_token("day", day);
+	ck_assert_ok(take(second, 3));
+	ck_assert_ok(take(day, 300));
+	now_s--;
+	ck_assert_err(take(second, 1), BULLA_E_BUDGET);
+	ck_assert_err(take_as(day, 1, true, &retry_s), BULLA_E_BUDGET);
+	ck_assert_err(take(day, 1), BULLA_E_BUDGET);
+	now_s++;
+	ck_assert_err(take(second, 1), BULLA_E_BUDGET);
+	ck_assert_err(take(day, 1), BULLA_E_BUDGET);
+	now_s += DAY;
+	ck_assert_ok(take(second, 3));
+	ck_assert_ok(take(day, 3)); /* of a block of 4 */
+	now_s--;
+	ck_assert_ok(take(day, 7)); /* another block, in the same day */
+	now_s++;
+	ck_assert_err(take(day, 291), BULLA_E_BUDGET);
+	ck_assert_ok(take(day, 290));
+}
+END_TEST
+
+static size_t count_records(void)
+{
+	const struct documents documents = { engine->access->store, engine->access->seal };
+	const struct document_name any = { .kind = "budget" };
+	struct bulla_bytes *names;
+	size_t count;
+
+	ck_assert_ok(document_names(&documents, &call, &any, &names, &count));
+	return count;
+}
+
+/* There may be one for every token of a day. */
+START_TEST(what_is_over_is_cleared)
+{
+	char token[64];
+
+	put_policy("p", POLICY("budget = [\"10/day\"]"));
+	for (int i = 0; i < 600; i++) {
+		make_token("p", token);
+		ck_assert_ok(take(token, 1));
+	}
+	ck_assert_uint_eq(count_records(), 600);
+	now_s += DAY;
+	ck_assert_ok(take(token, 1));
+	ck_assert_ok(bulla_tick(engine, &call));
+	ck_assert_uint_eq(count_records(), 1);
+}
+END_TEST
+
 #define THREADS 8
 
 static atomic_int granted;
@@ -313,6 +397,9 @@ int main(void)
 	tcase_add_test(tc, whose_it_is);
 	tcase_add_test(tc, on_a_loop);
 	tcase_add_test(tc, restart);
+	tcase_add_test(tc, of_a_batch_token);
+	tcase_add_test(tc, late_over_the_end);
+	tcase_add_test(tc, what_is_over_is_cleared);
 	tcase_add_test(tc, never_more);
 	tcase_add_test(tc, rate_limits);
 	tcase_add_test(tc, bad_limits);
