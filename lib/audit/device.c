@@ -98,11 +98,14 @@ static void write_at_once(struct device *device, struct bulla_audit_share *share
 	share->next = NULL;
 	device->taken = share;
 	device->busy = true;
+	bool idle = device->chain.records == device->chain.signed_records;
+
 	pthread_mutex_unlock(&device->lock);
 	(void)record(device, NULL);
 	pthread_mutex_lock(&device->lock);
 	device->busy = false;
-	if (device->queue != NULL || device->wanted)
+	idle = idle && device->chain.records != device->chain.signed_records; /* from now on the thread has a checkpoint to wait for */
+	if (device->queue != NULL || device->wanted || idle)
 		pthread_cond_signal(&device->wake);
 	pthread_mutex_unlock(&device->lock);
 }

@@ -196,6 +196,22 @@ START_TEST(an_untouched_log_is_clean)
 END_TEST
 
 /* Every line in turn, by one character. */
+/* Though nobody comes after the last record: else it could be cut off. */
+START_TEST(silence_is_signed_too)
+{
+	const struct bulla_pair options[] = { { bulla_str("file_path"), bulla_str(path) }, { bulla_str("checkpoint_seconds"), bulla_str("1") } };
+	const struct timespec pause = { .tv_nsec = 20000000 };
+
+	enable("file", options, 2);
+	for (int round = 0; round < 2; round++) { /* the second time the device's thread has nothing to wait for */
+		record(1);
+		for (int i = 0; i < 1500 && device()->signed_records < device()->records; i++) /* half a minute at most */
+			(void)nanosleep(&pause, NULL);
+		ck_assert_uint_eq(device()->signed_records, device()->records);
+	}
+}
+END_TEST
+
 START_TEST(a_changed_line_is_found)
 {
 	write_log();
@@ -528,6 +544,7 @@ int main(void)
 	tcase_set_timeout(tc, 120);
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, an_untouched_log_is_clean);
+	tcase_add_test(tc, silence_is_signed_too);
 	tcase_add_test(tc, a_changed_line_is_found);
 	tcase_add_test(tc, a_removed_line_is_found);
 	tcase_add_test(tc, an_inserted_line_is_found);
