@@ -214,7 +214,7 @@ enum bulla_err bulla_audit_headers(struct bulla *engine, struct bulla_call *call
 
 bool bulla_audit_wants_headers(const struct bulla *engine)
 {
-	return rcu_load(engine->audit->headers) != NULL;
+	return engine != NULL && rcu_load(engine->audit->headers) != NULL;
 }
 
 static bool same_name(struct bulla_bytes lowered, struct bulla_bytes name)

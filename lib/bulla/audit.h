@@ -156,7 +156,7 @@ BULLA_MUST_USE enum bulla_err bulla_audit_headers(struct bulla *engine, struct b
 /* Set or, with remove, no longer set; one that is not set is fine. Blocks. */
 BULLA_MUST_USE enum bulla_err bulla_audit_header_set(struct bulla *engine, struct bulla_call *call, struct bulla_bytes name,
 						     bool hmac, bool remove);
-/* Whether any header is wanted, and this one. Never blocks. */
+/* Whether any header is wanted (NULL: none, of a server without an engine), and this one. Never blocks. */
 bool bulla_audit_wants_headers(const struct bulla *engine);
 bool bulla_audit_wants_header(const struct bulla *engine, struct bulla_bytes name);
 
