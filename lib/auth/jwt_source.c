@@ -6,6 +6,7 @@
 #include "auth/jwt_method.h"
 #include "bulla/clock.h"
 #include "bulla/fetch.h"
+#include "crypto/crypto.h"
 
 #define MAX_SETS 64              /* mounts whose sets are kept; others fetch at each login */
 #define MAX_SET_BYTES (1u << 20)
@@ -21,6 +22,8 @@ struct jwt_set {
 	unsigned users;       /* under jwt_sets.lock */
 	bool gone;            /* forgotten: freed by its last user */
 	int64_t fetched_s;    /* 0: never */
+	int64_t tried_s;      /* when it was last asked for, whether that helped or not */
+	uint8_t source[SHA256_BYTES]; /* of the settings that it was fetched by */
 	struct jwt_keys keys;
 };
 
@@ -197,6 +200,20 @@ enum bulla_err jwt_source_fetch(struct auth *auth, struct bulla_call *call, cons
 	return err;
 }
 
+/* Who has read the settings before they were changed may fetch by them after: what he gets is not for others. */
+static void source_of(const struct bulla_jwt_config *config, uint8_t out[SHA256_BYTES])
+{
+	const struct bulla_bytes parts[] = { config->jwks_url, config->jwks_ca_pem, config->oidc_discovery_url, config->oidc_discovery_ca_pem };
+
+	memset(out, 0, SHA256_BYTES);
+	for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
+		uint8_t key[SHA256_BYTES];
+
+		memcpy(key, out, sizeof key);
+		hmac_sha256(bulla_mem(key, sizeof key), parts[i], (struct bulla_bytes){ 0 }, out);
+	}
+}
+
 /* ---- verifying ------------------------------------------------------------------------------------------------------------------ */
 
 static unsigned allowed_algs(const struct bulla_jwt_config *config)
@@ -213,6 +230,7 @@ static enum bulla_err renew(struct auth *auth, struct bulla_call *call, const st
 	struct jwt_keys keys = { 0 };
 	enum bulla_err err = jwt_source_fetch(auth, call, config, &keys);
 
+	set->tried_s = bulla_now_s();
 	if (err == BULLA_E_MUST_BLOCK || err == BULLA_E_NO_MEMORY)
 		return err;
 	if (err != BULLA_OK)
@@ -220,7 +238,8 @@ static enum bulla_err renew(struct auth *auth, struct bulla_call *call, const st
 				  PRINT(call->detail));
 	jwt_keys_clear(&set->keys);
 	set->keys = keys;
-	set->fetched_s = bulla_now_s();
+	set->fetched_s = set->tried_s;
+	source_of(config, set->source);
 	return BULLA_OK;
 }
 
@@ -228,13 +247,15 @@ static enum bulla_err verify_by_set(struct auth *auth, struct bulla_call *call, 
 				    struct bulla_bytes token, struct jwt_set *set, const struct json **claims)
 {
 	unsigned algs = allowed_algs(config);
+	uint8_t source[SHA256_BYTES];
 	bool unknown = false;
 
-	if (set->fetched_s == 0 || bulla_now_s() - set->fetched_s >= KEPT_S)
+	source_of(config, source);
+	if (set->fetched_s == 0 || memcmp(source, set->source, sizeof source) != 0 || bulla_now_s() - set->fetched_s >= KEPT_S)
 		TRY(renew(auth, call, config, set));
 	enum bulla_err err = jwt_verify(call, &set->keys, token, algs, claims, &unknown);
 
-	if (err != BULLA_E_INVALID || !unknown || bulla_now_s() - set->fetched_s < AGAIN_S)
+	if (err != BULLA_E_INVALID || !unknown || bulla_now_s() - set->tried_s < AGAIN_S)
 		return err;
 	TRY(renew(auth, call, config, set));
 	return jwt_verify(call, &set->keys, token, algs, claims, NULL);

@@ -4,8 +4,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "auth/jwt.h"
+#include "auth/jwt_method.h"
 #include "auth/name.h"
+#include "bulla/clock.h"
 #include "bulla/encode.h"
 #include "crypto/crypto.h"
 
@@ -248,6 +249,75 @@ START_TEST(key_set)
 }
 END_TEST
 
+/* ---- key sets from elsewhere ---------------------------------------------------------------------------------------------------- */
+
+static int64_t now_s;
+static unsigned fetches;
+static bool unreachable;
+static struct bulla_bytes sets[2]; /* at http://0 and http://1 */
+
+static int64_t clock_ns(void)
+{
+	return now_s * 1000000000;
+}
+
+static enum bulla_err fetch(void *context, struct bulla_call *c, const struct bulla_fetch_args *args, struct bulla_bytes *out)
+{
+	(void)context;
+	fetches++;
+	if (unreachable)
+		return bulla_fail(c, BULLA_E_FAILED, "it does not answer");
+	*out = sets[args->url.ptr[7] - '0'];
+	return BULLA_OK;
+}
+
+static struct bulla_bytes set_of(const struct pkey *pkey, const char *kid)
+{
+	return bulla_arena_printf(call.arena, "{\"keys\":[{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"kid\":\"%s\",\"x\":\"%s\"}]}", kid,
+				  number(pkey, PKEY_ED25519_PUBLIC, 32));
+}
+
+START_TEST(a_set_from_elsewhere)
+{
+	struct auth auth = { .fetch = fetch };
+	const struct bulla_mount mount = { .uuid = { 1 } };
+	struct bulla_jwt_config config = { .jwks_url = bulla_str("http://0") };
+	struct pkey *first = made(&alg_ed25519), *second = made(&alg_ed25519);
+	struct bulla_bytes good = bulla_str(token(first, &algorithms[7].params, "{\"alg\":\"EdDSA\",\"kid\":\"a\"}", "{}")),
+			   other = bulla_str(token(second, &algorithms[7].params, "{\"alg\":\"EdDSA\",\"kid\":\"b\"}", "{}"));
+	const struct json *claims;
+
+	call.may_block = true;
+	now_s = NOW;
+	fetches = 0;
+	bulla_clock_replace(clock_ns);
+	ck_assert_ok(jwt_sets_new(&auth.jwt_sets));
+	sets[0] = set_of(first, "a");
+	sets[1] = set_of(second, "b");
+	ck_assert_ok(jwt_source_verify(&auth, &call, &mount, &config, good, &claims));
+	now_s += 100;
+	/* whoever shows a kid of his own has it fetched once in ten seconds, also where that fails: each may take as long */
+	unreachable = true;
+	for (int i = 0; i < 5; i++)
+		ck_assert_err(jwt_source_verify(&auth, &call, &mount, &config, other, &claims), BULLA_E_INVALID);
+	ck_assert_uint_eq(fetches, 2);
+	ck_assert_ok(jwt_source_verify(&auth, &call, &mount, &config, good, &claims));
+	now_s += 10;
+	ck_assert_err(jwt_source_verify(&auth, &call, &mount, &config, other, &claims), BULLA_E_INVALID);
+	ck_assert_uint_eq(fetches, 3);
+	unreachable = false;
+	/* with other settings another set counts, whoever fetched one just before they were changed */
+	config.jwks_url = bulla_str("http://1");
+	ck_assert_err(jwt_source_verify(&auth, &call, &mount, &config, good, &claims), BULLA_E_INVALID);
+	ck_assert_ok(jwt_source_verify(&auth, &call, &mount, &config, other, &claims));
+	ck_assert_uint_eq(fetches, 4);
+	jwt_sets_free(auth.jwt_sets);
+	bulla_clock_replace(NULL);
+	pkey_put(first);
+	pkey_put(second);
+}
+END_TEST
+
 /* ---- claims ------------------------------------------------------------------------------------------------------------------ */
 
 static const struct json *json_of(const char *text)
@@ -371,6 +441,7 @@ int main(void)
 	tcase_add_test(tc, forged);
 	tcase_add_test(tc, bad_keys);
 	tcase_add_test(tc, key_set);
+	tcase_add_test(tc, a_set_from_elsewhere);
 	tcase_add_loop_test(tc, dates, 0, (int)(sizeof times / sizeof times[0]));
 	tcase_add_test(tc, names);
 	tcase_add_loop_test(tc, bound_claims, 0, (int)(sizeof bindings / sizeof bindings[0]));
