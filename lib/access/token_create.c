@@ -1,6 +1,7 @@
 /* token_create.c: what a caller may ask of a new token, and what it gets. Workers only. */
 #include "access/access_private.h"
 
+#define MAX_POLICIES 10000 /* asked for by one request: each may be a warning */
 #define PRINT(bytes) (int)(bytes).len, (const char *)(bytes).ptr
 
 /* What is being made, and for whom. */
@@ -52,28 +53,18 @@ static enum bulla_err usual_policies(struct bulla_call *call, const struct creat
 	return policies_sanitise(call, args->policies, args->policy_count, add_default, out);
 }
 
-/* As Go prints a list with %q: ["a" "b"]. */
-static struct bulla_bytes quoted(struct bulla_call *call, const struct bulla_bytes *items, size_t count)
-{
-	struct bulla_bytes list = bulla_str("[");
-
-	for (size_t i = 0; i < count && list.ptr != NULL; i++) {
-		struct bulla_bytes item = bulla_arena_quote(call->arena, items[i]);
-
-		list = bulla_arena_printf(call->arena, "%.*s%s%.*s", PRINT(list), i > 0 ? " " : "", PRINT(item));
-	}
-	return bulla_arena_printf(call->arena, "%.*s]", PRINT(list));
-}
-
 static enum bulla_err check_allowed(struct bulla_call *call, const struct policies *wanted, const struct policies *allowed,
 				    const struct bulla_names *globs)
 {
 	for (size_t i = 0; i < wanted->count; i++) {
 		if (has(allowed->items, allowed->count, wanted->items[i]) || policies_match(globs, wanted->items[i]))
 			continue;
-		struct bulla_bytes a = quoted(call, wanted->items, wanted->count), b = quoted(call, allowed->items, allowed->count),
-				   c = quoted(call, globs->items, globs->count);
+		struct bulla_bytes a = bulla_arena_quote_list(call->arena, wanted->items, wanted->count),
+				   b = bulla_arena_quote_list(call->arena, allowed->items, allowed->count),
+				   c = bulla_arena_quote_list(call->arena, globs->items, globs->count);
 
+		if (a.ptr == NULL || b.ptr == NULL || c.ptr == NULL)
+			return BULLA_E_NO_MEMORY;
 		return bulla_fail(call, BULLA_E_INVALID,
 				  "token policies (%.*s) must be subset of the role's allowed policies (%.*s) or glob policies (%.*s)",
 				  PRINT(a), PRINT(b), PRINT(c));
@@ -370,6 +361,8 @@ static enum bulla_err prepare(struct access *access, struct bulla_call *call, co
 	struct bulla_token *t = &new->token;
 
 	TRY(check_caller(call, c->caller));
+	if (args->policy_count > MAX_POLICIES)
+		return bulla_fail(call, BULLA_E_INVALID, "at most %d policies", MAX_POLICIES);
 	TRY(set_type(call, c, t));
 	TRY(set_uses(call, c, t));
 	TRY(check_alias(call, c));

@@ -21,20 +21,6 @@ enum bulla_err cidrs_check(struct bulla_call *call, const struct bulla_bytes *bl
 	return BULLA_OK;
 }
 
-/* ["10.0.0.0/8" "::1/128"], as Go prints a list. */
-static struct bulla_bytes print_list(struct bulla_call *call, const struct bulla_bytes *items, size_t count)
-{
-	struct bulla_bytes text = bulla_str("");
-
-	for (size_t i = 0; i < count && text.ptr != NULL; i++) {
-		struct bulla_bytes quoted = bulla_arena_quote(call->arena, items[i]);
-
-		text = bulla_arena_printf(call->arena, "%.*s%s%.*s", (int)text.len, (const char *)text.ptr, i > 0 ? " " : "",
-					  (int)quoted.len, (const char *)quoted.ptr);
-	}
-	return text;
-}
-
 static bool within_any(struct bulla_bytes block, const struct bulla_bytes *outer, size_t count)
 {
 	for (size_t i = 0; i < count; i++)
@@ -52,12 +38,15 @@ enum bulla_err secret_check_within(struct bulla_call *call, const struct bulla_b
 		within = within && within_any(blocks[i], role_blocks, role_count);
 	if (within)
 		return BULLA_OK;
-	struct bulla_bytes of_role = print_list(call, role_blocks, role_count), of_secret = print_list(call, blocks, count);
+	struct bulla_bytes of_role = bulla_arena_quote_list(call->arena, role_blocks, role_count),
+			   of_secret = bulla_arena_quote_list(call->arena, blocks, count);
 
+	if (of_role.ptr == NULL || of_secret.ptr == NULL)
+		return BULLA_E_NO_MEMORY;
 	/* its end is what the peer's formatting leaves of an error that is not there */
 	return bulla_fail(call, BULLA_E_INVALID_500,
-			  "failed to verify subset relationship between CIDR blocks on the role [%.*s] and CIDR blocks on the secret ID "
-			  "[%.*s]: %%!w(<nil>)", (int)of_role.len, (const char *)of_role.ptr, (int)of_secret.len,
+			  "failed to verify subset relationship between CIDR blocks on the role %.*s and CIDR blocks on the secret ID "
+			  "%.*s: %%!w(<nil>)", (int)of_role.len, (const char *)of_role.ptr, (int)of_secret.len,
 			  (const char *)of_secret.ptr);
 }
 

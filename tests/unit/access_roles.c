@@ -1,5 +1,6 @@
 /* Token roles: which policies they let through, that damage is named, and that changes at the same time are all kept. */
 #include <pthread.h>
+#include <sys/resource.h>
 
 #include "engine_unit.h"
 
@@ -60,6 +61,40 @@ static enum bulla_err put(struct bulla_call *c, const struct bulla_token_role_ch
 {
 	return bulla_token_role_put(engine, c, bulla_str("r"), change);
 }
+
+static long peak_kib(void)
+{
+	struct rusage usage;
+
+	ck_assert_int_eq(getrusage(RUSAGE_SELF, &usage), 0);
+	return usage.ru_maxrss;
+}
+
+#define WISHES 6000
+
+/* What is refused is named in full, however much it is: by memory that grows with it, not with its square. */
+START_TEST(many_wishes)
+{
+	static struct bulla_bytes wishes[WISHES];
+	static char names[WISHES][16];
+	struct bulla_bytes allowed = bulla_str("a");
+	const struct bulla_token_role_change change = { .set = BULLA_TOKEN_ROLE_ALLOWED, .values = { .allowed_policies = { &allowed, 1 } } };
+	const struct bulla_token_create_args args = { .policies = wishes, .policy_count = WISHES, .role = bulla_str("r"),
+						      .path = bulla_str("auth/token/create/r") };
+	struct bulla_auth auth;
+
+	for (int i = 0; i < WISHES; i++) {
+		snprintf(names[i], sizeof names[i], "wish-%06d", i);
+		wishes[i] = bulla_str(names[i]);
+	}
+	ck_assert_ok(put(&call, &change));
+	long before = peak_kib();
+
+	ck_assert_err(bulla_token_create(engine, &call, &args, &auth), BULLA_E_INVALID);
+	ck_assert(call.detail.len > WISHES * 14);
+	ck_assert_int_lt(peak_kib() - before, 64 * 1024);
+}
+END_TEST
 
 START_TEST(keeps_everything)
 {
@@ -156,6 +191,7 @@ int main(void)
 	tcase_add_checked_fixture(tc, engine_setup, engine_teardown);
 	tcase_set_timeout(tc, 120);
 	tcase_add_test(tc, globs_match);
+	tcase_add_test(tc, many_wishes);
 	tcase_add_test(tc, keeps_everything);
 	tcase_add_loop_test(tc, damaged, 0, (int)(sizeof damages / sizeof damages[0]));
 	tcase_add_test(tc, changed_at_once);

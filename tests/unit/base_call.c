@@ -27,6 +27,20 @@ START_TEST(the_last_detail_counts)
 }
 END_TEST
 
+/* As Go's %q. */
+START_TEST(quoted)
+{
+	const struct bulla_bytes items[] = { bulla_str("a"), bulla_str(""), bulla_str("b \"c\"\n"), bulla_mem("\0\xFF", 2) };
+	struct bulla_call call = call_begin();
+
+	ck_assert_bytes(bulla_arena_quote(call.arena, items[2]), "\"b \\\"c\\\"\\n\"");
+	ck_assert_bytes(bulla_arena_quote_list(call.arena, items, 4), "[\"a\" \"\" \"b \\\"c\\\"\\n\" \"\\x00\\xff\"]");
+	ck_assert_bytes(bulla_arena_quote_list(call.arena, items, 1), "[\"a\"]");
+	ck_assert_bytes(bulla_arena_quote_list(call.arena, NULL, 0), "[]");
+	call_end(&call);
+}
+END_TEST
+
 START_TEST(warnings_keep_their_order)
 {
 	struct bulla_call call = call_begin();
@@ -52,6 +66,7 @@ int main(void)
 
 	tcase_add_test(tc, text_without_detail);
 	tcase_add_test(tc, the_last_detail_counts);
+	tcase_add_test(tc, quoted);
 	tcase_add_test(tc, warnings_keep_their_order);
 	suite_add_tcase(suite, tc);
 	return unit_main(suite);
