@@ -104,8 +104,71 @@ static bool is_allowed_value(const struct bulla_policy_value *value, const struc
 	return value->kind == BULLA_VALUE_BOOL && given->type == JSON_BOOL && given->boolean == bulla_is(value->text, "true");
 }
 
+static bool is_one_of(struct bulla_bytes text, const char *const *words, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (bulla_is(text, words[i]))
+			return true;
+	return false;
+}
+
+static unsigned digit_value(uint8_t c)
+{
+	if (c >= '0' && c <= '9')
+		return (unsigned)(c - '0');
+	c |= 0x20;
+	return c >= 'a' && c <= 'f' ? (unsigned)(c - 'a') + 10 : 99;
+}
+
+/* The base that text names by its beginning, as in Go: 0x, 0o, 0b, 0; that is skipped. */
+static unsigned skip_base(struct bulla_bytes *text)
+{
+	uint8_t c = text->len > 1 && text->ptr[0] == '0' ? text->ptr[1] | 0x20 : 0;
+	unsigned base = c == 'x' ? 16 : c == 'o' ? 8 : c == 'b' ? 2 : c != 0 ? 8 : 10;
+	size_t skip = c == 0 ? 0 : c == 'x' || c == 'o' || c == 'b' ? 2 : 1;
+
+	*text = bulla_mem(text->ptr + skip, text->len - skip);
+	return base;
+}
+
+/* The number that a weakly typed parameter's text is, in whatever spelling a handler takes; the words for yes and no are 1 and 0.
+ * false: it is none. */
+static bool read_weakly(struct bulla_bytes text, int64_t *out)
+{
+	static const char *const yes[] = { "t", "T", "true", "TRUE", "True" }, *const no[] = { "f", "F", "false", "FALSE", "False" };
+	bool is_yes = is_one_of(text, yes, 5), negative = text.len > 0 && text.ptr[0] == '-', any = false;
+	int64_t v = 0;
+
+	*out = is_yes;
+	if (is_yes || is_one_of(text, no, 5))
+		return true;
+	if (negative || (text.len > 0 && text.ptr[0] == '+'))
+		text = bulla_mem(text.ptr + 1, text.len - 1);
+	unsigned base = skip_base(&text);
+
+	for (size_t i = 0; i < text.len; i++) {
+		if (text.ptr[i] == '_')
+			continue;
+		unsigned d = digit_value(text.ptr[i]);
+
+		if (d >= base || __builtin_mul_overflow(v, (int64_t)base, &v) || __builtin_add_overflow(v, (int64_t)d, &v))
+			return false;
+		any = true;
+	}
+	*out = negative ? -v : v;
+	return any;
+}
+
+/* What is given empty, or as null, is read as 0 and as no. */
+static bool same_weakly(struct bulla_bytes denied, struct bulla_bytes given)
+{
+	int64_t a, b = 0;
+
+	return read_weakly(denied, &a) && (given.len == 0 || read_weakly(given, &b)) && a == b;
+}
+
 /* What denies is compared as text, whatever the kind, and within lists: parameters are weakly typed, and a denial that 5 and "5"
- * tell apart denies nothing. */
+ * tell apart, or true and "1", denies nothing. */
 static bool is_denied_value(const struct bulla_policy_value *value, const struct json *given)
 {
 	struct bulla_bytes text = given->type == JSON_BOOL ? bulla_str(given->boolean ? "true" : "false") : given->text;
@@ -116,7 +179,11 @@ static bool is_denied_value(const struct bulla_policy_value *value, const struct
 				return true;
 		return false;
 	}
-	if (given->type == JSON_NULL || given->type == JSON_OBJECT)
+	if (given->type == JSON_OBJECT)
+		return false;
+	if (same_weakly(value->text, text))
+		return true;
+	if (given->type == JSON_NULL)
 		return false;
 	return value->kind == BULLA_VALUE_STRING ? glob(value->text, text) : bulla_equal(value->text, text);
 }
