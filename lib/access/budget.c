@@ -218,9 +218,11 @@ static enum bulla_err take_all(struct access *access, struct bulla_call *call, i
 
 	for (size_t i = 0; err == BULLA_OK && grant_budget(call->grant, i, &budget); i++)
 		for (size_t j = 0; err == BULLA_OK && j < budget.window_count; j++) {
-			if (count == MAX_WINDOWS)
-				return bulla_fail(call, BULLA_E_INVALID, "the caller's policies have more than %d windows of budgets",
-						  MAX_WINDOWS);
+			if (count == MAX_WINDOWS) {
+				err = bulla_fail(call, BULLA_E_INVALID, "the caller's policies have more than %d windows of budgets",
+						 MAX_WINDOWS);
+				break; /* what was taken goes back */
+			}
 			window_make(call, &budget, &budget.windows[j], &taken[count]);
 			err = take(access, call, &taken[count], items);
 			count += err == BULLA_OK;
