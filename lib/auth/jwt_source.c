@@ -201,17 +201,22 @@ enum bulla_err jwt_source_fetch(struct auth *auth, struct bulla_call *call, cons
 }
 
 /* Who has read the settings before they were changed may fetch by them after: what he gets is not for others. */
-static void source_of(const struct bulla_jwt_config *config, uint8_t out[SHA256_BYTES])
+static void begin_anew_for(struct jwt_set *set, const struct bulla_jwt_config *config)
 {
+	uint8_t out[SHA256_BYTES] = { 0 };
 	const struct bulla_bytes parts[] = { config->jwks_url, config->jwks_ca_pem, config->oidc_discovery_url, config->oidc_discovery_ca_pem };
 
-	memset(out, 0, SHA256_BYTES);
 	for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
 		uint8_t key[SHA256_BYTES];
 
 		memcpy(key, out, sizeof key);
 		hmac_sha256(bulla_mem(key, sizeof key), parts[i], (struct bulla_bytes){ 0 }, out);
 	}
+	if (memcmp(out, set->source, sizeof out) == 0)
+		return;
+	memcpy(set->source, out, sizeof out);
+	jwt_keys_clear(&set->keys);
+	set->fetched_s = set->tried_s = 0;
 }
 
 /* ---- verifying ------------------------------------------------------------------------------------------------------------------ */
@@ -239,7 +244,6 @@ static enum bulla_err renew(struct auth *auth, struct bulla_call *call, const st
 	jwt_keys_clear(&set->keys);
 	set->keys = keys;
 	set->fetched_s = set->tried_s;
-	source_of(config, set->source);
 	return BULLA_OK;
 }
 
@@ -247,12 +251,16 @@ static enum bulla_err verify_by_set(struct auth *auth, struct bulla_call *call, 
 				    struct bulla_bytes token, struct jwt_set *set, const struct json **claims)
 {
 	unsigned algs = allowed_algs(config);
-	uint8_t source[SHA256_BYTES];
 	bool unknown = false;
 
-	source_of(config, source);
-	if (set->fetched_s == 0 || memcmp(source, set->source, sizeof source) != 0 || bulla_now_s() - set->fetched_s >= KEPT_S)
+	begin_anew_for(set, config);
+	if (set->fetched_s == 0 || bulla_now_s() - set->fetched_s >= KEPT_S) {
+		/* those who waited meanwhile would wait as long again, one after the other, for nothing */
+		if (set->tried_s == bulla_now_s() && set->fetched_s != set->tried_s)
+			return bulla_fail(call, BULLA_E_INVALID,
+					  "error validating token: error verifying token signature: fetching keys failed just now");
 		TRY(renew(auth, call, config, set));
+	}
 	enum bulla_err err = jwt_verify(call, &set->keys, token, algs, claims, &unknown);
 
 	if (err != BULLA_E_INVALID || !unknown || bulla_now_s() - set->tried_s < AGAIN_S)

@@ -311,6 +311,16 @@ START_TEST(a_set_from_elsewhere)
 	ck_assert_err(jwt_source_verify(&auth, &call, &mount, &config, good, &claims), BULLA_E_INVALID);
 	ck_assert_ok(jwt_source_verify(&auth, &call, &mount, &config, other, &claims));
 	ck_assert_uint_eq(fetches, 4);
+	/* who waited for a fetch that failed does not wait for another one */
+	const struct bulla_mount late = { .uuid = { 2 } };
+
+	unreachable = true;
+	for (int i = 0; i < 5; i++)
+		ck_assert_err(jwt_source_verify(&auth, &call, &late, &config, other, &claims), BULLA_E_INVALID);
+	ck_assert_uint_eq(fetches, 5);
+	unreachable = false;
+	now_s++;
+	ck_assert_ok(jwt_source_verify(&auth, &call, &late, &config, other, &claims));
 	jwt_sets_free(auth.jwt_sets);
 	bulla_clock_replace(NULL);
 	pkey_put(first);
