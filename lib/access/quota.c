@@ -2,6 +2,7 @@
  * there are no rules; writers are workers, one at a time. */
 #include "access/quota.h"
 
+#include <arpa/inet.h>
 #include <pthread.h>
 #include <stdlib.h>
 
@@ -303,17 +304,29 @@ static enum bulla_err count(const struct bulla_rate_limit *rule, struct bulla_ca
 	return BULLA_E_RATE_LIMITED;
 }
 
+/* Who an address belongs to: of IPv6 the first 64 bits, for whoever has one has all that begin so (RFC 6177). */
+static struct bulla_bytes network_of(struct bulla_bytes ip, uint8_t bytes[16])
+{
+	char text[INET6_ADDRSTRLEN];
+
+	if (ip.len == 0 || ip.len >= sizeof text || memchr(ip.ptr, ':', ip.len) == NULL)
+		return ip;
+	memcpy(text, ip.ptr, ip.len);
+	text[ip.len] = 0;
+	return inet_pton(AF_INET6, text, bytes) == 1 ? bulla_mem(bytes, 8) : ip;
+}
+
 static enum bulla_err check(struct quotas *quotas, const struct rules *rules, struct bulla_call *call, struct bulla_bytes path,
 			    struct bulla_rate_state *state)
 {
 	const struct bulla_rate_limit *rule = is_exempt(rules, path) ? NULL : rule_for(rules, path);
-	uint8_t key[COUNTER_KEY], of_rule[SHA256_BYTES];
+	uint8_t key[COUNTER_KEY], of_rule[SHA256_BYTES], address[16];
 	int64_t now_ns = bulla_now_ns();
 
 	if (rule == NULL)
 		return BULLA_OK;
 	sha256(rule->name, of_rule);
-	hmac_sha256(bulla_mem(of_rule, sizeof of_rule), call->remote_ip, (struct bulla_bytes){ 0 }, key);
+	hmac_sha256(bulla_mem(of_rule, sizeof of_rule), network_of(call->remote_ip, address), (struct bulla_bytes){ 0 }, key);
 	struct counter *counter = counters_get(quotas->clients, key, now_ns, now_ns + rule->interval_s * NS_PER_S);
 
 	if (counter == NULL)

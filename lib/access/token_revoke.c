@@ -175,13 +175,14 @@ struct ended {
 	size_t count;
 };
 
-/* A token that has ended stays so. But another of the same text may have been made meanwhile, by root's wish: the commit demands
- * the accessor, which no two tokens have in common. */
+/* The commit demands the record that was read: a renewal that began in time may come first. And the accessor, which no two tokens
+ * have in common: another token of the same text may have been made meanwhile, by root's wish. */
 static enum bulla_err add_ended(struct access *access, struct bulla_call *call, struct ended *ended, const struct store_id *slot, const struct token *token)
 {
 	size_t first = ended->write_count;
 
 	TRY(token_deletions(access, slot, token, ended->writes, &ended->write_count));
+	ended->writes[first].expected = token->revision;
 	ended->writes[first + 1].expected = 1;
 	ended->slots[ended->count++] = *slot;
 	return cubbyhole_clear(access, call, slot);
@@ -227,6 +228,29 @@ static enum bulla_err collect_ended(struct access *access, struct bulla_call *ca
 	return err == BULLA_OK && !alone ? token_revoke(access, call, slot) : err;
 }
 
+/* One of those that another came first with: as far as it is there and has ended. A renewed one is filed elsewhere by now. */
+static enum bulla_err remove_one(struct access *access, struct bulla_call *call, const struct store_id *slot, struct ended *one)
+{
+	struct token *token = NULL;
+	bool remove;
+
+	TRY(read_ended(access, call, slot, &remove, &token));
+	if (!remove)
+		return BULLA_OK;
+	if (token == NULL)
+		return token_revoke(access, call, slot);
+	one->write_count = one->count = 0;
+	enum bulla_err err = add_ended(access, call, one, slot, token);
+
+	token_put(token);
+	if (err == BULLA_OK)
+		err = store_commit(access->store, call, one->writes, one->write_count, NULL);
+	if (err == BULLA_E_CONFLICT)
+		return BULLA_OK;
+	TRY(err);
+	return forget(access, call, one->slots, one->count);
+}
+
 static enum bulla_err commit_ended(struct access *access, struct bulla_call *call, struct ended *ended)
 {
 	enum bulla_err err = BULLA_OK;
@@ -237,16 +261,12 @@ static enum bulla_err commit_ended(struct access *access, struct bulla_call *cal
 		return forget(access, call, ended->slots, ended->count);
 	if (err != BULLA_E_CONFLICT)
 		return err;
-	/* somebody came first with one of them: each by itself, as far as it is there and has ended */
-	for (size_t i = 0; i < ended->count; i++) {
-		struct token *token = NULL;
-		bool remove;
+	struct ended *one = bulla_arena_alloc(call->arena, sizeof *one);
 
-		TRY(read_ended(access, call, &ended->slots[i], &remove, &token));
-		token_put(token);
-		if (remove)
-			TRY(token_revoke(access, call, &ended->slots[i]));
-	}
+	if (one == NULL)
+		return BULLA_E_NO_MEMORY;
+	for (size_t i = 0; i < ended->count; i++)
+		TRY(remove_one(access, call, &ended->slots[i], one));
 	return BULLA_OK;
 }
 

@@ -344,6 +344,9 @@ START_TEST(rate_limits)
 	ck_assert_err(request("10.0.0.1", "auth/token/lookup-self", &retry_s), BULLA_E_RATE_LIMITED);
 	ck_assert_int_eq(retry_s, 60);
 	ck_assert_ok(request("10.0.0.2", "auth/token/lookup-self", &retry_s)); /* another client */
+	ck_assert_ok(request("2001:db8::1", "auth/token/lookup-self", &retry_s));
+	ck_assert_err(request("2001:db8::2:3:4:5", "auth/token/lookup-self", &retry_s), BULLA_E_RATE_LIMITED); /* of the same network */
+	ck_assert_ok(request("2001:db8:0:1::1", "auth/token/lookup-self", &retry_s));
 	for (int i = 0; i < 3; i++)
 		ck_assert_ok(request("10.0.0.1", "auth/token/renew-self", &retry_s));
 	ck_assert_err(request("10.0.0.1", "auth/token/renew-self", &retry_s), BULLA_E_RATE_LIMITED);
