@@ -27,7 +27,8 @@ def but_listed(differ):
 
 
 def without_listed(gen):
-    """Takes out of the steps what answers differently on purpose: a rewrap with associated data."""
+    """Takes out of the steps what answers differently on purpose: a rewrap with associated data. And what is a matter of chance: "v1" means
+    the version, but is also found in one of six random texts of 512 bytes."""
     step = gen.step
 
     def plain(self):
@@ -38,6 +39,9 @@ def without_listed(gen):
             for part in [body] + (batch if isinstance(batch, list) else []):
                 if isinstance(part, dict):
                     part.pop("associated_data", None)
+        for name, value in (s.get("set") or {}).items():
+            if isinstance(value, list) and value[0] == "replace" and value[2] == "v1":
+                s["set"][name] = ["replace", value[1], ":v1:", f":{value[3]}:"]
         return s
     gen.step = plain
 
