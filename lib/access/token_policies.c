@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "access/access_private.h"
+#include "base/glob.h"
 
 static bool is_space(uint8_t c)
 {
@@ -100,40 +101,10 @@ enum bulla_err policies_check_assignable(struct bulla_call *call, const struct p
 	return BULLA_OK;
 }
 
-/* A part between two stars is looked for from the left: the shortest text for each star will do, but for the last part, which
- * has to be at the end. */
-static bool matches(struct bulla_bytes glob, struct bulla_bytes name)
-{
-	const uint8_t *star = glob.len > 0 ? memchr(glob.ptr, '*', glob.len) : NULL;
-	size_t head = star != NULL ? (size_t)(star - glob.ptr) : glob.len;
-
-	if (name.len < head || (head > 0 && memcmp(name.ptr, glob.ptr, head) != 0))
-		return false;
-	if (star == NULL)
-		return name.len == head;
-	name = bulla_mem(name.ptr + head, name.len - head);
-	glob = bulla_mem(star + 1, glob.len - head - 1);
-	for (;;) {
-		star = glob.len > 0 ? memchr(glob.ptr, '*', glob.len) : NULL;
-		size_t part = star != NULL ? (size_t)(star - glob.ptr) : glob.len;
-
-		if (part > name.len)
-			return false;
-		if (star == NULL)
-			return part == 0 || memcmp(name.ptr + name.len - part, glob.ptr, part) == 0;
-		const uint8_t *at = part > 0 ? memmem(name.ptr, name.len, glob.ptr, part) : name.ptr;
-
-		if (at == NULL)
-			return false;
-		name = bulla_mem(at + part, name.len - part - (size_t)(at - name.ptr));
-		glob = bulla_mem(star + 1, glob.len - part - 1);
-	}
-}
-
 bool policies_match(const struct bulla_names *globs, struct bulla_bytes name)
 {
 	for (size_t i = 0; i < globs->count; i++)
-		if (matches(globs->items[i], name))
+		if (glob_match(globs->items[i], name))
 			return true;
 	return false;
 }

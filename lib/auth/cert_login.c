@@ -4,7 +4,8 @@
 #include "access/login.h"
 #include "auth/cert_method.h"
 #include "auth/log_in.h"
-#include "auth/name.h"
+#include "auth/names.h"
+#include "base/glob.h"
 #include "bulla/clock.h"
 #include "bulla/encode.h"
 #include "crypto/crypto.h"
@@ -39,14 +40,14 @@ static enum bulla_err meet(struct bulla_call *call, struct visitor *out)
 static bool fits_any(struct bulla_bytes pattern, const struct x509_list *names)
 {
 	for (size_t i = 0; i < names->count; i++)
-		if (name_glob(pattern, names->items[i]))
+		if (glob_match(pattern, names->items[i]))
 			return true;
 	return false;
 }
 
 static bool fits_common_name(struct bulla_bytes pattern, const struct x509_names *names)
 {
-	return name_glob(pattern, names->common_name);
+	return glob_match(pattern, names->common_name);
 }
 
 static bool fits(enum bulla_cert_names kind, struct bulla_bytes pattern, const struct x509_names *names)
@@ -95,7 +96,7 @@ static enum bulla_err extensions_fit(struct bulla_call *call, const struct bulla
 
 		if (err != BULLA_OK && err != BULLA_E_NOT_FOUND)
 			return err;
-		*good = err == BULLA_OK && name_glob(bulla_mem(colon + 1, text.len - n - 1), value);
+		*good = err == BULLA_OK && glob_match(bulla_mem(colon + 1, text.len - n - 1), value);
 	}
 	return BULLA_OK;
 }
@@ -262,7 +263,7 @@ static enum bulla_err log_in(struct bulla *engine, struct bulla_call *call, stru
 	struct visitor visitor = { 0 };
 	struct search search = { 0 };
 
-	TRY(name_lower(call, name, &name));
+	TRY(lower_case(call, name, &name));
 	TRY(meet(call, &visitor));
 	TRY(look_for(engine->auth, call, login->mount, name, &visitor, &search));
 	login->params = &search.entry.params.values;

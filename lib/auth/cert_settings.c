@@ -1,6 +1,6 @@
 /* cert_settings.c: entries and settings of auth/cert: checked, stored, read. Workers only. */
 #include "auth/cert_method.h"
-#include "auth/name.h"
+#include "auth/names.h"
 #include "auth/params.h"
 #include "bulla/clock.h"
 #include "crypto/x509_client.h"
@@ -10,7 +10,7 @@
 
 static struct document_name document(const char *kind, const struct bulla_mount *mount, struct bulla_bytes item)
 {
-	return (struct document_name){ .kind = kind, .scope = bulla_mem(mount->uuid, sizeof mount->uuid), .item = item };
+	return (struct document_name){ .kind = kind, .scope = mount_scope(mount), .item = item };
 }
 
 static enum bulla_err entry_name(struct bulla_call *call, const struct bulla_mount *mount, struct bulla_bytes name,
@@ -20,7 +20,7 @@ static enum bulla_err entry_name(struct bulla_call *call, const struct bulla_mou
 
 	if (name.len > NAME_MAX)
 		return bulla_fail(call, BULLA_E_INVALID, "a name is at most %d bytes long", NAME_MAX);
-	TRY(name_lower(call, name, &lowered));
+	TRY(lower_case(call, name, &lowered));
 	*out = document(CERT_ENTRY, mount, lowered);
 	return BULLA_OK;
 }

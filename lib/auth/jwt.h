@@ -47,6 +47,9 @@ BULLA_MUST_USE enum bulla_err jwt_verify(struct bulla_call *call, const struct j
 
 /* ---- jwt_claims.c ---------------------------------------------------------------------------------------------------------- */
 
+/* The member of an object, if it is a text; else empty. */
+struct bulla_bytes jwt_text(const struct json *object, const char *name);
+
 struct jwt_expected {
 	struct bulla_bytes issuer, subject;  /* empty: any */
 	const struct bulla_bytes *audiences; /* one of them; none: the claim must not be there */

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 
 #include "auth/jwt.h"
-#include "auth/name.h"
+#include "base/glob.h"
 
 #define DEFAULT_LEEWAY_S 150
 #define DEFAULT_SKEW_S 60
@@ -10,8 +10,10 @@
 
 #define PRINT(bytes) (int)(bytes).len, (const char *)(bytes).ptr
 
-static struct bulla_bytes text_of(const struct json *value)
+struct bulla_bytes jwt_text(const struct json *object, const char *name)
 {
+	const struct json *value = json_get(object, name);
+
 	return value != NULL && value->type == JSON_STRING ? value->text : (struct bulla_bytes){ 0 };
 }
 
@@ -108,9 +110,9 @@ enum bulla_err jwt_expect(struct bulla_call *call, const struct json *claims, co
 {
 	TRY(check_text(call, claims, "iss"));
 	TRY(check_text(call, claims, "sub"));
-	if (e->issuer.len > 0 && !bulla_equal(e->issuer, text_of(json_get(claims, "iss"))))
+	if (e->issuer.len > 0 && !bulla_equal(e->issuer, jwt_text(claims, "iss")))
 		return bulla_fail(call, BULLA_E_INVALID, "invalid issuer (iss) claim");
-	if (e->subject.len > 0 && !bulla_equal(e->subject, text_of(json_get(claims, "sub"))))
+	if (e->subject.len > 0 && !bulla_equal(e->subject, jwt_text(claims, "sub")))
 		return bulla_fail(call, BULLA_E_INVALID, "invalid subject (sub) claim");
 	TRY(check_audience(call, claims, e));
 	return check_times(call, claims, e, now_s);
@@ -190,7 +192,7 @@ static bool one_fits(const struct json *expected, const struct json *actual, boo
 {
 	if (!globs)
 		return equal(expected, actual);
-	return expected->type == JSON_STRING && actual->type == JSON_STRING && name_glob(expected->text, actual->text);
+	return expected->type == JSON_STRING && actual->type == JSON_STRING && glob_match(expected->text, actual->text);
 }
 
 /* A single value is a list of one. */

@@ -104,13 +104,6 @@ static struct bulla_bytes number(struct bulla_call *call, const struct json *key
 	return bulla_mem(bytes, len);
 }
 
-static struct bulla_bytes text_of(const struct json *key, const char *name)
-{
-	const struct json *value = json_get(key, name);
-
-	return value != NULL && value->type == JSON_STRING ? value->text : (struct bulla_bytes){ 0 };
-}
-
 static const struct alg *rsa_of(struct bulla_bytes n)
 {
 	static const struct alg *const sizes[] = { &alg_rsa_2048, &alg_rsa_3072, &alg_rsa_4096 };
@@ -137,7 +130,7 @@ static const struct alg *curve_of(struct bulla_bytes name)
 /* RFC 7518 section 6, RFC 8037 section 2. NULL: of no type that verifies here. */
 static const struct alg *read_numbers(struct bulla_call *call, const struct json *key, struct pkey_numbers *out)
 {
-	struct bulla_bytes type = text_of(key, "kty"), curve = text_of(key, "crv");
+	struct bulla_bytes type = jwt_text(key, "kty"), curve = jwt_text(key, "crv");
 
 	if (bulla_is(type, "RSA")) {
 		out->n = number(call, key, "n"), out->e = number(call, key, "e");
@@ -179,7 +172,7 @@ enum bulla_err jwt_keys_add_set(struct bulla_call *call, struct jwt_keys *keys, 
 	if (list == NULL || list->type != JSON_ARRAY)
 		return bulla_fail(call, BULLA_E_INVALID, "it is no JSON Web Key Set");
 	for (const struct json *key = list->first; key != NULL; key = key->next) {
-		struct bulla_bytes use = text_of(key, "use");
+		struct bulla_bytes use = jwt_text(key, "use");
 		struct pkey_numbers numbers = { 0 };
 		const struct alg *alg = read_numbers(call, key, &numbers);
 		struct pkey *pkey;
@@ -190,7 +183,7 @@ enum bulla_err jwt_keys_add_set(struct bulla_call *call, struct jwt_keys *keys, 
 		if (err == BULLA_E_NO_MEMORY)
 			return err;
 		if (err == BULLA_OK)
-			TRY(add(call, keys, text_of(key, "kid"), pkey));
+			TRY(add(call, keys, jwt_text(key, "kid"), pkey));
 	}
 	return BULLA_OK;
 }

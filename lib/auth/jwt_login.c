@@ -4,7 +4,7 @@
 #include "access/login.h"
 #include "auth/jwt_method.h"
 #include "auth/log_in.h"
-#include "auth/name.h"
+#include "auth/names.h"
 #include "bulla/clock.h"
 
 #define PRINT(bytes) (int)(bytes).len, (const char *)(bytes).ptr
@@ -23,7 +23,7 @@ static enum bulla_err validating(struct bulla_call *call, enum bulla_err err)
 static enum bulla_err find_role(struct auth *auth, struct bulla_call *call, const struct bulla_mount *mount,
 				const struct bulla_jwt_config *config, struct bulla_bytes *name, struct bulla_jwt_role *role)
 {
-	TRY(name_lower(call, *name, name));
+	TRY(lower_case(call, *name, name));
 	if (name->len == 0)
 		*name = config->default_role;
 	if (name->len == 0)

@@ -3,7 +3,7 @@
 #include "auth/auth.h"
 #include "auth/jwt.h"
 #include "auth/jwt_method.h"
-#include "auth/name.h"
+#include "auth/names.h"
 #include "auth/params.h"
 
 #define CONFIG_FORMAT 1
@@ -14,7 +14,7 @@
 
 static struct document_name document(const char *kind, const struct bulla_mount *mount, struct bulla_bytes item)
 {
-	return (struct document_name){ .kind = kind, .scope = bulla_mem(mount->uuid, sizeof mount->uuid), .item = item };
+	return (struct document_name){ .kind = kind, .scope = mount_scope(mount), .item = item };
 }
 
 /* ---- configuration ------------------------------------------------------------------------------------------------------------ */
@@ -89,7 +89,7 @@ enum bulla_err bulla_jwt_config_write(struct bulla *engine, struct bulla_call *c
 	if (!call->may_block)
 		return BULLA_E_MUST_BLOCK;
 	TRY(check_config(engine->auth, call, config));
-	TRY(name_lower(call, config->default_role, &role));
+	TRY(lower_case(call, config->default_role, &role));
 	pack_u8(&pack, CONFIG_FORMAT);
 	pack_u8(&pack, config->namespace_in_state);
 	params_pack_list(&pack, config->public_keys, config->public_key_count);
@@ -145,7 +145,7 @@ static enum bulla_err role_name(struct bulla_call *call, const struct bulla_moun
 
 	if (name.len > NAME_MAX)
 		return bulla_fail(call, BULLA_E_INVALID, "a role's name is at most %d bytes long", NAME_MAX);
-	TRY(name_lower(call, name, &lowered));
+	TRY(lower_case(call, name, &lowered));
 	*out = document(JWT_ROLE, mount, lowered);
 	return BULLA_OK;
 }

@@ -151,13 +151,6 @@ static enum bulla_err fetch(struct auth *auth, struct bulla_call *call, struct b
 	return auth->fetch(auth->fetch_context, call, &args, out);
 }
 
-static struct bulla_bytes text_of(const struct json *object, const char *name)
-{
-	const struct json *value = json_get(object, name);
-
-	return value != NULL && value->type == JSON_STRING ? value->text : (struct bulla_bytes){ 0 };
-}
-
 /* The issuer's document names its key set (OpenID Connect Discovery 1.0 section 4), and itself, exactly as we call it. */
 static enum bulla_err discover(struct auth *auth, struct bulla_call *call, const struct bulla_jwt_config *config,
 			       struct bulla_bytes *url)
@@ -174,9 +167,9 @@ static enum bulla_err discover(struct auth *auth, struct bulla_call *call, const
 	TRY(fetch(auth, call, at, config->oidc_discovery_ca_pem, &text));
 	if (json_parse(call, text.ptr, text.len, &document) != BULLA_OK)
 		return bulla_fail(call, BULLA_E_FAILED, "failed to decode OIDC discovery document");
-	if (!bulla_equal(text_of(document, "issuer"), issuer))
+	if (!bulla_equal(jwt_text(document, "issuer"), issuer))
 		return bulla_fail(call, BULLA_E_FAILED, "issuer did not match the returned issuer");
-	*url = text_of(document, "jwks_uri");
+	*url = jwt_text(document, "jwks_uri");
 	return url->len > 0 ? BULLA_OK : bulla_fail(call, BULLA_E_FAILED, "the discovery document names no jwks_uri");
 }
 

@@ -85,13 +85,6 @@ static enum bulla_err split(struct bulla_call *call, struct bulla_bytes token, s
 	return decode(call, bulla_mem(second + 1, (size_t)(end - second - 1)), &out->signature);
 }
 
-static struct bulla_bytes text_of(const struct json *object, const char *name)
-{
-	const struct json *value = json_get(object, name);
-
-	return value != NULL && value->type == JSON_STRING ? value->text : (struct bulla_bytes){ 0 };
-}
-
 static bool fits(const struct row *row, const struct pkey *pkey)
 {
 	return row->only != NULL ? pkey_alg(pkey) == row->only : pkey_modulus_bytes(pkey) > 0;
@@ -122,8 +115,8 @@ enum bulla_err jwt_verify(struct bulla_call *call, const struct jwt_keys *keys, 
 		return refuse(call, "go-jose/go-jose: compact JWS format must have three parts");
 	if (json_get(parts.header, "crit") != NULL) /* RFC 7515 section 4.1.11: none is understood here */
 		return refuse(call, "go-jose/go-jose: unsupported crit header");
-	unsigned alg = jwt_alg(text_of(parts.header, "alg"));
-	struct bulla_bytes kid = text_of(parts.header, "kid");
+	unsigned alg = jwt_alg(jwt_text(parts.header, "alg"));
+	struct bulla_bytes kid = jwt_text(parts.header, "kid");
 
 	if (alg == 0)
 		return refuse(call, "no known key successfully validated the token signature");

@@ -90,24 +90,14 @@ static const char *print_options(struct cli *cli, json_t *options)
 	return text;
 }
 
-static int compare_paths(const void *a, const void *b)
-{
-	return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
 static void print_devices(struct cli *cli, json_t *devices, bool detailed)
 {
 	static const char *const heads[] = { "Path", "Type", "Description", "Replication", "Options" };
-	size_t columns = detailed ? 5 : 3, count = 0;
-	const char *path, **paths = bulla_arena_alloc(cli->arena, json_object_size(devices) * sizeof *paths);
+	size_t columns = detailed ? 5 : 3, count;
+	const char **paths = output_sorted_keys(cli, devices, &count);
 	struct output_table table;
 	json_t *device;
 
-	if (paths == NULL)
-		cli_out_of_memory();
-	json_object_foreach(devices, path, device)
-		paths[count++] = path;
-	qsort(paths, count, sizeof *paths, compare_paths);
 	output_table_begin(&table, cli, columns);
 	for (size_t i = 0; i < columns; i++)
 		output_table_add(&table, heads[i]);

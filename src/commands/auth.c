@@ -193,27 +193,16 @@ static void add_method(struct output_table *table, const char *path, json_t *mou
 	}
 }
 
-static int compare_paths(const void *a, const void *b)
-{
-	return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
 static void print_methods(struct cli *cli, json_t *mounts, bool detailed)
 {
 	static const char *const brief[] = { "Path", "Type", "Accessor", "Description", "Version" };
 	static const char *const all[] = { "Path", "Plugin", "Accessor", "Default TTL", "Max TTL", "Token Type", "Replication", "Seal Wrap",
 					   "External Entropy Access", "Options", "Description", "UUID", "Version", "Running Version",
 					   "Running SHA256", "Deprecation Status" };
-	size_t columns = detailed ? sizeof all / sizeof all[0] : sizeof brief / sizeof brief[0], count = 0;
-	const char *path, **paths = bulla_arena_alloc(cli->arena, json_object_size(mounts) * sizeof *paths);
+	size_t columns = detailed ? sizeof all / sizeof all[0] : sizeof brief / sizeof brief[0], count;
+	const char **paths = output_sorted_keys(cli, mounts, &count);
 	struct output_table table;
-	json_t *mount;
 
-	if (paths == NULL)
-		cli_out_of_memory();
-	json_object_foreach(mounts, path, mount)
-		paths[count++] = path;
-	qsort(paths, count, sizeof *paths, compare_paths);
 	output_table_begin(&table, cli, columns);
 	for (size_t i = 0; i < columns; i++)
 		output_table_add(&table, detailed ? all[i] : brief[i]);

@@ -89,8 +89,7 @@ static int compare_keys(const void *a, const void *b)
 	return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-/* The names of an object's members, sorted; NULL when there are none. */
-static const char **sorted_keys(struct cli *cli, json_t *object, size_t *count)
+const char **output_sorted_keys(struct cli *cli, json_t *object, size_t *count)
 {
 	const char *key, **keys = bulla_arena_alloc(cli->arena, json_object_size(object) * sizeof *keys);
 	json_t *value;
@@ -134,7 +133,7 @@ static void write_value(struct cli *cli, FILE *stream, json_t *value)
 		return;
 	case JSON_OBJECT:
 		fputs("map[", stream);
-		keys = sorted_keys(cli, value, &count);
+		keys = output_sorted_keys(cli, value, &count);
 		for (i = 0; i < count; i++) {
 			fprintf(stream, "%s%s:", i > 0 ? " " : "", keys[i]);
 			write_value(cli, stream, json_object_get(value, keys[i]));
@@ -178,7 +177,7 @@ static json_t *sorted(struct cli *cli, json_t *value)
 	}
 	if (!json_is_object(value))
 		return json_incref(value);
-	const char **keys = sorted_keys(cli, value, &count);
+	const char **keys = output_sorted_keys(cli, value, &count);
 
 	copy = json_object();
 	for (i = 0; i < count; i++)
@@ -288,7 +287,7 @@ static void add_auth(struct output_table *table, json_t *auth)
 	output_pairs_add(table, "token_policies", quoted_list(cli, json_object_get(auth, "token_policies")));
 	output_pairs_add(table, "identity_policies", quoted_list(cli, json_object_get(auth, "identity_policies")));
 	output_pairs_add(table, "policies", quoted_list(cli, json_object_get(auth, "policies")));
-	const char **keys = sorted_keys(cli, meta, &count);
+	const char **keys = output_sorted_keys(cli, meta, &count);
 
 	for (size_t i = 0; i < count; i++)
 		output_pairs_add(table, cli_printf(cli, "token_meta_%s", keys[i]), output_value(cli, json_object_get(meta, keys[i])));
@@ -325,7 +324,7 @@ static void print_table(struct cli *cli, json_t *doc)
 		add_wrap_info(&table, json_object_get(doc, "wrap_info"));
 	if (json_is_object(json_object_get(doc, "auth")))
 		add_auth(&table, json_object_get(doc, "auth"));
-	const char **keys = sorted_keys(cli, data, &count);
+	const char **keys = output_sorted_keys(cli, data, &count);
 
 	for (size_t i = 0; i < count; i++)
 		output_pairs_add(&table, keys[i], table_value(cli, keys[i], json_object_get(data, keys[i])));

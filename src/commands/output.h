@@ -19,6 +19,9 @@ void output_table_print(const struct output_table *table);
 void output_pairs_begin(struct output_table *table, struct cli *cli);
 void output_pairs_add(struct output_table *table, const char *key, const char *value);
 
+/* The names of an object's members, sorted; in the arena. */
+const char **output_sorted_keys(struct cli *cli, json_t *object, size_t *count);
+
 /* A value as Go's %v prints it: map[a:1 b:2], [x y], <nil>. */
 const char *output_value(struct cli *cli, json_t *value);
 

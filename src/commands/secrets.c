@@ -171,26 +171,15 @@ static void add_mount(struct output_table *table, const char *path, json_t *moun
 		output_table_add(table, json_string_value(json_object_get(mount, "uuid")));
 }
 
-static int compare_paths(const void *a, const void *b)
-{
-	return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
 static void print_mounts(struct cli *cli, json_t *mounts, bool detailed)
 {
 	static const char *const heads[] = { "Path", "Type", "Accessor", "Default TTL", "Max TTL", "Force No Cache", "Replication",
 					     "Seal Wrap", "Options", "Description", "UUID" };
 	const size_t brief_end = 3, description = 9, all = sizeof heads / sizeof heads[0];
-	size_t count = 0;
-	const char *path, **paths = bulla_arena_alloc(cli->arena, json_object_size(mounts) * sizeof *paths);
+	size_t count;
+	const char **paths = output_sorted_keys(cli, mounts, &count);
 	struct output_table table;
-	json_t *mount;
 
-	if (paths == NULL)
-		cli_out_of_memory();
-	json_object_foreach(mounts, path, mount)
-		paths[count++] = path;
-	qsort(paths, count, sizeof *paths, compare_paths);
 	output_table_begin(&table, cli, detailed ? all : brief_end + 1);
 	for (size_t i = 0; i < all; i++)
 		if (detailed || i < brief_end || i == description)

@@ -2,6 +2,7 @@
 #include <bulla/cert.h>
 
 #include "handlers/auth_print.h"
+#include "handlers/list_page.h"
 #include "handlers/token_params.h"
 #include "http/routes.h"
 
@@ -126,26 +127,13 @@ static enum bulla_err delete_entry(struct exchange *x)
 	return bulla_cert_delete(x->engine, x->call, x->mount, x->params[0]);
 }
 
-struct list_fields {
-	struct bulla_bytes after;
-	int64_t limit;
-};
-
-static const struct field list_fields[] = {
-	FIELD(struct list_fields, after, FIELD_STRING),
-	FIELD(struct list_fields, limit, FIELD_INT),
-	FIELD_END,
-};
-
 static enum bulla_err list_entries(struct exchange *x)
 {
-	struct list_fields f = { 0 };
 	struct bulla_bytes *names;
 	size_t count;
 
-	TRY(fields_bind(x->call, x->doc, list_fields, true, &f));
 	TRY(bulla_cert_list(x->engine, x->call, x->mount, &names, &count));
-	return auth_print_names(x, names, count, f.after, f.limit);
+	return list_page_print(x, names, count);
 }
 
 /* ---- settings of the mount ------------------------------------------------------------------------------------------------------ */
@@ -215,7 +203,7 @@ static enum bulla_err login(struct exchange *x)
 const struct route auth_cert_routes[] = {
 	CERT(GET, "config", read_config, ROUTE_TOKEN, BULLA_CAN_READ, NULL, "cert-config"),
 	CERT(POST, "config", write_config, ROUTE_TOKEN, BULLA_CAN_UPDATE, config_fields, "cert-config"),
-	CERT(LIST, "certs", list_entries, ROUTE_TOKEN, BULLA_CAN_LIST, list_fields, "cert-entries"),
+	CERT(LIST, "certs", list_entries, ROUTE_TOKEN, BULLA_CAN_LIST, list_page_fields, "cert-entries"),
 	CERT(GET, "certs/{name}", read_entry, ROUTE_TOKEN, BULLA_CAN_READ, NULL, "cert-entries"),
 	CERT(POST, "certs/{name}", write_entry, ROUTE_TOKEN, BULLA_CAN_UPDATE, entry_fields, "cert-entries"),
 	CERT(DELETE, "certs/{name}", delete_entry, ROUTE_TOKEN, BULLA_CAN_DELETE, NULL, "cert-entries"),

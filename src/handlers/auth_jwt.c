@@ -2,6 +2,7 @@
 #include <bulla/jwt.h>
 
 #include "handlers/auth_print.h"
+#include "handlers/list_page.h"
 #include "handlers/token_params.h"
 #include "http/routes.h"
 
@@ -323,26 +324,13 @@ static enum bulla_err delete_role(struct exchange *x)
 	return bulla_jwt_role_delete(x->engine, x->call, x->mount, x->params[0]);
 }
 
-struct list_fields {
-	struct bulla_bytes after;
-	int64_t limit;
-};
-
-static const struct field list_fields[] = {
-	FIELD(struct list_fields, after, FIELD_STRING),
-	FIELD(struct list_fields, limit, FIELD_INT),
-	FIELD_END,
-};
-
 static enum bulla_err list_roles(struct exchange *x)
 {
-	struct list_fields f = { 0 };
 	struct bulla_bytes *names;
 	size_t count;
 
-	TRY(fields_bind(x->call, x->doc, list_fields, true, &f));
 	TRY(bulla_jwt_role_list(x->engine, x->call, x->mount, &names, &count));
-	return auth_print_names(x, names, count, f.after, f.limit);
+	return list_page_print(x, names, count);
 }
 
 static enum bulla_err role_exists(struct exchange *x, bool *exists)
@@ -385,7 +373,7 @@ static enum bulla_err login(struct exchange *x)
 const struct route auth_jwt_routes[] = {
 	JWT(GET, "config", read_config, BULLA_CAN_READ, NULL, "jwt-config"),
 	JWT(POST, "config", write_config, BULLA_CAN_UPDATE, config_fields, "jwt-config"),
-	JWT(LIST, "role", list_roles, BULLA_CAN_LIST, list_fields, "jwt-roles"),
+	JWT(LIST, "role", list_roles, BULLA_CAN_LIST, list_page_fields, "jwt-roles"),
 	JWT(GET, "role/{name}", read_role, BULLA_CAN_READ, NULL, "jwt-roles"),
 	JWT(DELETE, "role/{name}", delete_role, BULLA_CAN_DELETE, NULL, "jwt-roles"),
 	{ .mount = BULLA_MOUNT_JWT, .methods = ON(POST), .pattern = "role/{name}", .fn = write_role, .flags = ROUTE_TOKEN,

@@ -50,19 +50,3 @@ void auth_print(struct out *out, const struct bulla_auth *auth)
 	json_put_int(out, "num_uses", t->num_uses);
 	json_close(out, '}');
 }
-
-enum bulla_err auth_print_names(struct exchange *x, const struct bulla_bytes *names, size_t count, struct bulla_bytes after, int64_t limit)
-{
-	size_t first = 0;
-
-	while (first < count && after.len > 0 && bulla_compare(names[first], after) <= 0)
-		first++;
-	if (limit > 0 && (int64_t)(count - first) > limit)
-		count = first + (size_t)limit;
-	if (first == count)
-		return BULLA_E_NOT_FOUND;
-	json_open(x->data, '{');
-	auth_print_strings(x->data, "keys", names + first, count - first);
-	json_close(x->data, '}');
-	return BULLA_OK;
-}

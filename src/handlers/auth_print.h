@@ -11,10 +11,6 @@ void auth_print_strings(struct out *out, const char *name, const struct bulla_by
 /* null where none was given. */
 void auth_print_meta(struct out *out, const char *name, const struct bulla_token *token);
 
-/* A list of names, sorted: those behind after (empty: all), at most limit (0 or less: all). NOT_FOUND: none is left. */
-BULLA_MUST_USE enum bulla_err auth_print_names(struct exchange *x, const struct bulla_bytes *names, size_t count,
-					       struct bulla_bytes after, int64_t limit);
-
 const char *auth_type_name(enum bulla_token_type type); /* "service", "batch" */
 
 #endif

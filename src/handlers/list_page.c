@@ -3,20 +3,25 @@
 
 #include "handlers/token_params.h"
 
-struct page_fields {
-	struct bulla_bytes after;
-	int64_t limit;
-};
-
 const struct field list_page_fields[] = {
-	FIELD(struct page_fields, after, FIELD_STRING),
-	FIELD(struct page_fields, limit, FIELD_INT),
+	FIELD(struct list_page, after, FIELD_STRING),
+	FIELD(struct list_page, limit, FIELD_INT),
 	FIELD_END,
 };
 
+enum bulla_err list_print(struct exchange *x, const struct bulla_bytes *names, size_t count)
+{
+	if (count == 0)
+		return BULLA_E_NOT_FOUND;
+	json_open(x->data, '{');
+	token_params_print_list(x->data, "keys", names, count);
+	json_close(x->data, '}');
+	return BULLA_OK;
+}
+
 enum bulla_err list_page_print(struct exchange *x, const struct bulla_bytes *names, size_t count)
 {
-	struct page_fields f = { 0 };
+	struct list_page f = { 0 };
 	size_t first = 0;
 
 	TRY(fields_bind(x->call, x->doc, list_page_fields, true, &f));
@@ -25,10 +30,5 @@ enum bulla_err list_page_print(struct exchange *x, const struct bulla_bytes *nam
 	count -= first;
 	if (f.limit > 0 && (uint64_t)f.limit < count)
 		count = (size_t)f.limit;
-	if (count == 0)
-		return BULLA_E_NOT_FOUND;
-	json_open(x->data, '{');
-	token_params_print_list(x->data, "keys", names + first, count);
-	json_close(x->data, '}');
-	return BULLA_OK;
+	return list_print(x, names + first, count);
 }

@@ -4,10 +4,16 @@
 
 #include "request/exchange.h"
 
-/* The parameters after and limit. */
-extern const struct field list_page_fields[];
+struct list_page {
+	struct bulla_bytes after;
+	int64_t limit; /* 0 or less: all */
+};
+extern const struct field list_page_fields[]; /* of a struct list_page */
 
-/* Prints {"keys": [...]}: of names, which are sorted, those behind "after", at most "limit" of them. NOT_FOUND: there are none. */
+/* Prints {"keys": [...]}: of all names. NOT_FOUND: there are none. */
+BULLA_MUST_USE enum bulla_err list_print(struct exchange *x, const struct bulla_bytes *names, size_t count);
+
+/* The same of names that are sorted, by what the request asks for: those behind "after", at most "limit" of them. */
 BULLA_MUST_USE enum bulla_err list_page_print(struct exchange *x, const struct bulla_bytes *names, size_t count);
 
 #endif

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "handlers/auth_print.h"
+#include "handlers/list_page.h"
 #include "http/routes.h"
 
 struct limit_fields {
@@ -112,7 +113,7 @@ static enum bulla_err list_limits(struct exchange *x)
 	size_t count;
 
 	TRY(bulla_rate_limit_list(x->engine, x->call, &names, &count));
-	return auth_print_names(x, names, count, (struct bulla_bytes){ 0 }, 0);
+	return list_print(x, names, count);
 }
 
 /* ---- configuration ---------------------------------------------------------------------------------------------------------------- */

@@ -1,6 +1,7 @@
 /* transit_keys.c: named keys: create, read, list, configure, rotate, trim, delete. Any thread, one exchange at a time. */
 #include <stdio.h>
 
+#include "handlers/list_page.h"
 #include "http/routes.h"
 
 /* ---- printing ------------------------------------------------------------------------------------------------------------ */
@@ -166,35 +167,15 @@ static enum bulla_err read_key(struct exchange *x)
 	return print_key(x, &info);
 }
 
-struct list_fields {
-	struct bulla_bytes after;
-	int64_t limit;
-};
-
-static const struct field list_fields[] = {
-	FIELD(struct list_fields, after, FIELD_STRING),
-	FIELD(struct list_fields, limit, FIELD_INT),
-	FIELD_END,
-};
-
 static enum bulla_err list_keys(struct exchange *x)
 {
-	struct list_fields f = { 0 };
+	struct list_page f = { 0 };
 	struct bulla_bytes *names;
 	size_t count;
 
-	TRY(fields_bind(x->call, x->doc, list_fields, true, &f));
+	TRY(fields_bind(x->call, x->doc, list_page_fields, true, &f));
 	TRY(bulla_key_list(x->engine, x->call, x->mount, f.after, f.limit, &names, &count));
-	if (count == 0)
-		return BULLA_E_NOT_FOUND;
-	json_open(x->data, '{');
-	json_key(x->data, "keys");
-	json_open(x->data, '[');
-	for (size_t i = 0; i < count; i++)
-		json_text(x->data, names[i]);
-	json_close(x->data, ']');
-	json_close(x->data, '}');
-	return BULLA_OK;
+	return list_print(x, names, count);
 }
 
 static enum bulla_err delete_key(struct exchange *x)
@@ -312,7 +293,7 @@ static enum bulla_err soft_delete_restore(struct exchange *x)
 	  .need = capability, .fields = known, .doc = anchor }
 
 const struct route transit_key_routes[] = {
-	KEY_ROUTE(LIST, "keys", list_keys, BULLA_CAN_LIST, list_fields, "list-keys"),
+	KEY_ROUTE(LIST, "keys", list_keys, BULLA_CAN_LIST, list_page_fields, "list-keys"),
 	KEY_ROUTE(POST, "keys/{name}", create, BULLA_CAN_UPDATE, create_fields, "create-key"),
 	KEY_ROUTE(GET, "keys/{name}", read_key, BULLA_CAN_READ, read_fields, "read-key"),
 	KEY_ROUTE(DELETE, "keys/{name}", delete_key, BULLA_CAN_DELETE, NULL, "delete-key"),

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 #include "auth/jwt_method.h"
-#include "auth/name.h"
+#include "base/glob.h"
 #include "bulla/clock.h"
 #include "bulla/encode.h"
 #include "crypto/crypto.h"
@@ -436,7 +436,7 @@ static const struct {
 
 START_TEST(glob)
 {
-	ck_assert_int_eq(name_glob(bulla_str(globs[_i].pattern), bulla_str(globs[_i].text)), globs[_i].fits);
+	ck_assert_int_eq(glob_match(bulla_str(globs[_i].pattern), bulla_str(globs[_i].text)), globs[_i].fits);
 }
 END_TEST
 
