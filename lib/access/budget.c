@@ -93,6 +93,37 @@ static bool counts(int64_t number, const struct window *w)
 	return number == w->number || number == w->number + 1;
 }
 
+/* A counter that is new, or of a window that is over, begins where the disk says: what was reserved before this process began is spent.
+ * Before the block of whoever finds it so is written, since from then on the disk also tells of blocks that this process has. */
+static enum bulla_err load(struct access *access, const struct window *w, int64_t base)
+{
+	struct counter *counter = counters_get(access->budgets, w->key, w->now_ns, end_ns(w));
+
+	if (counter == NULL)
+		return BULLA_E_BUSY;
+	if (!counter->loaded || !counts(counter->window, w)) {
+		counter->used = counter->reserved = base;
+		counter->window = w->number;
+		counter->until_ns = end_ns(w);
+		counter->loaded = true;
+	}
+	counters_put(access->budgets, counter);
+	return BULLA_OK;
+}
+
+/* What is on disk now may be used, by whoever counts the window that it is for. */
+static enum bulla_err raise_to(struct access *access, const struct window *w, int64_t reserved)
+{
+	struct counter *counter = counters_get(access->budgets, w->key, w->now_ns, end_ns(w));
+
+	if (counter == NULL)
+		return BULLA_E_BUSY;
+	if (counter->loaded && counter->window == w->number && reserved > counter->reserved)
+		counter->reserved = reserved;
+	counters_put(access->budgets, counter);
+	return BULLA_OK;
+}
+
 /* Makes the next block, or finds that there is none: BUDGET. */
 static enum bulla_err reserve(struct access *access, struct bulla_call *call, const struct window *asked, int64_t items)
 {
@@ -115,22 +146,10 @@ static enum bulla_err reserve(struct access *access, struct bulla_call *call, co
 	int64_t reserved = base + (block > items ? block : items);
 
 	reserved = reserved < w->limit ? reserved : w->limit;
+	TRY(load(access, w, base));
 	if (reserved > base)
 		TRY(write(&documents, call, w, reserved, found.revision));
-	struct counter *counter = counters_get(access->budgets, w->key, w->now_ns, end_ns(w));
-
-	if (counter == NULL)
-		return BULLA_E_BUSY;
-	if (!counter->loaded || counter->window != w->number) { /* what was reserved before this process began is spent */
-		counter->used = base;
-		counter->window = w->number;
-		counter->until_ns = end_ns(w);
-		counter->loaded = true;
-		counter->reserved = reserved;
-	}
-	counter->reserved = reserved > counter->reserved ? reserved : counter->reserved;
-	counters_put(access->budgets, counter);
-	return BULLA_OK;
+	return raise_to(access, w, reserved);
 }
 
 /* ---- taking ------------------------------------------------------------------------------------------------------------------- */

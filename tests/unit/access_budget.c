@@ -282,30 +282,53 @@ END_TEST
 static atomic_int granted;
 static char shared_token[64];
 
+static pthread_barrier_t together;
+static int takes_each;
+
 static void *take_many(void *context)
 {
 	(void)context;
-	for (int i = 0; i < 200; i++)
+	(void)pthread_barrier_wait(&together);
+	for (int i = 0; i < takes_each; i++)
 		if (take(shared_token, 1) == BULLA_OK)
 			atomic_fetch_add(&granted, 1);
 	return NULL;
 }
 
-START_TEST(never_more)
+/* All at once, then one alone takes what is left. */
+static int take_all_together(int each)
 {
 	pthread_t threads[THREADS];
 
-	put_policy("p", POLICY("budget = [\"1000/day\", \"700/h\"]"));
-	make_token("p", shared_token);
+	takes_each = each;
 	atomic_store(&granted, 0);
+	ck_assert_int_eq(pthread_barrier_init(&together, NULL, THREADS), 0);
 	for (int i = 0; i < THREADS; i++)
 		ck_assert_int_eq(pthread_create(&threads[i], NULL, take_many, NULL), 0);
 	for (int i = 0; i < THREADS; i++)
 		pthread_join(threads[i], NULL);
-	ck_assert_int_le(atomic_load(&granted), 700);
+	pthread_barrier_destroy(&together);
 	while (take(shared_token, 1) == BULLA_OK)
 		atomic_fetch_add(&granted, 1);
-	ck_assert_int_eq(atomic_load(&granted), 700);
+	return atomic_load(&granted);
+}
+
+START_TEST(never_more_and_never_less)
+{
+	put_policy("p", POLICY("budget = [\"1000/day\", \"700/h\"]"));
+	make_token("p", shared_token);
+	ck_assert_int_eq(take_all_together(200), 700);
+}
+END_TEST
+
+/* The first block of a window is made by several at once: none of them takes another's for spent. */
+START_TEST(first_blocks)
+{
+	put_policy("p", POLICY("budget = [\"20/h\"]"));
+	for (int i = 0; i < 100; i++) {
+		make_token("p", shared_token);
+		ck_assert_int_eq(take_all_together(1), 20);
+	}
 }
 END_TEST
 
@@ -403,7 +426,8 @@ int main(void)
 	tcase_add_test(tc, of_a_batch_token);
 	tcase_add_test(tc, late_over_the_end);
 	tcase_add_test(tc, what_is_over_is_cleared);
-	tcase_add_test(tc, never_more);
+	tcase_add_test(tc, never_more_and_never_less);
+	tcase_add_test(tc, first_blocks);
 	tcase_add_test(tc, rate_limits);
 	tcase_add_test(tc, bad_limits);
 	suite_add_tcase(suite, tc);
