@@ -1,9 +1,13 @@
 /* auth.c: auth enable, disable, list and tune: the auth methods of the server. */
 #include "commands/commands.h"
-#include "commands/mount_flags.h"
+#include "commands/mounts.h"
 #include "commands/output.h"
 
 #include <stdlib.h>
+
+static const struct mount_kind method_kind = {
+	.name = "auth method", .many = "enabled authentications", .routes = "sys/auth", .below = "auth/",
+};
 
 static int auth_enable(int argc, char **argv)
 {
@@ -45,7 +49,7 @@ static int auth_enable(int argc, char **argv)
 	if (token_type != NULL)
 		json_object_set_new(json_object_get(body, "config"), "token_type", json_string(token_type));
 	status = cli_call(&cli, cli_printf(&cli, "Error enabling %s auth", type), "POST",
-			  cli_target(&cli, cli_printf(&cli, "sys/auth/%.*s", (int)strlen(mount) - 1, mount)), body, &answer);
+			  mount_target(&cli, &method_kind, mount), body, &answer);
 	if (status != CLI_GO_ON)
 		return status;
 	printf("Success! Enabled %s auth method at: %s\n", type, mount);
@@ -59,20 +63,20 @@ static int auth_disable(int argc, char **argv)
 		.about = "  Disables the auth method at PATH: its roles and users are destroyed, and every token that came from it is revoked.\n",
 		.min_args = 1, .max_args = 1, .no_format = true,
 	};
-	struct cli cli BULLA_CLEANUP(cli_end);
-	struct cli_answer answer BULLA_CLEANUP(cli_answer_clear) = { 0 };
-	int status = cli_begin(&cli, &spec, argc, argv);
 
-	if (status != CLI_GO_ON)
-		return status;
-	const char *mount = cli_mount_path(&cli, cli.argv[0]);
+	return mount_disable(&method_kind, &spec, argc, argv);
+}
 
-	status = cli_call(&cli, cli_printf(&cli, "Error disabling auth method at %s", mount), "DELETE",
-			  cli_target(&cli, cli_printf(&cli, "sys/auth/%.*s", (int)strlen(mount) - 1, mount)), NULL, &answer);
-	if (status != CLI_GO_ON)
-		return status;
-	printf("Success! Disabled the auth method (if it existed) at: %s\n", mount);
-	return CLI_DONE;
+static int auth_move(int argc, char **argv)
+{
+	static const struct cli_spec spec = {
+		.usage = "auth move [options] SOURCE DESTINATION",
+		.about = "  Moves an auth method, with its roles and users, to another path; tokens that came from it are revoked.\n\n"
+			 "      $ bulla auth move approle/ apps/\n",
+		.min_args = 2, .max_args = 2, .no_format = true,
+	};
+
+	return mount_move(&method_kind, &spec, argc, argv);
 }
 
 struct lockout_flags {
@@ -125,7 +129,6 @@ static int auth_tune(int argc, char **argv)
 		.flags = flags, .min_args = 1, .max_args = 1, .no_format = true,
 	};
 	struct cli cli BULLA_CLEANUP(cli_end);
-	struct cli_answer answer BULLA_CLEANUP(cli_answer_clear) = { 0 };
 	int status = cli_begin(&cli, &spec, argc, argv);
 
 	if (status != CLI_GO_ON)
@@ -137,26 +140,11 @@ static int auth_tune(int argc, char **argv)
 		fputs("An argument is not UTF-8\n", stderr);
 		return CLI_LOCAL_ERROR;
 	}
-	const char *mount = cli_mount_path(&cli, cli.argv[0]);
-
 	mount_flags_set(&cli, body, &m);
-	status = cli_call(&cli, cli_printf(&cli, "Error tuning auth method %s", mount), "POST",
-			  cli_target(&cli, cli_printf(&cli, "sys/mounts/auth/%stune", mount)), body, &answer);
-	if (status != CLI_GO_ON)
-		return status;
-	printf("Success! Tuned the auth method at: %s\n", mount);
-	return CLI_DONE;
+	return mount_tune(&cli, &method_kind, body);
 }
 
 /* ---- list --------------------------------------------------------------------------------------------------------------- */
-
-/* A lease time: the server's own when it has none. */
-static const char *lease(struct cli *cli, json_t *mount, const char *name)
-{
-	json_t *seconds = json_object_get(json_object_get(mount, "config"), name);
-
-	return json_integer_value(seconds) == 0 ? "system" : output_value(cli, seconds);
-}
 
 static const char *text_of(json_t *mount, const char *name)
 {
@@ -174,8 +162,8 @@ static void add_method(struct output_table *table, const char *path, json_t *mou
 	output_table_add(table, text_of(mount, "type"));
 	output_table_add(table, text_of(mount, "accessor"));
 	if (detailed) {
-		output_table_add(table, lease(cli, mount, "default_lease_ttl"));
-		output_table_add(table, lease(cli, mount, "max_lease_ttl"));
+		output_table_add(table, mount_lease(cli, mount, "default_lease_ttl"));
+		output_table_add(table, mount_lease(cli, mount, "max_lease_ttl"));
 		output_table_add(table, text_of(json_object_get(mount, "config"), "token_type"));
 		output_table_add(table, json_is_true(json_object_get(mount, "local")) ? "local" : "replicated");
 		output_table_add(table, output_value(cli, json_object_get(mount, "seal_wrap")));
@@ -213,29 +201,12 @@ static void print_methods(struct cli *cli, json_t *mounts, bool detailed)
 
 static int auth_list(int argc, char **argv)
 {
-	bool detailed = false;
-	const struct flag flags[] = {
-		{ "detailed", FLAG_BOOL, &detailed, "Print all settings." },
-		{ 0 },
-	};
-	const struct cli_spec spec = {
+	static const struct cli_spec spec = {
 		.usage = "auth list [options]",
 		.about = "  Lists the enabled auth methods.\n",
-		.flags = flags,
 	};
-	struct cli cli BULLA_CLEANUP(cli_end);
-	struct cli_answer answer BULLA_CLEANUP(cli_answer_clear) = { 0 };
-	int status = cli_begin(&cli, &spec, argc, argv);
 
-	if (status == CLI_GO_ON)
-		status = cli_call(&cli, "Error listing enabled authentications", "GET", "/v1/sys/auth", NULL, &answer);
-	if (status != CLI_GO_ON)
-		return status;
-	if (cli_wants_json(&cli))
-		output_json(&cli, output_data(answer.doc), true);
-	else
-		print_methods(&cli, output_data(answer.doc), detailed);
-	return CLI_DONE;
+	return mount_list(&method_kind, &spec, print_methods, argc, argv);
 }
 
 int command_auth(int argc, char **argv)
@@ -244,6 +215,7 @@ int command_auth(int argc, char **argv)
 		{ "disable", auth_disable, "Disable an auth method and revoke its tokens" },
 		{ "enable", auth_enable, "Enable an auth method" },
 		{ "list", auth_list, "List the enabled auth methods" },
+		{ "move", auth_move, "Move an auth method to another path" },
 		{ "tune", auth_tune, "Change a method's settings" },
 		{ 0 },
 	};

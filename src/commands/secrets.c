@@ -1,38 +1,13 @@
 /* secrets.c: secrets enable, disable, list and tune: the mounts of the server. */
 #include "commands/commands.h"
-#include "commands/mount_flags.h"
+#include "commands/mounts.h"
 #include "commands/output.h"
 
 #include <stdlib.h>
 
-/* Adds the member unless there is none; takes over the reference. */
-static void set_unless_null(json_t *object, const char *name, json_t *value)
-{
-	if (value != NULL)
-		json_object_set_new(object, name, value);
-}
-
-static void set_duration(struct cli *cli, json_t *object, const char *name, int64_t seconds)
-{
-	char text[DURATION_TEXT_MAX];
-
-	if (seconds < 0)
-		return;
-	duration_print(seconds, text);
-	json_object_set_new(object, name, json_string(cli_printf(cli, "%s", text)));
-}
-
-void mount_flags_set(struct cli *cli, json_t *object, const struct mount_flags *m)
-{
-	set_duration(cli, object, "default_lease_ttl", m->default_ttl_s);
-	set_duration(cli, object, "max_lease_ttl", m->max_ttl_s);
-	if (m->listing_visibility != NULL)
-		json_object_set_new(object, "listing_visibility", json_string(m->listing_visibility));
-	set_unless_null(object, "audit_non_hmac_request_keys", values_of_list(&m->audit_request));
-	set_unless_null(object, "audit_non_hmac_response_keys", values_of_list(&m->audit_response));
-	set_unless_null(object, "passthrough_request_headers", values_of_list(&m->passthrough));
-	set_unless_null(object, "allowed_response_headers", values_of_list(&m->allowed));
-}
+static const struct mount_kind engine_kind = {
+	.name = "secrets engine", .many = "secrets engines", .routes = "sys/mounts", .below = "",
+};
 
 static int secrets_enable(int argc, char **argv)
 {
@@ -77,9 +52,7 @@ static int secrets_enable(int argc, char **argv)
 		return CLI_LOCAL_ERROR;
 	}
 	mount_flags_set(&cli, json_object_get(body, "config"), &m);
-	const char *target = cli_target(&cli, cli_printf(&cli, "sys/mounts/%.*s", (int)strlen(mount) - 1, mount));
-
-	status = cli_call(&cli, "Error enabling", "POST", target, body, &answer);
+	status = cli_call(&cli, "Error enabling", "POST", mount_target(&cli, &engine_kind, mount), body, &answer);
 	if (status != CLI_GO_ON)
 		return status;
 	printf("Success! Enabled the %s secrets engine at: %s\n", type, mount);
@@ -93,20 +66,19 @@ static int secrets_disable(int argc, char **argv)
 		.about = "  Disables the engine at PATH and destroys all its keys. There is no way back.\n",
 		.min_args = 1, .max_args = 1, .no_format = true,
 	};
-	struct cli cli BULLA_CLEANUP(cli_end);
-	struct cli_answer answer BULLA_CLEANUP(cli_answer_clear) = { 0 };
-	int status = cli_begin(&cli, &spec, argc, argv);
 
-	if (status != CLI_GO_ON)
-		return status;
-	const char *mount = cli_mount_path(&cli, cli.argv[0]);
-	const char *target = cli_target(&cli, cli_printf(&cli, "sys/mounts/%.*s", (int)strlen(mount) - 1, mount));
+	return mount_disable(&engine_kind, &spec, argc, argv);
+}
 
-	status = cli_call(&cli, cli_printf(&cli, "Error disabling secrets engine at %s", mount), "DELETE", target, NULL, &answer);
-	if (status != CLI_GO_ON)
-		return status;
-	printf("Success! Disabled the secrets engine (if it existed) at: %s\n", mount);
-	return CLI_DONE;
+static int secrets_move(int argc, char **argv)
+{
+	static const struct cli_spec spec = {
+		.usage = "secrets move [options] SOURCE DESTINATION",
+		.about = "  Moves an engine, with all its keys, to another path.\n\n      $ bulla secrets move transit/ team/transit/\n",
+		.min_args = 2, .max_args = 2, .no_format = true,
+	};
+
+	return mount_move(&engine_kind, &spec, argc, argv);
 }
 
 static int secrets_tune(int argc, char **argv)
@@ -119,35 +91,28 @@ static int secrets_tune(int argc, char **argv)
 		.flags = flags, .min_args = 1, .max_args = 1, .no_format = true,
 	};
 	struct cli cli BULLA_CLEANUP(cli_end);
-	struct cli_answer answer BULLA_CLEANUP(cli_answer_clear) = { 0 };
 	int status = cli_begin(&cli, &spec, argc, argv);
 
 	if (status != CLI_GO_ON)
 		return status;
 	json_t *body BULLA_CLEANUP(cli_json_clear) = json_object(), *options = values_of_pairs(&cli, &m.options);
-	const char *mount = cli_mount_path(&cli, cli.argv[0]);
 
 	mount_flags_set(&cli, body, &m);
 	if (m.description != NULL)
 		json_object_set_new(body, "description", json_string(m.description));
-	set_unless_null(body, "options", options);
-	status = cli_call(&cli, cli_printf(&cli, "Error tuning secrets engine %s", mount), "POST",
-			  cli_target(&cli, cli_printf(&cli, "sys/mounts/%stune", mount)), body, &answer);
-	if (status != CLI_GO_ON)
-		return status;
-	printf("Success! Tuned the secrets engine at: %s\n", mount);
-	return CLI_DONE;
+	if (options != NULL)
+		json_object_set_new(body, "options", options);
+	return mount_tune(&cli, &engine_kind, body);
 }
 
-/* A lease time of a mount: the server's own when it has none. */
+/* What is built in has none. */
 static const char *lease(struct cli *cli, json_t *mount, const char *name)
 {
 	const char *type = json_string_value(json_object_get(mount, "type"));
-	json_t *seconds = json_object_get(json_object_get(mount, "config"), name);
 
 	if (type != NULL && (strcmp(type, "system") == 0 || strcmp(type, "cubbyhole") == 0))
 		return "n/a";
-	return json_integer_value(seconds) == 0 ? "system" : output_value(cli, seconds);
+	return mount_lease(cli, mount, name);
 }
 
 static void add_mount(struct output_table *table, const char *path, json_t *mount, bool detailed)
@@ -191,29 +156,12 @@ static void print_mounts(struct cli *cli, json_t *mounts, bool detailed)
 
 static int secrets_list(int argc, char **argv)
 {
-	bool detailed = false;
-	const struct flag flags[] = {
-		{ "detailed", FLAG_BOOL, &detailed, "Print all settings." },
-		{ 0 },
-	};
-	const struct cli_spec spec = {
+	static const struct cli_spec spec = {
 		.usage = "secrets list [options]",
 		.about = "  Lists the enabled engines.\n",
-		.flags = flags,
 	};
-	struct cli cli BULLA_CLEANUP(cli_end);
-	struct cli_answer answer BULLA_CLEANUP(cli_answer_clear) = { 0 };
-	int status = cli_begin(&cli, &spec, argc, argv);
 
-	if (status == CLI_GO_ON)
-		status = cli_call(&cli, "Error listing secrets engines", "GET", "/v1/sys/mounts", NULL, &answer);
-	if (status != CLI_GO_ON)
-		return status;
-	if (cli_wants_json(&cli))
-		output_json(&cli, output_data(answer.doc), true);
-	else
-		print_mounts(&cli, output_data(answer.doc), detailed);
-	return CLI_DONE;
+	return mount_list(&engine_kind, &spec, print_mounts, argc, argv);
 }
 
 int command_secrets(int argc, char **argv)
@@ -222,6 +170,7 @@ int command_secrets(int argc, char **argv)
 		{ "disable", secrets_disable, "Disable an engine and destroy its keys" },
 		{ "enable", secrets_enable, "Enable an engine" },
 		{ "list", secrets_list, "List the enabled engines" },
+		{ "move", secrets_move, "Move an engine to another path" },
 		{ "tune", secrets_tune, "Change an engine's settings" },
 		{ 0 },
 	};

@@ -21,6 +21,9 @@ secrets enable
 secrets enable nosuch
 secrets tune -default-lease-ttl=1h -max-lease-ttl=2h {m}
 secrets tune nosuch
+secrets move nosuch other
+secrets move {m}
+secrets move {m} sys/x
 secrets
 secrets nosuch
 write -f {m}/keys/k1
@@ -111,9 +114,11 @@ operator init -key-shares=1 -key-threshold=1
 operator init x
 operator unseal a b
 operator unseal -reset
+secrets move {m}/ {m}-moved
 secrets disable
 secrets disable {m}
-secrets disable {m}
+secrets disable {m}-moved
+secrets disable {m}-moved
 nosuch
 """
 
@@ -336,7 +341,8 @@ class Output(Clients):
 class Help(Clients):
     def test_every_command(self):
         lines = ["", "operator", "secrets", "token", "read", "write", "list", "delete", "status", "version", "server", "operator init",
-                 "operator unseal", "operator seal", "secrets enable", "secrets disable", "secrets list", "secrets tune",
+                 "operator unseal", "operator seal", "secrets enable", "secrets disable", "secrets list", "secrets move", "secrets tune",
+                 "auth enable", "auth disable", "auth list", "auth move", "auth tune",
                  "token capabilities", "token create", "token lookup", "token renew", "token revoke"]
         for line in lines:
             for flag in ("-h", "--help"):

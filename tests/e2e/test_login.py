@@ -23,6 +23,7 @@ auth tune -default-lease-ttl=1h -token-type=batch -user-lockout-threshold=3 -use
 auth tune -token-type=nosuch {m}
 auth tune nosuch
 read -format=json sys/auth/{m}/tune
+auth move nosuch
 auth list x
 auth disable
 auth disable token
@@ -90,6 +91,23 @@ class BesideBao(Commands):
                     self.assertEqual(list(json.loads(ours[1])), list(json.loads(theirs[1])))  # of mounts: their paths
                 else:
                     self.assertEqual(ours[1], theirs[1])
+
+
+class Moving(Commands):
+    """The peer's client leaves "auth/" away when it asks for a move, and servers do not find the method then: ours takes both forms."""
+
+    def test_a_method_and_back(self):
+        self.good(self.bulla("auth", "enable", "-path=m1", "userpass"))
+        self.server.post("auth/m1/users/alice", {"password": "correct horse"})
+        token = self.server.post("auth/m1/login/alice", {"password": "correct horse"}).json["auth"]["client_token"]
+        for line, there, gone in (("auth move m1/ m2", "m2", "m1"), ("auth move auth/m2 auth/m1/", "m1", "m2")):
+            with self.subTest(line):
+                out = self.good(self.bulla(*line.split(" ")))
+                self.assertIn(f"Success! Finished moving auth method {gone}/ to {there}/, with migration ID ", out)
+                self.assertEqual(self.server.get(f"auth/{there}/users/alice").status, 200)
+                self.assertEqual(self.server.get(f"auth/{gone}/users/alice").status, 404)
+        self.assertEqual(self.server.get("auth/token/lookup-self", token=token).status, 403)
+        self.refused(self.bulla("auth", "move", "m2", "m3"), 'no matching mount at "auth/m2/"', status=2)
 
 
 class Login(Commands):
