@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "json_oracle.h"
 #include "request/json.h"
@@ -24,6 +25,7 @@ static struct {
 static size_t saved_count;
 static const struct route *answered[MAX_ROWS];
 static size_t answered_count;
+static int64_t ahead_s; /* of the real clock */
 
 static void log_line(void *context, const char *level, const char *text)
 {
@@ -73,7 +75,36 @@ void pipeline_end(void)
 {
 	bulla_close(pipeline_engine);
 	bulla_arena_free(setup_arena);
+	bulla_clock_replace(NULL);
+	ahead_s = 0;
 	pipeline_engine = NULL;
+}
+
+/* ---- the clock --------------------------------------------------------------------------------------------------------- */
+
+static int64_t moved_clock(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return ((int64_t)now.tv_sec + ahead_s) * 1000000000 + now.tv_nsec;
+}
+
+/* A second more than said: what ends by then has ended. */
+static void later(int64_t s)
+{
+	ahead_s += s + 1;
+	bulla_clock_replace(moved_clock);
+}
+
+void pipeline_hour_later(void)
+{
+	later(3600);
+}
+
+void pipeline_minute_later(void)
+{
+	later(60);
 }
 
 /* ---- saved values ------------------------------------------------------------------------------------------------------ */

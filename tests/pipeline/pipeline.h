@@ -40,6 +40,10 @@ void pipeline_end(void);
 /* $name stands for value in the steps that follow. */
 void pipeline_save(const char *name, const char *value);
 
+/* For a step's before: the engine's clock goes this far ahead, until pipeline_end. */
+void pipeline_hour_later(void);
+void pipeline_minute_later(void);
+
 extern struct bulla *pipeline_engine;
 extern struct bulla_bytes pipeline_unseal_key;
 /* What was logged since pipeline_begin, last line; "" if nothing. */

@@ -1,28 +1,10 @@
 /* sys/wrapping/ and X-Vault-Wrap-TTL: a reply that waits goes to one caller, once, and what was not wrapped never goes out. */
-#include <time.h>
-
 #include "pipeline.h"
 
 #define PLAIN(text) "{\"errors\":[\"" text "\"]}"
 #define DENIED "{\"errors\":[\"1 error occurred:\\n\\t* permission denied\\n\\n\"]}"
 #define INVALID PLAIN("wrapping token is not valid or does not exist")
 #define TOKEN_IS(name) "{\"token\":\"$" name "\"}"
-
-static int64_t ahead_ns;
-
-static int64_t moved_clock(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec + ahead_ns;
-}
-
-static void a_minute_later(void)
-{
-	ahead_ns += INT64_C(61) * 1000000000;
-	bulla_clock_replace(moved_clock);
-}
 
 static const struct step refusals[] = {
 	{ "POST sys/wrapping/unwrap", TOKEN_IS("no"), .status = 400, .expect = INVALID }, { "POST sys/wrapping/unwrap", .status = 400, .expect = INVALID },
@@ -118,7 +100,7 @@ static const struct step kinds[] = {
 	{ "POST sys/wrapping/rewrap", .token = "$w3", .status = 403, .expect = DENIED }, { "POST sys/wrapping/unwrap", .token = "$w3", .status = 400 },
 	/* it ends */
 	{ "GET transit/keys/b", .wrap_ttl = "60", .status = 200, .save = "w=wrap_info.token" },
-	{ "POST sys/wrapping/unwrap", .token = "$w", .before = a_minute_later, .status = 400, .expect = INVALID },
+	{ "POST sys/wrapping/unwrap", .token = "$w", .before = pipeline_minute_later, .status = 400, .expect = INVALID },
 	{ NULL },
 };
 
@@ -128,7 +110,6 @@ START_TEST(cases)
 
 	pipeline_begin();
 	pipeline_run(lists[_i]);
-	bulla_clock_replace(NULL);
 	ck_assert_str_eq(pipeline_log, "");
 	pipeline_end();
 }
