@@ -143,9 +143,22 @@ static enum bulla_err clear_place(struct auth *auth, struct bulla_call *call, co
 	const struct document_name accessor = { KIND_ACCESSOR, mount_scope(mount), old.public.accessor };
 
 	TRY(document_removal(&auth->documents, &at, old.revision, &writes[0]));
-	TRY(document_removal(&auth->documents, &accessor, STORE_ANY_REVISION, &writes[1]));
+	TRY(document_removal(&auth->documents, &accessor, ACCESSOR_REVISION, &writes[1]));
 	err = auth_commit(auth, call, writes, 2);
 	return err == BULLA_E_CONFLICT ? BULLA_OK : err;
+}
+
+/* Not while a login takes a use of another of the same text. */
+static enum bulla_err register_custom(struct auth *auth, struct bulla_call *call, const struct bulla_mount *mount,
+				      const struct role *role, const struct secret *secret)
+{
+	pthread_rwlock_t *lock = stripes_lock(&auth->secrets, mount->uuid, bulla_mem(secret->hash, sizeof secret->hash));
+	enum bulla_err err = clear_place(auth, call, mount, role, secret->hash);
+
+	if (err == BULLA_OK)
+		err = commit_new(auth, call, mount, role, secret);
+	stripes_release(lock);
+	return err;
 }
 
 static enum bulla_err make_locked(struct bulla *engine, struct bulla_call *call, const struct bulla_mount *mount,
@@ -171,9 +184,8 @@ static enum bulla_err make_locked(struct bulla *engine, struct bulla_call *call,
 		TRY(new_text(call, &text));
 	secret_hash(&role, text, secret.hash);
 	TRY(begin_life(call, auth_max_ttl_s(engine, mount), &secret.public, &ttl_s));
-	if (args->custom.len > 0)
-		TRY(clear_place(engine->auth, call, mount, &role, secret.hash));
-	TRY(commit_new(engine->auth, call, mount, &role, &secret));
+	TRY(args->custom.len > 0 ? register_custom(engine->auth, call, mount, &role, &secret)
+				 : commit_new(engine->auth, call, mount, &role, &secret));
 	*out = (struct bulla_secret_id_made){ text, secret.public.accessor, ttl_s, secret.public.num_uses };
 	return BULLA_OK;
 }

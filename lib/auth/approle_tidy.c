@@ -10,7 +10,7 @@ struct sweep {
 	struct bulla_call scratch; /* its arena is emptied after each commit */
 	int64_t now_ns;
 	bool all;
-	size_t count;
+	size_t count, removed; /* of the latest commit's */
 	struct {
 		uint64_t revision;
 		uint8_t hash[SHA256_BYTES];
@@ -38,21 +38,46 @@ static enum bulla_err find_one(const struct document *document, void *context)
 	return BULLA_OK;
 }
 
+/* The writes that remove one. Of all whatever is there goes, for the role goes as well; else only what was seen: a custom secret
+ * id may have been registered anew meanwhile, under the same hash. */
+static enum bulla_err add_removal(struct auth *auth, struct sweep *sweep, const uint8_t uuid[16], struct bulla_bytes role, size_t i,
+				  struct store_write writes[2])
+{
+	const struct document_name accessor = { KIND_ACCESSOR, bulla_mem(uuid, 16), bulla_mem(sweep->found[i].accessor, UUID_TEXT) };
+	struct document_name secret;
+
+	TRY(secret_name(&sweep->scratch, uuid, role, bulla_mem(sweep->found[i].hash, SHA256_BYTES), &secret));
+	TRY(document_removal(&auth->documents, &secret, sweep->all ? STORE_ANY_REVISION : sweep->found[i].revision, &writes[0]));
+	return document_removal(&auth->documents, &accessor, sweep->all ? STORE_ANY_REVISION : ACCESSOR_REVISION, &writes[1]);
+}
+
+/* One of them has changed: the others. */
+static enum bulla_err remove_each(struct auth *auth, struct sweep *sweep, const struct store_write *writes)
+{
+	for (size_t i = 0; i < sweep->count; i++) {
+		enum bulla_err err = auth_commit(auth, &sweep->scratch, &writes[2 * i], 2);
+
+		if (err == BULLA_OK)
+			sweep->removed++;
+		if (err != BULLA_E_CONFLICT)
+			TRY(err);
+	}
+	return BULLA_OK;
+}
+
 static enum bulla_err remove_found(struct auth *auth, struct sweep *sweep, const uint8_t uuid[16], struct bulla_bytes role)
 {
 	struct store_write writes[2 * REMOVED_AT_ONCE];
-	size_t n = 0;
 
-	for (size_t i = 0; i < sweep->count; i++) {
-		const struct document_name accessor = { KIND_ACCESSOR, bulla_mem(uuid, 16),
-							bulla_mem(sweep->found[i].accessor, UUID_TEXT) };
-		struct document_name secret;
+	for (size_t i = 0; i < sweep->count; i++)
+		TRY(add_removal(auth, sweep, uuid, role, i, &writes[2 * i]));
+	enum bulla_err err = auth_commit(auth, &sweep->scratch, writes, 2 * sweep->count);
 
-		TRY(secret_name(&sweep->scratch, uuid, role, bulla_mem(sweep->found[i].hash, SHA256_BYTES), &secret));
-		TRY(document_removal(&auth->documents, &secret, STORE_ANY_REVISION, &writes[n++]));
-		TRY(document_removal(&auth->documents, &accessor, STORE_ANY_REVISION, &writes[n++]));
-	}
-	return auth_commit(auth, &sweep->scratch, writes, n);
+	if (err == BULLA_E_CONFLICT)
+		return remove_each(auth, sweep, writes);
+	if (err == BULLA_OK)
+		sweep->removed = sweep->count;
+	return err;
 }
 
 static enum bulla_err sweep_role(struct auth *auth, struct sweep *sweep, const uint8_t uuid[16], struct bulla_bytes role)
@@ -60,12 +85,12 @@ static enum bulla_err sweep_role(struct auth *auth, struct sweep *sweep, const u
 	do {
 		struct document_name at;
 
-		sweep->count = 0;
+		sweep->count = sweep->removed = 0;
 		TRY(secret_name(&sweep->scratch, uuid, role, (struct bulla_bytes){ 0 }, &at));
 		TRY(document_each(&auth->documents, &sweep->scratch, &at, true, find_one, sweep));
 		if (sweep->count > 0)
 			TRY(remove_found(auth, sweep, uuid, role));
-	} while (sweep->count == REMOVED_AT_ONCE);
+	} while (sweep->count == REMOVED_AT_ONCE && sweep->removed > 0);
 	return BULLA_OK;
 }
 

@@ -6,6 +6,7 @@
 
 #include "auth/auth.h"
 #include "auth/names.h"
+#include "store/store.h"
 
 #define S INT64_C(1000000000)
 #define USES 3
@@ -164,6 +165,54 @@ START_TEST(swept)
 }
 END_TEST
 
+/* Of the library's own calls: what happens between its reading and its commit (tests/Makefile.inc). */
+extern enum bulla_err __real_store_commit(struct store *store, struct bulla_call *c, const struct store_write *writes, size_t count,
+					  uint64_t *sequence);
+enum bulla_err __wrap_store_commit(struct store *store, struct bulla_call *c, const struct store_write *writes, size_t count,
+				   uint64_t *sequence);
+static void (*meanwhile)(void);
+
+enum bulla_err __wrap_store_commit(struct store *store, struct bulla_call *c, const struct store_write *writes, size_t count,
+				   uint64_t *sequence)
+{
+	void (*first)(void) = meanwhile;
+
+	meanwhile = NULL;
+	if (first != NULL)
+		first();
+	return __real_store_commit(store, c, writes, count, sequence);
+}
+
+static void register_anew(void)
+{
+	const struct bulla_secret_id_args args = { .custom = bulla_str("chosen") };
+	struct bulla_secret_id_made made;
+
+	ck_assert_ok(bulla_secret_id_make(engine, &call, mount, bulla_str("web"), &args, &made));
+}
+
+/* One that has ended is found, and registered anew before it is removed: the new one stays, the others go. */
+START_TEST(registered_anew_while_swept)
+{
+	const struct bulla_secret_id_args args = { .set = BULLA_SECRET_ID_TTL, .ttl_s = 60, .custom = bulla_str("chosen") };
+	struct bulla_secret_id_made made;
+
+	now_ns = INT64_C(1800000000) * S;
+	bulla_clock_replace(fixed_clock);
+	make_role("web", "r1");
+	for (size_t i = 0; i < 5; i++)
+		(void)make_secret("web", 0, 60);
+	ck_assert_ok(bulla_secret_id_make(engine, &call, mount, bulla_str("web"), &args, &made));
+	now_ns += 61 * S;
+	meanwhile = register_anew;
+	ck_assert_ok(bulla_secret_id_tidy(engine, &call, mount));
+	ck_assert_ptr_null(meanwhile);
+	ck_assert_ok(log_in(&call, "r1", bulla_str("chosen")));
+	ck_assert_uint_eq(count_documents("approle-secret", secrets_of("web")), 1);
+	ck_assert_uint_eq(count_documents("approle-accessor", mount_scope(mount)), 1);
+}
+END_TEST
+
 START_TEST(deleted)
 {
 	struct bulla_secret_id_made of_web, of_other;
@@ -215,6 +264,7 @@ int main(void)
 	tcase_add_test(tc, on_a_loop);
 	tcase_add_test(tc, uses_at_once);
 	tcase_add_test(tc, swept);
+	tcase_add_test(tc, registered_anew_while_swept);
 	tcase_add_test(tc, deleted);
 	tcase_add_test(tc, disabled);
 	suite_add_tcase(suite, tc);
