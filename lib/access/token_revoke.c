@@ -144,8 +144,16 @@ static enum bulla_err revoke_root(struct access *access, struct bulla_call *call
 	TRY(err);
 	err = delete_one(access, call, slot, token);
 	token_put(token);
-	/* children made since they were read have a dead parent now: those that are cached have to find out */
-	atomic_fetch_add(&access->generation, 1);
+	return err;
+}
+
+static enum bulla_err revoke_tree(struct access *access, struct bulla_call *call, const struct store_id *slot)
+{
+	TRY(delete_descendants(access, call, slot));
+	stripe_lock(access, slot);
+	enum bulla_err err = revoke_root(access, call, slot);
+
+	stripe_unlock(access, slot);
 	return err;
 }
 
@@ -159,10 +167,10 @@ enum bulla_err token_revoke(struct access *access, struct bulla_call *call, cons
 	stripe_unlock(access, slot);
 	if (err != BULLA_OK || leaf)
 		return err;
-	TRY(delete_descendants(access, call, slot));
-	stripe_lock(access, slot);
-	err = revoke_root(access, call, slot);
-	stripe_unlock(access, slot);
+	err = revoke_tree(access, call, slot);
+	/* Children made since they were read, and those that could not be found, have a dead parent now, also where only some of
+	 * the tree is gone: those that are cached have to find out. */
+	atomic_fetch_add(&access->generation, 1);
 	return err;
 }
 

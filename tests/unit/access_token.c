@@ -746,6 +746,59 @@ START_TEST(damaged_records)
 }
 END_TEST
 
+/* ---- a revocation that fails in the middle ------------------------------------ */
+
+extern enum bulla_err __real_store_commit(struct store *store, struct bulla_call *c, const struct store_write *writes, size_t count,
+					  uint64_t *sequence);
+enum bulla_err __wrap_store_commit(struct store *store, struct bulla_call *c, const struct store_write *writes, size_t count,
+				   uint64_t *sequence);
+static unsigned commits_left; /* until one fails; 0: none does */
+
+/* Of the library's own calls (tests/Makefile.inc). */
+enum bulla_err __wrap_store_commit(struct store *store, struct bulla_call *c, const struct store_write *writes, size_t count,
+				   uint64_t *sequence)
+{
+	if (commits_left > 0 && --commits_left == 0)
+		return bulla_fail(c, BULLA_E_STORE, "the disk is gone");
+	return __real_store_commit(store, c, writes, count, sequence);
+}
+
+/* A child of whom its parent's list says nothing is not found, and so not dropped from the cache. When its parent has gone, but
+ * not all above that, it must not work any more. */
+START_TEST(half_revoked)
+{
+	struct bulla_token_create_args args = wish(&policy_root);
+	struct made top = make_ttl(&policy_root, 1000), middle, leaf, last;
+	struct bulla_call c = call_as(top.token);
+	struct store_id parent, child, entry;
+
+	args.ttl_s = 1000;
+	middle = make_as(&c, &args);
+	call_done(&c);
+	c = call_as(middle.token);
+	for (int i = 0; i < 64; i++) /* one commit's */
+		last = make_as(&c, &args);
+	call_done(&c);
+	c = call_as(last.token);
+	leaf = make_as(&c, &args);
+	call_done(&c);
+	parent = slot_of(last.token);
+	child = slot_of(leaf.token);
+	ck_assert_ok(child_slot(engine->access, &parent, &child, &entry));
+	damage(&entry);
+	ck_assert_ok(try_token(leaf.token));
+	commits_left = 2;
+	ck_assert_err(bulla_token_revoke(engine, &call, bulla_str(top.token)), BULLA_E_STORE);
+	ck_assert_uint_eq(commits_left, 0);
+	ck_assert_ok(try_token(top.token));
+	ck_assert_ok(try_token(middle.token));
+	ck_assert_err(try_token(last.token), BULLA_E_NO_TOKEN);
+	ck_assert_err(try_token(leaf.token), BULLA_E_NO_TOKEN);
+	ck_assert_ok(bulla_token_revoke(engine, &call, bulla_str(top.token))); /* the rest */
+	ck_assert_err(try_token(middle.token), BULLA_E_NO_TOKEN);
+}
+END_TEST
+
 START_TEST(orphans_live_on)
 {
 	struct made parent = make_ttl(&policy_root, 1000);
@@ -826,6 +879,7 @@ int main(void)
 	tcase_add_test(tc, revokes_itself);
 	tcase_add_loop_test(tc, revokes_a_tree, 0, 2);
 	tcase_add_test(tc, damaged_records);
+	tcase_add_test(tc, half_revoked);
 	tcase_add_test(tc, orphans_live_on);
 	tcase_add_test(tc, accessors_are_sorted);
 	suite_add_tcase(suite, tc);
