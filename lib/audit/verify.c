@@ -28,8 +28,11 @@ struct verify {
 	bool begun;                       /* a line of the chain was seen */
 	struct place last;                /* the last such line */
 	uint8_t head[SHA256_BYTES];       /* of it */
+	uint8_t prefix[64];               /* what stands before its brace, or the beginning of that */
+	size_t prefix_bytes;
 	struct place strays;              /* the first of those without a place in the chain since then */
 	uint64_t stray_count;
+	bool stray_cut;                   /* the first of them is the beginning of a record */
 	uint64_t signed_record;
 };
 
@@ -186,7 +189,7 @@ static void settle_strays(struct verify *v, bool opened)
 {
 	if (v->stray_count == 0)
 		return;
-	if (v->stray_count == 1 && opened)
+	if (v->stray_count == 1 && opened && v->stray_cut)
 		report(v, BULLA_AUDIT_TORN, v->strays, "cut off by a crash; the server has gone on behind it");
 	else
 		report(v, BULLA_AUDIT_INSERTED, v->strays, "%llu line%s that the server did not write",
@@ -231,6 +234,15 @@ static bool check_repeated(struct verify *v, uint64_t number, bool opened)
 	return true;
 }
 
+static void remember_prefix(struct verify *v, struct bulla_bytes line)
+{
+	const uint8_t *brace = memchr(line.ptr, '{', line.len); /* a line with a place has one */
+	size_t n = brace == NULL ? 0 : (size_t)(brace - line.ptr);
+
+	v->prefix_bytes = n < sizeof v->prefix ? n : sizeof v->prefix;
+	memcpy(v->prefix, line.ptr, v->prefix_bytes);
+}
+
 static void check_placed(struct verify *v, struct bulla_bytes line, uint64_t number, const uint8_t previous[SHA256_BYTES])
 {
 	struct bulla_audit_verdict *verdict = v->verdict;
@@ -258,6 +270,42 @@ static void check_placed(struct verify *v, struct bulla_bytes line, uint64_t num
 	verdict->records++;
 	verdict->closed = strcmp(event, "close") == 0;
 	sha256(line, v->head);
+	remember_prefix(v, line);
+}
+
+/* Whether all that was opened is closed: then it is a whole document, of which a crash leaves no such beginning. */
+static bool is_whole(struct bulla_bytes text)
+{
+	size_t depth = 0;
+	bool quoted = false;
+
+	for (size_t i = 0; i < text.len; i++) {
+		uint8_t b = text.ptr[i];
+
+		if (quoted && b == '\\')
+			i++;
+		else if (b == '"')
+			quoted = !quoted;
+		else if (!quoted && (b == '{' || b == '['))
+			depth++;
+		else if (!quoted && (b == '}' || b == ']') && depth-- <= 1)
+			return true;
+	}
+	return false;
+}
+
+/* Whether a crash may have left this of a record: its beginning (or some of the prefix, which holds no brace), and no more. */
+static bool is_cut(const struct verify *v, struct bulla_bytes line)
+{
+	static const char start[] = "{\"time\":\"";
+	const uint8_t *brace = line.len > 0 ? memchr(line.ptr, '{', line.len) : NULL;
+
+	if (brace == NULL)
+		return line.len <= v->prefix_bytes && memcmp(line.ptr, v->prefix, line.len) == 0;
+	struct bulla_bytes text = bulla_mem(brace, line.len - (size_t)(brace - line.ptr));
+	size_t n = text.len < sizeof start - 1 ? text.len : sizeof start - 1;
+
+	return memcmp(text.ptr, start, n) == 0 && !is_whole(text);
 }
 
 static void check_line(struct verify *v, struct bulla_bytes line)
@@ -270,8 +318,10 @@ static void check_line(struct verify *v, struct bulla_bytes line)
 		check_placed(v, line, number, previous);
 		return;
 	}
-	if (v->stray_count++ == 0)
+	if (v->stray_count++ == 0) {
 		v->strays = v->here;
+		v->stray_cut = is_cut(v, line);
+	}
 }
 
 /* ---- files ------------------------------------------------------------------------------------------------------------- */

@@ -396,6 +396,33 @@ START_TEST(a_line_that_a_crash_cut_off_is_no_offence)
 }
 END_TEST
 
+/* What somebody has added while the server was away is not what a crash leaves: no beginning of a record, or a whole one. */
+START_TEST(a_line_before_an_opening_is_looked_at)
+{
+	static const char *const added[] = {
+		"{\"time\":\"2026-11-21T23:20:00Z\",\"type\":\"request\",\"auth\":{\"display_name\":\"a } \\\" b\"}}\n",
+		"{\"time\":\"2026-11-21T23:20:00Z\"}",
+		"{\"time\":\"2026-11-21T23:20:00Z\",\"a\":[{}]} and more",
+		"{\"type\":\"request\",\"time\":\"2026",
+		"nothing happened here",
+	};
+	FILE *file;
+
+	write_log();
+	ck_assert_ok(bulla_seal(engine, &call));
+	file = fopen(path, "a");
+	fputs(added[_i], file);
+	fclose(file);
+	bulla_token_put(call.token);
+	call.token = NULL;
+	ck_assert_ok(bulla_unseal_auto(engine, &call));
+	ck_assert_ok(bulla_authenticate(engine, &call, bulla_str(root_token)));
+	record(3);
+	check_found(BULLA_AUDIT_INSERTED, line_count + 2);
+	ck_assert_uint_eq(found_count, 1);
+}
+END_TEST
+
 /* The end was cut off while the server was away: it remembers how far it had come. */
 START_TEST(lines_removed_while_it_was_away_are_missed)
 {
@@ -552,6 +579,7 @@ int main(void)
 	tcase_add_test(tc, hashes_made_anew_do_not_help);
 	tcase_add_test(tc, the_chain_goes_on_over_restarts_and_rotations);
 	tcase_add_test(tc, a_line_that_a_crash_cut_off_is_no_offence);
+	tcase_add_loop_test(tc, a_line_before_an_opening_is_looked_at, 0, 5);
 	tcase_add_test(tc, lines_removed_while_it_was_away_are_missed);
 	tcase_add_test(tc, a_socket_that_closes_is_noticed_and_comes_back);
 	tcase_add_test(tc, a_log_daemon_gets_a_message_a_line);
