@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "binding.h"
+#include "log.h"
 #include "pan.h"
 #include "transit.h"
 #include "wipe.h"
@@ -45,8 +46,10 @@ static void fill_card(struct job *job, const struct transit_item *item)
 static enum card_err any_failed(const struct transit_item *items, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
-		if (items[i].failed)
+		if (items[i].failed) {
+			log_line("the encryption service refused a card of a batch");
 			return CARD_E_REFUSED;
+		}
 	return CARD_OK;
 }
 

@@ -29,6 +29,11 @@ bool binding_is_id(const char *text)
 	return strspn(text, "0123456789abcdef") == CARD_ID_SIZE - 1 && text[CARD_ID_SIZE - 1] == '\0';
 }
 
+const char *binding_known_id(const char *text)
+{
+	return binding_is_id(text) ? text : "malformed";
+}
+
 int binding_print(char *out, size_t size, const char *prefix, enum binding binding, const char *id, const char *purpose)
 {
 	char aad[AAD_SIZE], text[sodium_base64_ENCODED_LEN(AAD_SIZE, sodium_base64_VARIANT_ORIGINAL)];

@@ -10,6 +10,9 @@ void binding_new_id(char out[CARD_ID_SIZE]);
 /* 32 hex digits in lower case, as binding_new_id makes them. */
 bool binding_is_id(const char *text);
 
+/* text if it is an id, otherwise a word that is none: what somebody wrote into the database becomes no other part of a request or of the log. */
+const char *binding_known_id(const char *text);
+
 /* Prints the binding as a parameter of one transit operation (JSON, without a comma).
  *   CONTEXT  "encryption_context": {"card_id": id, "purpose": purpose}
  *   AAD      "associated_data": base64 of the same in one canonical form: card-binding:v1:card_id=<id>:purpose=<purpose>

@@ -29,6 +29,7 @@ enum card_err {
 	CARD_E_REFUSED,     /* Bulla said no, and will again */
 	CARD_E_UNBOUND,     /* the server does not bind ciphertexts to their card */
 	CARD_E_STORE,       /* the database failed */
+	CARD_E_OUTPUT,      /* what was printed went nowhere */
 };
 
 #define PAN_MIN_DIGITS 12
@@ -76,6 +77,7 @@ static inline const char *card_err_text(enum card_err err)
 	case CARD_E_REFUSED: return "the encryption service refused";
 	case CARD_E_UNBOUND: return "the encryption service does not bind ciphertexts to their card";
 	case CARD_E_STORE: return "the database failed";
+	case CARD_E_OUTPUT: return "standard output cannot be written";
 	}
 	return "unknown";
 }

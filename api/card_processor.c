@@ -53,18 +53,20 @@ static enum card_err get_page(struct run *run, int64_t after, json_t **out)
 	return *out != NULL ? CARD_OK : CARD_E_REFUSED;
 }
 
-/* What a card says of itself is not trusted further than that it decrypts or not: the binding is made from its id. */
-static bool fill_item(const json_t *card, struct transit_item *item)
+static const char *text_of(const json_t *card, const char *member)
 {
-	const char *id = json_string_value(json_object_get(card, "id")), *pan = json_string_value(json_object_get(card, "pan"));
-	const char *binding = json_string_value(json_object_get(card, "binding"));
+	const char *text = json_string_value(json_object_get(card, member));
 
-	if (id == NULL || !binding_is_id(id) || pan == NULL || strlen(pan) >= sizeof item->cipher || binding == NULL)
-		return false;
-	*item = (struct transit_item){ .id = id, .purpose = "pan" };
-	item->binding = strcmp(binding, "associated_data") == 0 ? BINDING_AAD : BINDING_CONTEXT;
-	strcpy(item->cipher, pan);
-	return true;
+	return text != NULL ? text : "";
+}
+
+/* What a card says of itself is not trusted further than that it decrypts or not: the binding is made from its id. What is malformed does
+ * not, and the other cards go on. */
+static void fill_item(const json_t *card, struct transit_item *item)
+{
+	*item = (struct transit_item){ .id = binding_known_id(text_of(card, "id")), .purpose = "pan" };
+	item->binding = strcmp(text_of(card, "binding"), "associated_data") == 0 ? BINDING_AAD : BINDING_CONTEXT;
+	snprintf(item->cipher, sizeof item->cipher, "%s", text_of(card, "pan"));
 }
 
 static enum card_err print_card(const struct run *run, const char *name, const char *pan)
@@ -72,16 +74,17 @@ static enum card_err print_card(const struct run *run, const char *name, const c
 	char upper[UPPER_SIZE];
 	size_t n = strlen(pan), hidden = run->mask && n > 4 ? n - 4 : 0;
 
-	TRY(utf8_upper(name != NULL ? name : "", upper));
-	printf("Processing %s card with number %.*s%s\n", upper, (int)hidden, "***************", pan + hidden);
-	return CARD_OK;
+	TRY(utf8_upper(name, upper));
+	bool good = printf("Processing %s card with number %.*s%s\n", upper, (int)hidden, "***************", pan + hidden) > 0;
+
+	return good && fflush(stdout) == 0 ? CARD_OK : CARD_E_OUTPUT;
 }
 
 static enum card_err print_all(struct run *run, const json_t *cards, const struct transit_item *items)
 {
 	for (size_t i = 0; i < json_array_size(cards); i++) {
 		if (!items[i].failed) {
-			TRY(print_card(run, json_string_value(json_object_get(json_array_get(cards, i), "name")), items[i].plain));
+			TRY(print_card(run, text_of(json_array_get(cards, i), "name"), items[i].plain));
 			continue;
 		}
 		log_line("card %s does not decrypt: its ciphertext is damaged or belongs to another card", items[i].id);
@@ -95,13 +98,12 @@ static enum card_err process(struct run *run, const json_t *cards)
 	struct transit_item items[PAGE];
 	size_t n = json_array_size(cards);
 
-	if (n > PAGE)
+	if (!json_is_array(cards) || n > PAGE)
 		return CARD_E_REFUSED;
 	if (n == 0)
 		return CARD_OK;
 	for (size_t i = 0; i < n; i++)
-		if (!fill_item(json_array_get(cards, i), &items[i]))
-			return CARD_E_REFUSED;
+		fill_item(json_array_get(cards, i), &items[i]);
 	enum card_err err = transit_decrypt(run->vault, &run->settings, run->settings.key, items, n);
 
 	if (err == CARD_OK)
@@ -120,14 +122,13 @@ static enum card_err work(struct run *run)
 
 		TRY(get_page(run, after, &page));
 		enum card_err err = process(run, json_object_get(page, "cards"));
-		const json_t *next = json_object_get(page, "next");
-		bool more = json_is_integer(next);
+		int64_t next = json_integer_value(json_object_get(page, "next"));
 
-		after = json_integer_value(next);
 		json_decref(page);
 		TRY(err);
-		if (!more)
+		if (next <= after) /* null: that was the last page */
 			return CARD_OK;
+		after = next;
 	}
 }
 
@@ -165,8 +166,6 @@ static int run_all(bool mask)
 	client_free(run.api);
 	vault_free(run.vault);
 	wipe(run.header, sizeof run.header);
-	if (fflush(stdout) != 0 && err == CARD_OK)
-		err = CARD_E_STORE;
 	wipe(output, sizeof output);
 	if (err != CARD_OK)
 		log_line("stopped: %s", card_err_text(err));

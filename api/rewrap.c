@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "binding.h"
 #include "log.h"
 #include "store.h"
 #include "transit.h"
@@ -72,7 +73,7 @@ static void count(struct run *run, size_t n)
 		run->failed += run->items[i].failed;
 		run->done += !run->items[i].failed;
 		if (run->items[i].failed)
-			log_line("card %s was not rewrapped: its ciphertext does not open for this card, or a policy forbids it", run->cards[i].id);
+			log_line("card %s was not rewrapped: its ciphertext does not open for this card, or a policy forbids it", run->items[i].id);
 	}
 }
 
@@ -81,7 +82,7 @@ static enum card_err rewrap_batch(struct run *run, size_t n)
 	for (size_t i = 0; i < n; i++) {
 		const struct card *card = &run->cards[i];
 
-		run->items[i] = (struct transit_item){ .id = card->id, .purpose = "pan", .binding = card->binding };
+		run->items[i] = (struct transit_item){ .id = binding_known_id(card->id), .purpose = "pan", .binding = card->binding };
 		strcpy(run->items[i].cipher, card->ciphertext);
 	}
 	TRY(transit_rewrap(run->vault, run->settings, run->server, run->items, n));

@@ -184,11 +184,13 @@ static enum card_err next(struct store *store, sqlite3_stmt *query)
 	return code == SQLITE_DONE ? CARD_E_NOT_FOUND : fail(store, "reading");
 }
 
+/* A text that is too long was not written here. It is not cut, for then it could become another one. */
 static void copy_column(sqlite3_stmt *query, int column, char *out, size_t size)
 {
 	const unsigned char *text = sqlite3_column_text(query, column);
+	bool fits = text != NULL && (size_t)sqlite3_column_bytes(query, column) < size;
 
-	snprintf(out, size, "%s", text != NULL ? (const char *)text : "");
+	snprintf(out, size, "%s", fits ? (const char *)text : "");
 }
 
 static void take_card(sqlite3_stmt *query, struct card *out)

@@ -96,6 +96,12 @@ static enum card_err judge(int status)
 	return status == 429 || status >= 500 ? CARD_E_UNAVAILABLE : CARD_E_REFUSED;
 }
 
+/* When all items of a batch fail the status is 400, whatever partial_failure_response_code asks for; the results are there as ever. */
+static bool has_results(int status, const json_t *answer)
+{
+	return status == 400 && json_is_array(json_object_get(json_object_get(answer, "data"), "batch_results"));
+}
+
 /* One request. status 0: no answer came. What the server says of an error could repeat what it was given, so only its status is logged. */
 static enum card_err send_once(struct vault *vault, const char *method, const char *path, const char *text, int *status, json_t **answer)
 {
@@ -112,8 +118,11 @@ static enum card_err send_once(struct vault *vault, const char *method, const ch
 		return err;
 	}
 	*status = got.status;
-	err = judge(got.status);
+	json_t *document = answer != NULL ? json_loadb(got.body, got.len, JSON_REJECT_DUPLICATES, NULL) : NULL;
+
+	err = has_results(got.status, document) ? CARD_OK : judge(got.status);
 	if (err != CARD_OK) {
+		json_decref(document);
 		snprintf(reason, sizeof reason, "%s %s: status %d%s", method, path, got.status,
 			 got.status == 503 ? " (sealed or busy)" : "");
 		say(vault, reason);
@@ -121,7 +130,7 @@ static enum card_err send_once(struct vault *vault, const char *method, const ch
 	}
 	say(vault, "");
 	if (answer != NULL)
-		*answer = json_loadb(got.body, got.len, JSON_REJECT_DUPLICATES, NULL);
+		*answer = document;
 	return CARD_OK;
 }
 

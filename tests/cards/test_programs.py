@@ -2,6 +2,7 @@
 import concurrent.futures
 import contextlib
 import http.client
+import http.server
 import json
 import os
 import pty
@@ -120,6 +121,29 @@ class Story:
         self.assertEqual(done.returncode, 1)
         self.assertEqual(done.stdout.decode().splitlines(), [f"Processing CARLOS GARDEL card with number {GARDEL}"])
         self.assertIn(f"card {second['id']} does not decrypt".encode(), done.stderr)
+
+    def test_rows_that_do_not_decrypt(self):
+        """Were they a whole page, or malformed: the cards behind them are processed."""
+        self.cards.start()
+        with concurrent.futures.ThreadPoolExecutor(16) as pool:
+            list(pool.map(lambda i: self.add(f"Card {i}", pan(i)), range(101)))
+        *bad, good = self.cards.list()
+        for card, other in zip(bad, [*bad[1:], bad[0]]):
+            self.cards.sql("UPDATE cards SET ciphertext = ? WHERE id = ?", other["pan"], card["id"])
+        for at, name in enumerate(("x\nforged line", '","a":"', bad[3]["id"] + "0")):
+            self.cards.sql("UPDATE cards SET id = ? WHERE id = ?", name, bad[at]["id"])
+        self.cards.sql("UPDATE cards SET ciphertext = ? WHERE id = ?", "vault:v1:" + "A" * 600, bad[4]["id"])
+        done = self.cards.process_cards()
+        self.assertEqual(done.returncode, 1)
+        self.assertEqual(done.stdout.decode().splitlines(), [f"Processing {good['name'].upper()} card with number {pan(int(good['name'][5:]))}"])
+        self.assertEqual(done.stderr.count(b" does not decrypt: its ciphertext"), 100)
+        self.assertEqual(done.stderr.count(b"card malformed does not decrypt"), 3)
+        version = self.rotate()
+        wrapped = self.cards.rewrap()
+        self.assertEqual((wrapped.returncode, wrapped.stderr.count(b" was not rewrapped")), (1, 100))
+        self.assertIn(f"rewrapped 1 of 101 cards to version {version}", wrapped.stdout.decode())
+        for said in (done.stderr, wrapped.stderr):
+            self.assertNotIn(b"\nforged", said)
 
     def test_rewrap(self):
         self.cards.start()
@@ -647,6 +671,35 @@ class Alone(Case):
         for version, status in (("1.1", 35), ("1.2", 0)):
             argv = ["curl", "-s", "--cacert", self.cards.ca, "--ciphers", "DEFAULT@SECLEVEL=0", "--tlsv1.0", "--tls-max", version]
             self.assertEqual(subprocess.run([*argv, "-o", "/dev/null", f"{self.cards.url}/health"]).returncode, status, version)
+
+    def test_output_that_goes_nowhere(self):
+        """A card that nobody was shown is not taken for processed."""
+        self.cards.start()
+        self.add("Carlos Gardel", GARDEL)
+        ours, theirs = os.pipe()
+        os.close(ours)
+        with open("/dev/full", "wb") as full, os.fdopen(theirs, "wb") as broken:
+            for out in (full, broken):
+                done = subprocess.run([programs.program("card-processor")], env=self.cards.environment("card-processor"), stdout=out,
+                                      stderr=subprocess.PIPE, timeout=programs.WAIT_S)
+                self.assertEqual((done.returncode, b"standard output cannot be written" in done.stderr), (1, True), out)
+
+    def test_an_answer_that_is_no_page(self):
+        self.cards.start()
+        for document in ({}, {"cards": None, "next": None}, {"cards": {}}, []):
+            class Other(http.server.BaseHTTPRequestHandler):
+                def do_GET(self, text=json.dumps(document).encode()):
+                    self.send_response(200)
+                    self.end_headers()
+                    self.wfile.write(text)
+
+                def log_message(self, *_):
+                    pass
+
+            with http.server.HTTPServer(("127.0.0.1", 0), Other) as server:
+                threading.Thread(target=server.handle_request, daemon=True).start()
+                done = self.cards.process_cards(CARD_API_URL=f"http://127.0.0.1:{server.server_port}", CARD_PLAIN_HTTP="yes")
+            self.assertEqual((done.returncode, done.stdout), (1, b""), document)
 
     def test_wrong_settings_end_it(self):
         wrong = world.write(os.path.join(self.cards.folder, "wrong"), "not-a-secret-id\n")
