@@ -178,8 +178,7 @@ enum bulla_err bulla_key_import(struct bulla *engine, struct bulla_call *call, c
 	struct key_version version;
 	const struct alg *alg = NULL;
 
-	if (!call->may_block)
-		return BULLA_E_MUST_BLOCK;
+	TRY(wrapping_wait(engine, call, mount, &args->source));
 	TRY(check(engine, call, mount, name, args, &alg));
 	TRY(incoming_read(engine, call, mount, &args->source, alg, &incoming));
 	TRY(incoming_parse(call, &incoming, alg, &material, NULL));

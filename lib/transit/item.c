@@ -10,6 +10,14 @@ enum bulla_err transit_inline(const struct bulla_call *call, size_t items, size_
 	return BULLA_E_MUST_BLOCK;
 }
 
+enum bulla_err transit_slow(struct bulla_call *call, size_t items)
+{
+	if (call->may_block || items == 0)
+		return BULLA_OK;
+	call->takes_long = items > TRANSIT_LONG_ITEMS;
+	return BULLA_E_MUST_BLOCK;
+}
+
 enum bulla_err transit_begin(struct bulla *engine, struct bulla_call *call, const struct bulla_mount *mount,
 			     struct bulla_bytes name, const struct key **out)
 {

@@ -142,8 +142,7 @@ enum bulla_err rsa_decrypt(struct bulla_call *call, const struct key **key, cons
 {
 	BULLA_CLEANUP(openings_clear) struct openings openings = { 0 };
 
-	if (!call->may_block)
-		return BULLA_E_MUST_BLOCK;
+	TRY(transit_slow(call, args->count));
 	TRY(openings_init(call, args->count, &openings));
 	for (size_t i = 0; i < args->count; i++) {
 		const struct bulla_decrypt_item *item = &args->items[i];
@@ -203,8 +202,7 @@ enum bulla_err rsa_rewrap(struct bulla_call *call, const struct key **key, const
 {
 	BULLA_CLEANUP(openings_clear) struct openings openings = { 0 };
 
-	if (!call->may_block)
-		return BULLA_E_MUST_BLOCK;
+	TRY(transit_slow(call, args->count));
 	TRY(openings_init(call, args->count, &openings));
 	for (size_t i = 0; i < args->count; i++) {
 		const struct bulla_rewrap_item *item = &args->items[i];

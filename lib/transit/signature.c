@@ -106,10 +106,10 @@ enum bulla_err signing_check_rsa(struct bulla_call *call, const struct pkey *pke
 	return BULLA_OK;
 }
 
-enum bulla_err signing_inline(const struct bulla_call *call, const struct bulla_sign_args *args, bool slow)
+enum bulla_err signing_inline(struct bulla_call *call, const struct bulla_sign_args *args, bool slow)
 {
-	if (slow && args->count > 0 && !call->may_block)
-		return BULLA_E_MUST_BLOCK;
+	if (slow)
+		TRY(transit_slow(call, args->count));
 	return transit_inline(call, args->count * (TRANSIT_INLINE_ITEMS / INLINE_SIGNATURES),
 			      transit_sign_bytes(args->items, args->count));
 }

@@ -103,7 +103,7 @@ BULLA_MUST_USE enum bulla_err signing_check(struct bulla_call *call, const struc
 /* What an RSA key needs of its parameters. INVALID_500: the scheme is unknown; INVALID: the salt does not fit. */
 BULLA_MUST_USE enum bulla_err signing_check_rsa(struct bulla_call *call, const struct pkey *pkey, struct signing *s);
 /* MUST_BLOCK: more than an event loop may do. slow: what is done once an item is (ALG_SLOW). */
-BULLA_MUST_USE enum bulla_err signing_inline(const struct bulla_call *call, const struct bulla_sign_args *args, bool slow);
+BULLA_MUST_USE enum bulla_err signing_inline(struct bulla_call *call, const struct bulla_sign_args *args, bool slow);
 /* The key of an item's context where the key is derived, else the version's; with a reference. INVALID_500 with the peer's text:
  * there is no context. */
 BULLA_MUST_USE enum bulla_err signing_pkey(struct bulla_call *call, bool derived, struct pkey *base, struct bulla_bytes context,
@@ -125,6 +125,12 @@ bool signature_pad(struct bulla_bytes halves, size_t field_bytes, uint8_t *out);
 
 /* MUST_BLOCK: it is more. */
 BULLA_MUST_USE enum bulla_err transit_inline(const struct bulla_call *call, size_t items, size_t bytes);
+
+/* Private operations of RSA and of the large curves take a millisecond or more each: of so many, nobody else's write waits for the end. */
+#define TRANSIT_LONG_ITEMS 32
+
+/* For items that are each too much for an event loop. MUST_BLOCK: there are some; takes_long if they are many. */
+BULLA_MUST_USE enum bulla_err transit_slow(struct bulla_call *call, size_t items);
 
 /* keyring_begin for an operation: an unknown key is KEY_NOT_FOUND. */
 BULLA_MUST_USE enum bulla_err transit_begin(struct bulla *engine, struct bulla_call *call, const struct bulla_mount *mount,

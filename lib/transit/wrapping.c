@@ -63,6 +63,19 @@ enum bulla_err bulla_wrapping_key(struct bulla *engine, struct bulla_call *call,
 	return export_pem(call, "PUBLIC KEY", material_bytes(&public), pem);
 }
 
+enum bulla_err wrapping_wait(struct bulla *engine, struct bulla_call *call, const struct bulla_mount *mount,
+			     const struct bulla_import_source *source)
+{
+	bool exists = false;
+
+	if (call->may_block)
+		return BULLA_OK;
+	enum bulla_err err = bulla_key_exists(engine, call, mount, bulla_str(WRAPPING_KEY_NAME), &exists);
+
+	call->takes_long = source->wrapped && (err != BULLA_OK || !exists);
+	return BULLA_E_MUST_BLOCK;
+}
+
 /* ---- wrapping ---------------------------------------------------------------------------------------------------------------- */
 
 bool wrapping_hash(struct bulla_bytes name, enum digest *out)

@@ -210,6 +210,26 @@ START_TEST(refused_before_anything)
 }
 END_TEST
 
+/* An import waits for a worker; where it may have to make the wrapping key first, for one of those that nobody else waits for. */
+START_TEST(waits)
+{
+	struct bulla_import_args args = { .type = bulla_str("aes256-gcm96"), .source = { true, bulla_str("AAAA"), bulla_str("SHA256") } };
+	struct bulla_bytes name = bulla_str("k");
+
+	ck_assert_err(bulla_key_import(&rig.engine, fresh_loop(&rig), &mount_a, name, &args), BULLA_E_MUST_BLOCK);
+	ck_assert(rig.call.takes_long);
+	ck_assert_err(bulla_key_import_version(&rig.engine, fresh_loop(&rig), &mount_a, name, &args.source, NULL), BULLA_E_MUST_BLOCK);
+	ck_assert(rig.call.takes_long);
+	open_way();
+	ck_assert_err(bulla_key_import(&rig.engine, fresh_loop(&rig), &mount_a, name, &args), BULLA_E_MUST_BLOCK);
+	ck_assert(!rig.call.takes_long);
+	keyring_empty(rig.engine.keyring);
+	args.source.wrapped = false;
+	ck_assert_err(bulla_key_import(&rig.engine, fresh_loop(&rig), &mount_a, name, &args), BULLA_E_MUST_BLOCK);
+	ck_assert(!rig.call.takes_long);
+}
+END_TEST
+
 static enum bulla_err agree(const char *name, const char *base, const char *peer, int64_t version)
 {
 	const struct bulla_derive_key_args args = { .algorithm = bulla_str("ecdh"), .base = bulla_str(base), .base_version = version,
@@ -286,6 +306,7 @@ int main(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_set_timeout(tc, 300);
 	tcase_add_test(tc, refused_before_anything);
+	tcase_add_test(tc, waits);
 	tcase_add_test(tc, there_and_back);
 	tcase_add_test(tc, tampered);
 	tcase_add_test(tc, completed);

@@ -91,13 +91,20 @@ END_TEST
 
 START_TEST(blocks)
 {
-	const struct bulla_decrypt_item item = { .ciphertext = bulla_str("vault:v1:AAAA") };
-	const struct bulla_decrypt_args args = { .mount = &mount, .name = bulla_str("k"), .items = &item, .count = 1 };
-	struct bulla_item_result result;
+	enum { MANY = TRANSIT_LONG_ITEMS + 1 };
+	struct bulla_decrypt_item items[MANY];
+	struct bulla_decrypt_args args = { .mount = &mount, .name = bulla_str("k"), .items = items, .count = 1 };
+	struct bulla_item_result results[MANY];
 
+	for (size_t i = 0; i < MANY; i++)
+		items[i] = (struct bulla_decrypt_item){ .ciphertext = bulla_str("vault:v1:AAAA") };
 	rsa_key(0, 1);
 	call.may_block = false;
-	ck_assert_err(bulla_decrypt(&engine, &call, &args, &result), BULLA_E_MUST_BLOCK);
+	ck_assert_err(bulla_decrypt(&engine, &call, &args, results), BULLA_E_MUST_BLOCK);
+	ck_assert(!call.takes_long);
+	args.count = MANY;
+	ck_assert_err(bulla_decrypt(&engine, &call, &args, results), BULLA_E_MUST_BLOCK);
+	ck_assert(call.takes_long);
 	ck_assert_ok(encrypt(1, "", 0).err); /* the public key is quick */
 }
 END_TEST

@@ -92,10 +92,11 @@ END_TEST
 /* Nothing that takes long runs on an event loop, and then nothing was done. */
 START_TEST(blocks)
 {
-	struct bulla_sign_item items[9] = { 0 };
+	enum { MANY = TRANSIT_LONG_ITEMS + 1 };
+	struct bulla_sign_item items[MANY] = { 0 };
 	struct bulla_sign_args args = sign_args(items);
-	struct bulla_signature signatures[9];
-	struct bulla_verdict verdicts[9];
+	struct bulla_signature signatures[MANY];
+	struct bulla_verdict verdicts[MANY];
 
 	call.may_block = false;
 	for (size_t i = 0; i < sizeof algs / sizeof algs[0]; i++) {
@@ -108,6 +109,14 @@ START_TEST(blocks)
 		args.count = 9;
 		ck_assert_err(bulla_sign(&engine, &call, &args, signatures), BULLA_E_MUST_BLOCK);
 		ck_assert_err(bulla_verify(&engine, &call, &args, verdicts), BULLA_E_MUST_BLOCK);
+		ck_assert(!call.takes_long);
+		args.count = MANY;
+		ck_assert_err(bulla_sign(&engine, &call, &args, signatures), BULLA_E_MUST_BLOCK);
+		ck_assert_int_eq(call.takes_long, slow);
+		call.takes_long = false;
+		ck_assert_err(bulla_verify(&engine, &call, &args, verdicts), BULLA_E_MUST_BLOCK);
+		ck_assert_int_eq(call.takes_long, slow_verify);
+		call.takes_long = false;
 	}
 }
 END_TEST
