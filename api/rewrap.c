@@ -95,26 +95,40 @@ static enum card_err rewrap_batch(struct run *run, size_t n)
 	return err;
 }
 
-static enum card_err work(struct run *run)
+/* Every card that is old now. */
+static enum card_err pass(struct run *run)
 {
 	int64_t after = 0;
 	size_t n = 0;
 
-	TRY(transit_prove_binding(run->vault, run->settings, &run->server));
-	TRY(transit_latest_version(run->vault, run->settings, &run->version));
-	TRY(store_count(run->store, run->version, &run->total));
 	for (;;) {
 		TRY(store_list(run->store, after, run->version, run->cards, BATCH, &n));
 		if (n == 0)
-			break;
+			return CARD_OK;
 		after = run->cards[n - 1].seq;
 		TRY(rewrap_batch(run, n));
 		show(run);
 	}
+}
+
+/* A card that was encrypted before the rotation may still be on its way: either it comes before the floor rises, and another pass
+ * finds it, or it is not stored. Only then may old versions be retired. */
+static enum card_err work(struct run *run)
+{
+	int64_t left = 0, before;
+
+	TRY(transit_prove_binding(run->vault, run->settings, &run->server));
+	TRY(transit_latest_version(run->vault, run->settings, &run->version));
+	TRY(store_count(run->store, run->version, &run->total));
+	do {
+		before = run->done;
+		TRY(pass(run));
+		TRY(store_raise_floor(run->store, run->version, &left));
+	} while (left > 0 && run->failed == 0 && run->done > before);
 	if (run->terminal && run->total > 0)
 		putchar('\n');
 	printf("rewrapped %lld of %lld cards to version %d\n", (long long)run->done, (long long)run->total, run->version);
-	return run->failed == 0 ? CARD_OK : CARD_E_REFUSED;
+	return left == 0 ? CARD_OK : CARD_E_REFUSED;
 }
 
 enum card_err rewrap_all(const struct settings *settings)

@@ -11,7 +11,7 @@
 #include "log.h"
 
 #define BUSY_MS 10000
-#define SCHEMA_VERSION 1
+#define SCHEMA_VERSION 2
 #define REPLAY_KEPT_S (24 * 3600)
 
 #define COLUMNS "seq, created_s, key_version, binding, id, name, ciphertext, brand, last_four, pan_hmac"
@@ -37,11 +37,14 @@ static const char schema[] =
 	" created_s INTEGER NOT NULL"
 	") STRICT, WITHOUT ROWID;"
 	"CREATE INDEX IF NOT EXISTS replays_by_age ON replays (created_s);"
-	"PRAGMA user_version = 1;"
+	/* version 2: the floor of key versions, one row; none: 0 */
+	"CREATE TABLE IF NOT EXISTS floor (one INTEGER PRIMARY KEY CHECK (one = 1), key_version INTEGER NOT NULL) STRICT;"
+	"PRAGMA user_version = 2;"
 	"COMMIT;";
 
 enum statement {
-	BEGIN, COMMIT, ROLLBACK, INSERT, SAME_PAN, GET, DELETE, LIST, LIST_BELOW, COUNT, COUNT_BELOW, REPLACE, REPLAY, REMEMBER, FORGET,
+	BEGIN, COMMIT, ROLLBACK, INSERT, SAME_PAN, GET, DELETE, LIST, LIST_BELOW, COUNT, COUNT_BELOW, REPLACE, FLOOR, RAISE, REPLAY,
+	REMEMBER, FORGET,
 	STATEMENTS
 };
 
@@ -59,6 +62,8 @@ static const char *const sql[STATEMENTS] = {
 	[COUNT] = "SELECT count(*) FROM cards",
 	[COUNT_BELOW] = "SELECT count(*) FROM cards WHERE key_version < ?1",
 	[REPLACE] = "UPDATE cards SET ciphertext = ?1, key_version = ?2, binding = ?3 WHERE id = ?4 AND ciphertext = ?5",
+	[FLOOR] = "SELECT max(key_version) FROM floor",
+	[RAISE] = "INSERT INTO floor VALUES (1, ?1) ON CONFLICT (one) DO UPDATE SET key_version = max(key_version, ?1)",
 	[REPLAY] = "SELECT request, card_id FROM replays WHERE key = ?1",
 	[REMEMBER] = "INSERT OR REPLACE INTO replays (key, request, card_id, created_s) VALUES (?1, ?2, ?3, ?4)",
 	[FORGET] = "DELETE FROM replays WHERE created_s < ?1",
@@ -67,6 +72,7 @@ static const char *const sql[STATEMENTS] = {
 struct store {
 	sqlite3 *db;
 	sqlite3_stmt *statements[STATEMENTS];
+	int floor; /* of key versions; as of the transaction's begin, and nobody else changes it meanwhile */
 };
 
 /* SQLite's texts may quote SQL, but never a bound value. */
@@ -209,9 +215,19 @@ static void take_card(sqlite3_stmt *query, struct card *out)
 
 /* ---- transactions -------------------------------------------------------------- */
 
+static enum card_err read_floor(struct store *store)
+{
+	sqlite3_stmt *query CLEANUP(done) = store->statements[FLOOR];
+
+	TRY(next(store, query));
+	store->floor = sqlite3_column_int(query, 0);
+	return CARD_OK;
+}
+
 enum card_err store_begin(struct store *store)
 {
-	return finish(store, BEGIN);
+	TRY(finish(store, BEGIN));
+	return read_floor(store);
 }
 
 enum card_err store_commit(struct store *store)
@@ -242,6 +258,10 @@ enum card_err store_insert(struct store *store, struct card *card, char existing
 {
 	sqlite3_stmt *query = store->statements[INSERT];
 
+	if (card->key_version < store->floor) {
+		log_line("database: a card came under version %d of the key, and all are at %d: not stored", card->key_version, store->floor);
+		return CARD_E_UNAVAILABLE;
+	}
 	card->created_s = time(NULL);
 	sqlite3_bind_int64(query, 1, card->created_s);
 	sqlite3_bind_int(query, 2, card->key_version);
@@ -303,6 +323,27 @@ enum card_err store_count(struct store *store, int below_version, int64_t *out)
 	TRY(next(store, query));
 	*out = sqlite3_column_int64(query, 0);
 	return CARD_OK;
+}
+
+static enum card_err raise_if_none_left(struct store *store, int version, int64_t *left)
+{
+	TRY(store_count(store, version, left));
+	if (*left > 0)
+		return CARD_OK;
+	sqlite3_bind_int(store->statements[RAISE], 1, version);
+	return finish(store, RAISE);
+}
+
+enum card_err store_raise_floor(struct store *store, int version, int64_t *left)
+{
+	TRY(store_begin(store));
+	enum card_err err = raise_if_none_left(store, version, left);
+
+	if (err == CARD_OK)
+		err = store_commit(store);
+	if (err != CARD_OK)
+		store_rollback(store);
+	return err;
 }
 
 enum card_err store_replace(struct store *store, const char *id, const char *old, const struct card *card)

@@ -16,7 +16,8 @@ MUST_USE enum card_err store_begin(struct store *store);
 MUST_USE enum card_err store_commit(struct store *store);
 void store_rollback(struct store *store);
 
-/* DUPLICATE: a card with this pan_hmac is there; existing_id is set. seq and created_s are set in card. */
+/* DUPLICATE: a card with this pan_hmac is there; existing_id is set. UNAVAILABLE: its key version is below the floor; to be encrypted
+ * anew. seq and created_s are set in card. */
 MUST_USE enum card_err store_insert(struct store *store, struct card *card, char existing_id[CARD_ID_SIZE]);
 
 /* NOT_FOUND */
@@ -30,6 +31,10 @@ MUST_USE enum card_err store_count(struct store *store, int below_version, int64
 
 /* Replaces a ciphertext that is still the old one. NOT_FOUND: it is not, or the card was deleted meanwhile. */
 MUST_USE enum card_err store_replace(struct store *store, const char *id, const char *old, const struct card *card);
+
+/* If no card is below that version of the key, none will come: it is the floor of what is stored from then on. Otherwise left says how many
+ * are below, and nothing is changed. A transaction of its own. */
+MUST_USE enum card_err store_raise_floor(struct store *store, int version, int64_t *left);
 
 /* ---- idempotency keys, kept for a day ------------------------------------------ */
 #define REPLAY_HASH_BYTES 32

@@ -43,9 +43,7 @@ log_in "${CARD_ROLE_ID_FILE:-}" "${CARD_SECRET_ID_FILE:-}"
 key=$CARD_TRANSIT_MOUNT/keys/$CARD_KEY
 version=$(latest_version) || die "the version of $key cannot be read"
 rewrap
-if [ "$raise" = yes ]; then
-	# A card that was encrypted before the rotation and stored during the first pass is found by a second one.
-	rewrap
+if [ "$raise" = yes ]; then # card-api stores no older card any more, not even one that was on its way
 	vault write "$key/config" min_decryption_version="$version" >/dev/null || die "min_decryption_version of $key was not raised"
 	log_line "cards rewrapped to version $version of $key; older versions do not decrypt any more"
 else

@@ -166,10 +166,10 @@ class Programs:
 class Between:
     """A plain HTTP server between a program and the real one: passes requests on, counts connections, and may change requests.
 
-    change(path, document) gives the document to pass on; it may wait, too."""
+    change(path, document) gives the document to pass on; it may wait, too. So may after(path), before the answer goes back."""
 
-    def __init__(self, around, change=None):
-        self.world, self.change = around, change
+    def __init__(self, around, change=None, after=None):
+        self.world, self.change, self.after = around, change, after
         self.connections, self.paths = 0, []
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), self.handler())
         self.server.daemon_threads = True
@@ -192,6 +192,8 @@ class Between:
                     body = json.dumps(between.change(self.path, json.loads(body))).encode()
                 answer = between.world.server.request(self.command, self.path.removeprefix("/v1/"), body or None,
                                                       token=self.headers.get("X-Vault-Token"))
+                if between.after:
+                    between.after(self.path)
                 self.send_response(answer.status)
                 self.send_header("Content-Type", "application/json")
                 self.send_header("Content-Length", str(len(answer.body)))

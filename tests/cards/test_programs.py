@@ -207,6 +207,31 @@ class Story:
                          (0, f"100 of 150 cards\n150 of 150 cards\nrewrapped 150 of 150 cards to version {version}\n"))
         self.assertEqual(sorted(line[-16:] for line in self.processed()), sorted(pan(i) for i in range(250)))
 
+    def test_rewrap_while_a_card_is_on_its_way(self):
+        """Encrypted before the rotation, stored after the others were rewrapped and the old versions retired: it must not get lost."""
+        encrypted, go_on = threading.Event(), threading.Event()
+
+        def hold(path):
+            if path.endswith("/encrypt/cards"):
+                encrypted.set()
+                go_on.wait(programs.WAIT_S)
+
+        between = programs.Between(self.world, after=hold)
+        self.addCleanup(between.close)
+        self.addCleanup(go_on.set)
+        self.cards.start(**between.settings())
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            first = pool.submit(self.cards.add, "Carlos Gardel", GARDEL, key="k")
+            self.assertTrue(encrypted.wait(programs.WAIT_S))
+            version = self.rotate()
+            done = self.cards.rewrap()
+            self.assertEqual((done.returncode, done.stdout.decode()), (0, f"rewrapped 0 of 0 cards to version {version}\n"))
+            self.assertIn(self.server.post("transit/keys/cards/config", {"min_decryption_version": version}).status, (200, 204))
+            go_on.set()
+            self.assertIn(first.result().status, (201, 503))
+        self.assertEqual(self.add("Carlos Gardel", GARDEL, key="k")["key_version"], version)
+        self.assertEqual(self.processed(), [f"Processing CARLOS GARDEL card with number {GARDEL}"])
+
     def test_rewrap_on_a_terminal(self):
         self.cards.start()
         self.add("Carlos Gardel", GARDEL)
@@ -721,6 +746,16 @@ class Alone(Case):
         done = self.cards.run("card-api", role="card-api")
         self.assertEqual((done.returncode, b"newer program" in done.stderr), (1, True))
         self.assertEqual(world.read(self.cards.db), before)
+
+    def test_an_older_database_is_brought_along(self):
+        self.cards.start()
+        card = self.add("Carlos Gardel", GARDEL)
+        self.cards.stop()
+        self.cards.sql("DROP TABLE floor")
+        self.cards.sql("PRAGMA user_version = 1")
+        self.cards.start()
+        self.assertEqual(self.cards.list(), [card])
+        self.add("Aníbal Troilo", TROILO)
 
     def test_no_core_files(self):
         limits = resource.getrlimit(resource.RLIMIT_CORE)

@@ -92,6 +92,30 @@ START_TEST(rolled_back)
 }
 END_TEST
 
+/* What card-api had encrypted before the others were rewrapped is not stored afterwards. */
+START_TEST(floor_of_versions)
+{
+	struct card old = make(1, 1), late = make(2, 1), newer = make(3, 2);
+	char existing[CARD_ID_SIZE];
+	int64_t left = -1;
+
+	ck_assert_int_eq(insert(&old, existing), CARD_OK);
+	ck_assert_int_eq(store_raise_floor(store, 2, &left), CARD_OK);
+	ck_assert_int_eq(left, 1);
+	ck_assert_int_eq(insert(&late, existing), CARD_OK); /* nothing was raised */
+	ck_assert_int_eq(store_delete(store, old.id), CARD_OK);
+	ck_assert_int_eq(store_delete(store, late.id), CARD_OK);
+	ck_assert_int_eq(store_raise_floor(store, 2, &left), CARD_OK);
+	ck_assert_int_eq(left, 0);
+	ck_assert_int_eq(store_raise_floor(store, 1, &left), CARD_OK); /* it does not sink */
+	ck_assert_int_eq(insert(&late, existing), CARD_E_UNAVAILABLE);
+	ck_assert_int_eq(insert(&newer, existing), CARD_OK);
+	store_close(store);
+	ck_assert_int_eq(store_open(path, &store), CARD_OK);
+	ck_assert_int_eq(insert(&late, existing), CARD_E_UNAVAILABLE);
+}
+END_TEST
+
 START_TEST(pages)
 {
 	struct card cards[10], card, got;
@@ -183,6 +207,7 @@ int main(void)
 	tcase_add_test(all, nothing_there);
 	tcase_add_test(all, duplicate);
 	tcase_add_test(all, rolled_back);
+	tcase_add_test(all, floor_of_versions);
 	tcase_add_test(all, pages);
 	tcase_add_test(all, replace);
 	tcase_add_test(all, replays);
