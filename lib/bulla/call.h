@@ -15,8 +15,8 @@ struct bulla_warning {
 /* Made by the caller of the library, one a request, used by one thread at a time.
  * may_block: false on an event loop. A function that would wait for a disk, a lock or a long computation
  * then returns MUST_BLOCK before any effect, and the caller runs the whole request again on a worker.
- * takes_long: set beside MUST_BLOCK when that will take a worker for seconds (making an RSA key, a batch of RSA signatures), where this is known ahead: such
- * calls are best given to threads that nobody else waits for. */
+ * takes_long: set beside MUST_BLOCK when that will take a worker for seconds (making an RSA key, a batch of RSA signatures), where this
+ * is known ahead: such calls are best given to threads that nobody else waits for. */
 struct bulla_call {
 	struct bulla_arena *arena; /* borrowed */
 	bool may_block;
