@@ -8,12 +8,13 @@
 #include "utf8.h"
 #include "wipe.h"
 
-static const char malformed[] = "is neither a JSON object nor a form with the fields name and pan";
+static const char malformed[] = "is neither a JSON object nor a form with the fields name and pan, and no others";
 
 /* Texts of the right size or none: an overlong one is kept out by its field's check, which sees the length. */
 struct raw {
 	char name[NAME_SIZE + 1], pan[PAN_SIZE + 1], key[KEY_SIZE + 1];
-	bool has_name, has_pan;
+	bool has_name, has_pan, has_key;
+	bool odd_name, odd_pan; /* there, and no text */
 };
 
 /* Copies what fits; what does not is cut to one byte more than is allowed, so that the check refuses it. */
@@ -23,6 +24,12 @@ static void keep(char *out, size_t size, const char *text, size_t len)
 
 	memcpy(out, text, n);
 	out[n] = '\0';
+}
+
+static void keep_key(struct raw *raw, const char *text, size_t len)
+{
+	keep(raw->key, sizeof raw->key, text, len);
+	raw->has_key = true;
 }
 
 static bool take_field(struct raw *raw, const char *field, const char *text, size_t len)
@@ -42,6 +49,15 @@ static bool take_field(struct raw *raw, const char *field, const char *text, siz
 
 /* ---- JSON ---------------------------------------------------------------------- */
 
+static bool take_member(struct raw *raw, const char *field, const json_t *value)
+{
+	if (json_is_string(value))
+		return take_field(raw, field, json_string_value(value), json_string_length(value));
+	raw->odd_name = raw->odd_name || strcmp(field, "name") == 0;
+	raw->odd_pan = raw->odd_pan || strcmp(field, "pan") == 0;
+	return strcmp(field, "name") == 0 || strcmp(field, "pan") == 0;
+}
+
 static bool read_json(const char *body, size_t len, struct raw *raw)
 {
 	json_t *document = json_loadb(body, len, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, NULL), *value;
@@ -49,7 +65,7 @@ static bool read_json(const char *body, size_t len, struct raw *raw)
 	const char *field;
 
 	json_object_foreach(document, field, value)
-		good = good && json_is_string(value) && take_field(raw, field, json_string_value(value), json_string_length(value));
+		good = good && take_member(raw, field, value);
 	json_decref(document);
 	return good;
 }
@@ -89,21 +105,25 @@ static bool decode(const char *text, size_t len, char *out, size_t size, size_t 
 	return true;
 }
 
+static bool take_form_field(struct raw *raw, const char *field, const char *value, size_t len)
+{
+	if (strcmp(field, "idempotency_key") != 0)
+		return take_field(raw, field, value, len);
+	if (raw->has_key || memchr(value, '\0', len) != NULL)
+		return false;
+	keep_key(raw, value, len);
+	return true;
+}
+
 static bool take_pair(struct raw *raw, const char *pair, size_t len)
 {
 	const char *equals = memchr(pair, '=', len);
 	size_t name_len = equals != NULL ? (size_t)(equals - pair) : len, n;
 	char field[32], value[2 * NAME_SIZE];
+	bool good = equals != NULL && decode(pair, name_len, field, sizeof field, &n) &&
+		    decode(equals + 1, len - name_len - 1, value, sizeof value, &n) && take_form_field(raw, field, value, n);
 
-	if (equals == NULL || !decode(pair, name_len, field, sizeof field, &n) ||
-	    !decode(equals + 1, len - name_len - 1, value, sizeof value, &n))
-		return false;
-	bool good = true;
-
-	if (strcmp(field, "idempotency_key") == 0)
-		keep(raw->key, sizeof raw->key, value, n);
-	else
-		good = take_field(raw, field, value, n);
+	wipe(field, sizeof field); /* whatever it is that came in the wrong place */
 	wipe(value, sizeof value);
 	return good;
 }
@@ -126,10 +146,14 @@ static bool read_form(const char *body, size_t len, struct raw *raw)
 
 /* ---- checks -------------------------------------------------------------------- */
 
+static const char not_text[] = "is not a text";
+
 static const char *wrong_name(const struct raw *raw)
 {
 	size_t chars;
 
+	if (raw->odd_name)
+		return not_text;
 	if (!raw->has_name || raw->name[strspn(raw->name, " ")] == '\0')
 		return "is missing";
 	if (!utf8_length(raw->name, &chars))
@@ -142,6 +166,8 @@ static const char *wrong_name(const struct raw *raw)
 
 static const char *wrong_pan(const struct raw *raw)
 {
+	if (raw->odd_pan)
+		return not_text;
 	if (!raw->has_pan || raw->pan[0] == '\0')
 		return "is missing";
 	if (!pan_has_form(raw->pan))
@@ -153,12 +179,14 @@ static const char *wrong_key(const struct raw *raw)
 {
 	size_t n = strlen(raw->key);
 
+	if (raw->has_key && n == 0)
+		return "is empty";
 	if (n >= KEY_SIZE)
 		return "has more than 255 characters";
 	for (size_t i = 0; i < n; i++)
 		if (raw->key[i] < 0x21 || raw->key[i] > 0x7e)
 			return "is not printable ASCII";
-	return raw->pan[0] != '\0' && strstr(raw->key, raw->pan) != NULL ? "holds the card number" : NULL;
+	return pan_is_in(raw->key, raw->pan) ? "holds the card number" : NULL;
 }
 
 static bool check(const struct raw *raw, struct input_errors *errors)
@@ -177,7 +205,7 @@ enum card_err input_read(enum input_kind kind, const char *body, size_t len, con
 
 	*errors = (struct input_errors){ .body = good ? NULL : malformed };
 	if (key != NULL)
-		keep(raw.key, sizeof raw.key, key, strlen(key));
+		keep_key(&raw, key, strlen(key));
 	good = good && check(&raw, errors);
 	if (good) {
 		memcpy(out->name, raw.name, sizeof out->name);

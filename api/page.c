@@ -78,6 +78,7 @@ char *view_page(const struct card *cards, size_t count, bool more, const char *e
 		put_error(out, "body", errors->body);
 		put_error(out, "name", errors->name);
 		put_error(out, "pan", errors->pan);
+		put_error(out, "idempotency_key", errors->key);
 	}
 	put_form(out);
 	put_cards(out, cards, count);

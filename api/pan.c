@@ -1,8 +1,12 @@
 /* pan.c: owns what is known of card numbers. Stateless: any thread. */
 #include "pan.h"
 
-#include <stdlib.h>
 #include <string.h>
+
+#include "utf8.h"
+#include "wipe.h"
+
+#define TEXT_MAX_DIGITS 512 /* more than an idempotency key or a name has */
 
 /* Ranges of leading digits; the first row that fits is it. */
 static const struct {
@@ -67,15 +71,20 @@ void pan_last_four(const char *pan, char out[5])
 
 bool pan_looks_like(const char *text)
 {
-	int digits = 0;
+	return utf8_digits(text) >= PAN_MIN_DIGITS;
+}
 
-	for (; *text != '\0'; text++) {
+bool pan_is_in(const char *text, const char *pan)
+{
+	char digits[TEXT_MAX_DIGITS + 1];
+	size_t n = 0;
+
+	for (; *text != '\0' && n < TEXT_MAX_DIGITS; text++)
 		if (is_digit(*text))
-			digits++;
-		else if (strchr(" .-", *text) == NULL)
-			digits = 0;
-		if (digits >= PAN_MIN_DIGITS)
-			return true;
-	}
-	return false;
+			digits[n++] = *text;
+	digits[n] = '\0';
+	bool found = pan[0] != '\0' && strstr(digits, pan) != NULL;
+
+	wipe(digits, sizeof digits);
+	return found;
 }

@@ -16,7 +16,10 @@ const char *pan_brand(const char *pan);
 /* The last four digits, which PCI DSS 3.4.1 lets be shown. */
 void pan_last_four(const char *pan, char out[5]);
 
-/* text holds 12 digits or more with nothing but blanks, dots and dashes between them: somebody typed a card number there. */
+/* A text (UTF-8) with 12 digits or more of whatever script, and whatever is between them: somebody typed a card number there. */
 bool pan_looks_like(const char *text);
+
+/* text has the digits of that PAN in it, whatever is between them. */
+bool pan_is_in(const char *text, const char *pan);
 
 #endif

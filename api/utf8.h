@@ -8,6 +8,9 @@
  * direction of text around); its length in characters. */
 bool utf8_length(const char *text, size_t *chars);
 
+/* How many decimal digits of any script text has. */
+size_t utf8_digits(const char *text);
+
 #define UPPER_SIZE (2 * NAME_SIZE)
 
 /* text in upper case. What is not well-formed, and control characters, become '?': the text is for a terminal. CONFIG: the C library has

@@ -23,9 +23,9 @@ static enum card_err form(const char *body)
 START_TEST(refused_json)
 {
 	static const char *const bad[] = {
-		"", "x", "[]", "{}x", "{\"name\":\"a\",\"pan\":4539296620131157}", "{\"name\":\"a\",\"name\":\"a\",\"pan\":\"" PAN "\"}",
+		"", "x", "[]", "{}x", "{\"name\":\"a\",\"name\":\"a\",\"pan\":\"" PAN "\"}",
 		"{\"name\":\"a\\u0000\",\"pan\":\"" PAN "\"}", "{\"name\":\"a\",\"pan\":\"" PAN "\",\"cvv\":\"1\"}",
-		"{\"name\":\"a\",\"pan\":\"" PAN "\\u0000\"}", "{\"name\":\"a\",\"pan\":[\"" PAN "\"]}",
+		"{\"name\":\"a\",\"pan\":\"" PAN "\\u0000\"}", "{\"name\":1,\"name\":2}", "{\"name\":1,\"cvv\":1}",
 	};
 
 	memset(&input, 'x', sizeof input);
@@ -50,13 +50,23 @@ START_TEST(refused_fields)
 	ck_assert_int_eq(json("{\"name\":\"a\",\"pan\":\"" PAN "\"}", "x-" PAN), CARD_E_INVALID);
 	ck_assert_str_eq(errors.key, "holds the card number");
 	ck_assert_ptr_null(errors.name);
+	ck_assert_int_eq(json("{\"name\":\"a\",\"pan\":\"" PAN "\"}", "order/4539-2966-2013-1157"), CARD_E_INVALID);
+	ck_assert_str_eq(errors.key, "holds the card number");
+	ck_assert_int_eq(json("{\"name\":\"a\",\"pan\":\"" PAN "\"}", ""), CARD_E_INVALID);
+	ck_assert_str_eq(errors.key, "is empty");
+	ck_assert_int_eq(json("{\"name\":null,\"pan\":" PAN "}", NULL), CARD_E_INVALID);
+	ck_assert_ptr_null(errors.body);
+	ck_assert_str_eq(errors.name, "is not a text");
+	ck_assert_str_eq(errors.pan, "is not a text");
 }
 END_TEST
 
 START_TEST(refused_forms)
 {
 	static const char *const bad[] = { "name", "name=a&&pan=" PAN, "name=%&pan=1", "name=%4", "name=%4g", "=x", "name=a%00b&pan=" PAN,
-					   "name=a&name=b", "pan=" PAN "&name=a&x=y" };
+					   "name=a&name=b", "pan=" PAN "&name=a&x=y",
+					   "name=a&pan=" PAN "&idempotency_key=a%00b", "idempotency_key=a&name=a&pan=" PAN "&idempotency_key=a",
+					   PAN "=x" };
 
 	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
 		ck_assert_int_eq(form(bad[i]), CARD_E_INVALID);
@@ -76,6 +86,7 @@ START_TEST(taken)
 	ck_assert_str_eq(input.key, "abc");
 	ck_assert_int_eq(form("pan=" PAN "&name=a"), CARD_OK);
 	ck_assert_str_eq(input.key, "");
+	ck_assert_int_eq(json("{\"name\":\"a\",\"pan\":\"" PAN "\"}", "20261122T015735-00000000042"), CARD_OK);
 }
 END_TEST
 

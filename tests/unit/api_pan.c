@@ -62,13 +62,25 @@ END_TEST
 
 START_TEST(looks_like)
 {
-	static const char *const yes[] = { "4539296620131157", "my card 4539 2966 2013 1157!", "4539-2966-2013", "a453929662013", "4.5.3.9.2.9.6.6.2.0.1.3" };
-	static const char *const no[] = { "", "Carlos Gardel", "45392966201", "4539296 and 62013", "R2-D2", "1 2 3 4 5 6 7 8 9 10" };
+	static const char *const yes[] = { "4539296620131157", "my card 4539 2966 2013 1157!", "4539-2966-2013", "a453929662013", "4.5.3.9.2.9.6.6.2.0.1.3",
+					   "4539_2966/2013", "4a5b3c9d2e9f6g6h2i0j1k3", "4539\u00a02966\u00a02013", "４５３９２９６６２０１３",
+					   "٤٥٣٩٢٩٦٦٢٠١٣", "४५३९२९६६2013" };
+	static const char *const no[] = { "", "Carlos Gardel", "45392966201", "4539296 and 6201", "R2-D2", "1 2 3 4 5 6 7 8 9 10", "Ⅳ①² ½" };
 
 	for (size_t i = 0; i < sizeof yes / sizeof yes[0]; i++)
 		ck_assert_msg(pan_looks_like(yes[i]), "%s", yes[i]);
 	for (size_t i = 0; i < sizeof no / sizeof no[0]; i++)
 		ck_assert_msg(!pan_looks_like(no[i]), "%s", no[i]);
+}
+END_TEST
+
+START_TEST(is_in)
+{
+	ck_assert(pan_is_in("4539296620131157", "4539296620131157"));
+	ck_assert(pan_is_in("x-4539_2966 2013.1157-9", "4539296620131157"));
+	ck_assert(!pan_is_in("453929662013115", "4539296620131157"));
+	ck_assert(!pan_is_in("", "4539296620131157"));
+	ck_assert(!pan_is_in("4539296620131157", ""));
 }
 END_TEST
 
@@ -81,5 +93,6 @@ int main(void)
 	tcase_add_test(all, brands);
 	tcase_add_test(all, last_four);
 	tcase_add_test(all, looks_like);
+	tcase_add_test(all, is_in);
 	return api_unit_main(all, "api/pan");
 }
