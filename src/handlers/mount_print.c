@@ -122,3 +122,18 @@ void mount_print_tune(struct exchange *x, const struct bulla_mount *m)
 		put_lockout(out, &m->lockout);
 	json_close(out, '}');
 }
+
+void mounts_put(const struct bulla_mount *const *mounts, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		bulla_mount_put(mounts[i]);
+}
+
+struct bulla_bytes mount_slashed(struct exchange *x, struct bulla_bytes path)
+{
+	while (path.len > 0 && path.ptr[path.len - 1] == '/')
+		path.len--;
+	struct bulla_bytes text = bulla_arena_printf(x->call->arena, "%.*s/", (int)path.len, (const char *)path.ptr);
+
+	return text.ptr != NULL ? text : path;
+}

@@ -13,4 +13,10 @@ void mount_print(struct exchange *x, const struct bulla_mount *mount, bool path)
 /* The members of tune's answer: with the times that hold, whether set or not. */
 void mount_print_tune(struct exchange *x, const struct bulla_mount *mount);
 
+/* Puts back what bulla_mount_list gave. */
+void mounts_put(const struct bulla_mount *const *mounts, size_t count);
+
+/* path with one slash behind it, as texts have it; in the arena. */
+struct bulla_bytes mount_slashed(struct exchange *x, struct bulla_bytes path);
+
 #endif

@@ -1,14 +1,8 @@
-/* sys_mounts.c: listing, enabling, disabling, tuning and moving mounts. Any thread, one exchange at a time. */
+/* sys_mounts.c: listing, enabling, disabling and tuning mounts. Any thread, one exchange at a time. */
 #include "handlers/mount_print.h"
 #include "http/routes.h"
 
 #define PRINT(bytes) (int)(bytes).len, (const char *)(bytes).ptr
-
-static void put_mounts(const struct bulla_mount *const *mounts, size_t count)
-{
-	for (size_t i = 0; i < count; i++)
-		bulla_mount_put(mounts[i]);
-}
 
 /* ---- reading ------------------------------------------------------------------------------------------------------------- */
 
@@ -26,7 +20,7 @@ static enum bulla_err list(struct exchange *x, bool auth)
 		mount_print(x, mounts[i], false);
 	}
 	json_close(x->data, '}');
-	put_mounts(mounts, count);
+	mounts_put(mounts, count);
 	return BULLA_OK;
 }
 
@@ -38,16 +32,6 @@ static enum bulla_err list_mounts(struct exchange *x)
 static enum bulla_err list_auth(struct exchange *x)
 {
 	return list(x, true);
-}
-
-/* path with one slash behind it, as texts have it; in the arena. */
-static struct bulla_bytes slashed(struct exchange *x, struct bulla_bytes path)
-{
-	while (path.len > 0 && path.ptr[path.len - 1] == '/')
-		path.len--;
-	struct bulla_bytes text = bulla_arena_printf(x->call->arena, "%.*s/", PRINT(path));
-
-	return text.ptr != NULL ? text : path;
 }
 
 /* The mount at this very path, to be put back. NULL: none. */
@@ -65,7 +49,7 @@ static const struct bulla_mount *mount_at(struct exchange *x, struct bulla_bytes
 
 static enum bulla_err read_mount(struct exchange *x)
 {
-	struct bulla_bytes path = slashed(x, x->params[0]);
+	struct bulla_bytes path = mount_slashed(x, x->params[0]);
 	const struct bulla_mount *mount = mount_at(x, path);
 
 	if (mount == NULL)
@@ -88,7 +72,7 @@ static enum bulla_err print_tune(struct exchange *x, struct bulla_bytes path)
 
 static enum bulla_err read_tune(struct exchange *x)
 {
-	return print_tune(x, slashed(x, x->params[0]));
+	return print_tune(x, mount_slashed(x, x->params[0]));
 }
 
 /* An auth mount is named without "auth/". */
@@ -101,7 +85,7 @@ static struct bulla_bytes under_auth(struct exchange *x, struct bulla_bytes name
 
 static enum bulla_err read_auth(struct exchange *x)
 {
-	struct bulla_bytes name = slashed(x, x->params[0]);
+	struct bulla_bytes name = mount_slashed(x, x->params[0]);
 	const struct bulla_mount *mount = mount_at(x, under_auth(x, name));
 
 	if (mount == NULL)
@@ -113,7 +97,7 @@ static enum bulla_err read_auth(struct exchange *x)
 
 static enum bulla_err read_auth_tune(struct exchange *x)
 {
-	return print_tune(x, under_auth(x, slashed(x, x->params[0])));
+	return print_tune(x, under_auth(x, mount_slashed(x, x->params[0])));
 }
 
 /* ---- settings ------------------------------------------------------------------------------------------------------------ */
@@ -353,7 +337,7 @@ static bool is_below_auth(struct bulla_bytes path)
 
 static enum bulla_err disable(struct exchange *x)
 {
-	struct bulla_bytes path = slashed(x, x->params[0]);
+	struct bulla_bytes path = mount_slashed(x, x->params[0]);
 
 	if (is_below_auth(path)) {
 		const struct bulla_mount *mount = mount_at(x, path);
@@ -394,103 +378,6 @@ static enum bulla_err tune_auth(struct exchange *x)
 	return tune_at(x, under_auth(x, x->params[0]));
 }
 
-/* ---- moving -------------------------------------------------------------------------------------------------------------- */
-
-struct remount_fields {
-	struct bulla_bytes from, to;
-};
-
-static const struct field remount_fields[] = {
-	FIELD(struct remount_fields, from, FIELD_STRING),
-	FIELD(struct remount_fields, to, FIELD_STRING),
-	FIELD_END,
-};
-
-/* Done when it answers; the peer queues it and clients ask for its status, which they get. */
-static enum bulla_err remount(struct exchange *x)
-{
-	struct remount_fields f = { 0 };
-	char id[37];
-
-	TRY(fields_bind(x->call, x->doc, remount_fields, true, &f));
-	TRY(bulla_mount_move(x->engine, x->call, f.from, f.to, id));
-	json_open(x->data, '{');
-	json_put_text(x->data, "migration_id", id);
-	json_close(x->data, '}');
-	return BULLA_OK;
-}
-
-static enum bulla_err remount_status(struct exchange *x)
-{
-	struct bulla_mount_move move;
-
-	TRY(bulla_mount_moved(x->engine, x->call, x->params[0], &move));
-	json_open(x->data, '{');
-	json_put_string(x->data, "migration_id", x->params[0]);
-	json_key(x->data, "migration_info");
-	json_open(x->data, '{');
-	json_put_string(x->data, "source_mount", move.from);
-	json_put_string(x->data, "target_mount", move.to);
-	json_put_text(x->data, "status", "success");
-	json_close(x->data, '}');
-	json_close(x->data, '}');
-	return BULLA_OK;
-}
-
-/* ---- for user interfaces: what a caller may know of ---------------------------------------------------------------------- */
-
-static void put_reachable(struct exchange *x, const struct bulla_mount *const *mounts, size_t count, bool auth)
-{
-	const struct bulla_token *caller = x->call->token;
-
-	json_key(x->data, auth ? "auth" : "secret");
-	json_open(x->data, '{');
-	for (size_t i = 0; i < count; i++) {
-		bool open = bulla_is(mounts[i]->listing_visibility, "unauth");
-
-		if (mount_is_auth(mounts[i]) != auth)
-			continue;
-		if (!open && (caller == NULL || !bulla_may_reach(x->engine, caller, mounts[i]->path)))
-			continue;
-		json_key_bytes(x->data, mount_name(mounts[i]));
-		mount_print(x, mounts[i], false);
-	}
-	json_close(x->data, '}');
-}
-
-/* Anybody may ask; who shows a token sees more. */
-static enum bulla_err ui_mounts(struct exchange *x)
-{
-	const struct bulla_mount **mounts;
-	size_t count;
-
-	TRY(bulla_mount_list(x->engine, x->call, &mounts, &count));
-	json_open(x->data, '{');
-	put_reachable(x, mounts, count, true);
-	put_reachable(x, mounts, count, false);
-	json_close(x->data, '}');
-	put_mounts(mounts, count);
-	return BULLA_OK;
-}
-
-static enum bulla_err ui_mount(struct exchange *x)
-{
-	struct bulla_bytes path = slashed(x, x->params[0]), rest;
-
-	if (x->call->token == NULL)
-		return BULLA_E_NO_TOKEN;
-	const struct bulla_mount *mount = bulla_mount_find(x->engine, path, &rest);
-	bool seen = mount != NULL && bulla_may_reach(x->engine, x->call->token, mount->path);
-
-	if (seen)
-		mount_print(x, mount, true);
-	bulla_mount_put(mount);
-	if (seen)
-		return BULLA_OK;
-	return bulla_fail(x->call, BULLA_E_FORBIDDEN, "preflight capability check returned 403, please ensure client's policies "
-			  "grant access to path \"%.*s\"", PRINT(path));
-}
-
 /* ---- routes -------------------------------------------------------------------------------------------------------------- */
 
 #define ROW(method, path, handler_, flags_, known, anchor)                                                     \
@@ -512,9 +399,5 @@ const struct route sys_mount_routes[] = {
 	ROW(GET, "auth/{path*}", read_auth, ASKED | ROUTE_SUDO, NULL, "read-auth"),
 	ROW(POST, "auth/{path*}", enable_auth, CHANGED | ROUTE_SUDO, enable_fields, "enable-auth"),
 	ROW(DELETE, "auth/{path*}", disable_auth, CHANGED | ROUTE_SUDO, NULL, "disable-auth"),
-	ROW(POST, "remount", remount, ASKED | ROUTE_SUDO | ROUTE_BLOCKS, remount_fields, "move-mount"),
-	ROW(GET, "remount/status/{migration_id}", remount_status, ROUTE_TOKEN, NULL, "move-mount"),
-	ROW(GET, "internal/ui/mounts", ui_mounts, ROUTE_NO_TOKEN, NULL, "mounts-for-user-interfaces"),
-	ROW(GET, "internal/ui/mounts/{path*}", ui_mount, ROUTE_NO_TOKEN, NULL, "mounts-for-user-interfaces"),
 	{ .fn = NULL },
 };

@@ -10,7 +10,7 @@ static const struct route *const tables[] = {
 	sys_root_routes, sys_lease_routes,
 	sys_audit_routes,
 	transit_backup_routes, transit_certificate_routes, transit_import_routes,
-	transit_key_routes, transit_crypt_routes, transit_export_routes, sys_seal_routes, sys_mount_routes, sys_misc_routes,
+	transit_key_routes, transit_crypt_routes, transit_export_routes, sys_seal_routes, sys_mount_routes, sys_remount_routes, sys_misc_routes,
 	token_routes, transit_datakey_routes, transit_hmac_routes, transit_tool_routes, sys_wrapping_routes, transit_config_routes,
 	transit_sign_routes, token_role_routes, cubbyhole_routes,
 	approle_routes, approle_field_routes, approle_secret_routes,

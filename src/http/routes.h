@@ -82,7 +82,7 @@ extern const struct route transit_key_routes[], transit_crypt_routes[], transit_
 extern const struct route transit_datakey_routes[], transit_hmac_routes[], transit_tool_routes[];
 extern const struct route transit_sign_routes[];
 extern const struct route sys_audit_routes[];
-extern const struct route sys_seal_routes[], sys_mount_routes[], sys_misc_routes[], sys_wrapping_routes[];
+extern const struct route sys_seal_routes[], sys_mount_routes[], sys_remount_routes[], sys_misc_routes[], sys_wrapping_routes[];
 extern const struct route cubbyhole_routes[];
 extern const struct route sys_policy_routes[], sys_acl_routes[];
 extern const struct route token_routes[], token_role_routes[], transit_config_routes[];
