@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include "listen.h"
@@ -94,6 +95,40 @@ static enum MHD_Result gather(struct request *request, const char *data, size_t 
 	return request->len <= DISCARD_MAX_BYTES ? MHD_YES : MHD_NO;
 }
 
+/* What the headers say of the body's end. */
+struct framing {
+	uint64_t length;
+	int lengths, codings;
+	bool is_odd;
+};
+
+static enum MHD_Result look_at_header(void *cls, enum MHD_ValueKind kind, const char *name, const char *value)
+{
+	struct framing *framing = cls;
+
+	(void)kind;
+	if (strcasecmp(name, "Transfer-Encoding") == 0) {
+		framing->codings++;
+		framing->is_odd = framing->is_odd || value == NULL || strcasecmp(value, "chunked") != 0;
+	} else if (strcasecmp(name, "Content-Length") == 0 && value != NULL) {
+		framing->lengths++;
+		framing->length = strtoull(value, NULL, 10);
+	}
+	return MHD_YES;
+}
+
+/* What is not waited for is answered at once, and the connection closed. A proxy in front may find another end of a request with both
+ * headers, or with one of them twice, and take the rest for another caller's (RFC 9112 section 11.2). */
+static void look_at_framing(struct request *request)
+{
+	struct framing framing = { 0 };
+
+	MHD_get_connection_values(request->connection, MHD_HEADER_KIND, look_at_header, &framing);
+	request->malformed = framing.is_odd || framing.codings + framing.lengths > 1;
+	request->too_big = request->too_big || framing.length > DISCARD_MAX_BYTES;
+	request->at_once = request->malformed || framing.length > DISCARD_MAX_BYTES;
+}
+
 static struct request *begin(struct http *http, struct MHD_Connection *connection, const char *url, const char *method)
 {
 	struct request *request = calloc(1, sizeof *request);
@@ -102,10 +137,11 @@ static struct request *begin(struct http *http, struct MHD_Connection *connectio
 		return NULL;
 	request->http = http;
 	request->connection = connection;
-	request->method = method;
+	request->method = strcmp(method, "HEAD") == 0 ? "GET" : method;
 	request->too_big = strlen(url) >= sizeof request->path;
 	if (!request->too_big)
 		strcpy(request->path, url);
+	look_at_framing(request);
 	atomic_fetch_add(&http->under_way, 1);
 	return request;
 }
@@ -119,7 +155,11 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, 
 	(void)version;
 	if (request == NULL) {
 		*state = begin(http, connection, url, method);
-		return *state != NULL ? MHD_YES : MHD_NO;
+		if (*state == NULL)
+			return MHD_NO;
+		request = *state;
+		if (!request->at_once)
+			return MHD_YES;
 	}
 	if (*size > 0)
 		return gather(request, data, size);
@@ -176,6 +216,7 @@ static enum card_err start(struct http *http, int fd, const char *cert, const ch
 
 	http->tls = cert != NULL;
 	http->daemon = MHD_start_daemon(flags | (http->tls ? MHD_USE_TLS : 0), 0, NULL, NULL, on_request, http,
+					MHD_OPTION_STRICT_FOR_CLIENT, 1,
 					MHD_OPTION_EXTERNAL_LOGGER, say_nothing, NULL,
 					MHD_OPTION_LISTEN_SOCKET, fd,
 					MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAX,

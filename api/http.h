@@ -22,16 +22,17 @@ struct reply {
 };
 
 struct request {
-	const char *method;
+	const char *method;         /* GET for HEAD, too: the body of the answer is left away then */
 	char path[HTTP_TARGET_MAX]; /* as it came: not decoded */
 	char body[HTTP_BODY_MAX + 1];
 	size_t len;
 	struct reply reply;
-	bool too_big;          /* body or path: what is there of them is cut */
+	bool too_big;          /* body or path: what is there of them is cut, or was not waited for */
+	bool malformed;        /* where its body ends is a matter of opinion */
 	void *extra;           /* the handler's; freed with the request */
 	struct http *http;     /* this and the rest: http.c's */
 	void *connection;
-	bool handled, suspended;
+	bool at_once, handled, suspended;
 };
 
 /* Called when the whole request is there, by a thread of the server, which must not be held up. Either fills request->reply, or calls

@@ -295,7 +295,7 @@ static const struct route *find_route(const struct request *request, enum place 
 			return &routes[i];
 	if (place == PLACE_NONE)
 		return NULL;
-	*allow = place == PLACE_CARDS ? "GET, POST" : place == PLACE_CARD ? "GET, DELETE" : "GET";
+	*allow = place == PLACE_CARDS ? "GET, HEAD, POST" : place == PLACE_CARD ? "GET, HEAD, DELETE" : "GET, HEAD";
 	return NULL;
 }
 
@@ -305,7 +305,9 @@ void routes_handle(void *cls, struct request *request)
 	enum place place = request->too_big ? PLACE_NONE : find_place(request->path);
 	const struct route *route = find_route(request, place, &request->reply.allow);
 
-	if (request->too_big)
+	if (request->malformed)
+		answer_error(request, 400, "where the body ends is not clear: one Content-Length, or Transfer-Encoding: chunked");
+	else if (request->too_big)
 		answer_error(request, 413, "the request is too long");
 	else if (place == PLACE_NONE)
 		answer_error(request, 404, "no such path");

@@ -542,6 +542,42 @@ class Alone(Case):
             self.assertEqual("Allow" in answer.headers, status == 405)
         self.assertEqual(self.cards.ask("GET", "/credit-cards").json, {"cards": [], "next": None})
 
+    def raw(self, head, body=b""):
+        """What comes back on a connection of its own, until the server closes it: status line and body."""
+        with socket.create_connection(("127.0.0.1", self.cards.port), timeout=programs.WAIT_S) as plain:
+            with self.cards.context.wrap_socket(plain, server_hostname="127.0.0.1") as connection:
+                connection.sendall(head.replace("\n", "\r\n").encode() + b"\r\n\r\n" + body)
+                said = b""
+                while part := connection.recv(65536):
+                    said += part
+        return said
+
+    def test_where_a_body_ends(self):
+        """What two readers could read differently is refused, and what is too long is answered before it comes."""
+        self.cards.start()
+        body = json.dumps({"name": "Carlos Gardel", "pan": GARDEL}).encode()
+        chunked = b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body)
+        post = "POST /credit-cards/ HTTP/1.1\nHost: x\nContent-Type: application/json\n"
+        for more, status in (
+            ("Content-Length: 4\nTransfer-Encoding: chunked", b"400"), ("Transfer-Encoding: chunked\nContent-Length: 4", b"400"),
+            ("Transfer-Encoding: gzip", b"400"), ("Transfer-Encoding: chunked\nTransfer-Encoding: chunked", b"400"),
+            ("Transfer-Encoding: chunked, chunked", b"400"), ("Content-Length: 4\nContent-Length: 4", b"400"),
+            ("Content-Length: 65537", b"413"), ("Content-Length: 99999999999\nExpect: 100-continue", b"413"),
+        ):
+            said = self.raw(post + more, chunked)
+            self.assertEqual((said.split()[1], said.count(b"HTTP/1.1 ")), (status, 1), said)
+            self.assertNotIn(GARDEL.encode(), said)
+        self.assertEqual(self.count(), 0)
+        self.assertEqual(self.raw("GET /health HTTP/1.1\nConnection: close").split()[1], b"400")  # no Host
+        self.assertEqual(self.raw(post + "Transfer-Encoding: chunked\nConnection: close", chunked).split()[1], b"201")
+
+    def test_head(self):
+        self.cards.start()
+        for path in ("/health", "/", "/credit-cards/"):
+            head, get = self.cards.ask("HEAD", path), self.cards.ask("GET", path)
+            self.assertEqual((head.status, head.body, head.headers["Content-Length"]), (200, b"", str(len(get.body))))
+        self.assertEqual(self.cards.ask("PUT", "/health").headers["Allow"], "GET, HEAD")
+
     def test_duplicates_and_keys(self):
         self.cards.start()
         first = self.add("Carlos Gardel", GARDEL, key="order-1")
