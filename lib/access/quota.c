@@ -1,48 +1,16 @@
 /* quota.c: rate limits. The rules are an immutable snapshot; the counts of clients are in counters.h. Checking takes no lock where
  * there are no rules; writers are workers, one at a time. */
-#include "access/quota.h"
+#include "access/quota_private.h"
 
 #include <arpa/inet.h>
-#include <pthread.h>
 #include <stdlib.h>
 
 #include "access/access_private.h"
 #include "access/counters.h"
-#include "base/pack.h"
-#include "bulla/encode.h"
 #include "crypto/crypto.h"
-#include "seal/documents.h"
 
-#define RULE "rate-limit"
-#define CONFIG "quota-config"
-#define FORMAT 1
 #define NS_PER_S INT64_C(1000000000)
-#define MAX_RULES 1000
 #define MAX_CLIENTS 200000
-#define MAX_RATE 1e9
-#define MAX_INTERVAL_S (INT64_C(366) * 86400)
-
-/* Const once it is published. */
-struct rules {
-	struct rcu_later later;
-	struct bulla_arena *arena; /* owned: all texts */
-	struct bulla_rate_limit *items;
-	size_t count;
-	struct bulla_quota_config config;
-};
-
-struct quotas {
-	struct documents documents;
-	pthread_mutex_t lock;   /* one writer; held over its commit */
-	struct rules *rules;    /* rcu; NULL: no rules, nothing is counted */
-	struct counters *clients;
-};
-
-static const char *const default_exempt[] = {
-	"sys/generate-recovery-token/attempt", "sys/generate-recovery-token/update", "sys/generate-root/attempt",
-	"sys/generate-root/update", "sys/health", "sys/seal-status", "sys/unseal",
-};
-#define DEFAULT_EXEMPT (sizeof default_exempt / sizeof default_exempt[0])
 
 enum bulla_err quotas_new(struct store *store, struct seal *seal, struct quotas **out)
 {
@@ -101,86 +69,6 @@ void quotas_free(struct quotas *quotas)
 	free(quotas);
 }
 
-/* ---- records ------------------------------------------------------------------------------------------------------------------ */
-
-static struct document_name rule_name(struct bulla_bytes name)
-{
-	return (struct document_name){ .kind = RULE, .item = name };
-}
-
-static const struct document_name config_name = { .kind = CONFIG, .item = { (const uint8_t *)"config", 6 } };
-
-static enum bulla_err pack_rule(struct bulla_call *call, const struct bulla_rate_limit *limit, struct bulla_bytes *out)
-{
-	struct pack pack = { .arena = call->arena };
-	uint64_t bits;
-
-	memcpy(&bits, &limit->rate, sizeof bits);
-	pack_u8(&pack, FORMAT);
-	pack_u8(&pack, limit->inheritable);
-	pack_u64(&pack, bits); /* IEEE 754 */
-	pack_i64(&pack, limit->interval_s);
-	pack_i64(&pack, limit->block_interval_s);
-	pack_bytes(&pack, limit->path);
-	return pack_finish(&pack, out);
-}
-
-static enum bulla_err unpack_rule(const struct document *document, struct bulla_rate_limit *out)
-{
-	struct unpack in = { .ptr = document->value.ptr, .left = document->value.len };
-	struct bulla_rate_limit limit = { .name = document->item };
-	uint8_t format = unpack_u8(&in);
-
-	limit.inheritable = unpack_u8(&in);
-	uint64_t bits = unpack_u64(&in);
-
-	memcpy(&limit.rate, &bits, sizeof bits);
-	limit.interval_s = unpack_i64(&in);
-	limit.block_interval_s = unpack_i64(&in);
-	limit.path = unpack_bytes(&in);
-	if (format != FORMAT || !(limit.rate > 0) || limit.interval_s <= 0)
-		return BULLA_E_STORE_DAMAGED;
-	TRY(unpack_finish(&in));
-	*out = limit;
-	return BULLA_OK;
-}
-
-static enum bulla_err read_config(const struct documents *documents, struct bulla_call *call, struct bulla_quota_config *out,
-				  uint64_t *revision)
-{
-	struct document found;
-	enum bulla_err err = document_get(documents, call, &config_name, &found);
-	struct bulla_bytes *paths = bulla_arena_alloc(call->arena, DEFAULT_EXEMPT * sizeof *paths);
-
-	*revision = 0;
-	if (paths == NULL)
-		return BULLA_E_NO_MEMORY;
-	if (err == BULLA_E_NOT_FOUND) {
-		for (size_t i = 0; i < DEFAULT_EXEMPT; i++)
-			paths[i] = bulla_str(default_exempt[i]);
-		*out = (struct bulla_quota_config){ .exempt_paths = paths, .exempt_count = DEFAULT_EXEMPT };
-		return BULLA_OK;
-	}
-	TRY(err);
-	struct unpack in = { .ptr = found.value.ptr, .left = found.value.len };
-	struct bulla_quota_config config = { 0 };
-	uint8_t format = unpack_u8(&in);
-
-	config.response_headers = unpack_u8(&in);
-	config.audit_logging = unpack_u8(&in);
-	config.exempt_count = unpack_count(&in, 4);
-	paths = bulla_arena_alloc(call->arena, config.exempt_count * sizeof *paths);
-	for (size_t i = 0; paths != NULL && i < config.exempt_count; i++)
-		paths[i] = unpack_bytes(&in);
-	config.exempt_paths = paths;
-	if (format != FORMAT)
-		return BULLA_E_STORE_DAMAGED;
-	TRY(unpack_finish(&in));
-	*revision = found.revision;
-	*out = config;
-	return paths != NULL ? BULLA_OK : BULLA_E_NO_MEMORY;
-}
-
 /* ---- the snapshot ------------------------------------------------------------------------------------------------------------- */
 
 static enum bulla_err add_rule(const struct document *document, void *context)
@@ -188,8 +76,8 @@ static enum bulla_err add_rule(const struct document *document, void *context)
 	struct rules *rules = context;
 	struct bulla_rate_limit limit;
 
-	TRY(unpack_rule(document, &limit));
-	if (rules->count == MAX_RULES)
+	TRY(quota_rule_unpack(document, &limit));
+	if (rules->count == QUOTA_MAX_RULES)
 		return BULLA_E_STORE_DAMAGED;
 	limit.name = bulla_arena_copy(rules->arena, limit.name);
 	limit.path = bulla_arena_copy(rules->arena, limit.path);
@@ -209,23 +97,23 @@ static int by_path(const void *a, const void *b)
 
 static enum bulla_err fill(const struct documents *documents, struct bulla_call *call, struct rules *rules)
 {
-	struct document_name any = { .kind = RULE };
+	struct document_name any = { .kind = QUOTA_RULE };
 	struct bulla_call own = { .arena = rules->arena, .may_block = true };
 	uint64_t revision;
 
-	rules->items = bulla_arena_alloc(rules->arena, MAX_RULES * sizeof *rules->items);
+	rules->items = bulla_arena_alloc(rules->arena, QUOTA_MAX_RULES * sizeof *rules->items);
 	if (rules->items == NULL)
 		return BULLA_E_NO_MEMORY;
 	TRY(document_each(documents, call, &any, false, add_rule, rules));
 	qsort(rules->items, rules->count, sizeof *rules->items, by_path);
-	return read_config(documents, &own, &rules->config, &revision);
+	return quota_config_get(documents, &own, &rules->config, &revision);
 }
 
 enum bulla_err quotas_load(struct quotas *quotas, struct bulla_call *call)
 {
 	struct rules *rules = calloc(1, sizeof *rules);
 
-	if (rules == NULL || (rules->arena = bulla_arena_new(MAX_RULES * sizeof *rules->items)) == NULL) {
+	if (rules == NULL || (rules->arena = bulla_arena_new(QUOTA_MAX_RULES * sizeof *rules->items)) == NULL) {
 		free(rules);
 		return BULLA_E_NO_MEMORY;
 	}
@@ -353,171 +241,4 @@ enum bulla_err bulla_rate_check(struct bulla *engine, struct bulla_call *call, s
 	if (err == BULLA_E_RATE_LIMITED)
 		return bulla_fail(call, err, "request path \"%.*s\": rate limit quota exceeded", (int)path.len, (const char *)path.ptr);
 	return err;
-}
-
-/* ---- changing ------------------------------------------------------------------------------------------------------------------ */
-
-static enum bulla_err check_limit(struct bulla *engine, struct bulla_call *call, const struct bulla_rate_limit *limit)
-{
-	struct bulla_bytes rest;
-
-	if (!(limit->rate > 0) || limit->rate > MAX_RATE)
-		return bulla_fail(call, BULLA_E_INVALID, "'rate' is invalid");
-	if (limit->interval_s < 0 || limit->interval_s > MAX_INTERVAL_S)
-		return bulla_fail(call, BULLA_E_INVALID, "'interval' is invalid");
-	if (limit->block_interval_s < 0 || limit->block_interval_s > MAX_INTERVAL_S)
-		return bulla_fail(call, BULLA_E_INVALID, "'block' is invalid");
-	if (limit->path.len == 0)
-		return BULLA_OK;
-	const struct bulla_mount *mount = bulla_mount_find(engine, limit->path, &rest);
-
-	bulla_mount_put(mount);
-	if (mount != NULL)
-		return BULLA_OK;
-	struct bulla_bytes quoted = bulla_arena_quote(call->arena, limit->path);
-
-	return bulla_fail(call, BULLA_E_INVALID, "invalid mount path %.*s", (int)quoted.len, (const char *)quoted.ptr);
-}
-
-/* A mount is named with a slash at its end, whether that was given or not. */
-static enum bulla_err clean_path(struct bulla *engine, struct bulla_call *call, struct bulla_bytes path, struct bulla_bytes *out)
-{
-	struct bulla_bytes rest, slashed;
-
-	while (path.len > 0 && path.ptr[0] == '/')
-		path = bulla_mem(path.ptr + 1, path.len - 1);
-	*out = path;
-	if (path.len == 0)
-		return BULLA_OK;
-	slashed = bulla_arena_printf(call->arena, "%.*s/", (int)path.len, (const char *)path.ptr);
-	if (slashed.ptr == NULL)
-		return BULLA_E_NO_MEMORY;
-	const struct bulla_mount *mount = bulla_mount_find(engine, path, &rest);
-
-	if (mount == NULL || bulla_equal(mount->path, slashed))
-		*out = path.ptr[path.len - 1] == '/' ? path : slashed;
-	bulla_mount_put(mount);
-	return BULLA_OK;
-}
-
-static enum bulla_err check_double(struct quotas *quotas, struct bulla_call *call, const struct bulla_rate_limit *limit)
-{
-	enum bulla_err err = BULLA_OK;
-
-	rcu_read_begin();
-	const struct rules *rules = rcu_load(quotas->rules);
-
-	for (size_t i = 0; rules != NULL && err == BULLA_OK && i < rules->count; i++)
-		if (bulla_equal(rules->items[i].path, limit->path) && !bulla_equal(rules->items[i].name, limit->name))
-			err = bulla_fail(call, BULLA_E_INVALID, "quota rule with similar properties exists under the name \"%.*s\"",
-					 (int)rules->items[i].name.len, (const char *)rules->items[i].name.ptr);
-	if (err == BULLA_OK && rules != NULL && rules->count >= MAX_RULES)
-		err = bulla_fail(call, BULLA_E_INVALID, "there are more than %d rate limits", MAX_RULES);
-	rcu_read_end();
-	return err;
-}
-
-static enum bulla_err store_rule(struct quotas *quotas, struct bulla_call *call, const struct bulla_rate_limit *limit)
-{
-	struct document_name name = rule_name(limit->name);
-	struct document before = { 0 };
-	struct bulla_bytes value;
-
-	TRY(check_double(quotas, call, limit));
-	enum bulla_err err = document_get(&quotas->documents, call, &name, &before);
-
-	if (err != BULLA_OK && err != BULLA_E_NOT_FOUND)
-		return err;
-	TRY(pack_rule(call, limit, &value));
-	TRY(document_put(&quotas->documents, call, &name, before.revision, value));
-	return quotas_load(quotas, call);
-}
-
-enum bulla_err bulla_rate_limit_write(struct bulla *engine, struct bulla_call *call, const struct bulla_rate_limit *given)
-{
-	struct quotas *quotas = engine->access->quotas;
-	struct bulla_rate_limit limit = *given;
-
-	if (!call->may_block)
-		return BULLA_E_MUST_BLOCK;
-	TRY(clean_path(engine, call, given->path, &limit.path));
-	TRY(check_limit(engine, call, &limit));
-	limit.interval_s = limit.interval_s == 0 ? 1 : limit.interval_s;
-	limit.inheritable = limit.path.len == 0;
-	pthread_mutex_lock(&quotas->lock);
-	enum bulla_err err = store_rule(quotas, call, &limit);
-
-	pthread_mutex_unlock(&quotas->lock);
-	return err;
-}
-
-enum bulla_err bulla_rate_limit_read(struct bulla *engine, struct bulla_call *call, struct bulla_bytes name, struct bulla_rate_limit *out)
-{
-	struct document_name at = rule_name(name);
-	struct document found;
-
-	TRY(document_get(&engine->access->quotas->documents, call, &at, &found));
-	return unpack_rule(&found, out);
-}
-
-enum bulla_err bulla_rate_limit_delete(struct bulla *engine, struct bulla_call *call, struct bulla_bytes name)
-{
-	struct quotas *quotas = engine->access->quotas;
-	struct document_name at = rule_name(name);
-
-	if (!call->may_block)
-		return BULLA_E_MUST_BLOCK;
-	pthread_mutex_lock(&quotas->lock);
-	enum bulla_err err = document_remove(&quotas->documents, call, &at, STORE_ANY_REVISION);
-
-	if (err == BULLA_OK)
-		err = quotas_load(quotas, call);
-	pthread_mutex_unlock(&quotas->lock);
-	return err;
-}
-
-enum bulla_err bulla_rate_limit_list(struct bulla *engine, struct bulla_call *call, struct bulla_bytes **names, size_t *count)
-{
-	struct document_name any = { .kind = RULE };
-
-	return document_names(&engine->access->quotas->documents, call, &any, names, count);
-}
-
-static enum bulla_err store_config(struct quotas *quotas, struct bulla_call *call, const struct bulla_quota_config *config)
-{
-	struct pack pack = { .arena = call->arena };
-	struct bulla_quota_config before;
-	struct bulla_bytes value;
-	uint64_t revision;
-
-	TRY(read_config(&quotas->documents, call, &before, &revision));
-	pack_u8(&pack, FORMAT);
-	pack_u8(&pack, config->response_headers);
-	pack_u8(&pack, config->audit_logging);
-	pack_u32(&pack, (uint32_t)config->exempt_count);
-	for (size_t i = 0; i < config->exempt_count; i++)
-		pack_bytes(&pack, config->exempt_paths[i]);
-	TRY(pack_finish(&pack, &value));
-	TRY(document_put(&quotas->documents, call, &config_name, revision, value));
-	return quotas_load(quotas, call);
-}
-
-enum bulla_err bulla_quota_config_write(struct bulla *engine, struct bulla_call *call, const struct bulla_quota_config *config)
-{
-	struct quotas *quotas = engine->access->quotas;
-
-	if (!call->may_block)
-		return BULLA_E_MUST_BLOCK;
-	pthread_mutex_lock(&quotas->lock);
-	enum bulla_err err = store_config(quotas, call, config);
-
-	pthread_mutex_unlock(&quotas->lock);
-	return err;
-}
-
-enum bulla_err bulla_quota_config_read(struct bulla *engine, struct bulla_call *call, struct bulla_quota_config *out)
-{
-	uint64_t revision;
-
-	return read_config(&engine->access->quotas->documents, call, out, &revision);
 }

@@ -1,0 +1,163 @@
+/* quota_change.c: reading and writing rate limits and their settings. Writers are workers, one at a time. */
+#include "access/access_private.h"
+#include "access/quota_private.h"
+#include "bulla/encode.h"
+
+#define MAX_RATE 1e9
+#define MAX_INTERVAL_S (INT64_C(366) * 86400)
+
+static enum bulla_err check_limit(struct bulla *engine, struct bulla_call *call, const struct bulla_rate_limit *limit)
+{
+	struct bulla_bytes rest;
+
+	if (!(limit->rate > 0) || limit->rate > MAX_RATE)
+		return bulla_fail(call, BULLA_E_INVALID, "'rate' is invalid");
+	if (limit->interval_s < 0 || limit->interval_s > MAX_INTERVAL_S)
+		return bulla_fail(call, BULLA_E_INVALID, "'interval' is invalid");
+	if (limit->block_interval_s < 0 || limit->block_interval_s > MAX_INTERVAL_S)
+		return bulla_fail(call, BULLA_E_INVALID, "'block' is invalid");
+	if (limit->path.len == 0)
+		return BULLA_OK;
+	const struct bulla_mount *mount = bulla_mount_find(engine, limit->path, &rest);
+
+	bulla_mount_put(mount);
+	if (mount != NULL)
+		return BULLA_OK;
+	struct bulla_bytes quoted = bulla_arena_quote(call->arena, limit->path);
+
+	return bulla_fail(call, BULLA_E_INVALID, "invalid mount path %.*s", (int)quoted.len, (const char *)quoted.ptr);
+}
+
+/* A mount is named with a slash at its end, whether that was given or not. */
+static enum bulla_err clean_path(struct bulla *engine, struct bulla_call *call, struct bulla_bytes path, struct bulla_bytes *out)
+{
+	struct bulla_bytes rest, slashed;
+
+	while (path.len > 0 && path.ptr[0] == '/')
+		path = bulla_mem(path.ptr + 1, path.len - 1);
+	*out = path;
+	if (path.len == 0)
+		return BULLA_OK;
+	slashed = bulla_arena_printf(call->arena, "%.*s/", (int)path.len, (const char *)path.ptr);
+	if (slashed.ptr == NULL)
+		return BULLA_E_NO_MEMORY;
+	const struct bulla_mount *mount = bulla_mount_find(engine, path, &rest);
+
+	if (mount == NULL || bulla_equal(mount->path, slashed))
+		*out = path.ptr[path.len - 1] == '/' ? path : slashed;
+	bulla_mount_put(mount);
+	return BULLA_OK;
+}
+
+static enum bulla_err check_double(struct quotas *quotas, struct bulla_call *call, const struct bulla_rate_limit *limit)
+{
+	enum bulla_err err = BULLA_OK;
+
+	rcu_read_begin();
+	const struct rules *rules = rcu_load(quotas->rules);
+
+	for (size_t i = 0; rules != NULL && err == BULLA_OK && i < rules->count; i++)
+		if (bulla_equal(rules->items[i].path, limit->path) && !bulla_equal(rules->items[i].name, limit->name))
+			err = bulla_fail(call, BULLA_E_INVALID, "quota rule with similar properties exists under the name \"%.*s\"",
+					 (int)rules->items[i].name.len, (const char *)rules->items[i].name.ptr);
+	if (err == BULLA_OK && rules != NULL && rules->count >= QUOTA_MAX_RULES)
+		err = bulla_fail(call, BULLA_E_INVALID, "there are more than %d rate limits", QUOTA_MAX_RULES);
+	rcu_read_end();
+	return err;
+}
+
+static enum bulla_err store_rule(struct quotas *quotas, struct bulla_call *call, const struct bulla_rate_limit *limit)
+{
+	struct document_name name = quota_rule_name(limit->name);
+	struct document before = { 0 };
+	struct bulla_bytes value;
+
+	TRY(check_double(quotas, call, limit));
+	enum bulla_err err = document_get(&quotas->documents, call, &name, &before);
+
+	if (err != BULLA_OK && err != BULLA_E_NOT_FOUND)
+		return err;
+	TRY(quota_rule_pack(call, limit, &value));
+	TRY(document_put(&quotas->documents, call, &name, before.revision, value));
+	return quotas_load(quotas, call);
+}
+
+enum bulla_err bulla_rate_limit_write(struct bulla *engine, struct bulla_call *call, const struct bulla_rate_limit *given)
+{
+	struct quotas *quotas = engine->access->quotas;
+	struct bulla_rate_limit limit = *given;
+
+	if (!call->may_block)
+		return BULLA_E_MUST_BLOCK;
+	TRY(clean_path(engine, call, given->path, &limit.path));
+	TRY(check_limit(engine, call, &limit));
+	limit.interval_s = limit.interval_s == 0 ? 1 : limit.interval_s;
+	limit.inheritable = limit.path.len == 0;
+	pthread_mutex_lock(&quotas->lock);
+	enum bulla_err err = store_rule(quotas, call, &limit);
+
+	pthread_mutex_unlock(&quotas->lock);
+	return err;
+}
+
+enum bulla_err bulla_rate_limit_read(struct bulla *engine, struct bulla_call *call, struct bulla_bytes name, struct bulla_rate_limit *out)
+{
+	struct document_name at = quota_rule_name(name);
+	struct document found;
+
+	TRY(document_get(&engine->access->quotas->documents, call, &at, &found));
+	return quota_rule_unpack(&found, out);
+}
+
+enum bulla_err bulla_rate_limit_delete(struct bulla *engine, struct bulla_call *call, struct bulla_bytes name)
+{
+	struct quotas *quotas = engine->access->quotas;
+	struct document_name at = quota_rule_name(name);
+
+	if (!call->may_block)
+		return BULLA_E_MUST_BLOCK;
+	pthread_mutex_lock(&quotas->lock);
+	enum bulla_err err = document_remove(&quotas->documents, call, &at, STORE_ANY_REVISION);
+
+	if (err == BULLA_OK)
+		err = quotas_load(quotas, call);
+	pthread_mutex_unlock(&quotas->lock);
+	return err;
+}
+
+enum bulla_err bulla_rate_limit_list(struct bulla *engine, struct bulla_call *call, struct bulla_bytes **names, size_t *count)
+{
+	struct document_name any = { .kind = QUOTA_RULE };
+
+	return document_names(&engine->access->quotas->documents, call, &any, names, count);
+}
+
+static enum bulla_err store_config(struct quotas *quotas, struct bulla_call *call, const struct bulla_quota_config *config)
+{
+	struct bulla_quota_config before;
+	uint64_t revision;
+
+	TRY(quota_config_get(&quotas->documents, call, &before, &revision));
+	TRY(quota_config_put(&quotas->documents, call, config, revision));
+	return quotas_load(quotas, call);
+}
+
+enum bulla_err bulla_quota_config_write(struct bulla *engine, struct bulla_call *call, const struct bulla_quota_config *config)
+{
+	struct quotas *quotas = engine->access->quotas;
+
+	if (!call->may_block)
+		return BULLA_E_MUST_BLOCK;
+	pthread_mutex_lock(&quotas->lock);
+	enum bulla_err err = store_config(quotas, call, config);
+
+	pthread_mutex_unlock(&quotas->lock);
+	return err;
+}
+
+enum bulla_err bulla_quota_config_read(struct bulla *engine, struct bulla_call *call, struct bulla_quota_config *out)
+{
+	uint64_t revision;
+
+	return quota_config_get(&engine->access->quotas->documents, call, out, &revision);
+}

@@ -1,0 +1,47 @@
+/* quota_private.h: what the files of rate limits share. */
+#ifndef BULLA_ACCESS_QUOTA_PRIVATE_H
+#define BULLA_ACCESS_QUOTA_PRIVATE_H
+
+#include <pthread.h>
+
+#include "access/quota.h"
+#include "base/rcu.h"
+#include "bulla/quotas.h"
+#include "seal/documents.h"
+
+#define QUOTA_RULE "rate-limit" /* the kind of their documents */
+#define QUOTA_MAX_RULES 1000
+
+/* Const once it is published. */
+struct rules {
+	struct rcu_later later;
+	struct bulla_arena *arena; /* owned: all texts */
+	struct bulla_rate_limit *items;
+	size_t count;
+	struct bulla_quota_config config;
+};
+
+struct quotas {
+	struct documents documents;
+	pthread_mutex_t lock;   /* one writer; held over its commit */
+	struct rules *rules;    /* rcu; NULL: no rules, nothing is counted */
+	struct counters *clients;
+};
+
+/* ---- quota_record.c ------------------------------------------------------------------------------------------------------ */
+
+struct document_name quota_rule_name(struct bulla_bytes name);
+
+/* NO_MEMORY. */
+BULLA_MUST_USE enum bulla_err quota_rule_pack(struct bulla_call *call, const struct bulla_rate_limit *limit, struct bulla_bytes *out);
+/* out borrows from document. STORE_DAMAGED. */
+BULLA_MUST_USE enum bulla_err quota_rule_unpack(const struct document *document, struct bulla_rate_limit *out);
+
+/* What holds: as it was written, or revision 0 and what holds without. Errors of document_get, STORE_DAMAGED, NO_MEMORY. */
+BULLA_MUST_USE enum bulla_err quota_config_get(const struct documents *documents, struct bulla_call *call,
+					       struct bulla_quota_config *out, uint64_t *revision);
+/* In the place of revision. Errors of document_put. */
+BULLA_MUST_USE enum bulla_err quota_config_put(const struct documents *documents, struct bulla_call *call,
+					       const struct bulla_quota_config *config, uint64_t revision);
+
+#endif
