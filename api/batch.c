@@ -10,9 +10,9 @@
 #include "transit.h"
 #include "wipe.h"
 
-static void fill_item(const struct desk *desk, struct job *job, struct transit_item *item)
+static void fill_item(const struct desk *desk, struct job *job, const unsigned char random[BINDING_RANDOM_BYTES], struct transit_item *item)
 {
-	binding_new_id(job->card.id);
+	binding_make_id(job->card.id, random);
 	*item = (struct transit_item){ .id = job->card.id, .purpose = "pan", .binding = desk->binding };
 	memcpy(item->plain, job->input.pan, sizeof item->plain);
 }
@@ -62,21 +62,22 @@ static enum card_err ask(struct desk *desk, struct transit_item *items, size_t n
 }
 
 /* All new cards: two requests to Bulla. */
-static enum card_err encrypt(struct desk *desk, struct job **jobs, size_t n)
+static enum card_err encrypt(struct desk *desk, struct job **jobs, struct transit_item *items, size_t n)
 {
-	struct transit_item items[BATCH_MAX];
-
 	if (n == 0)
 		return CARD_OK;
 	if (desk->binding == 0)
 		return CARD_E_UNAVAILABLE;
+	unsigned char random[BATCH_MAX][BINDING_RANDOM_BYTES];
+
+	randombytes_buf(random, n * sizeof random[0]);
 	for (size_t i = 0; i < n; i++)
-		fill_item(desk, jobs[i], &items[i]);
+		fill_item(desk, jobs[i], random[i], &items[i]);
 	enum card_err err = ask(desk, items, n);
 
 	for (size_t i = 0; i < n && err == CARD_OK; i++)
 		fill_card(jobs[i], &items[i]);
-	wipe(items, sizeof items);
+	wipe(items, n * sizeof *items);
 	return err;
 }
 
@@ -113,14 +114,15 @@ static enum card_err change(struct desk *desk, struct job **jobs, size_t n)
 	return store_commit(desk->store);
 }
 
-static void finish(struct job **jobs, size_t n, enum card_err err)
+static void finish(const struct desk *desk, struct job **jobs, size_t n, enum card_err err)
 {
 	for (size_t i = 0; i < n; i++) {
 		if (err != CARD_OK)
 			jobs[i]->result = err;
 		wipe(&jobs[i]->input, sizeof jobs[i]->input);
-		jobs[i]->done(jobs[i]);
 	}
+	if (n > 0)
+		desk->done(jobs, n);
 }
 
 static size_t pick(struct job **jobs, size_t n, enum job_kind kind, struct job **out)
@@ -138,11 +140,11 @@ bool batch_encrypt(struct desk *desk, struct batch *batch, bool healthy)
 {
 	struct job *adds[BATCH_MAX];
 	size_t n = pick(batch->jobs, batch->n, JOB_ADD, adds);
-	enum card_err err = encrypt(desk, adds, n);
+	enum card_err err = encrypt(desk, adds, batch->items, n);
 
 	if (err != CARD_OK) {
 		batch->n = pick(batch->jobs, batch->n, JOB_DELETE, batch->jobs);
-		finish(adds, n, err);
+		finish(desk, adds, n, err);
 	}
 	return n > 0 ? err == CARD_OK : healthy;
 }
@@ -156,5 +158,5 @@ void batch_store(struct desk *desk, struct batch *batch)
 
 	if (err != CARD_OK)
 		store_rollback(desk->store);
-	finish(batch->jobs, batch->n, err);
+	finish(desk, batch->jobs, batch->n, err);
 }

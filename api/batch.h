@@ -3,21 +3,23 @@
 #define CARD_BATCH_H
 
 #include "intake.h"
-#include "vault.h"
+#include "transit.h"
 
 #define BATCH_MAX 64
 
-/* What the work is done with. */
+/* What the work is done with; one thread at a time. */
 struct desk {
 	const struct settings *settings;
-	struct vault *vault;      /* batch_encrypt's: one thread at a time */
-	struct store *store;      /* batch_store's: one thread at a time */
+	struct vault *vault;
+	struct store *store;
+	intake_done *done;
 	enum binding binding;     /* how Bulla binds; 0: not proven yet, and nothing is encrypted before */
 };
 
 struct batch {
 	struct job *jobs[BATCH_MAX];
 	size_t n;
+	struct transit_item items[BATCH_MAX]; /* nothing between two calls */
 };
 
 /* Has Bulla encrypt the new cards of a batch. When that fails they are told so, and are no longer in the batch. Gives whether Bulla did

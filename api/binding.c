@@ -10,9 +10,11 @@
 #define AAD_SIZE 128
 #define TIME_BYTES 6
 
-void binding_new_id(char out[CARD_ID_SIZE])
+_Static_assert(2 * (TIME_BYTES + BINDING_RANDOM_BYTES) + 1 == CARD_ID_SIZE, "an id is time and randomness in hex");
+
+void binding_make_id(char out[CARD_ID_SIZE], const unsigned char random[BINDING_RANDOM_BYTES])
 {
-	unsigned char raw[(CARD_ID_SIZE - 1) / 2];
+	unsigned char raw[TIME_BYTES + BINDING_RANDOM_BYTES];
 	struct timespec now;
 
 	clock_gettime(CLOCK_REALTIME, &now);
@@ -20,8 +22,16 @@ void binding_new_id(char out[CARD_ID_SIZE])
 
 	for (int i = 0; i < TIME_BYTES; i++)
 		raw[i] = (unsigned char)(ms >> 8 * (TIME_BYTES - 1 - i));
-	randombytes_buf(raw + TIME_BYTES, sizeof raw - TIME_BYTES);
+	memcpy(raw + TIME_BYTES, random, BINDING_RANDOM_BYTES);
 	sodium_bin2hex(out, CARD_ID_SIZE, raw, sizeof raw);
+}
+
+void binding_new_id(char out[CARD_ID_SIZE])
+{
+	unsigned char random[BINDING_RANDOM_BYTES];
+
+	randombytes_buf(random, sizeof random);
+	binding_make_id(out, random);
 }
 
 bool binding_is_id(const char *text)

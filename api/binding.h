@@ -4,8 +4,13 @@
 
 #include "card.h"
 
+#define BINDING_RANDOM_BYTES 10
+
 /* A new card id: 48 bits of time, so that new rows stand together in the database's index, and 80 random bits. */
 void binding_new_id(char out[CARD_ID_SIZE]);
+
+/* The same of random bits that were drawn for many ids at once: each draw is a call of the system. */
+void binding_make_id(char out[CARD_ID_SIZE], const unsigned char random[BINDING_RANDOM_BYTES]);
 
 /* 32 hex digits in lower case, as binding_new_id makes them. */
 bool binding_is_id(const char *text);

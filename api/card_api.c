@@ -29,7 +29,7 @@ static enum card_err serve(const struct settings *settings, struct app *app, con
 
 	TRY(guard_init(&app->guard, settings->api_token_file));
 	TRY(store_open(settings->db, &app->reader));
-	TRY(intake_start(settings, &app->intake));
+	TRY(intake_start(settings, routes_done, &app->intake));
 	enum card_err err = http_start(settings, routes_handle, app, &http);
 
 	if (err == CARD_OK)

@@ -1,5 +1,5 @@
-/* intake.c: owns the queue of jobs and the threads that work on them in turns: one asks Bulla, then writes, while the other asks. A job is one
- * thread's alone between intake_push and done. */
+/* intake.c: owns the queue of jobs and the thread that works on them: it takes all that wait, asks Bulla, writes, and answers. What comes
+ * meanwhile is the next batch. A job is its alone between intake_push and done. */
 #define _GNU_SOURCE
 #include "intake.h"
 
@@ -19,16 +19,12 @@
 #define LOOK_AGAIN_MS 500    /* while Bulla is away */
 #define LOOK_MS 5000         /* while nothing happens */
 
-/* While one waits for the disk, the other has Bulla encrypt what came meanwhile. */
-#define WORKERS 2
-
 struct intake {
 	struct desk desk;
-	bool looked;                 /* once at least; under asking */
-	pthread_mutex_t asking;      /* held by who takes jobs and asks Bulla */
-	pthread_mutex_t writing;     /* held by who writes */
-	pthread_t threads[WORKERS];
-	size_t running;
+	struct batch batch;          /* this and the next: the thread's */
+	bool looked;                 /* once at least */
+	pthread_t thread;
+	bool running;
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
 	struct job *first, **last;   /* this and the next two: under lock */
@@ -111,46 +107,40 @@ static int64_t rest_ms(const struct intake *intake)
 }
 
 /* Takes a batch and has it encrypted. False: all is done, and no more comes. */
-static bool fetch(struct intake *intake, struct batch *batch)
+static bool fetch(struct intake *intake)
 {
+	struct batch *batch = &intake->batch;
 	bool stopping = false, healthy;
 
-	pthread_mutex_lock(&intake->asking);
 	batch->n = wait_for_jobs(intake, rest_ms(intake), batch->jobs, &stopping);
-	bool more = batch->n > 0 || !stopping;
-
+	if (batch->n == 0 && stopping)
+		return false;
 	healthy = atomic_load(&intake->healthy);
 	/* while Bulla is known to be away nobody waits behind somebody else's patience */
 	vault_set_patience(intake->desk.vault, healthy && !stopping ? PATIENCE_MS : 0);
 	if (batch->n > 0)
 		atomic_store(&intake->healthy, batch_encrypt(&intake->desk, batch, healthy));
-	else if (more)
+	else
 		look(intake);
-	pthread_mutex_unlock(&intake->asking);
-	return more;
+	return true;
 }
 
 static void *run(void *cls)
 {
 	struct intake *intake = cls;
-	struct batch batch;
 
-	while (fetch(intake, &batch)) {
-		pthread_mutex_lock(&intake->writing);
-		batch_store(&intake->desk, &batch);
-		pthread_mutex_unlock(&intake->writing);
-	}
+	while (fetch(intake))
+		batch_store(&intake->desk, &intake->batch);
 	return NULL;
 }
 
-static void set_up(struct intake *intake, const struct settings *settings)
+static void set_up(struct intake *intake, const struct settings *settings, intake_done *done)
 {
 	pthread_condattr_t attributes;
 
 	intake->desk.settings = settings;
+	intake->desk.done = done;
 	intake->last = &intake->first;
-	pthread_mutex_init(&intake->asking, NULL);
-	pthread_mutex_init(&intake->writing, NULL);
 	pthread_mutex_init(&intake->lock, NULL);
 	pthread_condattr_init(&attributes);
 	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
@@ -166,10 +156,8 @@ static enum card_err start(struct intake *intake)
 	desk->vault = vault_new(desk->settings, PATIENCE_MS);
 	if (desk->vault == NULL)
 		return CARD_E_MEMORY;
-	for (; intake->running < WORKERS; intake->running++)
-		if (pthread_create(&intake->threads[intake->running], NULL, run, intake) != 0)
-			return CARD_E_MEMORY;
-	return CARD_OK;
+	intake->running = pthread_create(&intake->thread, NULL, run, intake) == 0;
+	return intake->running ? CARD_OK : CARD_E_MEMORY;
 }
 
 void intake_free(struct intake *intake)
@@ -180,18 +168,16 @@ void intake_free(struct intake *intake)
 	store_close(intake->desk.store);
 	pthread_cond_destroy(&intake->changed);
 	pthread_mutex_destroy(&intake->lock);
-	pthread_mutex_destroy(&intake->writing);
-	pthread_mutex_destroy(&intake->asking);
 	free(intake);
 }
 
-enum card_err intake_start(const struct settings *settings, struct intake **out)
+enum card_err intake_start(const struct settings *settings, intake_done *done, struct intake **out)
 {
 	struct intake *intake = calloc(1, sizeof *intake);
 
 	if (intake == NULL)
 		return CARD_E_MEMORY;
-	set_up(intake, settings);
+	set_up(intake, settings, done);
 	enum card_err err = start(intake);
 
 	if (err != CARD_OK) {
@@ -209,8 +195,9 @@ bool intake_stop(struct intake *intake)
 	intake->stopping = true;
 	pthread_cond_broadcast(&intake->changed);
 	pthread_mutex_unlock(&intake->lock);
-	for (size_t i = 0; i < intake->running; i++)
-		pthread_join(intake->threads[i], NULL);
+	if (intake->running)
+		pthread_join(intake->thread, NULL);
+	intake->running = false;
 	return !atomic_load(&intake->gave_up);
 }
 

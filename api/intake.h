@@ -17,14 +17,16 @@ struct job {
 	char id[CARD_ID_SIZE];          /* DELETE: which; ADD with DUPLICATE: the card that is there */
 	struct card card;               /* ADD: as it was stored, durably, when result is OK */
 	enum card_err result;
-	void (*done)(struct job *job);  /* called once, from a thread of the intake; the job is not touched afterwards */
 	struct replay replay;           /* the rest is the intake's */
 	struct job *next;
 };
 
-/* Starts the threads, of which one proves the binding before any encrypts. They go on trying while Bulla cannot be reached; when Bulla refuses or does not
- * bind they end the process by SIGTERM and intake_stop says so. CONFIG: the database. MEMORY. */
-MUST_USE enum card_err intake_start(const struct settings *settings, struct intake **out);
+/* Called by the intake's thread with jobs that have their result, n > 0, each once; it does not touch them afterwards. */
+typedef void intake_done(struct job **jobs, size_t n);
+
+/* Starts the thread, which proves the binding before it encrypts. It goes on trying while Bulla cannot be reached; when Bulla refuses or does not
+ * bind it ends the process by SIGTERM and intake_stop says so. CONFIG: the database. MEMORY. */
+MUST_USE enum card_err intake_start(const struct settings *settings, intake_done *done, struct intake **out);
 
 /* Finishes what was pushed, with errors where it must, and takes no more. The struct stays for those who still ask it. False: it had
  * given up. */

@@ -169,9 +169,14 @@ static void answer_added(struct pending *pending)
 	}
 }
 
-static void done(struct job *job)
+static struct pending *pending_of(struct job *job)
 {
-	struct pending *pending = (struct pending *)(void *)job;
+	return (struct pending *)(void *)job;
+}
+
+static void answer(struct job *job, struct log_lines *lines)
+{
+	struct pending *pending = pending_of(job);
 	struct request *request = pending->request;
 
 	if (job->kind == JOB_ADD)
@@ -180,9 +185,20 @@ static void done(struct job *job)
 		request->reply.status = 204;
 	else
 		answer_failure(request, job->result);
-	log_line("%s %s %d %s", request->method, cards_path, request->reply.status,
-		 job->result != CARD_OK ? "-" : job->kind == JOB_ADD ? job->card.id : job->id);
-	http_resume(request);
+	log_add(lines, "%s %s %d %s", request->method, cards_path, request->reply.status,
+		job->result != CARD_OK ? "-" : job->kind == JOB_ADD ? job->card.id : job->id);
+}
+
+/* First all answers and one write to the log, then the requests go on. */
+void routes_done(struct job **jobs, size_t n)
+{
+	struct log_lines lines = { 0 };
+
+	for (size_t i = 0; i < n; i++)
+		answer(jobs[i], &lines);
+	log_write(&lines);
+	for (size_t i = 0; i < n; i++)
+		http_resume(pending_of(jobs[i])->request);
 }
 
 static struct pending *new_pending(struct app *app, struct request *request, enum job_kind kind)
@@ -191,7 +207,7 @@ static struct pending *new_pending(struct app *app, struct request *request, enu
 
 	if (pending == NULL)
 		return NULL;
-	*pending = (struct pending){ .job = { .kind = kind, .done = done }, .request = request, .app = app };
+	*pending = (struct pending){ .job = { .kind = kind }, .request = request, .app = app };
 	request->extra = pending;
 	return pending;
 }
@@ -199,11 +215,13 @@ static struct pending *new_pending(struct app *app, struct request *request, enu
 /* From here on another thread may have the request. */
 static void push(struct app *app, struct pending *pending)
 {
+	struct job *job = &pending->job;
+
 	http_suspend(pending->request);
-	if (intake_push(app->intake, &pending->job) == CARD_OK)
+	if (intake_push(app->intake, job) == CARD_OK)
 		return;
-	pending->job.result = CARD_E_UNAVAILABLE;
-	done(&pending->job);
+	job->result = CARD_E_UNAVAILABLE;
+	routes_done(&job, 1);
 }
 
 static bool is_type(const char *header, const char *type)

@@ -20,4 +20,7 @@ struct app {
 /* An http_handler; app is a struct app. */
 void routes_handle(void *app, struct request *request);
 
+/* Answers the requests of which these are the jobs; an intake_done. */
+void routes_done(struct job **jobs, size_t n);
+
 #endif

@@ -6,15 +6,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-/* Room for a card with every byte of it escaped. */
-#define CARD_TEXT_SIZE (6 * sizeof(struct card) + 256)
+#include "utc.h"
+
+#define ESCAPED_MAX 6      /* a byte as \u0001 */
+#define FIXED_MAX_BYTES 256 /* of a card: names of fields, time, numbers */
+#define CARD_TEXT_SIZE (ESCAPED_MAX * sizeof(struct card) + FIXED_MAX_BYTES)
 
 /* RFC 8259 section 7; what is in the database is UTF-8, or the shop's own trouble. */
 static char *put_text(char *at, const char *name, const char *text)
 {
-	at += sprintf(at, "\"%s\":\"", name);
+	*at++ = '"';
+	at = stpcpy(stpcpy(at, name), "\":\"");
 	for (; *text != '\0'; text++) {
 		if (*text == '"' || *text == '\\')
 			*at++ = '\\';
@@ -29,12 +32,9 @@ static char *put_text(char *at, const char *name, const char *text)
 /* Printed by hand: it is what each stored card costs. */
 static char *put_card(char *at, const struct card *card)
 {
-	char created[32];
-	time_t s = (time_t)card->created_s;
-	struct tm utc;
+	char created[UTC_SIZE];
 
-	gmtime_r(&s, &utc);
-	strftime(created, sizeof created, "%Y-%m-%dT%H:%M:%SZ", &utc);
+	utc_print(created, card->created_s);
 	*at++ = '{';
 	at = put_text(at, "id", card->id);
 	at = put_text(at, "name", card->name);
@@ -46,9 +46,11 @@ static char *put_card(char *at, const struct card *card)
 	return at + sprintf(at, "\"key_version\":%d}", card->key_version);
 }
 
+/* What is freed is wiped: no more is taken than this card can need. */
 char *view_card(const struct card *card)
 {
-	char *text = malloc(CARD_TEXT_SIZE);
+	size_t n = strlen(card->id) + strlen(card->name) + strlen(card->ciphertext) + strlen(card->brand) + strlen(card->last_four);
+	char *text = malloc(ESCAPED_MAX * n + FIXED_MAX_BYTES);
 
 	if (text != NULL)
 		put_card(text, card);
