@@ -235,6 +235,15 @@ enum card_err vault_look(struct vault *vault)
 	return send_once(vault, "GET", "sys/health", NULL, &status, NULL);
 }
 
+/* Asked after a refusal: a new token would be refused as well, and each login leaves one on the server. */
+static bool token_is_good(struct vault *vault)
+{
+	char reason[CLIENT_ERROR_SIZE];
+	struct client_answer got;
+
+	return client_send(vault->client, "GET", "/v1/auth/token/lookup-self", vault->header, NULL, &got, reason) == CARD_OK && got.status == 200;
+}
+
 static enum card_err attempt(struct vault *vault, const char *method, const char *path, const char *text, json_t **answer)
 {
 	int status;
@@ -243,9 +252,9 @@ static enum card_err attempt(struct vault *vault, const char *method, const char
 		TRY(login(vault));
 	enum card_err err = send_once(vault, method, path, text, &status, answer);
 
-	if (status != 403)
+	if (status != 403 || token_is_good(vault))
 		return err;
-	TRY(login(vault)); /* the token may have been revoked */
+	TRY(login(vault)); /* it was revoked */
 	return send_once(vault, method, path, text, &status, answer);
 }
 

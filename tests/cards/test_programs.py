@@ -332,6 +332,16 @@ class Story:
             self.assertEqual(self.server.post("auth/token/revoke-accessor", {"accessor": accessor}).status, 204)
         self.add("Carlos Gardel", GARDEL)
 
+    def test_a_policy_that_refuses_costs_no_tokens(self):
+        between = programs.Between(self.world)
+        self.addCleanup(between.close)
+        self.cards.start(**between.settings(), **self.role(token_policies="card-api")[1])  # without card-index
+        for _ in range(3):
+            answer = self.cards.add("Carlos Gardel", GARDEL)
+            self.assertEqual((answer.status, answer.json), (502, {"error": "the encryption service refused"}))
+        self.assertEqual([path for path in between.paths if path.endswith("/login")], ["/v1/auth/approle/login"])
+        self.assertEqual(self.count(), 0)
+
     # ---- outages
 
     def test_outage(self):
