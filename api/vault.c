@@ -232,7 +232,8 @@ enum card_err vault_look(struct vault *vault)
 	int status;
 
 	TRY(vault_keep(vault));
-	return send_once(vault, "GET", "sys/health", NULL, &status, NULL);
+	/* a standby hands requests on */
+	return send_once(vault, "GET", "sys/health?standbyok=true&perfstandbyok=true", NULL, &status, NULL);
 }
 
 /* Asked after a refusal: a new token would be refused as well, and each login leaves one on the server. */
