@@ -87,12 +87,19 @@ log_line() {
 	fi
 }
 
+# begin_job: for what cron starts, before anything is done: a job that cannot say how it ended does not begin.
+begin_job() {
+	trap end_job EXIT
+	[ -z "${CARDS_LOG:-}" ] || : >>"$CARDS_LOG" || die "CARDS_LOG: cannot write $CARDS_LOG"
+	need_cli
+}
+
 # For trap ... EXIT of what cron starts. A failure is in the log too, besides standard error and the exit status.
 end_job() {
 	local status=$?
 
 	log_out
-	[ "$status" = 0 ] || [ -z "${CARDS_LOG:-}" ] || log_line "FAILED: ${LAST_ERROR:-status $status}" || true
+	[ "$status" = 0 ] || [ ! -w "${CARDS_LOG:-}" ] || log_line "FAILED: ${LAST_ERROR:-status $status}" || true
 	exit "$status"
 }
 

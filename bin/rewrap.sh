@@ -32,8 +32,7 @@ rewrap() {
 	fi
 }
 
-trap end_job EXIT
-need_cli
+begin_job
 export CARD_VAULT_ADDR=${CARD_VAULT_ADDR:-${BULLA_ADDR:-${VAULT_ADDR:-${BAO_ADDR:-}}}}
 CARD_VAULT_CACERT=${CARD_VAULT_CACERT:-${BULLA_CACERT:-${VAULT_CACERT:-${BAO_CACERT:-}}}}
 [ -z "$CARD_VAULT_CACERT" ] || export CARD_VAULT_CACERT

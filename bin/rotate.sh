@@ -22,8 +22,8 @@ done
 shift $((OPTIND - 1))
 [ $# = 0 ] || usage 2 >&2
 
-trap end_job EXIT
-need_cli
+begin_job
+[ "$rewrap" = yes ] || [ ${#options[@]} = 0 ] || die "-m retires versions after a rewrap: give -w as well"
 log_in "${CARD_ROLE_ID_FILE:-}" "${CARD_SECRET_ID_FILE:-}"
 key=$CARD_TRANSIT_MOUNT/keys/$CARD_KEY
 before=$(latest_version) || die "the version of $key cannot be read"

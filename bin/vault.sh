@@ -3,7 +3,7 @@
 #   transit and AppRole, the keys cards, card-index and card-canary, a policy and a role each for card-api, card-processor and
 #   card-rotator; then DIR/ROLE/role-id and DIR/ROLE/secret-id, mode 0600.
 # Can be run again: what is there stays, policies and roles are written anew, and a secret ID that still works is kept
-# (-n: make new ones).
+# (-n: make new ones, and destroy those that were in DIR).
 # Works on Bulla, OpenBao and Vault: VAULT_CLI=bulla|bao|vault, VAULT_ADDR, VAULT_CACERT; with the token of `bulla login`
 # (~/.vault-token) or VAULT_TOKEN, which may write mounts, policies, roles and keys.
 set -euo pipefail
@@ -140,12 +140,18 @@ credentials() {
 	mkdir -p "$folder"
 	vault read -field=role_id "$role/role-id" >"$folder/role-id.new"
 	mv "$folder/role-id.new" "$folder/role-id"
-	if [ "$new_secrets" = no ] && [ -s "$folder/secret-id" ] && known "$role" "$folder/secret-id"; then
-		return 0
+	if [ -s "$folder/secret-id" ] && known "$role" "$folder/secret-id"; then
+		[ "$new_secrets" = yes ] || return 0
+		cp "$folder/secret-id" "$folder/secret-id.old"
 	fi
 	vault write -f -field=secret_id "$role/secret-id" >"$folder/secret-id.new"
 	mv "$folder/secret-id.new" "$folder/secret-id"
 	say "$name has a new secret ID"
+	if [ -e "$folder/secret-id.old" ]; then
+		vault write "$role/secret-id/destroy" secret_id=@"$folder/secret-id.old" >/dev/null
+		rm "$folder/secret-id.old"
+		say "its old secret ID was destroyed"
+	fi
 }
 
 print_settings() {

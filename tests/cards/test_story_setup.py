@@ -11,6 +11,10 @@ PAN = servers.b64("4539296620131157")
 CARD = {"card_id": "7f", "purpose": "pan"}
 
 
+def read_role(around, name):
+    return {key: world.read(around.role(name)[f"CARD_{key.upper()}_FILE"]).decode() for key in ("role_id", "secret_id")}
+
+
 class Setup:
     """The tests, for either server."""
 
@@ -70,10 +74,13 @@ class Setup:
         self.assertNotIn("card-api has a new secret ID", done.stdout)
         self.world.log_in("card-processor")
         world.write(files["CARD_SECRET_ID_FILE"], kept)
+        old = {name: read_role(self.world, name) for name in world.ROLES}
         self.assertEqual(self.world.run("vault.sh", "-n", self.world.roles).returncode, 0)
         self.assertFalse(set(self.world.secrets()[1:]) & {*before, kept})
         for name in world.ROLES:
             self.world.log_in(name)
+            self.assertGreaterEqual(self.server.post("auth/approle/login", old[name], token=None).status, 400)  # destroyed
+            self.assertEqual(sorted(os.listdir(os.path.join(self.world.roles, name))), ["role-id", "secret-id"])
 
     def test_who_may_do_what(self):
         sealed = self.encrypt()
@@ -151,6 +158,11 @@ class Setup:
         self.assertIn("rotated from version", lines[0])
         self.assertIn("FAILED: the version of", lines[1])
         self.assertIn("FAILED: the login was refused", lines[2])
+        done = self.world.run("rotate.sh", CARDS_LOG="/nowhere/cards.log", **self.world.role("card-rotator"))
+        self.assertEqual((done.returncode, "cannot write /nowhere/cards.log" in done.stderr), (1, True), done.stderr)
+        done = self.world.run("rotate.sh", "-m", **self.world.role("card-rotator"))
+        self.assertEqual((done.returncode, "give -w as well" in done.stderr), (1, True))
+        self.assertEqual(self.server.get("transit/keys/cards").data["latest_version"], before)  # found out before anything was done
         world.write(settings, "CARD_KEY=cards; touch nothing\nrm -rf /nothing\n")
         done = self.world.run("rotate.sh", "-e", settings)
         self.assertEqual(done.returncode, 1)
