@@ -41,6 +41,8 @@ START_TEST(upper)
 	setlocale(LC_ALL, "C");
 	check_upper("Aníbal Troilo", "ANÍBAL TROILO");
 	check_upper("ñandú ÿ straße ωώ иван ij", "ÑANDÚ Ÿ STRASSE ΩΏ ИВАН IJ");
+	check_upper("ŉ Eﬃe ﬁn և \u0390 \u1FB3 ǆ", "ʼN EFFIE FIN ԵՒ \u0399\u0308\u0301 \u0391\u0399 Ǆ"); /* one becomes two or three */
+	check_upper("an\u0301i", "AN\u0301I"); /* accents that stand by themselves */
 	check_upper("李 😀 123", "李 😀 123");
 	check_upper("", "");
 }
@@ -49,16 +51,19 @@ END_TEST
 /* The text goes to a terminal. */
 START_TEST(harmless)
 {
-	char longest[UPPER_SIZE * 2];
+	char longest[UPPER_SIZE * 2], upper_text[UPPER_SIZE];
 
 	check_upper("a\x1b[31mb\xff" "c", "A?[31MB?C");
 	memset(longest, 0xdf, sizeof longest);
 	for (size_t i = 0; i + 1 < sizeof longest; i += 2)
 		memcpy(longest + i, "ß", 2);
 	longest[sizeof longest - 1] = longest[sizeof longest - 2] = '\0';
-	char upper_text[UPPER_SIZE];
 
 	ck_assert_int_eq(utf8_upper(longest, upper_text), CARD_OK); /* cut, and within its bounds */
+	ck_assert_uint_lt(strlen(upper_text), sizeof upper_text);
+	for (size_t i = 0; i + 2 < sizeof longest; i += 2)
+		memcpy(longest + i, "ΐ", 2); /* becomes three times as long */
+	ck_assert_int_eq(utf8_upper(longest, upper_text), CARD_OK);
 	ck_assert_uint_lt(strlen(upper_text), sizeof upper_text);
 }
 END_TEST
