@@ -332,6 +332,19 @@ class Story:
             self.assertEqual(self.server.post("auth/token/revoke-accessor", {"accessor": accessor}).status, 204)
         self.add("Carlos Gardel", GARDEL)
 
+    def test_secret_id_that_ends_and_is_replaced(self):
+        """Its file is read at each login: with a new one in it the program goes on."""
+        name, files = self.role(token_ttl="2s", token_max_ttl="3s")
+        path = f"auth/approle/role/{name}/secret-id"
+        secret = world.read(files["CARD_SECRET_ID_FILE"]).decode()
+        self.cards.start(**files)
+        self.assertEqual(self.server.post(f"{path}/destroy", {"secret_id": secret}).status, 204)
+        number = iter(range(10 ** 6))
+        programs.wait_until(lambda: self.cards.add("Card", pan(next(number))).status == 502, "the last token had ended")
+        self.assertEqual(self.cards.add("Carlos Gardel", GARDEL).status, 502)
+        world.write(files["CARD_SECRET_ID_FILE"], self.server.post(path).data["secret_id"])
+        self.add("Carlos Gardel", GARDEL)
+
     def test_a_policy_that_refuses_costs_no_tokens(self):
         between = programs.Between(self.world)
         self.addCleanup(between.close)
@@ -742,6 +755,15 @@ class Alone(Case):
             done = self.cards.run("card-api", "health", **env)
             self.assertEqual(done.returncode, 1, env)
         self.assertEqual(self.cards.run("card-api", "health").returncode, 0)
+        self.cards.stop()
+        servers.make_certificate(self.cards.tls, "expired", expired=True)
+        self.cards.spawn(**{name: os.path.join(self.cards.tls, f"expired.{end}") for name, end in (("CARD_TLS_CERT", "pem"), ("CARD_TLS_KEY", "key"))})
+        programs.wait_until(lambda: self.cards.log_text().count("listening on") == 3, "card-api listened")
+        done = self.cards.run("card-api", "health")
+        self.assertEqual(done.returncode, 1)
+        self.assertRegex(done.stderr, b"health: .*certificate.*expired|health: .*expired.*certificate")
+        self.cards.stop()
+        self.cards.start()
         for version, status in (("1.1", 35), ("1.2", 0)):
             argv = ["curl", "-s", "--cacert", self.cards.ca, "--ciphers", "DEFAULT@SECLEVEL=0", "--tlsv1.0", "--tls-max", version]
             self.assertEqual(subprocess.run([*argv, "-o", "/dev/null", f"{self.cards.url}/health"]).returncode, status, version)

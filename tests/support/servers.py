@@ -236,7 +236,7 @@ def certificates(folder):
     make_certificate(folder, "client", names=None)
 
 
-def make_certificate(folder, name, names="DNS:localhost,IP:127.0.0.1", common_name=None):
+def make_certificate(folder, name, names="DNS:localhost,IP:127.0.0.1", common_name=None, expired=False):
     def run(*argv):
         subprocess.run(["openssl", *argv], check=True, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
@@ -244,6 +244,13 @@ def make_certificate(folder, name, names="DNS:localhost,IP:127.0.0.1", common_na
         "-subj", f"/CN={common_name or name}")
     with open(os.path.join(folder, f"{name}.ext"), "w") as f:
         f.write(f"subjectAltName={names}\n" if names else "extendedKeyUsage=clientAuth\n")
+    if expired:  # which only "openssl ca" makes
+        with open(os.path.join(folder, "ca.cnf"), "w") as f:
+            f.write("[ca]\ndefault_ca=one\n[one]\ndatabase=ca.txt\nnew_certs_dir=.\nrand_serial=yes\npolicy=any\n[any]\ncommonName=supplied\n")
+        open(os.path.join(folder, "ca.txt"), "w").close()
+        run("ca", "-batch", "-config", "ca.cnf", "-cert", "ca.pem", "-keyfile", "ca.key", "-md", "sha256", "-in", f"{name}.csr", "-notext",
+            "-startdate", "20200101000000Z", "-enddate", "20200201000000Z", "-extfile", f"{name}.ext", "-out", f"{name}.pem")
+        return
     run("x509", "-req", "-in", f"{name}.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-out", f"{name}.pem",
         "-days", "2", "-extfile", f"{name}.ext")
 
