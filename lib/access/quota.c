@@ -7,7 +7,7 @@
 
 #include "access/access_private.h"
 #include "access/counters.h"
-#include "crypto/crypto.h"
+#include "base/pack.h"
 
 #define NS_PER_S INT64_C(1000000000)
 #define MAX_CLIENTS 200000
@@ -71,28 +71,48 @@ void quotas_free(struct quotas *quotas)
 
 /* ---- the snapshot ------------------------------------------------------------------------------------------------------------- */
 
-static enum bulla_err add_rule(const struct document *document, void *context)
+static enum bulla_err counters_key(const struct document *document, struct bulla_arena *arena, uint8_t key[SHA256_BYTES])
 {
-	struct rules *rules = context;
-	struct bulla_rate_limit limit;
+	struct pack pack = { .arena = arena };
+	struct bulla_bytes text;
 
-	TRY(quota_rule_unpack(document, &limit));
-	if (rules->count == QUOTA_MAX_RULES)
-		return BULLA_E_STORE_DAMAGED;
-	limit.name = bulla_arena_copy(rules->arena, limit.name);
-	limit.path = bulla_arena_copy(rules->arena, limit.path);
-	if (limit.name.ptr == NULL || limit.path.ptr == NULL)
-		return BULLA_E_NO_MEMORY;
-	rules->items[rules->count++] = limit;
+	pack_bytes(&pack, document->item);
+	pack_u64(&pack, document->revision);
+	pack_bytes(&pack, document->value);
+	TRY(pack_finish(&pack, &text));
+	sha256(text, key);
 	return BULLA_OK;
 }
 
-/* The longest path first: the most particular. */
-static int by_path(const void *a, const void *b)
+static enum bulla_err add_rule(const struct document *document, void *context)
 {
-	size_t one = ((const struct bulla_rate_limit *)a)->path.len, other = ((const struct bulla_rate_limit *)b)->path.len;
+	struct rules *rules = context;
+	struct rule rule = { 0 };
 
-	return one > other ? -1 : one < other;
+	TRY(quota_rule_unpack(document, &rule.public));
+	if (rules->count == QUOTA_MAX_RULES)
+		return BULLA_E_STORE_DAMAGED;
+	TRY(counters_key(document, rules->arena, rule.key));
+	rule.public.name = bulla_arena_copy(rules->arena, rule.public.name);
+	rule.public.path = rule.path = bulla_arena_copy(rules->arena, rule.public.path);
+	if (rule.public.name.ptr == NULL || rule.path.ptr == NULL)
+		return BULLA_E_NO_MEMORY;
+	uint8_t last = rule.path.len > 0 ? rule.path.ptr[rule.path.len - 1] : '/';
+
+	rule.reach = last == '/' ? QUOTA_MOUNT : last == '*' ? QUOTA_BEGINNING : QUOTA_PATH;
+	rule.path.len -= rule.reach == QUOTA_BEGINNING;
+	rules->items[rules->count++] = rule;
+	return BULLA_OK;
+}
+
+/* The most particular first: of a kind, the longest. */
+static int by_reach(const void *a, const void *b)
+{
+	const struct rule *one = a, *other = b;
+
+	if (one->reach != other->reach)
+		return one->reach < other->reach ? -1 : 1;
+	return one->path.len > other->path.len ? -1 : one->path.len < other->path.len;
 }
 
 static enum bulla_err fill(const struct documents *documents, struct bulla_call *call, struct rules *rules)
@@ -105,7 +125,7 @@ static enum bulla_err fill(const struct documents *documents, struct bulla_call 
 	if (rules->items == NULL)
 		return BULLA_E_NO_MEMORY;
 	TRY(document_each(documents, call, &any, false, add_rule, rules));
-	qsort(rules->items, rules->count, sizeof *rules->items, by_path);
+	qsort(rules->items, rules->count, sizeof *rules->items, by_reach);
 	return quota_config_get(documents, &own, &rules->config, &revision);
 }
 
@@ -147,16 +167,26 @@ static bool is_exempt(const struct rules *rules, struct bulla_bytes path)
 	return false;
 }
 
-/* A rule of a mount is for what lies in it, one of a longer path for that very path. */
-static const struct bulla_rate_limit *rule_for(const struct rules *rules, struct bulla_bytes path)
+/* A list goes by its path without the slash, as at the peer. */
+static bool reaches(const struct rule *rule, struct bulla_bytes path, struct bulla_bytes bare)
 {
-	for (size_t i = 0; i < rules->count; i++) {
-		struct bulla_bytes at = rules->items[i].path;
-		bool whole = at.len == 0 || at.ptr[at.len - 1] == '/';
-
-		if (whole ? begins(path, at) : bulla_equal(path, at))
-			return &rules->items[i];
+	switch (rule->reach) {
+	case QUOTA_PATH:
+		return bulla_equal(bare, rule->path);
+	case QUOTA_BEGINNING:
+		return begins(bare, rule->path);
+	default:
+		return begins(path, rule->path);
 	}
+}
+
+static const struct rule *rule_for(const struct rules *rules, struct bulla_bytes path)
+{
+	struct bulla_bytes bare = bulla_mem(path.ptr, path.len - (path.len > 0 && path.ptr[path.len - 1] == '/'));
+
+	for (size_t i = 0; i < rules->count; i++)
+		if (reaches(&rules->items[i], path, bare))
+			return &rules->items[i];
 	return NULL;
 }
 
@@ -169,7 +199,7 @@ static int64_t seconds_up(int64_t ns)
 static enum bulla_err count(const struct bulla_rate_limit *rule, struct bulla_call *call, struct counter *counter, int64_t now_ns,
 			    struct bulla_rate_state *state)
 {
-	int64_t limit = rule->rate >= 1 ? (int64_t)rule->rate : 1;
+	int64_t whole = (int64_t)rule->rate, limit = whole + (rule->rate > (double)whole); /* rounded up, as at the peer */
 	bool again = call->request_counted; /* on a worker: only what the headers say is wanted */
 	bool blocked = !again && counter->reserved > now_ns;
 
@@ -207,20 +237,19 @@ static struct bulla_bytes network_of(struct bulla_bytes ip, uint8_t bytes[16])
 static enum bulla_err check(struct quotas *quotas, const struct rules *rules, struct bulla_call *call, struct bulla_bytes path,
 			    struct bulla_rate_state *state)
 {
-	const struct bulla_rate_limit *rule = is_exempt(rules, path) ? NULL : rule_for(rules, path);
-	uint8_t key[COUNTER_KEY], of_rule[SHA256_BYTES], address[16];
+	const struct rule *rule = is_exempt(rules, path) ? NULL : rule_for(rules, path);
+	uint8_t key[COUNTER_KEY], address[16];
 	int64_t now_ns = bulla_now_ns();
 
 	if (rule == NULL)
 		return BULLA_OK;
-	sha256(rule->name, of_rule);
-	hmac_sha256(bulla_mem(of_rule, sizeof of_rule), network_of(call->remote_ip, address), (struct bulla_bytes){ 0 }, key);
-	struct counter *counter = counters_get(quotas->clients, key, now_ns, now_ns + rule->interval_s * NS_PER_S);
+	hmac_sha256(bulla_mem(rule->key, sizeof rule->key), network_of(call->remote_ip, address), (struct bulla_bytes){ 0 }, key);
+	struct counter *counter = counters_get(quotas->clients, key, now_ns, now_ns + rule->public.interval_s * NS_PER_S);
 
 	if (counter == NULL)
 		return BULLA_E_BUSY;
 	state->show = rules->config.response_headers;
-	enum bulla_err err = count(rule, call, counter, now_ns, state);
+	enum bulla_err err = count(&rule->public, call, counter, now_ns, state);
 
 	counters_put(quotas->clients, counter);
 	return err;

@@ -28,7 +28,7 @@ static enum bulla_err check_limit(struct bulla *engine, struct bulla_call *call,
 	return bulla_fail(call, BULLA_E_INVALID, "invalid mount path %.*s", (int)quoted.len, (const char *)quoted.ptr);
 }
 
-/* A mount is named with a slash at its end, whether that was given or not. */
+/* A mount is named with a slash at its end, whether that was given or not; a path in it without. */
 static enum bulla_err clean_path(struct bulla *engine, struct bulla_call *call, struct bulla_bytes path, struct bulla_bytes *out)
 {
 	struct bulla_bytes rest, slashed;
@@ -43,8 +43,9 @@ static enum bulla_err clean_path(struct bulla *engine, struct bulla_call *call, 
 		return BULLA_E_NO_MEMORY;
 	const struct bulla_mount *mount = bulla_mount_find(engine, path, &rest);
 
-	if (mount == NULL || bulla_equal(mount->path, slashed))
-		*out = path.ptr[path.len - 1] == '/' ? path : slashed;
+	bool slash = path.ptr[path.len - 1] == '/', whole = mount == NULL || bulla_equal(mount->path, slash ? path : slashed);
+
+	*out = !whole ? bulla_mem(path.ptr, path.len - slash) : slash ? path : slashed;
 	bulla_mount_put(mount);
 	return BULLA_OK;
 }
@@ -57,9 +58,9 @@ static enum bulla_err check_double(struct quotas *quotas, struct bulla_call *cal
 	const struct rules *rules = rcu_load(quotas->rules);
 
 	for (size_t i = 0; rules != NULL && err == BULLA_OK && i < rules->count; i++)
-		if (bulla_equal(rules->items[i].path, limit->path) && !bulla_equal(rules->items[i].name, limit->name))
+		if (bulla_equal(rules->items[i].public.path, limit->path) && !bulla_equal(rules->items[i].public.name, limit->name))
 			err = bulla_fail(call, BULLA_E_INVALID, "quota rule with similar properties exists under the name \"%.*s\"",
-					 (int)rules->items[i].name.len, (const char *)rules->items[i].name.ptr);
+					 (int)rules->items[i].public.name.len, (const char *)rules->items[i].public.name.ptr);
 	if (err == BULLA_OK && rules != NULL && rules->count >= QUOTA_MAX_RULES)
 		err = bulla_fail(call, BULLA_E_INVALID, "there are more than %d rate limits", QUOTA_MAX_RULES);
 	rcu_read_end();

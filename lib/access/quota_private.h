@@ -7,16 +7,27 @@
 #include "access/quota.h"
 #include "base/rcu.h"
 #include "bulla/quotas.h"
+#include "crypto/crypto.h"
 #include "seal/documents.h"
 
 #define QUOTA_RULE "rate-limit" /* the kind of their documents */
 #define QUOTA_MAX_RULES 1000
 
+/* What a rule is for; where several fit a request, the first kind decides. */
+enum quota_reach { QUOTA_PATH, QUOTA_BEGINNING, QUOTA_MOUNT };
+
+struct rule {
+	struct bulla_rate_limit public;
+	enum quota_reach reach;
+	struct bulla_bytes path;   /* without the star of a beginning */
+	uint8_t key[SHA256_BYTES]; /* of its counters: a rule that is written anew counts from the start */
+};
+
 /* Const once it is published. */
 struct rules {
 	struct rcu_later later;
 	struct bulla_arena *arena; /* owned: all texts */
-	struct bulla_rate_limit *items;
+	struct rule *items;        /* in the order in which they are asked */
 	size_t count;
 	struct bulla_quota_config config;
 };

@@ -9,8 +9,8 @@ struct bulla;
 
 struct bulla_rate_limit {
 	struct bulla_bytes name;
-	struct bulla_bytes path;   /* "", "transit/", "transit/encrypt/cards", "auth/approle/login" */
-	double rate;               /* requests of one client in an interval */
+	struct bulla_bytes path;   /* "", "transit/", "transit/encrypt/cards", "transit/encrypt/" and a star for all that begin so */
+	double rate;               /* requests of one client in an interval, rounded up */
 	int64_t interval_s;        /* 0 in a write: 1 */
 	int64_t block_interval_s;  /* how long a client is refused that went over it; 0: until the interval's end */
 	bool inheritable;          /* shown, as the peer has it for namespaces */

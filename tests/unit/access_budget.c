@@ -392,6 +392,49 @@ START_TEST(rate_limits)
 }
 END_TEST
 
+/* A star at the end is for all that begin so; an exact path comes before it, a mount after. Lists go by their path without the slash. */
+START_TEST(limits_of_beginnings)
+{
+	int retry_s;
+
+	limit("mount", "auth/token", 3, 10, 0);
+	limit("all", "auth/token/l*", 1, 10, 0);
+	limit("longer", "auth/token/lookup*", 2, 10, 0);
+	limit("exact", "auth/token/lookup-self/", 1, 10, 0); /* the slash does not count */
+	ck_assert_ok(request("10.0.0.1", "auth/token/lookup-self", &retry_s));
+	ck_assert_err(request("10.0.0.1", "auth/token/lookup-self/", &retry_s), BULLA_E_RATE_LIMITED);
+	ck_assert_ok(request("10.0.0.1", "auth/token/lookup", &retry_s));
+	ck_assert_ok(request("10.0.0.1", "auth/token/lookup-accessor", &retry_s));
+	ck_assert_err(request("10.0.0.1", "auth/token/lookup", &retry_s), BULLA_E_RATE_LIMITED);
+	ck_assert_ok(request("10.0.0.1", "auth/token/list", &retry_s));
+	ck_assert_err(request("10.0.0.1", "auth/token/l", &retry_s), BULLA_E_RATE_LIMITED);
+	for (int i = 0; i < 3; i++)
+		ck_assert_ok(request("10.0.0.1", "auth/token/create", &retry_s));
+	ck_assert_err(request("10.0.0.1", "auth/token/create", &retry_s), BULLA_E_RATE_LIMITED);
+}
+END_TEST
+
+/* What is written anew counts from the start: a limit that locks everybody out can be mended. */
+START_TEST(limits_written_anew)
+{
+	int retry_s;
+
+	limit("x", "sys/mounts", 1, 3600, 0);
+	limit("y", "sys/auth", 1, 3600, 0);
+	ck_assert_ok(request("10.0.0.1", "sys/mounts", &retry_s));
+	ck_assert_ok(request("10.0.0.1", "sys/auth", &retry_s));
+	limit("x", "sys/mounts", 1, 1, 0);
+	ck_assert_ok(request("10.0.0.1", "sys/mounts", &retry_s));
+	ck_assert_err(request("10.0.0.1", "sys/mounts", &retry_s), BULLA_E_RATE_LIMITED);
+	ck_assert_int_eq(retry_s, 1);
+	ck_assert_err(request("10.0.0.1", "sys/auth", &retry_s), BULLA_E_RATE_LIMITED); /* the other goes on */
+	limit("x", "sys/mounts", 1.5, 10, 0); /* rounded up */
+	ck_assert_ok(request("10.0.0.1", "sys/mounts", &retry_s));
+	ck_assert_ok(request("10.0.0.1", "sys/mounts", &retry_s));
+	ck_assert_err(request("10.0.0.1", "sys/mounts", &retry_s), BULLA_E_RATE_LIMITED);
+}
+END_TEST
+
 START_TEST(bad_limits)
 {
 	static const struct {
@@ -429,6 +472,8 @@ int main(void)
 	tcase_add_test(tc, never_more_and_never_less);
 	tcase_add_test(tc, first_blocks);
 	tcase_add_test(tc, rate_limits);
+	tcase_add_test(tc, limits_of_beginnings);
+	tcase_add_test(tc, limits_written_anew);
 	tcase_add_test(tc, bad_limits);
 	suite_add_tcase(suite, tc);
 	return unit_main(suite);
