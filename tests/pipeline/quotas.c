@@ -17,6 +17,7 @@ static const struct step limits[] = {
 	  .expect = "{\"data\":{\"name\":\"a\",\"path\":\"transit/random\",\"rate\":2.5,\"interval\":3600,\"block_interval\":0,\"inheritable\":false,\"role\":\"\",\"type\":\"rate-limit\"}}" },
 	{ "LIST sys/quotas/rate-limit", .status = 200, .expect = "{\"data\":{\"keys\":[\"a\"]}}" },
 	{ "POST transit/random", .status = 200 }, { "POST transit/random", .token = "bad", .status = 403 },
+	{ "POST transit/random", .status = 200 }, /* 2.5 is 3 */
 	{ "POST transit/random", .status = 429, .expect = PLAIN("request path \\\"transit/random\\\": rate limit quota exceeded") },
 	{ "POST sys/tools/random", .status = 200 },
 	{ "POST sys/quotas/config", "{\"rate_limit_exempt_paths\":[\"transit/ran*\"]}", .status = 204 }, { "POST transit/random", .status = 200 },
