@@ -47,7 +47,7 @@ static void prepare(struct intake *intake)
 	kill(getpid(), SIGTERM);
 }
 
-/* When there are no jobs: is Bulla there, and the token good? */
+/* When there are no jobs, or the binding is not proven yet: is Bulla there, and the token good? */
 static void look(struct intake *intake)
 {
 	if (atomic_load(&intake->gave_up))
@@ -118,10 +118,10 @@ static bool fetch(struct intake *intake)
 	healthy = atomic_load(&intake->healthy);
 	/* while Bulla is known to be away nobody waits behind somebody else's patience */
 	vault_set_patience(intake->desk.vault, healthy && !stopping ? PATIENCE_MS : 0);
-	if (batch->n > 0)
-		atomic_store(&intake->healthy, batch_encrypt(&intake->desk, batch, healthy));
-	else
+	if (batch->n == 0 || intake->desk.binding == 0)
 		look(intake);
+	if (batch->n > 0)
+		atomic_store(&intake->healthy, batch_encrypt(&intake->desk, batch, atomic_load(&intake->healthy)));
 	return true;
 }
 

@@ -409,6 +409,14 @@ class Story:
         programs.wait_until(self.cards.is_ready, "card-api was ready")
         self.add("Carlos Gardel", GARDEL)
 
+    def test_starts_before_the_server_with_callers_that_insist(self):
+        """There is never a moment without a card, and still the binding is proven as soon as it can be."""
+        self.go_away()
+        self.cards.spawn()
+        programs.wait_until(lambda: self.cards.answers() == 503, "card-api listened")
+        self.come_back()
+        programs.wait_until(lambda: self.cards.add("Carlos Gardel", GARDEL).status == 201, "the card was stored")
+
     # ---- what must not be seen
 
     def test_no_pan_anywhere(self):
