@@ -258,6 +258,12 @@ void hashing_value(const struct hashing *how, struct out *out, const struct json
 /* JSON that json_print.c has printed. */
 void hashing_text(const struct hashing *how, struct out *out, struct bulla_bytes json);
 
+/* ---- tokens.c ---- */
+/* Whether a piece of text has the form of a token; *out is the first that has. */
+bool token_find(struct bulla_bytes text, struct bulla_bytes *out);
+/* text, or a copy in the arena with hashes in the place of tokens. */
+struct bulla_bytes tokens_hide(const struct device *device, struct bulla_call *call, struct bulla_bytes text);
+
 /* ---- format.c ---- */
 void format_entry(const struct audit *audit, const struct device *device, const struct bulla_audit_entry *entry,
 		  enum bulla_audit_which which, struct bulla_call *call, struct caller *caller, struct out *out);

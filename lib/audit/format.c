@@ -294,9 +294,11 @@ static void put_remote(struct out *out, struct bulla_bytes remote)
 }
 
 /* A token is never written in clear, whatever the rule says. */
-static bool is_hashed(const struct bulla_audit_header_rule *rule)
+static bool is_hashed(const struct bulla_audit_header_rule *rule, struct bulla_bytes value)
 {
-	return rule->hmac || bulla_is(rule->name, "x-vault-token") || bulla_is(rule->name, "authorization");
+	struct bulla_bytes token;
+
+	return rule->hmac || bulla_is(rule->name, "x-vault-token") || bulla_is(rule->name, "authorization") || token_find(value, &token);
 }
 
 /* The values of one header, if it was sent. */
@@ -318,7 +320,7 @@ static void put_header(struct format *f, const struct bulla_audit_header_rule *r
 			json_open(f->out, '[');
 		}
 		*any = open = true;
-		hashing_string(is_hashed(rule) ? &f->how : &clear, f->out, e->headers[i].value);
+		hashing_string(is_hashed(rule, e->headers[i].value) ? &f->how : &clear, f->out, e->headers[i].value);
 	}
 	if (open)
 		json_close(f->out, ']');
@@ -356,7 +358,7 @@ static void put_request(struct format *f)
 	if (e->token != NULL)
 		put_accessor_text(f, "client_token_accessor", e->token->accessor);
 	out_text(out, ",\"namespace\":{\"id\":\"root\"}");
-	put_text(out, "path", e->path);
+	put_text(out, "path", f->how.key == NULL ? e->path : tokens_hide(f->device, f->call, e->path));
 	if (e->data != NULL && e->data->count > 0) {
 		json_key(out, "data");
 		hashing_value(&f->how, out, e->data);

@@ -1,5 +1,7 @@
 /* An audit log as a file: what verify finds in one that was tampered with, over crashes, rotations and restarts; devices that fail
  * and come back; many threads at once. */
+#include "config.h" /* memmem */
+
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
@@ -332,6 +334,64 @@ START_TEST(hashes_made_anew_do_not_help)
 }
 END_TEST
 
+/* ---- tokens where none should be ------------------------------------------------------------------------------------------------ */
+
+#define A24 "AAAAbbbbCCCCddddEEEE1234"
+
+START_TEST(no_token_in_a_path)
+{
+	static const char *const hidden[] = { "auth/token/lookup/s." A24, "s." A24 "/x", "auth/token/revoke/b." A24 A24 "-_",
+					      "x/hvs." A24 "/y/s." A24, "cubbyhole/a=s." A24 };
+	static const char *const shown[] = { "tools." A24, "x/s.AAAAbbbbCCCCddddEEE", "x/avs." A24, "x/s./" A24, "." A24, "x/s." };
+
+	const struct bulla_pair options[] = { { bulla_str("file_path"), bulla_str(path) } };
+
+	enable("file", options, 1); /* no checkpoint among them */
+	for (size_t i = 0; i < 5; i++) {
+		ck_assert_ok(record_as(&call, hidden[i]));
+		read_lines();
+		for (size_t l = line_count - 2; l < line_count; l++) {
+			ck_assert_ptr_null(strstr(lines[l], A24));
+			ck_assert_ptr_nonnull(strstr(strstr(lines[l], "\"path\":"), "hmac-sha256:"));
+		}
+	}
+	for (size_t i = 0; i < 6; i++) {
+		ck_assert_ok(record_as(&call, shown[i]));
+		read_lines();
+		ck_assert_ptr_nonnull(strstr(lines[line_count - 1], shown[i]));
+	}
+	/* what it was is found as any other */
+	struct bulla_bytes hash;
+
+	ck_assert_ok(bulla_audit_hash(engine, &call, bulla_str("main"), bulla_str("s." A24), &hash));
+	ck_assert_ok(record_as(&call, hidden[0]));
+	read_lines();
+	ck_assert_ptr_nonnull(memmem(lines[line_count - 1], strlen(lines[line_count - 1]), hash.ptr, hash.len));
+}
+END_TEST
+
+/* Headers that are recorded in clear, but for one that holds a token. */
+START_TEST(no_token_in_a_header)
+{
+	const struct bulla_audit_header headers[] = { { bulla_str("x-odd"), bulla_str("id=s." A24 "; path=/") },
+						      { bulla_str("x-plain"), bulla_str("in clear") } };
+	const struct bulla_audit_entry entry = { .started_ns = bulla_now_ns(), .id = bulla_str("id"), .operation = "read",
+						 .path = bulla_str("x"), .headers = headers, .header_count = 2 };
+	struct bulla_audit_lines *made = NULL;
+	bool fits;
+
+	enable_file();
+	ck_assert_ok(bulla_audit_header_set(engine, &call, bulla_str("x-odd"), false, false));
+	ck_assert_ok(bulla_audit_header_set(engine, &call, bulla_str("x-plain"), false, false));
+	ck_assert_ok(bulla_audit_add(engine, &call, &entry, BULLA_AUDIT_REQUEST, &made, &fits));
+	ck_assert_ok(bulla_audit_commit(&call, made));
+	read_lines();
+	ck_assert_ptr_nonnull(strstr(lines[line_count - 1], "\"x-odd\":[\"hmac-sha256:"));
+	ck_assert_ptr_nonnull(strstr(lines[line_count - 1], "\"x-plain\":[\"in clear\"]"));
+	ck_assert_ptr_null(strstr(lines[line_count - 1], A24));
+}
+END_TEST
+
 /* ---- crashes, rotations, restarts ---------------------------------------------------------------------------------------------- */
 
 static void seal_and_unseal(void)
@@ -578,6 +638,8 @@ int main(void)
 	tcase_add_test(tc, a_truncated_log_is_found);
 	tcase_add_test(tc, hashes_made_anew_do_not_help);
 	tcase_add_test(tc, the_chain_goes_on_over_restarts_and_rotations);
+	tcase_add_test(tc, no_token_in_a_path);
+	tcase_add_test(tc, no_token_in_a_header);
 	tcase_add_test(tc, a_line_that_a_crash_cut_off_is_no_offence);
 	tcase_add_loop_test(tc, a_line_before_an_opening_is_looked_at, 0, 5);
 	tcase_add_test(tc, lines_removed_while_it_was_away_are_missed);
