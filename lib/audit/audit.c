@@ -20,12 +20,27 @@ struct audit_set *set_get(const struct audit *audit)
 	return set;
 }
 
+/* Lines without a reference to their set, of count devices. */
+static void lines_drop(struct bulla_audit_lines *lines, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		out_clear(&lines->of[i]);
+		out_clear(&lines->callers[i].auth);
+	}
+	free(lines);
+}
+
 void set_put(struct audit_set *set)
 {
 	if (set == NULL || atomic_fetch_sub_explicit(&set->refs, 1, memory_order_acq_rel) != 1)
 		return;
+	for (struct bulla_audit_lines *lines = set->spares, *next; lines != NULL; lines = next) {
+		next = lines->next;
+		lines_drop(lines, set->count);
+	}
 	for (size_t i = 0; i < set->count; i++)
 		device_put(set->devices[i]);
+	pthread_mutex_destroy(&set->lock);
 	free(set);
 }
 
@@ -44,6 +59,7 @@ enum bulla_err set_replace(struct audit *audit, struct device *const *devices, s
 		set->devices[i] = device_hold(devices[i]);
 	if (set != NULL) {
 		atomic_init(&set->refs, 1);
+		pthread_mutex_init(&set->lock, NULL);
 		set->count = count;
 	}
 	rcu_publish(audit->set, set);
@@ -59,38 +75,58 @@ bool bulla_audit_on(const struct bulla *engine)
 
 /* ---- lines ------------------------------------------------------------------------------------------------------------- */
 
+#define KEEP_LINES_BYTES (1 << 20)
+#define MAX_SPARES 4
+#define KEEP_SPARE_BYTES (1 << 18)
+
+/* Empties lines, if they are worth keeping. */
+static bool lines_empty(struct bulla_audit_lines *lines, size_t max_bytes)
+{
+	for (size_t i = 0; i < lines->set->count; i++)
+		if (lines->of[i].cap > max_bytes || lines->of[i].failed)
+			return false;
+	for (size_t i = 0; i < lines->set->count; i++)
+		lines->of[i].len = 0; /* not wiped: it was written to the log */
+	lines->next = NULL;
+	return true;
+}
+
+static void lines_free(struct bulla_audit_lines *lines)
+{
+	struct audit_set *set = lines->set;
+	bool kept = lines_empty(lines, KEEP_SPARE_BYTES);
+
+	pthread_mutex_lock(&set->lock);
+	kept = kept && set->spare_count < MAX_SPARES;
+	if (kept) {
+		lines->next = set->spares;
+		set->spares = lines;
+		set->spare_count++;
+	}
+	pthread_mutex_unlock(&set->lock);
+	if (!kept)
+		lines_drop(lines, set->count);
+	set_put(set);
+}
+
 void bulla_audit_lines_free(struct bulla_audit_lines *lines)
 {
 	for (struct bulla_audit_lines *next; lines != NULL; lines = next) {
 		next = lines->next;
-		for (size_t i = 0; i < lines->set->count; i++) {
-			out_clear(&lines->of[i]);
-			out_clear(&lines->callers[i].auth);
-		}
-		set_put(lines->set);
-		free(lines);
+		lines_free(lines);
 	}
 }
-
-#define KEEP_LINES_BYTES (1 << 20)
 
 struct bulla_audit_lines *bulla_audit_lines_reuse(const struct bulla *engine, struct bulla_audit_lines *lines)
 {
 	if (lines == NULL)
 		return NULL;
-	bool keep = rcu_load(engine->audit->set) == lines->set;
-
-	for (size_t i = 0; i < lines->set->count; i++)
-		keep = keep && lines->of[i].cap <= KEEP_LINES_BYTES && !lines->of[i].failed;
-	if (!keep) {
-		bulla_audit_lines_free(lines);
-		return NULL;
-	}
 	bulla_audit_lines_free(lines->next);
 	lines->next = NULL;
-	for (size_t i = 0; i < lines->set->count; i++)
-		lines->of[i].len = 0; /* not wiped: it was written to the log */
-	return lines;
+	if (rcu_load(engine->audit->set) == lines->set && lines_empty(lines, KEEP_LINES_BYTES))
+		return lines;
+	bulla_audit_lines_free(lines);
+	return NULL;
 }
 
 bool bulla_audit_lines_join(struct bulla_audit_lines *lines, struct bulla_audit_lines *more)
@@ -105,12 +141,22 @@ bool bulla_audit_lines_join(struct bulla_audit_lines *lines, struct bulla_audit_
 /* Takes the set over. */
 static struct bulla_audit_lines *lines_new(struct audit_set *set)
 {
-	struct bulla_audit_lines *lines = calloc(1, sizeof *lines);
+	pthread_mutex_lock(&set->lock);
+	struct bulla_audit_lines *lines = set->spares;
 
+	if (lines != NULL) {
+		set->spares = lines->next;
+		set->spare_count--;
+	}
+	pthread_mutex_unlock(&set->lock);
 	if (lines == NULL)
+		lines = calloc(1, sizeof *lines);
+	if (lines == NULL) {
 		set_put(set);
-	else
-		lines->set = set;
+		return NULL;
+	}
+	lines->set = set;
+	lines->next = NULL;
 	return lines;
 }
 
@@ -174,7 +220,7 @@ void bulla_audit_submit(struct bulla_audit_group *group)
 	for (unsigned i = 0; i < group->share_count; i++)
 		group->shares[i] = (struct bulla_audit_share){ .group = group };
 	for (size_t i = 0, count = set->count; i < count; i++)
-		device_submit(set->devices[i], &group->shares[i], i);
+		device_submit(set->devices[i], &group->shares[i]);
 	set_put(set);
 }
 

@@ -3,7 +3,9 @@
  *   manage.c     enabling, disabling, listing; the configuration
  *   stored.c     what is stored of a device, of its chain and of headers
  *   options.c    what a device's options say
- *   device.c     a device's thread, its queue, its state
+ *   device.c     a device's queue: who submits, who writes
+ *   device_write.c  writes what was taken from it
+ *   device_thread.c a device's thread; its opening and its end
  *   chain.c      the hash chain and its checkpoints, as lines
  *   tail.c       where a file's chain ends
  *   sink_*.c     where lines go: file, socket, syslog
@@ -111,7 +113,9 @@ bool sink_write_all(int fd, struct bulla_bytes bytes, int64_t timeout_ms, size_t
  * with an end of line. A file that is not there, or no regular file, has none. */
 void tail_read(const char *path, struct chain *chain, bool *torn);
 
-/* ---- device.c ---- */
+/* ---- device*.c ---- */
+
+enum share_state { SHARE_IDLE, SHARE_QUEUED, SHARE_TAKEN };
 
 enum device_end { DEVICE_ON, DEVICE_DISABLED, DEVICE_CLOSED };
 
@@ -130,8 +134,8 @@ struct device {
 	uint64_t revision;              /* of its document */
 	const struct audit_config *config;
 	atomic_uint refs;
-	/* the thread's */
 	pthread_t thread;
+	/* of whoever is busy */
 	struct sink sink;
 	struct out batch;
 	/* by lock */
@@ -139,13 +143,15 @@ struct device {
 	pthread_cond_t wake;
 	struct bulla_audit_share *queue, **queue_end, *taken;
 	size_t queued_bytes;
-	bool started, stop, reopen, writing, failed;
-	bool busy, wanted;           /* someone writes, the thread or a submitter; and the thread waits for that to end */
+	bool started, stop, reopen, failed;
+	atomic_bool busy;            /* someone writes, the thread or a submitter; changed with the lock held */
+	bool brief, wanted;          /* it is a submitter; the thread waits for that to end */
+	atomic_bool writing;         /* who is busy is in a write, and does not look at what was taken; ends with the lock held */
 	enum device_end end;
 	int64_t failed_since_ns, writing_since_ns;
 	uint64_t lost_groups;
 	char trouble[160];
-	struct chain chain;          /* written by the thread alone */
+	struct chain chain;          /* written by whoever is busy, with the lock held */
 	uint64_t stored_records;     /* as the store has it; of audit.c */
 };
 
@@ -165,9 +171,15 @@ struct device *device_hold(struct device *device);
 void device_put(struct device *device); /* the last one frees; it has ended by then */
 /* Ends the thread after what is queued was written, with a last checkpoint. */
 void device_end(struct device *device, enum device_end end);
-void device_submit(struct device *device, struct bulla_audit_share *share, size_t index);
+void device_submit(struct device *device, struct bulla_audit_share *share);
 void device_expire(struct device *device, struct bulla_audit_group *group);
 void device_reopen(struct device *device);
+/* Makes the device busy with what is queued. With the lock held, by who will write: brief: no thread of its own. */
+void device_take(struct device *device, bool brief);
+/* Writes what was taken, with a checkpoint where one is due or event says so. False: it could not be. By who is busy, without the lock. */
+bool device_write(struct device *device, const char *event);
+/* Told once, however long it lasts. */
+void device_failed(struct device *device, const char *trouble);
 void share_done(struct bulla_audit_share *share, bool recorded);
 /* How it would write text: HASH_TEXT characters. */
 void device_hash(const struct device *device, struct bulla_bytes text, char out[HASH_TEXT]);
@@ -180,6 +192,9 @@ struct audit_set {
 	struct rcu_later later;
 	size_t count;
 	struct device *devices[BULLA_AUDIT_MAX_DEVICES];
+	pthread_mutex_t lock;         /* of the spares */
+	struct bulla_audit_lines *spares; /* of workers, whose buffers have grown; hold no reference */
+	unsigned spare_count;
 };
 
 /* How the last caller of these lines was written: mostly it is the same again. Holds nothing that is not in the log. */

@@ -13,43 +13,104 @@ void audit_hold(struct task *task)
 	loop->recorded = task;
 }
 
-/* On a device's thread, or on the loop's own. */
+/* On the loop's own thread before its submission ends, or by whoever else has written the records. */
 static void written(struct bulla_audit_group *group)
 {
 	struct recording *recording = (struct recording *)(void *)group;
 	struct loop *loop = recording->loop;
+
+	if (pthread_equal(loop->thread, pthread_self())) {
+		recording->written = true;
+		return;
+	}
 	struct recording *top = atomic_load_explicit(&loop->written, memory_order_relaxed);
 
 	do
 		recording->next = top; /* once it is pushed, it is the loop's */
 	while (!atomic_compare_exchange_weak_explicit(&loop->written, &top, recording, memory_order_release,
 						      memory_order_relaxed));
-	if (top == NULL && !pthread_equal(loop->thread, pthread_self())) /* the loop itself looks after it has submitted */
+	if (top == NULL)
 		loop_wake(loop);
 }
 
-static void submit(struct loop *loop, struct bulla_audit_lines *lines, struct task *tasks)
+/* Hands over the records of lines, which answer tasks. True: they are written, or could not be (group.recorded); else they fly. NULL in
+ * *out: there is no memory for that, and lines were freed. */
+static bool submit(struct loop *loop, struct bulla_audit_lines *lines, struct task *tasks, struct recording **out)
 {
 	struct recording *recording = loop->spare_recording != NULL ? loop->spare_recording : calloc(1, sizeof *recording);
 
 	loop->spare_recording = NULL;
+	*out = recording;
 	if (recording == NULL) {
-		for (struct task *task = tasks, *next; task != NULL; task = next) {
-			next = task->next;
-			reply_refuse(task, BULLA_E_AUDIT); /* no answer without a record */
-			resume_task(loop, task);
-		}
 		bulla_audit_lines_free(lines);
-		return;
+		return true;
 	}
 	recording->group.lines = lines;
 	recording->group.done = written;
 	recording->loop = loop;
 	recording->tasks = tasks;
 	recording->since_ms = loop->now_ms;
+	recording->written = false;
+	bulla_audit_submit(&recording->group); /* only this thread lands it, or sweeps: it need not fly yet */
+	if (recording->written)
+		return true;
 	recording->flying = loop->flying;
 	loop->flying = recording;
-	bulla_audit_submit(&recording->group);
+	return false;
+}
+
+/* For the next turn: the buffers have grown to what a turn needs. */
+static void keep(struct loop *loop, struct recording *recording)
+{
+	struct bulla_audit_lines *lines = recording->group.lines;
+
+	if (loop->lines == NULL)
+		loop->lines = bulla_audit_lines_reuse(loop->httpd->service->engine, lines);
+	else
+		bulla_audit_lines_free(lines);
+	if (loop->spare_recording == NULL)
+		loop->spare_recording = recording;
+	else
+		free(recording);
+}
+
+/* No answer without a record. NULL: it could not even be handed over. */
+static bool is_recorded(const struct recording *recording)
+{
+	return recording != NULL && recording->group.recorded;
+}
+
+static void resume(struct loop *loop, struct task *tasks, struct recording *recording)
+{
+	for (struct task *task = tasks, *next; task != NULL; task = next) {
+		next = task->next;
+		if (!is_recorded(recording))
+			reply_refuse(task, BULLA_E_AUDIT);
+		resume_task(loop, task);
+	}
+	if (recording != NULL)
+		keep(loop, recording);
+}
+
+bool audit_at_once(struct task *task)
+{
+	struct loop *loop = task->conn->loop;
+	struct bulla_audit_lines *lines = loop->lines;
+	struct recording *recording;
+
+	if (loop->recorded != NULL || task->reply.lines != NULL || lines == NULL) {
+		audit_hold(task);
+		return false;
+	}
+	loop->lines = NULL;
+	task->next = NULL;
+	if (!submit(loop, lines, task, &recording))
+		return false;
+	if (!is_recorded(recording))
+		reply_refuse(task, BULLA_E_AUDIT);
+	if (recording != NULL)
+		keep(loop, recording);
+	return true;
 }
 
 /* Those of the list whose records are among lines: the turn's (they have none of their own), or of the same devices. */
@@ -74,40 +135,32 @@ static struct task *gather(struct loop *loop, struct bulla_audit_lines *lines, b
 	return found;
 }
 
-void audit_submit(struct loop *loop)
+/* Hands over lines with all whose records are among them. True: these go on already. */
+static bool submit_group(struct loop *loop, struct bulla_audit_lines *lines, bool turn)
 {
-	struct bulla_audit_lines *lines = loop->lines;
+	struct recording *recording;
+	struct task *tasks = gather(loop, lines, turn);
 
-	if (loop->recorded == NULL)
-		return;
-	loop->lines = NULL;
-	if (lines != NULL) {
-		struct task *tasks = gather(loop, lines, true);
-
-		submit(loop, lines, tasks);
-	}
-	/* what other devices are for: a change came between */
-	while (loop->recorded != NULL) {
-		lines = loop->recorded->reply.lines;
-		struct task *tasks = gather(loop, lines, false);
-
-		submit(loop, lines, tasks);
-	}
+	if (!submit(loop, lines, tasks, &recording))
+		return false;
+	resume(loop, tasks, recording);
+	return true;
 }
 
-/* For the next turn: the buffers have grown to what a turn needs. */
-static void keep(struct loop *loop, struct recording *recording)
+bool audit_submit(struct loop *loop)
 {
-	struct bulla_audit_lines *lines = recording->group.lines;
+	struct bulla_audit_lines *lines = loop->lines;
+	bool any = false;
 
-	if (loop->lines == NULL)
-		loop->lines = bulla_audit_lines_reuse(loop->httpd->service->engine, lines);
-	else
-		bulla_audit_lines_free(lines);
-	if (loop->spare_recording == NULL)
-		loop->spare_recording = recording;
-	else
-		free(recording);
+	if (loop->recorded == NULL)
+		return false;
+	loop->lines = NULL;
+	if (lines != NULL)
+		any = submit_group(loop, lines, true);
+	/* what other devices are for: a change came between */
+	while (loop->recorded != NULL)
+		any |= submit_group(loop, loop->recorded->reply.lines, false);
+	return any;
 }
 
 void audit_free_spares(struct loop *loop)
@@ -125,25 +178,17 @@ static void land(struct loop *loop, struct recording *recording)
 	while (*at != recording)
 		at = &(*at)->flying;
 	*at = recording->flying;
-	for (struct task *task = recording->tasks, *next; task != NULL; task = next) {
-		next = task->next;
-		if (!recording->group.recorded)
-			reply_refuse(task, BULLA_E_AUDIT); /* no answer without a record */
-		resume_task(loop, task);
-	}
-	keep(loop, recording);
+	resume(loop, recording->tasks, recording);
 }
 
-bool audit_resume(struct loop *loop)
+void audit_resume(struct loop *loop)
 {
 	struct recording *recording = atomic_exchange_explicit(&loop->written, NULL, memory_order_acquire);
-	bool any = recording != NULL;
 
 	for (struct recording *next; recording != NULL; recording = next) {
 		next = recording->next;
 		land(loop, recording);
 	}
-	return any;
 }
 
 void audit_sweep(struct loop *loop)

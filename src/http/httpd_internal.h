@@ -83,6 +83,7 @@ struct recording {
 	struct recording *next;         /* of those that are done */
 	struct recording *flying;       /* of those that are not */
 	int64_t since_ms;
+	bool written;                   /* by the loop itself */
 };
 
 struct daemon {
@@ -161,9 +162,11 @@ void request_completed(void *loop, struct MHD_Connection *mhd, void **context, e
 void task_free_spares(struct loop *loop);
 
 /* httpd_audit.c */
+bool audit_at_once(struct task *task);  /* true: its records are written, or its reply now says that they are not. False: it is held,
+					   and has to be suspended */
 void audit_hold(struct task *task);     /* keeps a suspended task until its records are written */
-void audit_submit(struct loop *loop);   /* the end of a turn */
-bool audit_resume(struct loop *loop);   /* lets those go on whose records are written; true: any */
+bool audit_submit(struct loop *loop);   /* the end of a turn; true: some of those that were held go on */
+void audit_resume(struct loop *loop);   /* lets those go on whose records others have written */
 void audit_sweep(struct loop *loop);    /* gives up what does not end */
 void audit_free_spares(struct loop *loop);
 

@@ -230,12 +230,11 @@ static void turn(struct loop *loop)
 	for (int i = 0; i < n; i++)
 		handle(loop, &events[i]);
 	conn_take_arrivals(loop);
-	(void)audit_resume(loop);
+	audit_resume(loop);
 	run_due(loop);
 	if (resume_done(loop))
 		run_due(loop);
-	audit_submit(loop);
-	if (audit_resume(loop))
+	if (audit_submit(loop))
 		run_due(loop);
 	if (loop->now_ms >= loop->sweep_ms) {
 		loop->sweep_ms = loop->now_ms + SWEEP_MS;

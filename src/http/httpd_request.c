@@ -145,14 +145,13 @@ static enum MHD_Result run(struct task *task)
 	struct MHD_Connection *mhd = task->mhd;
 
 	if (task->body_len <= INLINE_BODY && serve_task(task, false)) {
-		if (!task->reply.audited) {
+		if (!task->reply.audited || audit_at_once(task)) {
 			task->state = TASK_ANSWERED;
 			return reply_send(task);
 		}
 		task->state = TASK_WORKING;
 		loop->suspended++;
 		MHD_suspend_connection(mhd);
-		audit_hold(task);
 		return MHD_YES;
 	}
 
