@@ -2,8 +2,6 @@
  * accepted by Go's decoder: it skips CR and LF anywhere, lets unused trailing bits be set, and names the offset. */
 #include "bulla/encode.h"
 
-#include <endian.h>
-
 #include "bulla/memory.h"
 
 /* Digits are computed in both directions, not looked up: a table indexed by secrets would leak through the cache. All of it in
@@ -54,23 +52,28 @@ static size_t encode(struct bulla_bytes in, uint8_t c62, uint8_t c63, char *out)
 {
 	const uint8_t *p = in.ptr;
 	size_t left = in.len, n = 0;
-	uint8_t v[BLOCK], last[BLOCK_BYTES] = { 0 };
+	struct {
+		uint8_t v[BLOCK], last[BLOCK_BYTES];
+		char digits[BLOCK];
+	} s;
 
 	for (; left >= BLOCK_BYTES; left -= BLOCK_BYTES, p += BLOCK_BYTES, n += BLOCK) {
 		for (int i = 0; i < BLOCK / 4; i++)
-			split(p + 3 * i, v + 4 * i);
+			split(p + 3 * i, s.v + 4 * i);
 		for (int i = 0; i < BLOCK; i++)
-			out[n + (size_t)i] = (char)digit_of(v[i], c62, c63);
+			out[n + (size_t)i] = (char)digit_of(s.v[i], c62, c63);
 	}
-	if (left > 0) {
-		memcpy(last, p, left);
-		for (size_t i = 0; i < (left + 2) / 3; i++)
-			split(last + 3 * i, v + 4 * i);
-		for (size_t i = 0; i < (4 * left + 2) / 3; i++)
-			out[n++] = (char)digit_of(v[i], c62, c63);
+	if (left > 0) { /* a whole block of it is sooner made than a few digits one by one */
+		memset(s.last, 0, sizeof s.last);
+		memcpy(s.last, p, left);
+		for (int i = 0; i < BLOCK / 4; i++)
+			split(s.last + 3 * i, s.v + 4 * i);
+		for (int i = 0; i < BLOCK; i++)
+			s.digits[i] = (char)digit_of(s.v[i], c62, c63);
+		memcpy(out + n, s.digits, (4 * left + 2) / 3);
+		n += (4 * left + 2) / 3;
 	}
-	bulla_wipe(v, sizeof v);
-	bulla_wipe(last, sizeof last);
+	bulla_wipe(&s, sizeof s);
 	return n;
 }
 
@@ -128,15 +131,22 @@ static enum bulla_err padding(struct reader *r, unsigned have, size_t *bad_at)
 	return BULLA_OK;
 }
 
-/* Whole blocks of characters that are all digits: the bytes written to out. What is left is for decode(). */
+/* Four values as three bytes. */
+static inline void join(const uint8_t *v, uint8_t *out)
+{
+	out[0] = (uint8_t)(v[0] << 2 | v[1] >> 4);
+	out[1] = (uint8_t)(v[1] << 4 | v[2] >> 2);
+	out[2] = (uint8_t)(v[2] << 6 | v[3]);
+}
+
+/* Whole blocks of characters that are all digits, then groups of four; the bytes written to out. What is left is for decode(). */
 static size_t decode_blocks(struct reader *r, bool url, uint8_t *out)
 {
-	uint8_t c62 = url ? '-' : '+', c63 = url ? '_' : '/', v[BLOCK];
+	uint8_t c62 = url ? '-' : '+', c63 = url ? '_' : '/', v[BLOCK], last[BLOCK] = { 0 }, other = 0;
 	size_t n = 0;
 
 	for (; r->in.len - r->at >= BLOCK; r->at += BLOCK) {
 		const uint8_t *in = r->in.ptr + r->at;
-		uint8_t other = 0;
 
 		for (int i = 0; i < BLOCK; i++)
 			v[i] = value_of(in[i], c62, c63);
@@ -144,20 +154,26 @@ static size_t decode_blocks(struct reader *r, bool url, uint8_t *out)
 			other |= v[i];
 		if (other > 63)
 			break;
-		for (int i = 0; i < BLOCK; i += 4, n += 3) {
-			out[n] = (uint8_t)(v[i] << 2 | v[i + 1] >> 4);
-			out[n + 1] = (uint8_t)(v[i + 1] << 4 | v[i + 2] >> 2);
-			out[n + 2] = (uint8_t)(v[i + 2] << 6 | v[i + 3]);
-		}
+		for (int i = 0; i < BLOCK; i += 4, n += 3)
+			join(v + i, out + n);
 	}
+	size_t left = r->in.len - r->at < BLOCK ? r->in.len - r->at : BLOCK;
+
+	if (left > 0)
+		memcpy(last, r->in.ptr + r->at, left); /* behind it zeros, which are no digits */
+	for (int i = 0; i < BLOCK; i++)
+		v[i] = value_of(last[i], c62, c63);
+	for (int i = 0; i < BLOCK && (v[i] | v[i + 1] | v[i + 2] | v[i + 3]) <= 63; i += 4, n += 3, r->at += 4)
+		join(v + i, out + n);
 	bulla_wipe(v, sizeof v);
+	bulla_wipe(last, sizeof last);
 	return n;
 }
 
 static enum bulla_err decode(struct bulla_bytes in, bool url, uint8_t *out, size_t *out_len, size_t *bad_at)
 {
 	struct reader r = { in, 0 };
-	size_t n = in.len >= BLOCK ? decode_blocks(&r, url, out) : 0;
+	size_t n = decode_blocks(&r, url, out);
 
 	for (;;) {
 		uint32_t group = 0;
@@ -210,34 +226,36 @@ enum bulla_err bulla_base64url_decode(struct bulla_bytes in, uint8_t *out, size_
 	return decode(in, true, out, out_len, bad_at);
 }
 
-/* Four bytes, the first in the lowest bits, as eight digits in the same order. All at once, without a table. */
-static uint64_t hex_digits(uint32_t bytes)
+#define HEX_BLOCK 16
+
+/* 2 * HEX_BLOCK digits. */
+static void hex_block(const uint8_t *in, char *out)
 {
-	uint64_t x = bytes;
+	uint8_t v[2 * HEX_BLOCK];
 
-	x = (x | x << 16) & UINT64_C(0x0000FFFF0000FFFF);
-	x = (x | x << 8) & UINT64_C(0x00FF00FF00FF00FF);
-	x = (x >> 4 & UINT64_C(0x000F000F000F000F)) | (x & UINT64_C(0x000F000F000F000F)) << 8;
-	uint64_t letters = (x + UINT64_C(0x0606060606060606)) >> 4 & UINT64_C(0x0101010101010101); /* where the digit is above 9 */
-
-	return x + UINT64_C(0x3030303030303030) + letters * ('a' - '0' - 10);
+	for (int i = 0; i < HEX_BLOCK; i++) {
+		v[2 * i] = in[i] >> 4;
+		v[2 * i + 1] = in[i] & 15;
+	}
+	for (int i = 0; i < 2 * HEX_BLOCK; i++)
+		out[i] = (char)(v[i] + '0' + (ABOVE(v[i], 9) & ('a' - 10 - '0')));
 }
 
 void bulla_hex_encode(struct bulla_bytes in, char *out)
 {
+	uint8_t last[HEX_BLOCK] = { 0 };
+	char digits[2 * HEX_BLOCK];
 	size_t i = 0;
 
-	for (; in.len - i >= 4; i += 4) {
-		const uint8_t *p = in.ptr + i;
-		uint64_t digits = htole64(hex_digits(p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24));
-
-		memcpy(out + 2 * i, &digits, sizeof digits);
-	}
-	for (; i < in.len; i++) {
-		uint64_t digits = htole64(hex_digits(in.ptr[i]));
-
-		memcpy(out + 2 * i, &digits, 2);
-	}
+	for (; in.len - i >= HEX_BLOCK; i += HEX_BLOCK)
+		hex_block(in.ptr + i, out + 2 * i);
+	if (i == in.len)
+		return;
+	memcpy(last, in.ptr + i, in.len - i);
+	hex_block(last, digits);
+	memcpy(out + 2 * i, digits, 2 * (in.len - i));
+	bulla_wipe(last, sizeof last);
+	bulla_wipe(digits, sizeof digits);
 }
 
 static int hex_value(uint8_t c)
