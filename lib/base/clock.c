@@ -115,9 +115,14 @@ int bulla_time_print(int64_t ns, char out[BULLA_TIME_TEXT])
 	*to++ = ':';
 	to = put_two(to, (unsigned)(rest % 60));
 	if (frac > 0) {
+		uint32_t left = (uint32_t)frac;
+
 		*to++ = '.';
-		for (int64_t scale = NS_PER_S / 10; frac > 0; frac %= scale, scale /= 10)
-			*to++ = (char)('0' + frac / scale);
+		for (int i = 8; i >= 0; i--, left /= 10)
+			to[i] = (char)('0' + left % 10);
+		to += 9;
+		while (to[-1] == '0')
+			to--;
 	}
 	*to++ = 'Z';
 	*to = 0;
