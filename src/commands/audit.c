@@ -224,7 +224,10 @@ static void print_verdict(const struct bulla_audit_verdict *v, bool key_given)
 		printf("the key was taken from the log itself: %.*s; whoever could write the log could have put it there (-key)\n",
 		       (int)sizeof text, text);
 	}
-	printf("%s\n", v->offences == 0 ? "no line was changed, removed or inserted" : "THE LOG IS NOT AS IT WAS WRITTEN");
+	if (v->offences == 0 && v->records == 0) /* who has emptied it has left no trace in it */
+		puts("THERE IS NO RECORD IN IT: WHETHER THERE WERE ANY ONLY THE SERVER CAN TELL (-device)");
+	else
+		puts(v->offences == 0 ? "no line was changed, removed or inserted" : "THE LOG IS NOT AS IT WAS WRITTEN");
 }
 
 struct expected {
@@ -267,7 +270,9 @@ static int verify_files(struct cli *cli, struct bulla_audit_verify_args *args)
 	if (reports > MOST_REPORTS)
 		printf("... and %u more\n", reports - MOST_REPORTS);
 	print_verdict(&verdict, args->public_key != NULL);
-	if (verdict.offences == 0 && verdict.records > 0 && verdict.checkpoints == 0) {
+	if (verdict.offences == 0 && verdict.records == 0)
+		return CLI_LOCAL_ERROR;
+	if (verdict.offences == 0 && verdict.checkpoints == 0) {
 		puts("BUT NOTHING OF IT IS SIGNED");
 		return CLI_SERVER_ERROR;
 	}

@@ -253,6 +253,7 @@ class Life(Audited):
         self.assertIn(f"{both[0]}:4: changed", said)
         self.assertEqual(command("verify", "-key=" + "A" * 43 + "=", both[1])[0], 2)
         self.assertEqual(command("verify", "/nosuch")[0], 1)
+        self.assertEqual(command("verify", "/dev/null")[0], 1)  # an emptied log is not a good one
         self.assertEqual(command("verify", "-key=short", both[1])[0], 1)
 
     def test_printing(self):
