@@ -1,16 +1,34 @@
 /* grant.c: owns what a grant's conditions mean for an item. Any thread, a call at a time. */
 #include "access/grant_private.h"
 
+static struct acl_caller caller_of(const struct bulla_call *call)
+{
+	const struct bulla_token *token = call->token;
+
+	return (struct acl_caller){ .display_name = token->display_name, .meta = token->meta, .meta_count = token->meta_count };
+}
+
 enum bulla_err grant_check_context(const struct bulla_call *call, const struct bulla_pair *pairs, size_t count)
 {
 	const struct bulla_grant *grant = call->grant;
 
 	if (grant == NULL)
 		return BULLA_OK;
-	const struct bulla_token *token = call->token;
-	struct acl_caller caller = { .display_name = token->display_name, .meta = token->meta, .meta_count = token->meta_count };
+	struct acl_caller caller = caller_of(call);
 
 	return acl_context_fits(grant->rule, grant->need, &caller, pairs, count) ? BULLA_OK : BULLA_E_DENIED;
+}
+
+enum bulla_err grant_check_contexts(const struct bulla_call *call, const struct bulla_pair *old, size_t old_count,
+				    const struct bulla_pair *new, size_t new_count)
+{
+	const struct bulla_grant *grant = call->grant;
+
+	if (grant == NULL)
+		return BULLA_OK;
+	struct acl_caller caller = caller_of(call);
+
+	return acl_contexts_fit(grant->rule, grant->need, &caller, old, old_count, new, new_count) ? BULLA_OK : BULLA_E_DENIED;
 }
 
 enum bulla_err grant_check_index(const struct bulla_call *call, size_t index)

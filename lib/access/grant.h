@@ -8,8 +8,13 @@
 #include "bulla/policies.h" /* enum bulla_pattern */
 
 /* DENIED unless an item's encryption_context (pairs NULL: it has none) is what call->grant requires. Every operation that binds
- * one asks this for each item, rewrap for the old and the new. */
+ * one asks this for each item. */
 BULLA_MUST_USE enum bulla_err grant_check_context(const struct bulla_call *call, const struct bulla_pair *pairs, size_t count);
+
+/* The same for rewrap, of the old and the new context; DENIED, too, when what is required does not have the same value in both: who may
+ * rewrap for any card must not move a ciphertext from one card to another. */
+BULLA_MUST_USE enum bulla_err grant_check_contexts(const struct bulla_call *call, const struct bulla_pair *old, size_t old_count,
+						   const struct bulla_pair *new, size_t new_count);
 
 /* DENIED: the item of that index (from 0) is beyond max_batch_items. */
 BULLA_MUST_USE enum bulla_err grant_check_index(const struct bulla_call *call, size_t index);

@@ -137,16 +137,21 @@ enum bulla_err stanza_context(const struct stanza *s, const struct hcl *h)
 	return BULLA_OK;
 }
 
+static const struct bulla_pair *find_pair(struct bulla_bytes key, const struct bulla_pair *pairs, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (bulla_equal(pairs[i].key, key))
+			return &pairs[i];
+	return NULL;
+}
+
 static bool demand_fits(const struct policy_demand *d, const struct acl_caller *caller, const struct bulla_pair *pairs, size_t count)
 {
-	for (size_t i = 0; i < count; i++) {
-		if (!bulla_equal(pairs[i].key, d->key))
-			continue;
-		for (size_t v = 0; v < d->count; v++)
-			if (fits(d->values[v], caller, pairs[i].value))
-				return true;
-		return false;
-	}
+	const struct bulla_pair *pair = find_pair(d->key, pairs, count);
+
+	for (size_t v = 0; pair != NULL && v < d->count; v++)
+		if (fits(d->values[v], caller, pair->value))
+			return true;
 	return false;
 }
 
@@ -156,6 +161,38 @@ static bool part_fits(const struct policy_rule *part, const struct acl_caller *c
 		if (!demand_fits(&part->demands[i], caller, pairs, count))
 			return false;
 	return true;
+}
+
+/* Of two contexts that both fit. */
+static bool part_keeps(const struct policy_rule *part, const struct bulla_pair *old, size_t old_count, const struct bulla_pair *new,
+		       size_t new_count)
+{
+	for (size_t i = 0; i < part->demand_count; i++) {
+		const struct bulla_pair *before = find_pair(part->demands[i].key, old, old_count);
+		const struct bulla_pair *after = find_pair(part->demands[i].key, new, new_count);
+
+		if (before == NULL || after == NULL || !bulla_equal(before->value, after->value))
+			return false;
+	}
+	return true;
+}
+
+bool acl_contexts_fit(const struct acl_rule *rule, unsigned need, const struct acl_caller *caller, const struct bulla_pair *old,
+		      size_t old_count, const struct bulla_pair *new, size_t new_count)
+{
+	bool demanded = false;
+
+	for (size_t i = 0; i < rule->part_count; i++) {
+		const struct policy_rule *part = rule->parts[i];
+
+		if (part->demand_count == 0 || (part->base.can & need) == 0)
+			continue;
+		if (part_fits(part, caller, old, old_count) && part_fits(part, caller, new, new_count) &&
+		    part_keeps(part, old, old_count, new, new_count))
+			return true;
+		demanded = true;
+	}
+	return !demanded;
 }
 
 bool acl_context_fits(const struct acl_rule *rule, unsigned need, const struct acl_caller *caller, const struct bulla_pair *pairs,

@@ -119,4 +119,8 @@ struct acl_caller {
 bool acl_context_fits(const struct acl_rule *rule, unsigned need, const struct acl_caller *caller, const struct bulla_pair *pairs,
 		      size_t count);
 
+/* The same of a context that takes the place of another: both satisfy one stanza, and what that demands has the same value in both. */
+bool acl_contexts_fit(const struct acl_rule *rule, unsigned need, const struct acl_caller *caller, const struct bulla_pair *old,
+		      size_t old_count, const struct bulla_pair *new, size_t new_count);
+
 #endif

@@ -83,6 +83,16 @@ enum bulla_err transit_granted(const struct bulla_call *call, size_t at, const s
 	return grant_check_context(call, binding->pairs, binding->pair_count);
 }
 
+enum bulla_err transit_granted_rewrap(const struct bulla_call *call, size_t at, const struct bulla_binding *old,
+				      const struct bulla_binding *new)
+{
+	if (call->grant == NULL)
+		return BULLA_OK;
+	if (at != TRANSIT_NO_INDEX)
+		TRY(grant_check_index(call, at));
+	return grant_check_contexts(call, old->pairs, old->pair_count, new->pairs, new->pair_count);
+}
+
 enum bulla_err transit_use_version(struct bulla_call *call, const struct key *key, uint32_t number, const struct key_version **out)
 {
 	enum bulla_err err = number < key_min_decryption(key) ? BULLA_E_NOT_FOUND : key_version_use(key, number, call, out);

@@ -9,8 +9,7 @@ static enum bulla_err rewrap_item(struct bulla_call *call, const struct key *key
 	struct bulla_decrypt_item old = { .ciphertext = item->ciphertext, .context = item->context, .binding = item->old_binding };
 	struct bulla_encrypt_item new = { .context = item->context, .key_version = item->key_version, .binding = item->new_binding };
 
-	TRY(transit_granted(call, at, &item->old_binding));
-	TRY(transit_granted(call, at, &item->new_binding));
+	TRY(transit_granted_rewrap(call, at, &item->old_binding, &item->new_binding));
 	TRY(transit_check_options(call, key, at, &any, item->old_padding));
 	TRY(transit_check_options(call, key, at, &any, item->new_padding));
 	TRY(transit_open(call, key, &old, &new.plaintext));

@@ -170,8 +170,7 @@ static enum bulla_err prepare_rewrap(struct bulla_call *call, const struct key *
 	const struct bulla_binding new = { .pair_count = item->new_binding.pair_count };
 	const struct key_version *version = NULL;
 
-	TRY(transit_granted(call, at, &item->old_binding));
-	TRY(transit_granted(call, at, &item->new_binding));
+	TRY(transit_granted_rewrap(call, at, &item->old_binding, &item->new_binding));
 	TRY(transit_check_options(call, key, at, &old, item->old_padding));
 	TRY(transit_check_options(call, key, at, &new, item->new_padding));
 	TRY(prepare(call, key, item->ciphertext, out));

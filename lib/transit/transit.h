@@ -150,8 +150,10 @@ BULLA_MUST_USE enum bulla_err transit_check_options(struct bulla_call *call, con
 						    const struct bulla_binding *binding, struct bulla_bytes padding);
 
 /* DENIED: the caller's policies do not let this item through: by what it is bound to, or by its index (TRANSIT_NO_INDEX: it is in
- * no batch). Asked before anything is done with the item, and of rewrap for both bindings. */
+ * no batch). Asked before anything is done with the item; transit_granted_rewrap of an item that changes from one binding to another. */
 BULLA_MUST_USE enum bulla_err transit_granted(const struct bulla_call *call, size_t at, const struct bulla_binding *binding);
+BULLA_MUST_USE enum bulla_err transit_granted_rewrap(const struct bulla_call *call, size_t at, const struct bulla_binding *old,
+						     const struct bulla_binding *new);
 
 /* The version of that number, for use. INVALID, with the peer's text: it is out of use (below the key's minimum for decryption,
  * also where it still exists) or gone. STORE_DAMAGED. */

@@ -193,6 +193,18 @@ class OnBulla(Setup, unittest.TestCase):
         self.assertIn("ciphertext", first)
         self.assertIn("permission denied", second["error"])
 
+    def test_no_rotator_moves_a_card(self):
+        """It may rewrap for every card, and bind none to another one."""
+        sealed, token = self.encrypt(), self.world.log_in("card-rotator")
+        other = {"card_id": "80", "purpose": "pan"}
+        kept = self.ask(token, "rewrap/cards", {"ciphertext": sealed, "encryption_context": CARD, "decrypt_encryption_context": CARD})
+        self.assertIn("ciphertext", kept.data["batch_results"][0])
+        for old, new in ((CARD, other), (CARD, {}), (None, other), ({}, CARD)):
+            item = {"ciphertext": sealed, "encryption_context": new} | ({} if old is None else {"decrypt_encryption_context": old})
+            with self.subTest(old=old, new=new):
+                for answer in (self.ask(token, "rewrap/cards", item), self.server.post("transit/rewrap/cards", item, token=token)):
+                    self.assertNotIn(b"vault:v", answer.body)
+
     def test_another_client(self):
         """The client of the peer works on Bulla as well."""
         self.world.spy_on(world.BAO)

@@ -89,6 +89,7 @@ static const struct step acl[] = {
 #define CTX(tenant, purpose) "\"encryption_context\":{\"tenant\":\"" tenant "\",\"purpose\":\"" purpose "\"}"
 #define ITEM(context) "{\"plaintext\":\"aGk=\"," context "}"
 #define GOOD CTX("acme", "pan")
+#define GOOD_AS_OLD "encryption_context\":{\"tenant\":\"acme\",\"purpose\":\"pan\"}"
 #define DEMANDS " required_encryption_context = { tenant = \\\"{{token.meta.tenant}}\\\" purpose = [\\\"pan\\\", \\\"cvv\\\"] }"
 #define ON_KEY(verb, caps, more) "path \\\"transit/" verb "/k\\\" { capabilities = [" caps "]" more " }\\n"
 #define UPDATE "\\\"update\\\""
@@ -119,7 +120,11 @@ static const struct step contexts[] = {
 	  .expect = "{\"data\":{\"batch_results\":[{\"ciphertext\":\"%any\"}," "{\"error\":\"permission denied\",\"reference\":\"x\"}" "," NO_ITEM "]}}", .absent = "data.batch_results.1.ciphertext" },
 	{ "POST transit/decrypt/k", "{\"batch_input\":[{\"ciphertext\":\"$ct\"},{\"ciphertext\":\"$ct\"," GOOD "}],\"partial_failure_response_code\":207}", .token = "$t", .status = 207,
 	  .expect = "{\"data\":{\"batch_results\":[{\"error\":\"permission denied\",\"plaintext\":\"\"},{\"plaintext\":\"aGk=\"}]}}" },
-	/* rewrap: the old and the new */
+	/* rewrap: the old and the new, and what is demanded stays as it is: both may be named, but not made of one another */
+	{ "POST transit/rewrap/k", "{\"ciphertext\":\"$ct\"," CTX("acme", "cvv") ",\"decrypt_" GOOD_AS_OLD "}", .token = "$t", .status = 403, .expect = DENIED },
+	{ "POST transit/rewrap/k", "{\"batch_input\":[{\"ciphertext\":\"$ct\"," CTX("acme", "cvv") ",\"decrypt_" GOOD_AS_OLD "}]}", .token = "$t", .status = 200,
+	  .expect = "{\"data\":{\"batch_results\":[" NO_ITEM "]}}", .absent = "data.batch_results.0.ciphertext" },
+	{ "POST transit/rewrap/k", "{\"ciphertext\":\"$ct\",\"encryption_context\":{\"tenant\":\"acme\",\"purpose\":\"pan\",\"note\":\"x\"},\"decrypt_" GOOD_AS_OLD "}", .token = "$t", .status = 200 },
 	{ "POST transit/rewrap/k", "{\"ciphertext\":\"$ct\"," GOOD ",\"decrypt_" "encryption_context\":{\"tenant\":\"acme\",\"purpose\":\"pan\"}}", .token = "$t", .status = 200 },
 	{ "POST transit/rewrap/k", "{\"ciphertext\":\"$ct\",\"encryption_context\":{\"tenant\":\"other\",\"purpose\":\"pan\"},\"decrypt_encryption_context\":{\"tenant\":\"acme\",\"purpose\":\"pan\"}}", .token = "$t", .status = 403 },
 	{ "POST transit/rewrap/k", "{\"ciphertext\":\"$ct\"," GOOD ",\"decrypt_encryption_context\":{\"tenant\":\"other\",\"purpose\":\"pan\"}}", .token = "$t", .status = 403, .expect = DENIED },
