@@ -15,14 +15,14 @@ struct client_config {
 	long timeout_ms;     /* of one request */
 };
 
-/* body belongs to the client, ends with NUL, and lasts until the next request. */
+/* body belongs to the client, and lasts until the next request. */
 struct client_answer {
 	int status;
 	const char *body;
 	size_t len;
 };
 
-/* NULL: no memory, or libcurl does not know an option. For one thread at a time. Call client_init before threads start. */
+/* config is copied, its texts are kept. NULL: no memory. For one thread at a time. Call client_init before threads start. */
 struct client *client_new(const struct client_config *config) MUST_USE;
 void client_free(struct client *client);
 
