@@ -2,12 +2,15 @@
 #define _GNU_SOURCE
 #include "transit.h"
 
+#include <jansson.h>
+#include <limits.h>
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "binding.h"
 #include "log.h"
+#include "results.h"
 #include "wipe.h"
 
 #define BASE64 sodium_base64_VARIANT_ORIGINAL
@@ -22,7 +25,7 @@ struct operation {
 	const char *name;
 	const char *more; /* further parameters of the request */
 	int (*give)(char *out, const struct transit_item *item);
-	bool (*take)(const json_t *result, struct transit_item *item);
+	bool (*take)(const struct results_item *result, struct transit_item *item);
 };
 
 static int print_base64(char *out, const char *name, const char *plain)
@@ -36,12 +39,12 @@ static int print_base64(char *out, const char *name, const char *plain)
 	return n;
 }
 
+static const char cipher_signs[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+/=:";
+
 /* What somebody wrote into the database must not become a parameter of the request. */
 static int print_cipher(char *out, const char *cipher)
 {
-	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+/=:";
-
-	return snprintf(out, ELEMENT_SIZE, "\"ciphertext\":\"%s\"", cipher[strspn(cipher, plain)] == '\0' ? cipher : "malformed");
+	return snprintf(out, ELEMENT_SIZE, "\"ciphertext\":\"%s\"", cipher[strspn(cipher, cipher_signs)] == '\0' ? cipher : "malformed");
 }
 
 /* A binding behind what is there. */
@@ -51,14 +54,14 @@ static int add_binding(char *out, int n, const char *prefix, enum binding bindin
 	return n + binding_print(out + n, ELEMENT_SIZE - (size_t)n, prefix, binding, item->id, item->purpose);
 }
 
-static bool copy_text(char *out, size_t size, const char *text)
+/* False: there is none, it is too long, or it has a sign that no ciphertext has. */
+static bool copy_text(char *out, size_t size, struct results_text text)
 {
-	size_t n = text != NULL ? strlen(text) : size;
-
-	if (n == 0 || n >= size)
+	if (text.len == 0 || text.len >= size)
 		return false;
-	memcpy(out, text, n + 1);
-	return true;
+	memcpy(out, text.at, text.len);
+	out[text.len] = '\0';
+	return strspn(out, cipher_signs) == text.len;
 }
 
 static int give_plain(char *out, const struct transit_item *item)
@@ -85,27 +88,35 @@ static int give_input(char *out, const struct transit_item *item)
 }
 
 /* vault:v<N>:...: the version is in the ciphertext. */
-static bool take_cipher(const json_t *result, struct transit_item *item)
+static bool take_cipher(const struct results_item *result, struct transit_item *item)
 {
-	if (!copy_text(item->cipher, sizeof item->cipher, json_string_value(json_object_get(result, "ciphertext"))))
+	static const char prefix[] = "vault:v";
+	char *digits = item->cipher + strlen(prefix), *end;
+
+	if (!copy_text(item->cipher, sizeof item->cipher, result->ciphertext) || strncmp(item->cipher, prefix, strlen(prefix)) != 0)
 		return false;
-	return sscanf(item->cipher, "vault:v%9d:", &item->key_version) == 1 && item->key_version > 0;
+	long version = strtol(digits, &end, 10);
+
+	if (*end != ':' || version <= 0 || version > INT_MAX)
+		return false;
+	item->key_version = (int)version;
+	return true;
 }
 
-static bool take_plain(const json_t *result, struct transit_item *item)
+static bool take_plain(const struct results_item *result, struct transit_item *item)
 {
-	const char *text = json_string_value(json_object_get(result, "plaintext"));
+	struct results_text text = result->plaintext;
 	size_t n = 0;
 
-	if (text == NULL || sodium_base642bin((unsigned char *)item->plain, PAN_MAX_DIGITS, text, strlen(text), NULL, &n, NULL, BASE64) != 0)
+	if (text.at == NULL || sodium_base642bin((unsigned char *)item->plain, PAN_MAX_DIGITS, text.at, text.len, NULL, &n, NULL, BASE64) != 0)
 		return false;
 	item->plain[n] = '\0';
 	return n > 0;
 }
 
-static bool take_hmac(const json_t *result, struct transit_item *item)
+static bool take_hmac(const struct results_item *result, struct transit_item *item)
 {
-	return copy_text(item->hmac, sizeof item->hmac, json_string_value(json_object_get(result, "hmac")));
+	return copy_text(item->hmac, sizeof item->hmac, result->hmac);
 }
 
 /* One bad item must not make the whole batch look refused. */
@@ -137,19 +148,27 @@ static char *make_body(const struct operation *operation, const struct transit_i
 	return body;
 }
 
-static enum card_err take_results(const struct operation *operation, const json_t *answer, struct transit_item *items, size_t n)
+/* Where the results of a batch go. */
+struct taking {
+	const struct operation *operation;
+	struct transit_item *items;
+	size_t n;
+};
+
+static void take_result(void *cls, size_t i, const struct results_item *result)
 {
-	const json_t *results = json_object_get(json_object_get(answer, "data"), "batch_results");
+	struct taking *taking = cls;
 
-	if (json_array_size(results) != n)
-		return CARD_E_REFUSED;
-	for (size_t i = 0; i < n; i++) {
-		const json_t *result = json_array_get(results, i), *error = json_object_get(result, "error");
-		bool refused = json_is_string(error) && json_string_length(error) > 0;
+	if (i < taking->n)
+		taking->items[i].failed = result->error.len > 0 || !taking->operation->take(result, &taking->items[i]);
+}
 
-		items[i].failed = refused || !operation->take(result, &items[i]);
-	}
-	return CARD_OK;
+static enum card_err take_results(const struct operation *operation, const struct client_answer *answer, struct transit_item *items, size_t n)
+{
+	struct taking taking = { operation, items, n };
+	size_t count;
+
+	return results_read(answer->body, answer->len, take_result, &taking, &count) && count == n ? CARD_OK : CARD_E_REFUSED;
 }
 
 static enum card_err run(struct vault *vault, const struct settings *settings, const char *key, const struct operation *operation,
@@ -160,16 +179,12 @@ static enum card_err run(struct vault *vault, const struct settings *settings, c
 	if (snprintf(path, sizeof path, "%s/%s/%s", settings->transit_mount, operation->name, key) >= (int)sizeof path)
 		return CARD_E_CONFIG;
 	char *body CLEANUP(wipe_free_text) = make_body(operation, items, n);
-	json_t *answer = NULL;
+	struct client_answer answer;
 
 	if (body == NULL)
 		return CARD_E_MEMORY;
-	enum card_err err = vault_call(vault, "POST", path, body, &answer);
-
-	if (err == CARD_OK)
-		err = take_results(operation, answer, items, n);
-	json_decref(answer);
-	return err;
+	TRY(vault_call(vault, "POST", path, body, &answer));
+	return take_results(operation, &answer, items, n);
 }
 
 enum card_err transit_encrypt(struct vault *vault, const struct settings *settings, const char *key, struct transit_item *items, size_t n)
@@ -226,14 +241,15 @@ enum card_err transit_rewrap(struct vault *vault, const struct settings *setting
 enum card_err transit_latest_version(struct vault *vault, const struct settings *settings, int *out)
 {
 	char path[PATH_SIZE];
-	json_t *answer = NULL;
+	struct client_answer answer;
 
 	if (snprintf(path, sizeof path, "%s/keys/%s", settings->transit_mount, settings->key) >= (int)sizeof path)
 		return CARD_E_CONFIG;
 	TRY(vault_call(vault, "GET", path, NULL, &answer));
-	int version = (int)json_integer_value(json_object_get(json_object_get(answer, "data"), "latest_version"));
+	json_t *document = json_loadb(answer.body, answer.len, JSON_REJECT_DUPLICATES, NULL);
+	int version = (int)json_integer_value(json_object_get(json_object_get(document, "data"), "latest_version"));
 
-	json_decref(answer);
+	json_decref(document);
 	if (version <= 0)
 		return CARD_E_REFUSED;
 	*out = version;

@@ -2,13 +2,14 @@
 #define _GNU_SOURCE
 #include "vault.h"
 
+#include <jansson.h>
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-#include "client.h"
 #include "log.h"
+#include "results.h"
 #include "wipe.h"
 
 #define REQUEST_TIMEOUT_MS 10000L
@@ -97,47 +98,40 @@ static enum card_err judge(int status)
 }
 
 /* When all items of a batch fail the status is 400, whatever partial_failure_response_code asks for; the results are there as ever. */
-static bool has_results(int status, const json_t *answer)
+static bool has_results(const struct client_answer *answer)
 {
-	return status == 400 && json_is_array(json_object_get(json_object_get(answer, "data"), "batch_results"));
+	size_t count;
+
+	return answer->status == 400 && results_read(answer->body, answer->len, NULL, NULL, &count);
 }
 
 /* One request. status 0: no answer came. What the server says of an error could repeat what it was given, so only its status is logged. */
-static enum card_err send_once(struct vault *vault, const char *method, const char *path, const char *text, int *status, json_t **answer)
+static enum card_err send_once(struct vault *vault, const char *method, const char *path, const char *text, struct client_answer *answer)
 {
 	char target[PATH_SIZE], reason[CLIENT_ERROR_SIZE];
-	struct client_answer got;
 
-	*status = 0;
+	*answer = (struct client_answer){ 0 };
 	if (snprintf(target, sizeof target, "/v1/%s", path) >= (int)sizeof target)
 		return CARD_E_CONFIG;
-	enum card_err err = client_send(vault->client, method, target, vault->header[0] != '\0' ? vault->header : NULL, text, &got, reason);
+	enum card_err err = client_send(vault->client, method, target, vault->header[0] != '\0' ? vault->header : NULL, text, answer, reason);
 
 	if (err != CARD_OK) {
 		say(vault, reason);
 		return err;
 	}
-	*status = got.status;
-	json_t *document = answer != NULL ? json_loadb(got.body, got.len, JSON_REJECT_DUPLICATES, NULL) : NULL;
-
-	err = has_results(got.status, document) ? CARD_OK : judge(got.status);
+	err = has_results(answer) ? CARD_OK : judge(answer->status);
 	if (err != CARD_OK) {
-		json_decref(document);
-		snprintf(reason, sizeof reason, "%s %s: status %d%s", method, path, got.status,
-			 got.status == 503 ? " (sealed or busy)" : "");
+		snprintf(reason, sizeof reason, "%s %s: status %d%s", method, path, answer->status,
+			 answer->status == 503 ? " (sealed or busy)" : "");
 		say(vault, reason);
 		return err;
 	}
 	say(vault, "");
-	if (answer != NULL)
-		*answer = document;
 	return CARD_OK;
 }
 
-/* Takes the token out of an answer of login or renewal. */
-static enum card_err take_token(struct vault *vault, const json_t *answer)
+static enum card_err keep_token(struct vault *vault, const json_t *auth)
 {
-	const json_t *auth = json_object_get(answer, "auth");
 	const char *token = json_string_value(json_object_get(auth, "client_token"));
 	int64_t ttl_ms = json_integer_value(json_object_get(auth, "lease_duration")) * 1000;
 
@@ -150,6 +144,16 @@ static enum card_err take_token(struct vault *vault, const json_t *answer)
 	vault->ends_at_ms = clock_ms() + ttl_ms;
 	vault->renew_at_ms = clock_ms() + ttl_ms * 2 / 3;
 	return CARD_OK;
+}
+
+/* Takes the token out of an answer of login or renewal. */
+static enum card_err take_token(struct vault *vault, const struct client_answer *answer)
+{
+	json_t *document = json_loadb(answer->body, answer->len, JSON_REJECT_DUPLICATES, NULL);
+	enum card_err err = keep_token(vault, json_object_get(document, "auth"));
+
+	json_decref(document);
+	return err;
 }
 
 static json_t *credentials(const struct settings *settings)
@@ -168,8 +172,8 @@ static json_t *credentials(const struct settings *settings)
 static enum card_err login(struct vault *vault)
 {
 	char path[PATH_SIZE];
-	json_t *body = credentials(vault->settings), *answer = NULL;
-	int status;
+	json_t *body = credentials(vault->settings);
+	struct client_answer answer;
 
 	if (body == NULL)
 		return CARD_E_CONFIG;
@@ -180,12 +184,11 @@ static enum card_err login(struct vault *vault)
 		return CARD_E_MEMORY;
 	vault->header[0] = '\0';
 	snprintf(path, sizeof path, "auth/%s/login", vault->settings->approle_mount);
-	enum card_err err = send_once(vault, "POST", path, text, &status, &answer);
+	enum card_err err = send_once(vault, "POST", path, text, &answer);
 
 	free(text);
 	if (err == CARD_OK)
-		err = take_token(vault, answer);
-	json_decref(answer);
+		err = take_token(vault, &answer);
 	if (err == CARD_OK)
 		log_line("logged in at auth/%s", vault->settings->approle_mount);
 	return err;
@@ -193,14 +196,10 @@ static enum card_err login(struct vault *vault)
 
 static enum card_err renew(struct vault *vault)
 {
-	json_t *answer = NULL;
-	int status;
-	enum card_err err = send_once(vault, "POST", "auth/token/renew-self", "{}", &status, &answer);
+	struct client_answer answer;
 
-	if (err == CARD_OK)
-		err = take_token(vault, answer);
-	json_decref(answer);
-	return err;
+	TRY(send_once(vault, "POST", "auth/token/renew-self", "{}", &answer));
+	return take_token(vault, &answer);
 }
 
 int64_t vault_due_ms(const struct vault *vault)
@@ -229,11 +228,11 @@ enum card_err vault_keep(struct vault *vault)
 
 enum card_err vault_look(struct vault *vault)
 {
-	int status;
+	struct client_answer answer;
 
 	TRY(vault_keep(vault));
 	/* a standby hands requests on */
-	return send_once(vault, "GET", "sys/health?standbyok=true&perfstandbyok=true", NULL, &status, NULL);
+	return send_once(vault, "GET", "sys/health?standbyok=true&perfstandbyok=true", NULL, &answer);
 }
 
 /* Asked after a refusal: a new token would be refused as well, and each login leaves one on the server. */
@@ -245,18 +244,16 @@ static bool token_is_good(struct vault *vault)
 	return client_send(vault->client, "GET", "/v1/auth/token/lookup-self", vault->header, NULL, &got, reason) == CARD_OK && got.status == 200;
 }
 
-static enum card_err attempt(struct vault *vault, const char *method, const char *path, const char *text, json_t **answer)
+static enum card_err attempt(struct vault *vault, const char *method, const char *path, const char *text, struct client_answer *answer)
 {
-	int status;
-
 	if (vault->header[0] == '\0' || clock_ms() >= vault->ends_at_ms)
 		TRY(login(vault));
-	enum card_err err = send_once(vault, method, path, text, &status, answer);
+	enum card_err err = send_once(vault, method, path, text, answer);
 
-	if (status != 403 || token_is_good(vault))
+	if (answer->status != 403 || token_is_good(vault))
 		return err;
 	TRY(login(vault)); /* it was revoked */
-	return send_once(vault, method, path, text, &status, answer);
+	return send_once(vault, method, path, text, answer);
 }
 
 /* Half of the span and a random part of the other half, so that many callers do not come back at once. */
@@ -265,7 +262,8 @@ static int64_t jittered(int64_t ms)
 	return ms / 2 + (int64_t)randombytes_uniform((uint32_t)(ms / 2 + 1));
 }
 
-static enum card_err try_for_a_while(struct vault *vault, const char *method, const char *path, const char *text, json_t **answer)
+static enum card_err try_for_a_while(struct vault *vault, const char *method, const char *path, const char *text,
+				     struct client_answer *answer)
 {
 	int64_t end = clock_ms() + vault->patience_ms;
 
@@ -278,10 +276,8 @@ static enum card_err try_for_a_while(struct vault *vault, const char *method, co
 	}
 }
 
-enum card_err vault_call(struct vault *vault, const char *method, const char *path, const char *body, json_t **answer)
+enum card_err vault_call(struct vault *vault, const char *method, const char *path, const char *body, struct client_answer *answer)
 {
-	if (answer != NULL)
-		*answer = NULL;
 	enum card_err err = vault_keep(vault);
 
 	return err == CARD_OK || err == CARD_E_UNAVAILABLE ? try_for_a_while(vault, method, path, body, answer) : err;

@@ -3,8 +3,7 @@
 #ifndef CARD_VAULT_H
 #define CARD_VAULT_H
 
-#include <jansson.h>
-
+#include "client.h"
 #include "settings.h"
 
 struct vault;
@@ -17,10 +16,11 @@ void vault_free(struct vault *vault);
 void vault_set_patience(struct vault *vault, int64_t patience_ms);
 
 /* One call, path below /v1/. Logs in first where that is due, and anew when the token is refused. body: JSON, or
- * NULL. answer may be NULL; otherwise the caller's (json_decref), NULL where the server sent none.
+ * NULL. The answer is valid until the next call.
  * UNAVAILABLE: after vault's patience still no answer, 429 or 5xx. REFUSED: any other status. CONFIG: no secret file.
  * The log has the reason; nothing of body. */
-MUST_USE enum card_err vault_call(struct vault *vault, const char *method, const char *path, const char *body, json_t **answer);
+MUST_USE enum card_err vault_call(struct vault *vault, const char *method, const char *path, const char *body,
+				  struct client_answer *answer);
 
 /* Renews the token where that is due, or logs in. Errors as vault_call's, without its patience: one try. */
 MUST_USE enum card_err vault_keep(struct vault *vault);
