@@ -187,12 +187,27 @@ static enum bulla_err read_threshold(struct exchange *x, struct bulla_bytes text
 }
 
 /* What is "" was not given. */
+/* What is to be an object. */
+static enum bulla_err check_map(struct exchange *x, const char *name, const struct json *given)
+{
+	if (given == NULL || given->type == JSON_NULL || given->type == JSON_OBJECT)
+		return BULLA_OK;
+	if (given->type == JSON_ARRAY && given->count == 0)
+		return BULLA_OK;
+	bool of_items = given->type == JSON_ARRAY; /* the peer names the first that does not fit */
+
+	return bulla_fail(x->call, BULLA_E_BAD_FIELD, "Field validation failed: error converting input for field \"%s\": '%s' "
+			  "expected type 'map[string]interface {}', got unconvertible type '%s'", name, of_items ? "[0]" : "",
+			  field_type_name(of_items ? given->first : given));
+}
+
 static enum bulla_err read_lockout(struct exchange *x, const struct json *given, struct bulla_mount_settings *out)
 {
 	struct bulla_mount_lockout *lockout = &out->values.lockout;
 	struct lockout_fields f = { 0 };
 
-	if (given == NULL || given->type != JSON_OBJECT || given->count == 0)
+	TRY(check_map(x, "user_lockout_config", given));
+	if (given == NULL || given->count == 0)
 		return BULLA_OK;
 	if (fields_bind(x->call, given, lockout_fields, true, &f) != BULLA_OK)
 		return bulla_fail(x->call, BULLA_E_INVALID, "unable to convert given user lockout config information");
@@ -252,16 +267,6 @@ static const struct field enable_fields[] = {
 	FIELD_END,
 };
 
-static enum bulla_err check_config(struct exchange *x, const struct json *config)
-{
-	if (config == NULL || config->type == JSON_NULL || config->type == JSON_OBJECT)
-		return BULLA_OK;
-	if (config->type == JSON_ARRAY && config->count == 0)
-		return BULLA_OK;
-	return bulla_fail(x->call, BULLA_E_BAD_FIELD, "Field validation failed: error converting input for field \"config\": '' "
-			  "expected type 'map[string]interface {}', got unconvertible type '%s'", field_type_name(config));
-}
-
 /* As older clients name an engine: type "plugin", and which one in plugin_name or the config's. */
 static enum bulla_err read_type(struct exchange *x, const struct enable_fields *f, struct bulla_bytes *out)
 {
@@ -297,7 +302,7 @@ static enum bulla_err read_enable(struct exchange *x, const char *what, struct b
 	struct enable_fields f = { 0 };
 
 	TRY(fields_bind(x->call, x->doc, enable_fields, true, &f));
-	TRY(check_config(x, f.config));
+	TRY(check_map(x, "config", f.config));
 	if (fields_bind(x->call, f.config, config_fields, true, &config) != BULLA_OK)
 		return bulla_fail(x->call, BULLA_E_INVALID, "unable to convert given %s config information", what);
 	config.description = f.description;

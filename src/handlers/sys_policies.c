@@ -230,7 +230,7 @@ static enum bulla_err patch_policy(struct exchange *x)
 	enum bulla_err err = bulla_policy_get(x->engine, x->call, x->params[0], &info);
 
 	if (err == BULLA_E_NOT_FOUND)
-		return bulla_fail(x->call, BULLA_E_NO_ROUTE, "policy not found");
+		return bulla_fail(x->call, BULLA_E_INVALID, "policy not found");
 	TRY(err);
 	struct bulla_policy_put_args args = {
 		.name = x->params[0], .expires_ns = info.expires_ns, .cas_set = true,

@@ -33,7 +33,7 @@ static const struct step refusals[] = {
 	{ "POST sys/policies/acl/p", "{\"policy\":\"#\",\"expiration\":\"soon\"}", .status = 400 },
 	{ "POST sys/policies/acl/p", "{\"policy\":\"#\",\"cas\":3}", .status = 400,
 	  .expect = PLAIN("check-and-set parameter 3 did not match the current version 0") },
-	{ "PATCH sys/policies/acl/p", "{\"ttl\":\"1h\"}", .content_type = MERGE, .status = 404, .expect = PLAIN("policy not found") },
+	{ "PATCH sys/policies/acl/p", "{\"ttl\":\"1h\"}", .content_type = MERGE, .status = 400, .expect = PLAIN("policy not found") },
 	{ "GET sys/policies/acl/p", .status = 404, .expect = "{\"errors\":[]}" }, { "GET sys/policies/acl", .status = 405 },
 	{ "LIST sys/policies/acl/none", .status = 404 }, { "LIST sys/policies", .status = 404 },
 	{ "GET sys/policies/acl/default", .token = "", .status = 403 }, { "LIST sys/policy", .token = "bad", .status = 403 },

@@ -111,6 +111,8 @@ static const struct step auth_mounts[] = {
 	{ "POST sys/auth/a", "{\"type\":\"approle\",\"config\":{\"token_type\":\"batch\"}}", .status = 204, .expect = "" },
 	{ "GET sys/auth/a", .status = 200, .expect = "{\"data\":{\"type\":\"approle\",\"config\":{\"token_type\":\"batch\"}}}" },
 	{ "POST sys/auth/a/tune", "{\"user_lockout_config\":{\"lockout_threshold\":\"x\"}}", .status = 400 },
+	{ "POST sys/auth/a/tune", "{\"user_lockout_config\":\"{}\"}", .status = 400,
+	  .expect = PLAIN("Field validation failed: error converting input for field \\\"user_lockout_config\\\": '' expected type 'map[string]interface {}', got unconvertible type 'string'") },
 	{ "POST sys/auth/a/tune", "{\"user_lockout_config\":{\"lockout_threshold\":\"3\"},\"token_type\":\"service\"}", .status = 204 },
 	{ "GET sys/auth/a/tune", .status = 200, .expect = "{\"token_type\":\"service\",\"user_lockout_threshold\":3}" },
 	{ "POST sys/mounts/transit/tune", "{\"token_type\":\"service\"}", .status = 400, .expect = PLAIN("'token_type' can only be modified on auth mounts") },
