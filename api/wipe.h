@@ -4,7 +4,8 @@
 
 #include "card.h"
 
-/* First call of main: no core files, no ptrace or /proc/PID/mem for other processes of the same user. */
+/* First call of main: no core files, no ptrace or /proc/PID/mem for other processes of the same user, no socket in the place of a standard
+ * stream that is closed. */
 MUST_USE enum card_err wipe_init(void);
 
 /* Overwrites n bytes; the compiler cannot drop it. */

@@ -787,6 +787,10 @@ class Alone(Case):
                 done = subprocess.run([programs.program("card-processor")], env=self.cards.environment("card-processor"), stdout=out,
                                       stderr=subprocess.PIPE, timeout=programs.WAIT_S)
                 self.assertEqual((done.returncode, b"standard output cannot be written" in done.stderr), (1, True), out)
+        # closed: the next socket would have its number
+        command = ["sh", "-c", 'exec "$0" >&-', programs.program("card-processor")]
+        done = subprocess.run(command, env=self.cards.environment("card-processor"), stderr=subprocess.PIPE, timeout=programs.WAIT_S)
+        self.assertEqual((done.returncode, b"standard output cannot be written" in done.stderr), (1, True))
 
     def test_an_answer_that_is_no_page(self):
         self.cards.start()
