@@ -155,9 +155,9 @@ static const struct field role_fields[] = {
 	ROLE("user_claim", user_claim, FIELD_STRING, SET_USER),
 	ROLE("user_claim_json_pointer", user_claim_is_pointer, FIELD_BOOL, SET_POINTER),
 	ROLE("groups_claim", groups_claim, FIELD_STRING, SET_GROUPS),
-	ROLE("expiration_leeway", expiration_leeway_s, FIELD_SECONDS, SET_EXPIRATION),
-	ROLE("not_before_leeway", not_before_leeway_s, FIELD_SECONDS, SET_NOT_BEFORE),
-	ROLE("clock_skew_leeway", clock_skew_leeway_s, FIELD_SECONDS, SET_SKEW),
+	ROLE("expiration_leeway", expiration_leeway_s, FIELD_SIGNED_SECONDS, SET_EXPIRATION),
+	ROLE("not_before_leeway", not_before_leeway_s, FIELD_SIGNED_SECONDS, SET_NOT_BEFORE),
+	ROLE("clock_skew_leeway", clock_skew_leeway_s, FIELD_SIGNED_SECONDS, SET_SKEW),
 	FIELD_AS(struct role_fields, "token_policies_template_claims", template_claims, FIELD_BOOL),
 	/* of the browser flow: known, and of no effect */
 	FIELD_AS(struct role_fields, "allowed_redirect_uris", redirect_uris, FIELD_STRINGS),

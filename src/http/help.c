@@ -97,7 +97,8 @@ static const char *type_name(enum field_type type)
 	case FIELD_STRING: return "string";
 	case FIELD_BOOL: return "bool";
 	case FIELD_INT: return "int";
-	case FIELD_SECONDS: return "duration (sec)";
+	case FIELD_SECONDS:
+	case FIELD_SIGNED_SECONDS: return "duration (sec)";
 	case FIELD_STRINGS:
 	case FIELD_LIST: return "slice";
 	case FIELD_PAIRS: return "keypair";
@@ -246,7 +247,8 @@ static void put_schema(struct out *out, enum field_type type)
 	case FIELD_BOOL: json_put_text(out, "type", "boolean"); break;
 	case FIELD_INT: json_put_text(out, "type", "integer"); break;
 	case FIELD_STRING: json_put_text(out, "type", "string"); break;
-	case FIELD_SECONDS: json_put_text(out, "type", "string"); json_put_text(out, "format", "seconds"); break;
+	case FIELD_SECONDS:
+	case FIELD_SIGNED_SECONDS: json_put_text(out, "type", "string"); json_put_text(out, "format", "seconds"); break;
 	case FIELD_PAIRS: json_put_text(out, "type", "object"); break;
 	case FIELD_STRINGS:
 	case FIELD_LIST:

@@ -164,7 +164,7 @@ static enum bulla_err to_string(const struct json *value, struct bulla_bytes *ou
 
 /* ---- durations ----------------------------------------------------------------------------------------------------- */
 
-static enum bulla_err to_seconds(struct bulla_call *call, const struct json *value, int64_t *out, struct refusal *why)
+static enum bulla_err to_seconds(struct bulla_call *call, const struct json *value, bool is_signed, int64_t *out, struct refusal *why)
 {
 	int64_t seconds = 0;
 
@@ -172,7 +172,7 @@ static enum bulla_err to_seconds(struct bulla_call *call, const struct json *val
 		return refuse(why, "could not parse duration from input");
 	if (value->type != JSON_NULL && duration_parse(call, value->text, &seconds) != BULLA_OK)
 		return refuse(why, (const char *)call->detail.ptr);
-	if (seconds < 0) {
+	if (seconds < 0 && !is_signed) {
 		struct bulla_bytes text = bulla_arena_printf(call->arena, "cannot provide negative value '%lld'", (long long)seconds);
 
 		return refuse(why, text.ptr != NULL ? (const char *)text.ptr : "cannot provide negative value");
@@ -343,7 +343,8 @@ static enum bulla_err convert(struct bulla_call *call, const struct json *value,
 	case FIELD_INT:
 		return to_int(value, to, why);
 	case FIELD_SECONDS:
-		return to_seconds(call, value, to, why);
+	case FIELD_SIGNED_SECONDS:
+		return to_seconds(call, value, field->type == FIELD_SIGNED_SECONDS, to, why);
 	case FIELD_STRINGS:
 		return to_strings(call, value, to, why);
 	case FIELD_LIST:
@@ -377,7 +378,9 @@ enum bulla_err fields_bind(struct bulla_call *call, const struct json *object, c
 		const struct json *value = json_get(object, f->name);
 		struct refusal why = { 0 };
 
-		if (value == NULL || (f->type == FIELD_SECONDS && value->type == JSON_NULL)) /* a null duration is not there */
+		bool duration = f->type == FIELD_SECONDS || f->type == FIELD_SIGNED_SECONDS;
+
+		if (value == NULL || (duration && value->type == JSON_NULL)) /* a null duration is not there */
 			continue;
 		enum bulla_err err = convert(call, value, f, (char *)structure + f->offset, &why);
 

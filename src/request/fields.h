@@ -12,6 +12,7 @@ enum field_type {
 	FIELD_BOOL,      /* bool */
 	FIELD_INT,       /* int64_t */
 	FIELD_SECONDS,   /* int64_t: 5, "5", "5s", "1h30m", "2d" */
+	FIELD_SIGNED_SECONDS, /* the same, also less than 0 */
 	FIELD_STRINGS,   /* struct field_strings: a list, or one string cut at commas */
 	FIELD_LIST,      /* struct field_strings: a list, or one string as it is */
 	FIELD_PAIRS,     /* struct field_pairs: an object of strings */

@@ -63,6 +63,8 @@ static const struct step life[] = {
 	{ "POST auth/jwt/config", "{\"jwt_validation_pubkeys\":[\"" KEY "\"],\"jwt_supported_algs\":[\"EdDSA\"]}", .status = 204 },
 	{ "POST auth/jwt/login", LOGIN("app", TOKEN), .token = "", .status = 400,
 	  .expect = PLAIN("error validating token: invalid algorithm (alg) header parameter: token signed with unexpected algorithm") },
+	{ "POST auth/jwt/role/strict", ROLE_WITH("\"bound_audiences\":\"bulla\",\"clock_skew_leeway\":-1,\"expiration_leeway\":\"-1m\",\"not_before_leeway\":\"-1\""), .status = 204 },
+	{ "GET auth/jwt/role/strict", .status = 200, .expect = "{\"data\":{\"clock_skew_leeway\":-1,\"expiration_leeway\":-60,\"not_before_leeway\":-1}}" },
 	{ "DELETE auth/jwt/role/app", .status = 204 }, { "DELETE auth/jwt/role/app", .status = 204 }, { "GET auth/jwt/role/app", .status = 404 },
 	{ NULL },
 };

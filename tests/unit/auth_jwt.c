@@ -357,6 +357,20 @@ static const struct {
 	{ "{\"exp\":-1}", "invalid exp claim: it is no time" },
 };
 
+/* Less than 0 is none. */
+START_TEST(without_leeway)
+{
+	static const char exp[] = "{\"exp\":1799999999}", nbf[] = "{\"nbf\":1800000001,\"exp\":1800000100}";
+	const struct jwt_expected any = { 0 }, strict = { .clock_skew_leeway_s = -1 };
+
+	ck_assert_int_eq(NOW, 1800000000);
+	ck_assert_ok(jwt_expect(&call, json_of(exp), &any, NOW));
+	ck_assert_ok(jwt_expect(&call, json_of(nbf), &any, NOW));
+	ck_assert_err(jwt_expect(&call, json_of(exp), &strict, NOW), BULLA_E_INVALID);
+	ck_assert_err(jwt_expect(&call, json_of(nbf), &strict, NOW), BULLA_E_INVALID);
+}
+END_TEST
+
 START_TEST(dates)
 {
 	const struct jwt_expected any = { 0 };
@@ -452,6 +466,7 @@ int main(void)
 	tcase_add_test(tc, bad_keys);
 	tcase_add_test(tc, key_set);
 	tcase_add_test(tc, a_set_from_elsewhere);
+	tcase_add_test(tc, without_leeway);
 	tcase_add_loop_test(tc, dates, 0, (int)(sizeof times / sizeof times[0]));
 	tcase_add_test(tc, names);
 	tcase_add_loop_test(tc, bound_claims, 0, (int)(sizeof bindings / sizeof bindings[0]));
