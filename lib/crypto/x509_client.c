@@ -248,6 +248,8 @@ static enum bulla_err verdict(struct bulla_call *call, X509_STORE_CTX *ctx)
 	case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
 	case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
 	case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
+	case X509_V_ERR_CERT_SIGNATURE_FAILURE: /* of an authority of the same name, with another key */
+	case X509_V_ERR_INVALID_CA:
 	case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
 	case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
 		return BULLA_E_AUTH_FAILED;

@@ -54,6 +54,8 @@ class Cert(unittest.TestCase):
         cls.own.client("spare", "/OU=cards/CN=spare.example.com", usage)
         cls.own.client("web", "/CN=web", "extendedKeyUsage=serverAuth\n")
         cls.other.client("app", "/OU=cards/CN=app.example.com", usage)
+        # the other CA has the same name: only the key tells them apart
+        cls.other.client("nameless", "/CN=app.example.com", usage + "authorityKeyIdentifier=none\n")
         port = servers.free_port()
         tls = f'tls_cert_file = "{cls.own.path("server.pem")}"\n  tls_key_file = "{cls.own.path("server.key")}"'
         cls.server = servers.bulla_config(cls.folder, servers.config_text(port, os.path.join(cls.folder, "b.db"), listener=tls), port,
@@ -134,6 +136,13 @@ class Cert(unittest.TestCase):
         self.assertEqual(self.ok(self.login(self.own, "spare", name="Second"), 200).json["auth"]["metadata"]["cert_name"], "second")
         self.refused(self.login(self.own, "app", name="first"), NAMES_DIFFER)
         self.refused(self.login(self.own, "app", name="none"), NOT_TRUSTED)
+
+    def test_authority_with_a_new_key(self):
+        """An entry with a CA's old key says no more than that it does not know who is of the new one."""
+        self.ok(self.entry("a-old"))
+        self.refused(self.login(self.other, "nameless"), NOT_TRUSTED)
+        self.ok(self.server.post(f"{self.mount}/certs/b-new", {"certificate": self.other.text("ca.pem")}))
+        self.assertEqual(self.ok(self.login(self.other, "nameless"), 200).json["auth"]["metadata"]["cert_name"], "b-new")
 
     def test_renewal(self):
         """Over a connection of the same certificate, unless the mount does without."""
