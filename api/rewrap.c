@@ -140,7 +140,7 @@ enum card_err rewrap_all(const struct settings *settings)
 	run->settings = settings;
 	run->terminal = isatty(STDOUT_FILENO) == 1;
 	run->vault = vault_new(settings, PATIENCE_MS);
-	enum card_err err = run->vault != NULL ? store_open(settings->db, &run->store) : CARD_E_MEMORY;
+	enum card_err err = run->vault != NULL ? store_open_existing(settings->db, &run->store) : CARD_E_MEMORY;
 
 	if (err == CARD_OK)
 		err = work(run);

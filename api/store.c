@@ -93,7 +93,7 @@ static enum card_err read_version(struct store *store, int *out)
 }
 
 /* A file of a newer program is left as it is. */
-static enum card_err make_tables(struct store *store)
+static enum card_err make_tables(struct store *store, bool create)
 {
 	static const char settings[] = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON;"
 					" PRAGMA wal_autocheckpoint = 4000;"; /* pages: 16 MB */
@@ -104,6 +104,10 @@ static enum card_err make_tables(struct store *store)
 		log_line("database: made by a newer program (version %d)", version);
 		return CARD_E_CONFIG;
 	}
+	if (version == 0 && !create) {
+		log_line("database: there are no cards' tables in it");
+		return CARD_E_CONFIG;
+	}
 	if (sqlite3_exec(store->db, settings, NULL, NULL, NULL) != SQLITE_OK)
 		return fail(store, "setting up");
 	if (version < SCHEMA_VERSION && sqlite3_exec(store->db, schema, NULL, NULL, NULL) != SQLITE_OK)
@@ -111,32 +115,42 @@ static enum card_err make_tables(struct store *store)
 	return CARD_OK;
 }
 
-static enum card_err open_all(struct store *store, const char *path)
+static enum card_err open_all(struct store *store, const char *path, bool create)
 {
-	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
+	int flags = SQLITE_OPEN_READWRITE | (create ? SQLITE_OPEN_CREATE : 0) | SQLITE_OPEN_NOMUTEX;
 
 	if (sqlite3_open_v2(path, &store->db, flags, NULL) != SQLITE_OK)
 		return fail(store, path);
 	sqlite3_busy_timeout(store->db, BUSY_MS);
-	TRY(make_tables(store));
+	TRY(make_tables(store, create));
 	for (int i = 0; i < STATEMENTS; i++)
 		if (sqlite3_prepare_v3(store->db, sql[i], -1, SQLITE_PREPARE_PERSISTENT, &store->statements[i], NULL) != SQLITE_OK)
 			return fail(store, "preparing");
 	return CARD_OK;
 }
 
-enum card_err store_open(const char *path, struct store **out)
+static enum card_err open_store(const char *path, bool create, struct store **out)
 {
 	struct store *store = calloc(1, sizeof *store);
 
 	if (store == NULL)
 		return CARD_E_MEMORY;
-	if (open_all(store, path) != CARD_OK) {
+	if (open_all(store, path, create) != CARD_OK) {
 		store_close(store);
 		return CARD_E_CONFIG;
 	}
 	*out = store;
 	return CARD_OK;
+}
+
+enum card_err store_open(const char *path, struct store **out)
+{
+	return open_store(path, true, out);
+}
+
+enum card_err store_open_existing(const char *path, struct store **out)
+{
+	return open_store(path, false, out);
 }
 
 void store_close(struct store *store)

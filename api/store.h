@@ -6,8 +6,12 @@
 
 struct store;
 
-/* Opens the database and makes its tables where they are missing. CONFIG: it cannot be opened, or is newer than this program; logged. */
+/* Opens the database and makes it and its tables where they are missing. CONFIG: it cannot be opened, or is newer than this program;
+ * logged. */
 MUST_USE enum card_err store_open(const char *path, struct store **out);
+
+/* The same for who needs cards that are there: CONFIG, too, if there is no database, or none of cards. */
+MUST_USE enum card_err store_open_existing(const char *path, struct store **out);
 void store_close(struct store *store);
 
 /* All errors of the rest are STORE (logged, without data) where nothing else is said. What is changed between begin and commit is durable

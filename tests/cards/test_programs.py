@@ -830,6 +830,14 @@ class Alone(Case):
         self.assertEqual((done.returncode, b"newer program" in done.stderr), (1, True))
         self.assertEqual(world.read(self.cards.db), before)
 
+    def test_rewrap_makes_no_database(self):
+        """With a wrong path nothing would be rewrapped, and the old versions retired: all cards would be lost."""
+        empty = world.write(os.path.join(self.cards.folder, "empty.db"), "")
+        for path in (os.path.join(self.cards.folder, "cards.bd"), empty):
+            done = self.cards.rewrap(CARD_DB=path)
+            self.assertEqual((done.returncode, done.stdout), (1, b""), path)
+        self.assertEqual((os.path.exists(os.path.join(self.cards.folder, "cards.bd")), world.read(empty)), (False, b""))
+
     def test_an_older_database_is_brought_along(self):
         self.cards.start()
         card = self.add("Carlos Gardel", GARDEL)

@@ -182,10 +182,15 @@ END_TEST
 
 START_TEST(no_database)
 {
-	struct store *none = NULL;
+	struct store *none = NULL, *other = NULL;
 	char file[80];
 
 	ck_assert_int_eq(store_open("/nowhere/db", &none), CARD_E_CONFIG);
+	snprintf(file, sizeof file, "%s/missing", folder);
+	ck_assert_int_eq(store_open_existing(file, &none), CARD_E_CONFIG);
+	ck_assert_int_eq(access(file, F_OK), -1);
+	ck_assert_int_eq(store_open_existing(path, &other), CARD_OK);
+	store_close(other);
 	snprintf(file, sizeof file, "%s/other", folder);
 	FILE *out = fopen(file, "w");
 
