@@ -104,6 +104,7 @@ static enum bulla_err extensions_fit(struct bulla_call *call, const struct bulla
 /* What was found out about the entries so far. */
 struct search {
 	bool issued; /* one of them trusts the certificate, whatever its names */
+	struct bulla_bytes flaw; /* what one of them, that knows its issuer, had against it; .ptr NULL: nothing */
 	bool found;
 	struct bulla_bytes name;
 	struct bulla_cert_entry entry;
@@ -112,7 +113,7 @@ struct search {
 /* An entry of CAs trusts what they issued; one of a single certificate trusts that very one, which is still looked at for its
  * time and purpose. */
 static enum bulla_err is_trusted(struct bulla_call *call, const struct bulla_cert_entry *entry, const struct visitor *visitor,
-				 bool *trusted)
+				 struct search *search, bool *trusted)
 {
 	struct x509_list anchors;
 	struct x509_names first;
@@ -126,9 +127,11 @@ static enum bulla_err is_trusted(struct bulla_call *call, const struct bulla_cer
 
 	if (err == BULLA_E_AUTH_FAILED)
 		return BULLA_OK;
-	if (err == BULLA_E_BAD_FIELD)
-		return bulla_fail(call, BULLA_E_INVALID_500, "failed to verify client's certificate: %.*s", (int)call->detail.len,
-				  (const char *)call->detail.ptr);
+	if (err == BULLA_E_BAD_FIELD) { /* another may have the authority's newer certificate */
+		search->flaw = call->detail;
+		call->detail = (struct bulla_bytes){ 0 };
+		return BULLA_OK;
+	}
 	TRY(err);
 	*trusted = true;
 	return BULLA_OK;
@@ -139,7 +142,7 @@ static enum bulla_err try_entry(struct bulla_call *call, const struct bulla_cert
 {
 	bool trusted, good;
 
-	TRY(is_trusted(call, entry, visitor, &trusted));
+	TRY(is_trusted(call, entry, visitor, search, &trusted));
 	if (!trusted)
 		return BULLA_OK;
 	search->issued = true;
@@ -171,6 +174,9 @@ static enum bulla_err look_for(struct auth *auth, struct bulla_call *call, const
 	}
 	if (search->found)
 		return BULLA_OK;
+	if (!search->issued && search->flaw.ptr != NULL)
+		return bulla_fail(call, BULLA_E_INVALID_500, "failed to verify client's certificate: %.*s", (int)search->flaw.len,
+				  (const char *)search->flaw.ptr);
 	return bulla_fail(call, BULLA_E_INVALID, search->issued
 			  ? "no chain matching all constraints could be found for this login certificate"
 			  : "invalid certificate or no client certificate supplied");

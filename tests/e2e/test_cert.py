@@ -144,6 +144,26 @@ class Cert(unittest.TestCase):
         self.ok(self.server.post(f"{self.mount}/certs/b-new", {"certificate": self.other.text("ca.pem")}))
         self.assertEqual(self.ok(self.login(self.other, "nameless"), 200).json["auth"]["metadata"]["cert_name"], "b-new")
 
+    def test_authority_with_a_new_certificate(self):
+        """What an entry with a CA's expired certificate says against a client is not the last word, if another has its new one."""
+        def run(*argv):
+            subprocess.run(["openssl", *argv], check=True, cwd=self.own.folder, capture_output=True)
+
+        for name, text in (("old.cnf", "[ca]\ndefault_ca=one\n[one]\ndatabase=old.txt\nnew_certs_dir=.\nrand_serial=yes\npolicy=any\n"
+                                       "[any]\ncommonName=supplied\n"),
+                           ("old.ext", "basicConstraints=critical,CA:TRUE\n"), ("old.txt", "")):
+            with open(self.own.path(name), "w") as f:
+                f.write(text)
+        run("req", "-new", "-key", "ca.key", "-subj", "/CN=test ca", "-out", "old.csr")
+        run("ca", "-batch", "-selfsign", "-config", "old.cnf", "-keyfile", "ca.key", "-md", "sha256", "-in", "old.csr", "-notext",
+            "-startdate", "20200101000000Z", "-enddate", "20200201000000Z", "-extfile", "old.ext", "-out", "old.pem")
+        self.ok(self.server.post(f"{self.mount}/certs/a-old", {"certificate": self.own.text("old.pem")}))
+        self.refused(self.login(self.own, "app"), "failed to verify client's certificate: certificate has expired", 500)
+        self.ok(self.entry("b-new", allowed_common_names="app.*"))
+        self.assertEqual(self.ok(self.login(self.own, "app"), 200).json["auth"]["metadata"]["cert_name"], "b-new")
+        self.refused(self.login(self.own, "spare"), NAMES_DIFFER)
+        self.refused(self.login(self.own, "app", name="a-old"), "certificate has expired", 500)
+
     def test_renewal(self):
         """Over a connection of the same certificate, unless the mount does without."""
         self.ok(self.entry(token_ttl="5m"))
