@@ -64,10 +64,11 @@ wait_for_bulla() {
 	die "no answer from ${BULLA_ADDR:-} in $tries tries"
 }
 
-# The root token is shown only once: its file appears whole or not at all.
+# The root token is shown only once: its file appears whole or not at all, and a run that was cut short behind the first step is finished.
 initialise() {
-	bulla operator init -status >/dev/null 2>&1 && return 0
-	bulla operator init -recovery-shares=1 -recovery-threshold=1 >"$ROOT/operator/init.new"
+	bulla operator init -status >/dev/null 2>&1 ||
+		bulla operator init -recovery-shares=1 -recovery-threshold=1 >"$ROOT/operator/init.new"
+	[ -s "$ROOT/operator/init.new" ] || return 0
 	sed -n 's/^Initial Root Token: //p' "$ROOT/operator/init.new" >"$ROOT/operator/.bulla-token"
 	mv "$ROOT/operator/init.new" "$ROOT/operator/init.txt"
 	say "initialised: the root token and the recovery key are in the volume operator"
