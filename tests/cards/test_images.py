@@ -72,6 +72,7 @@ class Compose(unittest.TestCase):
         self.assertEqual({n for n, s in services.items() if s.get("healthcheck")}, {"bulla", "card-api"})
         self.assertEqual({n for n, s in services.items() if s.get("profiles")}, {"card-processor", "rotate"})
         self.assertEqual([n for n, s in services.items() if s.get("secrets")], ["bulla"])
+        self.assertEqual([n for n, s in services.items() if s.get("logging", {}).get("driver") == "none"], ["card-processor"])  # prints PANs
 
     def test_who_sees_what(self):
         """The CA's key and the root token are setup's; each program's role is its own."""
