@@ -25,7 +25,7 @@ static void lines_drop(struct bulla_audit_lines *lines, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
 		out_clear(&lines->of[i]);
-		out_clear(&lines->callers[i].auth);
+		format_forget(&lines->kept[i]);
 	}
 	free(lines);
 }
@@ -168,7 +168,7 @@ static enum bulla_err add(struct audit *audit, struct bulla_call *call, const st
 
 	for (size_t i = 0; i < lines->set->count; i++) {
 		before[i] = lines->of[i].len;
-		format_entry(audit, lines->set->devices[i], entry, which, call, &lines->callers[i], &lines->of[i]);
+		format_entry(audit, lines->set->devices[i], entry, which, call, &lines->kept[i], &lines->of[i]);
 		failed |= lines->of[i].failed;
 	}
 	for (size_t i = 0; failed && i < lines->set->count; i++) {

@@ -9,7 +9,7 @@
  *   chain.c      the hash chain and its checkpoints, as lines
  *   tail.c       where a file's chain ends
  *   sink_*.c     where lines go: file, socket, syslog
- *   format.c     the two records
+ *   format*.c    the two records; who calls, kept from one to the next
  *   hashing.c    JSON with hashed strings, in one pass
  *   headers.c    which request headers are recorded
  *   verify.c     what became of a log afterwards */
@@ -197,17 +197,21 @@ struct audit_set {
 	unsigned spare_count;
 };
 
-/* How the last caller of these lines was written: mostly it is the same again. Holds nothing that is not in the log. */
-struct caller {
-	char key[256];               /* what makes a caller the same: see format.c; key_len 0: nobody yet */
+enum mount_place { MOUNT_ASKED, MOUNT_ANSWERED, MOUNT_PLACES }; /* in "request", in "response" */
+
+/* How the last caller of these lines was written, and the last mount: mostly they are the same again. Holds nothing that is not in the
+ * log. */
+struct kept {
+	char key[256];               /* what makes a caller the same: see format_caller.c; key_len 0: nobody yet */
 	size_t key_len;
 	char token[HASH_TEXT + 2], accessor[HASH_TEXT + 2], client_id[44];
-	struct out auth;             /* ,"auth":{...} */
+	struct out auth, shown;      /* ,"auth":{...} and ,"client_token":... */
+	struct out mount_key, mount[MOUNT_PLACES];
 };
 
 struct bulla_audit_lines {
 	struct audit_set *set;
-	struct caller callers[BULLA_AUDIT_MAX_DEVICES];
+	struct kept kept[BULLA_AUDIT_MAX_DEVICES];
 	struct bulla_audit_lines *next; /* of a group */
 	struct out of[BULLA_AUDIT_MAX_DEVICES];
 };
@@ -281,6 +285,9 @@ struct bulla_bytes tokens_hide(const struct device *device, struct bulla_call *c
 
 /* ---- format.c ---- */
 void format_entry(const struct audit *audit, const struct device *device, const struct bulla_audit_entry *entry,
-		  enum bulla_audit_which which, struct bulla_call *call, struct caller *caller, struct out *out);
+		  enum bulla_audit_which which, struct bulla_call *call, struct kept *kept, struct out *out);
+
+/* ---- format_caller.c ---- */
+void format_forget(struct kept *kept); /* frees what it holds */
 
 #endif

@@ -1,29 +1,14 @@
 /* format.c: owns the two records of a request, in the peer's form (OpenBao's audit.AuditRequestEntry and AuditResponseEntry, also
- * Vault's), each one line. What both records have in common is printed once and copied. Any thread. */
+ * Vault's), each one line. What both records have in common is printed once and copied; what the next request will have too is kept
+ * (format_caller.c). Any thread. */
 #define _GNU_SOURCE
 #include <string.h>
 
-#include "audit/audit_private.h"
-
-#define NS_PER_S INT64_C(1000000000)
-#define QUOTED_HASH (HASH_TEXT + 2)
-#define PLUGIN_VERSION "v" PACKAGE_VERSION "+builtin.bulla"
-
-/* One request, for one device. */
-struct format {
-	const struct audit *audit;
-	const struct device *device;
-	const struct bulla_audit_entry *entry;
-	struct bulla_call *call;
-	struct hashing how;
-	struct out *out;
-	struct caller *caller;
-	bool known;          /* caller is this one already */
-};
+#include "audit/format.h"
 
 /* ---- small things ------------------------------------------------------------------------------------------------------ */
 
-static void put_hashed(struct format *f, const char *key, struct bulla_bytes text)
+void format_hashed(struct format *f, const char *key, struct bulla_bytes text)
 {
 	if (text.len == 0)
 		return;
@@ -31,58 +16,12 @@ static void put_hashed(struct format *f, const char *key, struct bulla_bytes tex
 	hashing_string(&f->how, f->out, text);
 }
 
-static void put_accessor(struct format *f, const char *key, struct bulla_bytes accessor)
+void format_accessor(struct format *f, const char *key, struct bulla_bytes accessor)
 {
 	if (f->device->options.hmac_accessor)
-		put_hashed(f, key, accessor);
+		format_hashed(f, key, accessor);
 	else if (accessor.len > 0)
 		json_put_string(f->out, key, accessor);
-}
-
-static void hash_caller(struct format *f, struct bulla_bytes text, char quoted[QUOTED_HASH])
-{
-	quoted[0] = quoted[QUOTED_HASH - 1] = '"';
-	device_hash(f->device, text, quoted + 1);
-}
-
-static void put_quoted(struct format *f, const char *key, const char quoted[QUOTED_HASH])
-{
-	json_key(f->out, key);
-	out_raw(f->out, bulla_mem(quoted, QUOTED_HASH));
-	f->out->comma = true;
-}
-
-static void put_token_text(struct format *f, const char *key)
-{
-	if (f->how.key == NULL || f->entry->client_token.len == 0)
-		put_hashed(f, key, f->entry->client_token);
-	else
-		put_quoted(f, key, f->caller->token);
-}
-
-static void put_accessor_text(struct format *f, const char *key, struct bulla_bytes accessor)
-{
-	if (f->how.key == NULL || accessor.len == 0 || !f->device->options.hmac_accessor)
-		put_accessor(f, key, accessor);
-	else
-		put_quoted(f, key, f->caller->accessor);
-}
-
-static void put_text(struct out *out, const char *key, struct bulla_bytes text)
-{
-	if (text.len > 0)
-		json_put_string(out, key, text);
-}
-
-static void put_list(struct out *out, const char *key, const struct bulla_bytes *items, size_t count)
-{
-	if (count == 0)
-		return;
-	json_key(out, key);
-	json_open(out, '[');
-	for (size_t i = 0; i < count; i++)
-		json_text(out, items[i]);
-	json_close(out, ']');
 }
 
 static void put_time(struct out *out, const char *key, int64_t ns)
@@ -91,187 +30,6 @@ static void put_time(struct out *out, const char *key, int64_t ns)
 
 	(void)bulla_time_print(ns, text);
 	json_put_text(out, key, text);
-}
-
-static bool is_auth(const struct bulla_mount *mount)
-{
-	return mount->path.len > 5 && memcmp(mount->path.ptr, "auth/", 5) == 0;
-}
-
-static void put_mount(struct out *out, const struct bulla_mount *mount, const char *version_key)
-{
-	if (mount == NULL)
-		return; /* what none answers has none of these */
-	json_put_string(out, "mount_point", mount->path);
-	json_put_text(out, "mount_type", mount->type);
-	json_put_string(out, "mount_accessor", mount->accessor);
-	json_put_text(out, version_key, PLUGIN_VERSION);
-	json_put_text(out, "mount_class", is_auth(mount) ? "auth" : "secret");
-}
-
-/* ---- who calls --------------------------------------------------------------------------------------------------------- */
-
-/* As the peer names a caller without an entity: SHA-256 of its sorted policies and the namespace. */
-static void make_client_id(struct format *f, const struct bulla_token *token)
-{
-	struct out text = { 0 };
-	uint8_t sum[SHA256_BYTES];
-
-	for (size_t i = 0; i < token->policy_count; i++) {
-		if (i > 0)
-			out_raw(&text, bulla_mem("\x7F", 1));
-		out_raw(&text, token->policies[i]);
-	}
-	out_raw(&text, bulla_mem("\0root", 5));
-	f->out->failed |= text.failed;
-	if (!text.failed) {
-		sha256(bulla_mem(text.ptr, text.len), sum);
-		bulla_base64_encode(bulla_mem(sum, sizeof sum), f->caller->client_id);
-	}
-	out_clear(&text);
-}
-
-static void put_policy_results(struct format *f)
-{
-	const struct bulla_audit_entry *e = f->entry;
-	struct out *out = f->out;
-
-	if (!e->allowed && e->token == NULL)
-		return;
-	json_key(out, "policy_results");
-	json_open(out, '{');
-	json_put_bool(out, "allowed", e->allowed);
-	if (e->granting_count > 0) {
-		json_key(out, "granting_policies");
-		json_open(out, '[');
-		for (size_t i = 0; i < e->granting_count; i++) {
-			json_open(out, '{');
-			json_put_string(out, "name", e->granting[i]);
-			out_text(out, ",\"namespace_id\":\"root\",\"type\":\"acl\"");
-			json_close(out, '}');
-		}
-		json_close(out, ']');
-	}
-	json_close(out, '}');
-}
-
-static void put_meta(struct out *out, const struct bulla_token *token)
-{
-	if (token->meta_count == 0)
-		return;
-	json_key(out, "metadata");
-	json_open(out, '{');
-	for (size_t i = 0; i < token->meta_count; i++) {
-		json_key_bytes(out, token->meta[i].key);
-		json_text(out, token->meta[i].value);
-	}
-	json_close(out, '}');
-}
-
-static void put_token(struct format *f, const struct bulla_token *token)
-{
-	struct out *out = f->out;
-	char issued[BULLA_TIME_TEXT];
-
-	put_token_text(f, "client_token");
-	put_accessor_text(f, "accessor", token->accessor);
-	put_text(out, "display_name", token->display_name);
-	put_list(out, "policies", token->policies, token->policy_count);
-	put_list(out, "token_policies", token->policies, token->policy_count);
-	put_policy_results(f);
-	put_meta(out, token);
-	if (token->num_uses != 0) /* before this one */
-		json_put_int(out, "remaining_uses", token->num_uses > 0 ? token->num_uses + 1 : 1);
-	json_put_text(out, "token_type", token->type == BULLA_TOKEN_BATCH ? "batch" : "service");
-	if (token->ttl_s > 0)
-		json_put_int(out, "token_ttl", token->ttl_s);
-	(void)bulla_time_print(token->issued_ns / NS_PER_S * NS_PER_S, issued);
-	json_put_text(out, "token_issue_time", issued);
-}
-
-static void put_auth_fresh(struct format *f)
-{
-	json_key(f->out, "auth");
-	json_open(f->out, '{');
-	if (f->entry->token != NULL) {
-		put_token(f, f->entry->token);
-	} else {
-		put_policy_results(f);
-		json_put_text(f->out, "token_type", "default");
-	}
-	json_close(f->out, '}');
-}
-
-/* What makes the caller's part of a record the same as another's: a token, whose policies, name and metadata never change, by its
- * accessor; and what does change. 0: it is not to be remembered. */
-static size_t caller_key(const struct format *f, char key[sizeof f->caller->key])
-{
-	const struct bulla_token *token = f->entry->token;
-	struct bulla_bytes shown = f->entry->client_token;
-	size_t n = 0;
-
-	if (token == NULL || token->accessor.len == 0 || token->accessor.len + shown.len + 32 > sizeof f->caller->key)
-		return 0;
-	const int64_t numbers[] = { token->ttl_s, token->num_uses, token->issued_ns, f->entry->allowed };
-
-	memcpy(key, numbers, sizeof numbers);
-	n = sizeof numbers;
-	memcpy(key + n, token->accessor.ptr, token->accessor.len);
-	n += token->accessor.len;
-	for (size_t i = 0; i < f->entry->granting_count; i++) {
-		struct bulla_bytes name = f->entry->granting[i];
-
-		if (n + name.len + shown.len + 1 > sizeof f->caller->key)
-			return 0;
-		memcpy(key + n, name.ptr, name.len);
-		n += name.len;
-		key[n++] = 0;
-	}
-	if (f->how.key == NULL && shown.len > 0) { /* only where it stands in clear it could differ */
-		memcpy(key + n, shown.ptr, shown.len);
-		n += shown.len;
-	}
-	return n;
-}
-
-/* Fills f->caller, unless it is the one of the last record. */
-static void know_caller(struct format *f)
-{
-	const struct bulla_token *token = f->entry->token;
-	struct caller *caller = f->caller;
-	char key[sizeof caller->key];
-	size_t n = caller_key(f, key);
-
-	f->known = n > 0 && n == caller->key_len && memcmp(key, caller->key, n) == 0;
-	if (f->known)
-		return;
-	caller->key_len = 0;
-	if (f->how.key != NULL && f->entry->client_token.len > 0)
-		hash_caller(f, f->entry->client_token, caller->token);
-	if (token == NULL)
-		return;
-	if (f->how.key != NULL && f->device->options.hmac_accessor)
-		hash_caller(f, token->accessor, caller->accessor);
-	make_client_id(f, token);
-	memcpy(caller->key, key, n);
-	caller->key_len = n;
-}
-
-/* Both records of most requests, and of the next one, have the same. */
-static void put_auth(struct format *f)
-{
-	struct out *kept = &f->caller->auth;
-	size_t from = f->out->len;
-
-	if (f->known && kept->len > 0) {
-		out_raw(f->out, bulla_mem(kept->ptr, kept->len));
-		f->out->comma = true;
-		return;
-	}
-	put_auth_fresh(f);
-	kept->len = 0;
-	if (f->caller->key_len > 0 && !f->out->failed)
-		out_raw(kept, bulla_mem(f->out->ptr + from, f->out->len - from));
 }
 
 /* ---- what was asked ---------------------------------------------------------------------------------------------------- */
@@ -351,14 +109,11 @@ static void put_request(struct format *f)
 	json_open(out, '{');
 	json_put_string(out, "id", e->id);
 	if (e->token != NULL)
-		json_put_string(out, "client_id", bulla_mem(f->caller->client_id, sizeof f->caller->client_id));
+		json_put_string(out, "client_id", bulla_mem(f->kept->client_id, sizeof f->kept->client_id));
 	json_put_text(out, "operation", e->operation);
-	put_mount(out, e->mount, "mount_running_version");
-	put_token_text(f, "client_token");
-	if (e->token != NULL)
-		put_accessor_text(f, "client_token_accessor", e->token->accessor);
-	out_text(out, ",\"namespace\":{\"id\":\"root\"}");
-	put_text(out, "path", f->how.key == NULL ? e->path : tokens_hide(f->device, f->call, e->path));
+	format_mount(f, MOUNT_ASKED);
+	format_shown(f);
+	format_text(out, "path", f->how.key == NULL ? e->path : tokens_hide(f->device, f->call, e->path));
 	if (e->data != NULL && e->data->count > 0) {
 		json_key(out, "data");
 		hashing_value(&f->how, out, e->data);
@@ -400,10 +155,10 @@ static void put_reply_auth(struct format *f)
 	json_key(out, "auth");
 	json_open(out, '{');
 	if (token != NULL)
-		put_hashed(f, "client_token", token->text);
+		format_hashed(f, "client_token", token->text);
 	if (accessor != NULL)
-		put_accessor(f, "accessor", accessor->text);
-	put_text(out, "display_name", e->display_name);
+		format_accessor(f, "accessor", accessor->text);
+	format_text(out, "display_name", e->display_name);
 	put_strings(out, "policies", json_get(auth, "policies"));
 	put_strings(out, "token_policies", json_get(auth, "token_policies"));
 	if (meta != NULL && meta->type == JSON_OBJECT && meta->count > 0) {
@@ -415,7 +170,7 @@ static void put_reply_auth(struct format *f)
 		json_value(out, uses);
 	}
 	if (type != NULL)
-		put_text(out, "token_type", type->text);
+		format_text(out, "token_type", type->text);
 	if (ttl != NULL && !bulla_is(ttl->text, "0")) {
 		json_key(out, "token_ttl");
 		json_value(out, ttl);
@@ -432,11 +187,11 @@ static void put_wrapping(struct format *f)
 	json_key(f->out, "wrap_info");
 	json_open(f->out, '{');
 	json_put_int(f->out, "ttl", w->ttl_s);
-	put_hashed(f, "token", w->token);
-	put_accessor(f, "accessor", w->accessor);
+	format_hashed(f, "token", w->token);
+	format_accessor(f, "accessor", w->accessor);
 	put_time(f->out, "creation_time", w->created_ns);
-	put_text(f->out, "creation_path", w->creation_path);
-	put_accessor(f, "wrapped_accessor", f->entry->wrapped_accessor);
+	format_text(f->out, "creation_path", w->creation_path);
+	format_accessor(f, "wrapped_accessor", f->entry->wrapped_accessor);
 	json_close(f->out, '}');
 }
 
@@ -480,7 +235,7 @@ static void put_response(struct format *f)
 	json_open(out, '{');
 	if (f->entry->wrapping == NULL)
 		put_reply_auth(f);
-	put_mount(out, f->entry->mount, "mount_running_plugin_version");
+	format_mount(f, MOUNT_ANSWERED);
 	if (f->entry->wrapping == NULL)
 		put_response_data(f);
 	if (f->entry->warnings != NULL) {
@@ -532,9 +287,9 @@ static bool is_login(const struct bulla_audit_entry *e)
 }
 
 void format_entry(const struct audit *audit, const struct device *device, const struct bulla_audit_entry *entry,
-		  enum bulla_audit_which which, struct bulla_call *call, struct caller *caller, struct out *out)
+		  enum bulla_audit_which which, struct bulla_call *call, struct kept *kept, struct out *out)
 {
-	struct format f = { .audit = audit, .device = device, .entry = entry, .call = call, .caller = caller, .out = out };
+	struct format f = { .audit = audit, .device = device, .entry = entry, .call = call, .kept = kept, .out = out };
 	const struct bulla_mount *mount = entry->mount;
 	size_t common = 0, auth_end = 0, common_end = 0;
 
@@ -544,11 +299,11 @@ void format_entry(const struct audit *audit, const struct device *device, const 
 		f.how.clear_keys = mount->audit_non_hmac_request_keys;
 		f.how.clear_count = (size_t)mount->audit_request_count;
 	}
-	know_caller(&f);
+	format_know(&f);
 	if ((which & BULLA_AUDIT_REQUEST) != 0) {
 		begin(&f, "request", entry->started_ns);
 		common = out->len;
-		put_auth(&f);
+		format_auth(&f);
 		auth_end = out->len;
 		put_request(&f);
 		common_end = out->len;
@@ -564,7 +319,7 @@ void format_entry(const struct audit *audit, const struct device *device, const 
 	else if (copied)
 		repeat(out, common, auth_end);
 	else
-		put_auth(&f);
+		format_auth(&f);
 	if (copied)
 		repeat(out, auth_end, common_end);
 	else

@@ -54,11 +54,6 @@ void out_raw(struct out *out, struct bulla_bytes bytes)
 	out->len += bytes.len;
 }
 
-void out_text(struct out *out, const char *text)
-{
-	out_raw(out, bulla_str(text));
-}
-
 static void byte(struct out *out, char c)
 {
 	if (out_reserve(out, 1))
@@ -86,9 +81,9 @@ void json_close(struct out *out, char bracket)
 	out->comma = true;
 }
 
-void json_key(struct out *out, const char *name)
+void json_key_plain(struct out *out, struct bulla_bytes name)
 {
-	size_t n = strlen(name);
+	size_t n = name.len;
 
 	if (!out_reserve(out, n + 4))
 		return;
@@ -97,7 +92,7 @@ void json_key(struct out *out, const char *name)
 	if (out->comma)
 		*to++ = ',';
 	*to++ = '"';
-	memcpy(to, name, n);
+	memcpy(to, name.ptr, n);
 	to[n] = '"';
 	to[n + 1] = ':';
 	out->len = (size_t)(to + n + 2 - out->ptr);
@@ -260,33 +255,4 @@ void json_value(struct out *out, const struct json *value)
 		json_close(out, '}');
 		return;
 	}
-}
-
-void json_put_string(struct out *out, const char *key, struct bulla_bytes text)
-{
-	json_key(out, key);
-	json_text(out, text);
-}
-
-void json_put_text(struct out *out, const char *key, const char *text)
-{
-	json_put_string(out, key, bulla_str(text));
-}
-
-void json_put_int(struct out *out, const char *key, int64_t value)
-{
-	json_key(out, key);
-	json_int(out, value);
-}
-
-void json_put_bool(struct out *out, const char *key, bool value)
-{
-	json_key(out, key);
-	json_bool(out, value);
-}
-
-void json_put_null(struct out *out, const char *key)
-{
-	json_key(out, key);
-	json_nil(out);
 }

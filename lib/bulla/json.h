@@ -57,11 +57,18 @@ static inline bool out_reserve(struct out *out, size_t more)
 void out_clear(struct out *out);                  /* wipes and frees */
 void out_cut(struct out *out, size_t len);         /* back to len bytes; wipes the rest */
 void out_raw(struct out *out, struct bulla_bytes bytes);
-void out_text(struct out *out, const char *text);
+static inline void out_text(struct out *out, const char *text) /* inline: the length of a constant is one */
+{
+	out_raw(out, bulla_str(text));
+}
 
 void json_open(struct out *out, char bracket);    /* '{' or '[' */
 void json_close(struct out *out, char bracket);   /* '}' or ']' */
-void json_key(struct out *out, const char *name); /* a constant that needs no escapes */
+void json_key_plain(struct out *out, struct bulla_bytes name); /* needs no escapes */
+static inline void json_key(struct out *out, const char *name) /* a constant that needs no escapes */
+{
+	json_key_plain(out, bulla_str(name));
+}
 void json_key_bytes(struct out *out, struct bulla_bytes name);
 void json_text(struct out *out, struct bulla_bytes text); /* bad UTF-8 is printed as U+FFFD */
 /* one string of three parts; before and after are constants */
@@ -74,10 +81,33 @@ void json_nil(struct out *out);
 void json_value(struct out *out, const struct json *value); /* a parsed tree, numbers as they were written */
 
 /* shorthands: key and value */
-void json_put_string(struct out *out, const char *key, struct bulla_bytes text);
-void json_put_text(struct out *out, const char *key, const char *text);
-void json_put_int(struct out *out, const char *key, int64_t value);
-void json_put_bool(struct out *out, const char *key, bool value);
-void json_put_null(struct out *out, const char *key);
+static inline void json_put_string(struct out *out, const char *key, struct bulla_bytes text)
+{
+	json_key(out, key);
+	json_text(out, text);
+}
+
+static inline void json_put_text(struct out *out, const char *key, const char *text)
+{
+	json_put_string(out, key, bulla_str(text));
+}
+
+static inline void json_put_int(struct out *out, const char *key, int64_t value)
+{
+	json_key(out, key);
+	json_int(out, value);
+}
+
+static inline void json_put_bool(struct out *out, const char *key, bool value)
+{
+	json_key(out, key);
+	json_bool(out, value);
+}
+
+static inline void json_put_null(struct out *out, const char *key)
+{
+	json_key(out, key);
+	json_nil(out);
+}
 
 #endif
