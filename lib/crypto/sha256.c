@@ -78,6 +78,7 @@ static void finish(SHA256_CTX *ctx, size_t done, struct bulla_bytes rest, uint8_
 
 		memcpy(out + 4 * i, &word, sizeof word);
 	}
+	bulla_wipe(last, sizeof last);
 }
 
 static void sum(const struct halves *key, struct bulla_bytes part1, struct bulla_bytes part2, uint8_t out[SHA256_BYTES])
