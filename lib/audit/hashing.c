@@ -1,11 +1,17 @@
 /* hashing.c: JSON whose strings are hashed, written in one pass: from a request's document, which has been read anyway, or from a
- * reply's text as it was printed. As the peer: names, numbers, booleans and times stay as they are. Stateless: any thread. */
+ * reply's text as it was printed. As the peer: names, booleans and times stay as they are, and numbers, but for those that may
+ * be a secret which a client forgot the quotes of: what is as long as a card's, and what stands for a secret text. Stateless: any
+ * thread. */
 #include "audit/audit_private.h"
 #include "bulla/utf8.h"
 
 /* Strings of an encryption_context are bound data and no secret (docs/THREATS.md): that they can be read here is what they are
  * for. */
 static const char *const context_names[] = { "encryption_context", "decrypt_encryption_context" };
+
+#define LONG_NUMBER 12 /* characters: card numbers have 12 to 19 */
+
+static const char *const secret_names[] = { "plaintext", "input", "ciphertext", "password", "secret_id", "token", "key" };
 
 /* Go's time.Time takes it: RFC 3339, and nothing else. */
 static bool is_time(struct bulla_bytes text)
@@ -57,6 +63,22 @@ static bool is_context(const struct hashing *how, const struct json *member)
 	return false;
 }
 
+static void put_number(const struct hashing *how, struct out *out, const struct json *number, bool secret)
+{
+	if (how->key != NULL && (secret || number->text.len >= LONG_NUMBER))
+		put_hash(how, out, number->text);
+	else
+		json_value(out, number);
+}
+
+static bool is_secret_name(struct bulla_bytes name)
+{
+	for (size_t i = 0; i < sizeof secret_names / sizeof secret_names[0]; i++)
+		if (bulla_is(name, secret_names[i]))
+			return true;
+	return false;
+}
+
 /* Of its members the strings alone: a value that is none has no business there. */
 static void put_context(const struct hashing *how, struct out *out, const struct json *context)
 {
@@ -92,10 +114,18 @@ static void put_value(const struct hashing *how, struct out *out, const struct j
 			json_key_bytes(out, v->name);
 			if (is_context(how, v))
 				put_context(how, out, v);
+			else if (v->type == JSON_NUMBER && !is_clear_key(how, v->name))
+				put_number(how, out, v, is_secret_name(v->name));
 			else
 				put_value(how, out, v, is_clear_key(how, v->name));
 		}
 		json_close(out, '}');
+		return;
+	case JSON_NUMBER:
+		if (clear)
+			json_value(out, value);
+		else
+			put_number(how, out, value, false);
 		return;
 	default:
 		json_value(out, value);
@@ -196,7 +226,7 @@ static void copy_string(struct cursor *c, bool clear)
 }
 
 /* Number, true, false, null. */
-static void copy_plain(struct cursor *c)
+static void copy_plain(struct cursor *c, bool clear)
 {
 	const uint8_t *from = c->at;
 
@@ -204,7 +234,13 @@ static void copy_plain(struct cursor *c)
 		c->at++;
 	if (c->at == from)
 		c->at++; /* never with what was printed: but it must end */
-	out_raw(c->out, bulla_mem(from, (size_t)(c->at - from)));
+	struct bulla_bytes text = bulla_mem(from, (size_t)(c->at - from));
+
+	c->out->comma = false;
+	if (text.len >= LONG_NUMBER && !clear && c->how->key != NULL)
+		put_hash(c->how, c->out, text);
+	else
+		out_raw(c->out, text);
 }
 
 static void copy_byte(struct cursor *c)
@@ -294,7 +330,7 @@ static void copy_value(struct cursor *c, bool clear, bool top)
 		copy_string(c, clear);
 		return;
 	default:
-		copy_plain(c);
+		copy_plain(c, clear);
 	}
 }
 

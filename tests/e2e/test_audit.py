@@ -140,6 +140,8 @@ class BesideThePeer(Audited):
                 if theirs_shape.get("error") != ours_shape.get("error"):
                     self.assertTrue(theirs_shape.pop("error").startswith("1 error occurred"))
                     self.assertTrue(ours_shape.pop("error").startswith("1 error occurred"))
+                if theirs_shape.get("request.data.plaintext") == 5:  # a secret without its quotes: hashed here
+                    theirs_shape["request.data.plaintext"] = "hmac"
                 differences = {k: (theirs_shape.get(k), ours_shape.get(k)) for k in {*theirs_shape, *ours_shape}
                                if theirs_shape.get(k) != ours_shape.get(k)}
                 self.assertEqual(differences, {}, "theirs, ours")
@@ -171,7 +173,7 @@ class Secrets(Audited):
         for path in (f"transit/encrypt/{key}", f"transit/decrypt/{key}", f"transit/keys/{key}/config", "auth/token/create",
                      "sys/wrapping/unwrap", "transit/hash", "sys/audit-hash/main", "sys/capabilities", "sys/mounts/x"):
             for name in ("plaintext", "ciphertext", "type", "ttl", "input", "token", "path", "algorithm", "nonce"):
-                for value in (pan, servers.b64(pan), [pan], {"a": pan}, server.token):
+                for value in (pan, int(pan), servers.b64(pan), [pan], [int(pan)], {"a": pan}, {"a": int(pan)}, server.token):
                     server.post(path, {name: value})
             server.post(path, f'{{"plaintext": "{pan}'.encode())
             server.request("POST", path, f"plaintext={pan}".encode(), headers={"Content-Type": "application/x-www-form-urlencoded"})

@@ -243,6 +243,27 @@ START_TEST(both_records_are_in_the_peers_form)
 }
 END_TEST
 
+/* Numbers are in clear, but for what a client has forgotten the quotes of. */
+START_TEST(numbers_may_be_secrets)
+{
+	enable();
+	run((struct step){ "POST transit/keys/k", .status = 200 });
+	save_hash("pan", "4111111111111111");
+	save_hash("pin", "1234");
+	run((struct step){ "POST transit/encrypt/k", "{\"plaintext\":4111111111111111,\"n\":12345678901}", .status = 200 });
+	check_line(2, "{\"request\":{\"data\":{\"plaintext\":\"$pan\",\"n\":12345678901}}}");
+	run((struct step){ "POST transit/encrypt/k", "{\"plaintext\":1234,\"key_version\":1,\"a\":[4111111111111111,5],\"o\":{\"b\":4111111111111111}}",
+			   .status = 200 });
+	check_line(2, "{\"request\":{\"data\":{\"plaintext\":\"$pin\",\"key_version\":1,\"a\":[\"$pan\",5],\"o\":{\"b\":\"$pan\"}}}}");
+	run((struct step){ "POST transit/encrypt/k", "{\"batch_input\":[{\"plaintext\":4111111111111111},{\"plaintext\":1234}]}", .status = 500 });
+	check_line(2, "{\"request\":{\"data\":{\"batch_input\":[{\"plaintext\":\"$pan\"},{\"plaintext\":\"$pin\"}]}}}");
+	run((struct step){ "POST cubbyhole/card", "{\"number\":4111111111111111,\"cvv\":[123,4111111111111111],\"last\":4111111111111111}", .status = 204 });
+	run((struct step){ "GET cubbyhole/card", .status = 200 });
+	check_line(1, "{\"response\":{\"data\":{\"number\":\"$pan\",\"cvv\":[123,\"$pan\"],\"last\":\"$pan\"}}}");
+	check_absent("4111111111111111");
+}
+END_TEST
+
 START_TEST(refusals_are_recorded)
 {
 	enable();
@@ -381,6 +402,7 @@ Suite *audit_suite(void)
 	tcase_add_test(tc, devices_are_managed);
 	tcase_add_test(tc, headers_are_chosen);
 	tcase_add_test(tc, both_records_are_in_the_peers_form);
+	tcase_add_test(tc, numbers_may_be_secrets);
 	tcase_add_test(tc, refusals_are_recorded);
 	tcase_add_test(tc, tokens_and_wrappings_are_hashed);
 	tcase_add_test(tc, options_say_what_is_hashed);
