@@ -154,10 +154,9 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, 
 
 	(void)version;
 	if (request == NULL) {
-		*state = begin(http, connection, url, method);
-		if (*state == NULL)
+		request = *state = begin(http, connection, url, method);
+		if (request == NULL)
 			return MHD_NO;
-		request = *state;
 		if (!request->at_once)
 			return MHD_YES;
 	}
