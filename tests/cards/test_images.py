@@ -62,6 +62,7 @@ class Compose(unittest.TestCase):
                 self.assertIs(service["read_only"], True)
                 self.assertEqual(service["user"], f"{USER}:{USER}")
                 self.assertEqual(service["cap_drop"], ["ALL"])
+                self.assertEqual(service["ulimits"]["core"], 0)
                 self.assertEqual(service["security_opt"], ["no-new-privileges:true"])
                 self.assertEqual(service.get("cap_add"), ["IPC_LOCK"] if name == "bulla" else None)
                 self.assertNotIn("privileged", service)
