@@ -205,7 +205,7 @@ struct kept {
 	char key[256];               /* what makes a caller the same: see format_caller.c; key_len 0: nobody yet */
 	size_t key_len;
 	char token[HASH_TEXT + 2], accessor[HASH_TEXT + 2], client_id[44];
-	struct out auth, shown;      /* ,"auth":{...} and ,"client_token":... */
+	struct out auth, shown;      /* "auth":{...} and "client_token":... */
 	struct out mount_key, mount[MOUNT_PLACES];
 };
 

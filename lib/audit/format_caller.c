@@ -7,8 +7,11 @@
 
 /* ---- keeping ------------------------------------------------------------------------------------------------------------ */
 
+/* Members, without the comma that may be due before them. */
 static void put_kept(struct out *out, const struct out *kept)
 {
+	if (out->comma)
+		out_raw(out, bulla_mem(",", 1));
 	out_raw(out, bulla_mem(kept->ptr, kept->len));
 	out->comma = true;
 }
@@ -17,8 +20,10 @@ static void put_kept(struct out *out, const struct out *kept)
 static void keep(struct out *kept, const struct out *out, size_t from)
 {
 	kept->len = 0;
-	if (!out->failed)
+	if (!out->failed && out->len > from) {
+		from += out->ptr[from] == ',';
 		out_raw(kept, bulla_mem(out->ptr + from, out->len - from));
+	}
 	if (kept->failed)
 		out_clear(kept);
 }
@@ -238,7 +243,9 @@ void format_shown(struct format *f)
 	put_token_text(f, "client_token");
 	if (token != NULL)
 		put_accessor_text(f, "client_token_accessor", token->accessor);
-	out_text(f->out, ",\"namespace\":{\"id\":\"root\"}");
+	json_key(f->out, "namespace");
+	out_text(f->out, "{\"id\":\"root\"}");
+	f->out->comma = true;
 	if (f->kept->key_len > 0)
 		keep(&f->kept->shown, f->out, from);
 }
