@@ -214,7 +214,7 @@ static enum bulla_err count(const struct bulla_rate_limit *rule, struct bulla_ca
 	if (!over && !blocked && !again)
 		counter->used++;
 	counter->until_ns = counter->window > counter->reserved ? counter->window : counter->reserved;
-	*state = (struct bulla_rate_state){ .show = state->show, .limit = limit, .remaining = limit - counter->used,
+	*state = (struct bulla_rate_state){ .show = state->show, .audit = state->audit, .limit = limit, .remaining = limit - counter->used,
 					    .reset_s = seconds_up(counter->window - now_ns) };
 	if (!over && !blocked)
 		return BULLA_OK;
@@ -249,6 +249,7 @@ static enum bulla_err check(struct quotas *quotas, const struct rules *rules, st
 	if (counter == NULL)
 		return BULLA_E_BUSY;
 	state->show = rules->config.response_headers;
+	state->audit = rules->config.audit_logging;
 	enum bulla_err err = count(&rule->public, call, counter, now_ns, state);
 
 	counters_put(quotas->clients, counter);

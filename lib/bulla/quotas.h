@@ -38,6 +38,7 @@ BULLA_MUST_USE enum bulla_err bulla_quota_config_read(struct bulla *engine, stru
 /* What the reply's headers say, where that was asked for. */
 struct bulla_rate_state {
 	bool show;
+	bool audit; /* a refusal is to be on record */
 	int64_t limit, remaining, reset_s;
 };
 /* Counts a request to path (below /v1/) of call->remote_ip. RATE_LIMITED, with call->retry_after_s. Never blocks; free where there

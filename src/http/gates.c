@@ -130,6 +130,16 @@ static bool must_block(const struct passage *p)
 	return p->x.route != NULL && (p->x.route->flags & ROUTE_BLOCKS) != 0;
 }
 
+/* Who comes too often is not on record, unless a setting says so: as at the peer. */
+static enum bulla_err gate_rate(struct passage *p)
+{
+	struct bulla_rate_state *rate = &p->reply->rate;
+	enum bulla_err err = bulla_rate_check(p->x.engine, p->x.call, p->x.path, rate);
+
+	p->recorded = p->refused = err == BULLA_E_RATE_LIMITED && rate->audit;
+	return err;
+}
+
 /* Control characters (but the tab) have no place in a header (RFC 9110 section 5.5): the peer answers these without a body. */
 static bool is_header_text(struct bulla_bytes text)
 {
@@ -197,7 +207,7 @@ enum bulla_err gates_pass(struct passage *p)
 	TRY(gate_wrap_ttl(p));
 	TRY(gate_namespace(p));
 	TRY(gate_seal(p));
-	TRY(bulla_rate_check(x->engine, x->call, x->path, &p->reply->rate));
+	TRY(gate_rate(p));
 	TRY(gate_path(p));
 	find_route(p);
 	if (must_block(p))

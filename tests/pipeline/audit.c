@@ -289,6 +289,28 @@ START_TEST(refusals_are_recorded)
 }
 END_TEST
 
+START_TEST(too_many_requests_are_recorded_on_demand)
+{
+	enable();
+	save_hash("bad", "bad");
+	run((struct step){ "POST sys/quotas/rate-limit/a", "{\"path\":\"transit/keys/k\",\"rate\":1,\"interval\":\"1h\"}", .status = 204 });
+	run((struct step){ "GET transit/keys/k", .status = 404 });
+	size_t before = count_lines();
+
+	run((struct step){ "GET transit/keys/k", .status = 429 });
+	ck_assert_uint_eq(count_lines(), before);
+	run((struct step){ "POST sys/quotas/config", "{\"enable_rate_limit_audit_logging\":true}", .status = 204 });
+	before = count_lines();
+	run((struct step){ "GET transit/keys/k", .token = "bad", .status = 429 });
+	ck_assert_uint_eq(count_lines(), before + 2);
+	check_line(2, "{\"type\":\"request\",\"request\":{\"operation\":\"read\",\"path\":\"transit/keys/k\",\"client_token\":\"$bad\","
+		   "\"remote_address\":\"%any\"},\"error\":\"%any\"}");
+	check_line(1, "{\"type\":\"response\",\"response\":{\"data\":{\"error\":\"%any\"}},\"error\":\"%any\"}");
+	run((struct step){ "GET transit/keys/other", .status = 404 });
+	ck_assert_uint_eq(count_lines(), before + 4);
+}
+END_TEST
+
 START_TEST(tokens_and_wrappings_are_hashed)
 {
 	enable();
@@ -404,6 +426,7 @@ Suite *audit_suite(void)
 	tcase_add_test(tc, both_records_are_in_the_peers_form);
 	tcase_add_test(tc, numbers_may_be_secrets);
 	tcase_add_test(tc, refusals_are_recorded);
+	tcase_add_test(tc, too_many_requests_are_recorded_on_demand);
 	tcase_add_test(tc, tokens_and_wrappings_are_hashed);
 	tcase_add_test(tc, options_say_what_is_hashed);
 	tcase_add_test(tc, sealing_closes_the_log);
