@@ -1,5 +1,5 @@
-/* intake.c: owns the queue of jobs and the thread that works on them: it takes all that wait, asks Bulla, writes, and answers. What comes
- * meanwhile is the next batch. A job is its alone between intake_push and done. */
+/* intake.c: owns the queue of jobs and the two threads that work on them in turns: one takes what waits and asks Bulla, then writes and
+ * answers, while the other asks. A job is one thread's alone between intake_push and done. */
 #define _GNU_SOURCE
 #include "intake.h"
 
@@ -19,16 +19,21 @@
 #define LOOK_AGAIN_MS 500    /* while Bulla is away */
 #define LOOK_MS 5000         /* while nothing happens */
 
+/* While one waits for the disk, the other has Bulla encrypt what came meanwhile. */
+#define WORKERS 2
+
 struct intake {
 	struct desk desk;
-	struct batch batch;          /* this and the next: the thread's */
-	bool looked;                 /* once at least */
-	pthread_t thread;
-	bool running;
+	bool looked;                 /* once at least; under asking */
+	pthread_mutex_t asking;      /* held by who takes jobs and asks Bulla */
+	pthread_mutex_t writing;     /* held by who writes */
+	pthread_t threads[WORKERS];
+	size_t running;
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
-	struct job *first, **last;   /* this and the next two: under lock */
+	struct job *first, **last;   /* this and the rest: under lock */
 	size_t waiting;
+	size_t written;              /* jobs that are being written */
 	bool stopping;
 	atomic_bool healthy, gave_up;
 };
@@ -73,6 +78,13 @@ static size_t take(struct intake *intake, struct job **jobs)
 	return n;
 }
 
+/* Jobs wait, and if others are being written, half as many as those. For a few more it would not be worth while: a batch costs two requests and a
+ * sync whatever is in it, it could not be written before the other is, and when that is done it goes in any case. */
+static bool is_time(const struct intake *intake)
+{
+	return intake->waiting > 0 && 2 * intake->waiting >= intake->written;
+}
+
 /* Waits for jobs, for the end, or until it is time to look after the token. Gives the number of jobs. */
 static size_t wait_for_jobs(struct intake *intake, int64_t ms, struct job **jobs, bool *stopping)
 {
@@ -86,7 +98,7 @@ static size_t wait_for_jobs(struct intake *intake, int64_t ms, struct job **jobs
 		until.tv_nsec -= 1000000000;
 	}
 	pthread_mutex_lock(&intake->lock);
-	while (intake->first == NULL && !intake->stopping)
+	while (!is_time(intake) && !intake->stopping)
 		if (pthread_cond_timedwait(&intake->changed, &intake->lock, &until) != 0)
 			break;
 	size_t n = take(intake, jobs);
@@ -107,9 +119,8 @@ static int64_t rest_ms(const struct intake *intake)
 }
 
 /* Takes a batch and has it encrypted. False: all is done, and no more comes. */
-static bool fetch(struct intake *intake)
+static bool fetch(struct intake *intake, struct batch *batch)
 {
-	struct batch *batch = &intake->batch;
 	bool stopping = false, healthy;
 
 	batch->n = wait_for_jobs(intake, rest_ms(intake), batch->jobs, &stopping);
@@ -125,12 +136,40 @@ static bool fetch(struct intake *intake)
 	return true;
 }
 
+static bool ask(struct intake *intake, struct batch *batch)
+{
+	pthread_mutex_lock(&intake->asking);
+	bool more = fetch(intake, batch);
+
+	pthread_mutex_unlock(&intake->asking);
+	return more;
+}
+
+static void note_written(struct intake *intake, size_t n)
+{
+	pthread_mutex_lock(&intake->lock);
+	intake->written = n;
+	if (is_time(intake))
+		pthread_cond_signal(&intake->changed);
+	pthread_mutex_unlock(&intake->lock);
+}
+
+static void write_down(struct intake *intake, struct batch *batch)
+{
+	pthread_mutex_lock(&intake->writing);
+	note_written(intake, batch->n);
+	batch_store(&intake->desk, batch);
+	note_written(intake, 0);
+	pthread_mutex_unlock(&intake->writing);
+}
+
 static void *run(void *cls)
 {
 	struct intake *intake = cls;
+	struct batch batch;
 
-	while (fetch(intake))
-		batch_store(&intake->desk, &intake->batch);
+	while (ask(intake, &batch))
+		write_down(intake, &batch);
 	return NULL;
 }
 
@@ -141,6 +180,8 @@ static void set_up(struct intake *intake, const struct settings *settings, intak
 	intake->desk.settings = settings;
 	intake->desk.done = done;
 	intake->last = &intake->first;
+	pthread_mutex_init(&intake->asking, NULL);
+	pthread_mutex_init(&intake->writing, NULL);
 	pthread_mutex_init(&intake->lock, NULL);
 	pthread_condattr_init(&attributes);
 	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
@@ -156,8 +197,10 @@ static enum card_err start(struct intake *intake)
 	desk->vault = vault_new(desk->settings, PATIENCE_MS);
 	if (desk->vault == NULL)
 		return CARD_E_MEMORY;
-	intake->running = pthread_create(&intake->thread, NULL, run, intake) == 0;
-	return intake->running ? CARD_OK : CARD_E_MEMORY;
+	for (; intake->running < WORKERS; intake->running++)
+		if (pthread_create(&intake->threads[intake->running], NULL, run, intake) != 0)
+			return CARD_E_MEMORY;
+	return CARD_OK;
 }
 
 void intake_free(struct intake *intake)
@@ -168,6 +211,8 @@ void intake_free(struct intake *intake)
 	store_close(intake->desk.store);
 	pthread_cond_destroy(&intake->changed);
 	pthread_mutex_destroy(&intake->lock);
+	pthread_mutex_destroy(&intake->writing);
+	pthread_mutex_destroy(&intake->asking);
 	free(intake);
 }
 
@@ -195,9 +240,8 @@ bool intake_stop(struct intake *intake)
 	intake->stopping = true;
 	pthread_cond_broadcast(&intake->changed);
 	pthread_mutex_unlock(&intake->lock);
-	if (intake->running)
-		pthread_join(intake->thread, NULL);
-	intake->running = false;
+	for (; intake->running > 0; intake->running--)
+		pthread_join(intake->threads[intake->running - 1], NULL);
 	return !atomic_load(&intake->gave_up);
 }
 
@@ -211,7 +255,8 @@ enum card_err intake_push(struct intake *intake, struct job *job)
 		*intake->last = job;
 		intake->last = &job->next;
 		intake->waiting++;
-		pthread_cond_signal(&intake->changed);
+		if (is_time(intake))
+			pthread_cond_signal(&intake->changed);
 	}
 	pthread_mutex_unlock(&intake->lock);
 	return full ? CARD_E_UNAVAILABLE : CARD_OK;
