@@ -38,6 +38,8 @@ static void fill_card(struct job *job, const struct transit_item *item)
 	strcpy(card->pan_hmac, item->hmac);
 	strcpy(card->brand, pan_brand(job->input.pan));
 	pan_last_four(job->input.pan, card->last_four);
+	if (job->input.key[0] == '\0')
+		return;
 	/* the HMAC stands for the PAN: a plain hash of the PAN could be searched through */
 	hash(job->replay.key, "key", job->input.key);
 	hash(job->replay.request, card->pan_hmac, card->name);

@@ -78,11 +78,11 @@ static size_t take(struct intake *intake, struct job **jobs)
 	return n;
 }
 
-/* Jobs wait, and if others are being written, half as many as those. For a few more it would not be worth while: a batch costs two requests and a
- * sync whatever is in it, it could not be written before the other is, and when that is done it goes in any case. */
+/* Jobs wait, and if others are being written, as many as those. Fewer gain nothing by an earlier start: they cannot be written before the others
+ * are, and then they go in any case; and a batch costs two requests and a sync whatever is in it. */
 static bool is_time(const struct intake *intake)
 {
-	return intake->waiting > 0 && 2 * intake->waiting >= intake->written;
+	return intake->waiting > 0 && intake->waiting >= intake->written;
 }
 
 /* Waits for jobs, for the end, or until it is time to look after the token. Gives the number of jobs. */

@@ -95,8 +95,9 @@ static enum card_err read_version(struct store *store, int *out)
 /* A file of a newer program is left as it is. */
 static enum card_err make_tables(struct store *store, bool create)
 {
-	static const char settings[] = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON;"
-					" PRAGMA wal_autocheckpoint = 4000;"; /* pages: 16 MB */
+	/* pages of a new file: a card is one page of the index of HMACs, written whole, and little else */
+	static const char settings[] = "PRAGMA page_size = 2048; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON;"
+					" PRAGMA wal_autocheckpoint = 8000;"; /* pages: 16 MB */
 	int version;
 
 	TRY(read_version(store, &version));
