@@ -337,6 +337,35 @@ START_TEST(tokens_and_wrappings_are_hashed)
 }
 END_TEST
 
+/* What a record repeats is kept from one to the next: of another caller, at another mount, with a token in the answer and without. */
+START_TEST(each_line_is_whole_whoever_came_before)
+{
+	static const struct step steps[] = {
+		{ "POST auth/token/create", "{\"policies\":[\"default\"]}", .status = 200, .save = "made=auth.client_token" },
+		{ "GET auth/token/lookup-self", .status = 200 },
+		{ "GET auth/token/lookup-self", .token = "$made", .status = 200 },
+		{ "GET auth/token/lookup-self", .token = "bad", .status = 403 },
+		{ "POST transit/encrypt/k", "{\"plaintext\":\"cGxhaW4=\"}", .status = 200 },
+		{ "POST auth/token/create", "{\"policies\":[\"default\"]}", .wrap_ttl = "60", .status = 200 },
+		{ "GET nowhere/at/all", .status = 404 },
+		{ "GET transit/keys/k", .token = "$made", .status = 403 },
+	};
+	const size_t count = sizeof steps / sizeof steps[0];
+	char why[256];
+
+	enable();
+	for (size_t i = 0; i < count * count; i++) { /* each after each */
+		run(steps[i / count]);
+		run(steps[i % count]);
+	}
+	char *text = read_log(), *rest = text;
+
+	for (char *line; (line = strsep(&rest, "\n")) != NULL && line[0] != 0;)
+		ck_assert_msg(oracle_contains(line, strlen(line), "{\"type\":\"%any\",\"bulla_chain\":{}}", why, sizeof why), "%s: %s", why, line);
+	free(text);
+}
+END_TEST
+
 START_TEST(options_say_what_is_hashed)
 {
 	run((struct step){ "POST sys/audit/main", FILE_DEVICE(",\"hmac_accessor\":\"false\",\"elide_list_responses\":\"true\""), .status = 204 });
@@ -428,6 +457,7 @@ Suite *audit_suite(void)
 	tcase_add_test(tc, refusals_are_recorded);
 	tcase_add_test(tc, too_many_requests_are_recorded_on_demand);
 	tcase_add_test(tc, tokens_and_wrappings_are_hashed);
+	tcase_add_test(tc, each_line_is_whole_whoever_came_before);
 	tcase_add_test(tc, options_say_what_is_hashed);
 	tcase_add_test(tc, sealing_closes_the_log);
 	tcase_add_test(tc, no_answer_without_a_record);
