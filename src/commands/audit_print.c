@@ -93,11 +93,38 @@ static bool is_chosen(const struct choice *c, json_t *record)
 
 /* ---- printing ------------------------------------------------------------------------------------------------------------------ */
 
-/* Control characters of a log must not move the reader's cursor. */
+/* How long the character at text is that would move the reader's cursor or turn the line's direction: the controls of ASCII and of
+ * Latin 1 (U+0080 to U+009F), marks and overrides of direction (U+061C, U+200E, U+200F, U+202A to U+202E, U+2066 to U+2069), and the
+ * separators of lines (U+2028, U+2029). 0: it would not. The text is valid UTF-8, and ends with a NUL. */
+static size_t control_at(const char *text)
+{
+	const unsigned char *c = (const unsigned char *)text;
+
+	if (c[0] < 0x20 || c[0] == 0x7f)
+		return 1;
+	if ((c[0] == 0xc2 && c[1] < 0xa0) || (c[0] == 0xd8 && c[1] == 0x9c))
+		return 2;
+	if (c[0] != 0xe2)
+		return 0;
+	if (c[1] == 0x80)
+		return c[2] == 0x8e || c[2] == 0x8f || (c[2] >= 0xa8 && c[2] <= 0xae) ? 3 : 0;
+	return c[1] == 0x81 && c[2] >= 0xa6 && c[2] <= 0xa9 ? 3 : 0;
+}
+
+/* n: at most so many bytes. */
+static void print_safe_part(const char *text, size_t n)
+{
+	for (size_t i = 0; i < n && text[i] != 0;) {
+		size_t control = control_at(text + i);
+
+		putchar(control > 0 ? '?' : text[i]);
+		i += control > 0 ? control : 1;
+	}
+}
+
 static void print_safe(const char *text)
 {
-	for (; *text != 0; text++)
-		putchar((unsigned char)*text < 0x20 || *text == 0x7f ? '?' : *text);
+	print_safe_part(text, SIZE_MAX);
 }
 
 static void print_column(const char *text, int width)
@@ -151,16 +178,16 @@ static void print_outcome(json_t *record)
 		return;
 	error = star != NULL ? star + 2 : error;
 	printf("  error: ");
-	for (; *error != 0 && *error != '\n'; error++)
-		putchar((unsigned char)*error < 0x20 ? '?' : *error);
+	print_safe_part(error, strcspn(error, "\n"));
 }
 
 static void print_checkpoint(json_t *record)
 {
 	json_t *checkpoint = json_object_get(record, "bulla_checkpoint");
 
-	printf("  checkpoint %s, record %lld", text_of(checkpoint, "event"),
-	       (long long)json_integer_value(json_object_get(checkpoint, "seq")));
+	fputs("  checkpoint ", stdout);
+	print_safe(text_of(checkpoint, "event"));
+	printf(", record %lld", (long long)json_integer_value(json_object_get(checkpoint, "seq")));
 }
 
 static void print_record(json_t *record)
@@ -168,7 +195,9 @@ static void print_record(json_t *record)
 	json_t *request = json_object_get(record, "request"), *auth = json_object_get(record, "auth");
 	const char *time = text_of(record, "time");
 
-	printf("%.10s %.8s", time, strlen(time) > 19 ? time + 11 : "");
+	print_safe_part(time, 10);
+	putchar(' ');
+	print_safe_part(strlen(time) > 19 ? time + 11 : "", 8);
 	if (json_object_get(record, "bulla_checkpoint") != NULL) {
 		print_checkpoint(record);
 	} else {

@@ -272,6 +272,15 @@ class Life(Audited):
         status, said = command("filter", "-context=tenant=acme", "-type=response", server.audit)
         self.assertEqual(status, 0)
         self.assertRegex(said, r"\A\d{4}-\d\d-\d\d \d\d:\d\d:\d\d  response  update  transit/encrypt/k +root +127.0.0.1  ? ?tenant=acme  ok\n\Z")
+        # nothing that a client sends moves the reader's cursor or turns his lines; nor does a line that somebody has added
+        odd = "a\x1b[2J\nb\x7f\x9b31m\u202ec\u2028d\u2066e\u200ff\u061cg"
+        server.post("transit/encrypt/k", {"plaintext": "eA==", "encryption_context": {"odd": odd, "even": "\u00e4\u20ac\u00a0"}})
+        with open(server.audit, "a") as f:
+            f.write(json.dumps({"time": "2026\x1b[31m-01-01T\u009b0:00:00Z", "type": "request", "error": "\x1b[0m", "request": {}}) + "\n")
+        status, said = command("tail", "-n=2", server.audit)
+        self.assertIn("odd=a?[2J?b??31m?c?d?e?f?g even=\u00e4\u20ac\u00a0", said)
+        self.assertEqual([c for c in said if c in "\x1b\x7f\x9b\u202e\u2028\u2066\u200f\u061c"], [])
+        self.assertEqual(said.count("\n"), 2)
         status, said = command("filter", "-errors", "-json", server.audit)
         self.assertEqual(json.loads(said.splitlines()[0])["error"], "permission denied")
 
