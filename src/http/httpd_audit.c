@@ -1,6 +1,7 @@
-/* httpd_audit.c: holds requests until their records are written. Both records of all requests of a turn go to the audit devices as
- * one group at its end, those that workers have served with them; when it is written they are resumed as one group. Runs on the
- * loop's thread, but for written(). */
+/* httpd_audit.c: sends no answer before its records are written. Where the devices write at once, a request is answered at once, by the
+ * handler that served it. Where they take their time, requests are suspended meanwhile: the records of all that are served until the
+ * end of a turn go to the devices as one group, those that workers have served with them; when it is written they are resumed as one
+ * group. Runs on the loop's thread, but for written(). */
 #include <stdlib.h>
 
 #include "http/httpd_internal.h"
@@ -98,7 +99,8 @@ bool audit_at_once(struct task *task)
 	struct bulla_audit_lines *lines = loop->lines;
 	struct recording *recording;
 
-	if (loop->recorded != NULL || task->reply.lines != NULL || lines == NULL) {
+	/* while a device is at others' records, more are gathered */
+	if (loop->recorded != NULL || loop->flying != NULL || task->reply.lines != NULL || lines == NULL) {
 		audit_hold(task);
 		return false;
 	}
