@@ -1,6 +1,7 @@
 /* manage.c: enabling, disabling and listing devices, and bringing them in line with the configuration. Changes are made one at a
  * time, under audit->lock; what a request sees is the set (audit.c). */
 #include <stdlib.h>
+#include <sys/stat.h>
 
 #include "audit/audit_private.h"
 
@@ -83,6 +84,43 @@ static enum bulla_err remove_from_set(struct audit *audit, const struct device *
 	return set_replace(audit, devices, count);
 }
 
+/* Where a file device is to write; NULL: it is none, or names none. */
+static const char *file_of(struct bulla_call *call, const struct bulla_audit_spec *spec)
+{
+	struct bulla_bytes path = { 0 };
+
+	for (size_t i = 0; i < spec->option_count; i++) /* sorted: "path", the older name, comes last and does not count */
+		if (path.ptr == NULL && (bulla_is(spec->options[i].key, "file_path") || bulla_is(spec->options[i].key, "path")))
+			path = spec->options[i].value;
+	return bulla_is(spec->type, "file") && path.ptr != NULL ? (const char *)bulla_arena_copy(call->arena, path).ptr : NULL;
+}
+
+static bool same_file(const char *a, const char *b)
+{
+	struct stat one, other;
+
+	if (strcmp(a, b) == 0)
+		return true;
+	return stat(a, &one) == 0 && stat(b, &other) == 0 && S_ISREG(one.st_mode) && one.st_dev == other.st_dev && one.st_ino == other.st_ino;
+}
+
+/* Of two devices that write to one file neither has a chain. */
+static enum bulla_err check_file(struct audit *audit, struct bulla_call *call, const struct bulla_audit_spec *spec)
+{
+	size_t count = audit->set == NULL ? 0 : audit->set->count;
+	const char *path = file_of(call, spec);
+
+	for (size_t i = 0; path != NULL && i < count; i++) {
+		const struct device *device = audit->set->devices[i];
+		bool has_file = device->kind == SINK_FILE && !device->options.to_stdout && !device->options.discard;
+
+		if (has_file && same_file(device->options.file_path, path))
+			return bulla_fail(call, BULLA_E_INVALID, "file_path is the log of audit device %.*s already", (int)device->path.len,
+					  (const char *)device->path.ptr);
+	}
+	return BULLA_OK;
+}
+
 static enum bulla_err check_free(struct audit *audit, struct bulla_call *call, const struct bulla_audit_spec *spec)
 {
 	size_t count = audit->set == NULL ? 0 : audit->set->count;
@@ -95,7 +133,7 @@ static enum bulla_err check_free(struct audit *audit, struct bulla_call *call, c
 	for (size_t i = 0; i < spec->option_count; i++)
 		if (bulla_is(spec->options[i].key, "prefix") && !audit->config.allow_prefix)
 			return bulla_fail(call, BULLA_E_INVALID, "audit log prefixing is not allowed");
-	return BULLA_OK;
+	return check_file(audit, call, spec);
 }
 
 /* A new one: it must work, and is stored before it counts. */

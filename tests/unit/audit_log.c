@@ -334,6 +334,35 @@ START_TEST(hashes_made_anew_do_not_help)
 }
 END_TEST
 
+/* ---- two devices, one file ----------------------------------------------------------------------------------------------------- */
+
+static enum bulla_err enable_second(const char *option, const char *file)
+{
+	const struct bulla_pair options[] = { { bulla_str(option), bulla_str(file) } };
+	const struct bulla_audit_spec spec = { .path = bulla_str("second"), .type = bulla_str("file"), .options = options, .option_count = 1 };
+
+	return bulla_audit_enable(engine, &call, &spec);
+}
+
+START_TEST(a_file_has_one_device)
+{
+	char other[96];
+
+	enable_file();
+	record(1);
+	snprintf(other, sizeof other, "%s/./log", folder);
+	ck_assert_fails(enable_second("file_path", path), BULLA_E_INVALID, "file_path is the log of audit device main/ already");
+	ck_assert_fails(enable_second("path", other), BULLA_E_INVALID, "file_path is the log of audit device main/ already");
+	ck_assert_int_eq(symlink(path, second), 0);
+	ck_assert_fails(enable_second("file_path", second), BULLA_E_INVALID, "file_path is the log of audit device main/ already");
+	ck_assert_int_eq(unlink(second), 0);
+	ck_assert_ok(enable_second("file_path", second));
+	record(1);
+	check_clean(path, NULL);
+	check_clean(second, NULL);
+}
+END_TEST
+
 /* ---- tokens where none should be ------------------------------------------------------------------------------------------------ */
 
 #define A24 "AAAAbbbbCCCCddddEEEE1234"
@@ -638,6 +667,7 @@ int main(void)
 	tcase_add_test(tc, a_truncated_log_is_found);
 	tcase_add_test(tc, hashes_made_anew_do_not_help);
 	tcase_add_test(tc, the_chain_goes_on_over_restarts_and_rotations);
+	tcase_add_test(tc, a_file_has_one_device);
 	tcase_add_test(tc, no_token_in_a_path);
 	tcase_add_test(tc, no_token_in_a_header);
 	tcase_add_test(tc, a_line_that_a_crash_cut_off_is_no_offence);
