@@ -125,16 +125,20 @@ static bool decode(struct bulla_bytes text, size_t chars, uint8_t *out, size_t b
 	return true;
 }
 
-/* The key that is asked for; where none is, the first one seen. */
+/* One of the keys that are asked for; where none is, the first one seen. */
 static bool is_trusted(struct verify *v, const uint8_t key[SIGNING_PUBLIC_BYTES])
 {
 	struct bulla_audit_verdict *verdict = v->verdict;
 
-	if (!verdict->has_key) {
-		memcpy(verdict->public_key, v->args->public_key != NULL ? v->args->public_key : key, SIGNING_PUBLIC_BYTES);
-		verdict->has_key = true;
-	}
-	return memcmp(verdict->public_key, key, SIGNING_PUBLIC_BYTES) == 0;
+	if (!verdict->has_key)
+		memcpy(verdict->public_key, key, SIGNING_PUBLIC_BYTES);
+	verdict->has_key = true;
+	if (v->args->public_key_count == 0)
+		return memcmp(verdict->public_key, key, SIGNING_PUBLIC_BYTES) == 0;
+	for (size_t i = 0; i < v->args->public_key_count; i++)
+		if (memcmp(v->args->public_keys + i * SIGNING_PUBLIC_BYTES, key, SIGNING_PUBLIC_BYTES) == 0)
+			return true;
+	return false;
 }
 
 static bool signature_fits(const struct checkpoint *c, const uint8_t key[SIGNING_PUBLIC_BYTES], const uint8_t *signature)

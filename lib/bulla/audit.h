@@ -179,7 +179,8 @@ struct bulla_audit_report {
 };
 
 struct bulla_audit_verify_args {
-	const uint8_t *public_key;   /* 32 bytes; NULL: the one of the first checkpoint is believed */
+	const uint8_t *public_keys;  /* of 32 bytes each, one behind the other: of the device, and of those that wrote this log before */
+	size_t public_key_count;     /* 0: the one of the first checkpoint is believed */
 	uint64_t expect_records;     /* the device's number of records now; 0: not known */
 	const uint8_t *expect_head;  /* with it: the SHA-256 of the last of them, 32 bytes */
 	void (*report)(void *context, const struct bulla_audit_report *report);

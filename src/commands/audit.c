@@ -230,10 +230,29 @@ static void print_verdict(const struct bulla_audit_verdict *v, bool key_given)
 		puts(v->offences == 0 ? "no line was changed, removed or inserted" : "THE LOG IS NOT AS IT WAS WRITTEN");
 }
 
+#define MAX_KEYS 16
+
 struct expected {
-	uint8_t key[KEY_BYTES], head[KEY_BYTES];
+	uint8_t key[KEY_BYTES], head[KEY_BYTES], given[MAX_KEYS * KEY_BYTES];
 	int64_t records;
 };
+
+/* "KEY,KEY". 0: it is nothing of that kind. */
+static size_t read_keys(struct cli *cli, const char *text, uint8_t out[MAX_KEYS * KEY_BYTES])
+{
+	for (size_t n = 0; n < MAX_KEYS; n++) {
+		const char *comma = strchr(text, ',');
+		size_t len = comma != NULL ? (size_t)(comma - text) : strlen(text);
+		struct bulla_bytes one = bulla_arena_copy(cli->arena, bulla_mem(text, len));
+
+		if (!read_key((const char *)one.ptr, out + n * KEY_BYTES))
+			return 0;
+		if (comma == NULL)
+			return n + 1;
+		text = comma + 1;
+	}
+	return 0;
+}
 
 /* What the server says of the device. A device that is written to goes on meanwhile: it is asked before the files are read. */
 static int expect_of_device(struct cli *cli, const char *path, struct expected *out)
@@ -269,7 +288,7 @@ static int verify_files(struct cli *cli, struct bulla_audit_verify_args *args)
 	}
 	if (reports > MOST_REPORTS)
 		printf("... and %u more\n", reports - MOST_REPORTS);
-	print_verdict(&verdict, args->public_key != NULL);
+	print_verdict(&verdict, args->public_key_count > 0);
 	if (verdict.offences == 0 && verdict.records == 0)
 		return CLI_LOCAL_ERROR;
 	if (verdict.offences == 0 && verdict.checkpoints == 0) {
@@ -283,7 +302,8 @@ static int audit_verify(int argc, char **argv)
 {
 	const char *key = NULL, *device = NULL;
 	const struct flag flags[] = {
-		{ "key", FLAG_STRING, &key, "The device's public key (bulla audit key), to check the checkpoints with." },
+		{ "key", FLAG_STRING, &key, "The device's public key (bulla audit key), to check the checkpoints with; KEY,KEY where several devices "
+		  "have written the log one after the other." },
 		{ "device", FLAG_STRING, &device, "Ask the server for the key of this device, and how far its log must go." },
 		{ 0 },
 	};
@@ -308,14 +328,17 @@ static int audit_verify(int argc, char **argv)
 			return status;
 		args.expect_records = (uint64_t)expected.records;
 		args.expect_head = expected.head;
-		args.public_key = expected.key;
+		args.public_keys = expected.key;
+		args.public_key_count = 1;
 	}
-	if (key != NULL && !read_key(key, expected.key)) {
+	if (key != NULL) {
+		args.public_keys = expected.given;
+		args.public_key_count = read_keys(&cli, key, expected.given);
+	}
+	if (key != NULL && args.public_key_count == 0) {
 		fputs("-key must be 32 bytes in base64, as bulla audit key prints it\n", stderr);
 		return CLI_LOCAL_ERROR;
 	}
-	if (key != NULL)
-		args.public_key = expected.key;
 	return verify_files(&cli, &args);
 }
 

@@ -327,10 +327,37 @@ START_TEST(hashes_made_anew_do_not_help)
 	for (size_t i = 0; i < found_count; i++)
 		ck_assert_int_eq(found[i].finding, BULLA_AUDIT_FORGED);
 	/* and another key is not the server's */
-	const struct bulla_audit_verify_args args = { .public_key = hash };
+	const struct bulla_audit_verify_args args = { .public_keys = hash, .public_key_count = 1 };
 
 	read_lines();
 	ck_assert_uint_gt(verify(&args, path, NULL).offences, 0);
+}
+END_TEST
+
+/* ---- one file, a device after the other ------------------------------------------------------------------------------------------- */
+
+/* A device that is enabled again has another key: who verifies has to know both. */
+START_TEST(a_log_of_two_keys)
+{
+	uint8_t keys[3 * 32] = { 0 };
+
+	enable_file();
+	record(2);
+	memcpy(keys + 32, device()->public_key, 32);
+	ck_assert_ok(bulla_audit_disable(engine, &call, bulla_str("main")));
+	read_lines();
+	enable_file();
+	record(2);
+	memcpy(keys + 64, device()->public_key, 32);
+	check_found(BULLA_AUDIT_FORGED, line_count + 1);
+	for (size_t count = 0; count <= 3; count++) {
+		const struct bulla_audit_verify_args args = { .public_keys = keys, .public_key_count = count };
+
+		ck_assert_int_eq(verify(&args, path, NULL).offences == 0, count == 3);
+	}
+	const struct bulla_audit_verify_args newer = { .public_keys = keys + 64, .public_key_count = 1 };
+
+	ck_assert_uint_gt(verify(&newer, path, NULL).offences, 0);
 }
 END_TEST
 
@@ -667,6 +694,7 @@ int main(void)
 	tcase_add_test(tc, a_truncated_log_is_found);
 	tcase_add_test(tc, hashes_made_anew_do_not_help);
 	tcase_add_test(tc, the_chain_goes_on_over_restarts_and_rotations);
+	tcase_add_test(tc, a_log_of_two_keys);
 	tcase_add_test(tc, a_file_has_one_device);
 	tcase_add_test(tc, no_token_in_a_path);
 	tcase_add_test(tc, no_token_in_a_header);
