@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include "http.h"
 
+#include <gnutls/gnutls.h>
 #include <microhttpd.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -17,6 +18,7 @@
 
 #define TIMEOUT_S 30
 #define CONNECTIONS_MAX 1000
+#define RECORD_BYTES 2048
 #define CONNECTION_BYTES (16 * 1024) /* the headers and a whole body; cleared after each request */
 #define DISCARD_MAX_BYTES (64 * 1024)
 #define STOP_MS 2000
@@ -203,6 +205,18 @@ static void say_nothing(void *cls, const char *format, va_list args)
 	(void)args;
 }
 
+/* GnuTLS allocates for each record that it sends room for the largest one, which here is also cleared when it is freed: 16 KB for an answer of
+ * some hundred bytes. */
+static void on_connection(void *cls, struct MHD_Connection *connection, void **state, enum MHD_ConnectionNotificationCode code)
+{
+	const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
+
+	(void)cls;
+	(void)state;
+	if (code == MHD_CONNECTION_NOTIFY_STARTED && info != NULL && info->tls_session != NULL)
+		gnutls_record_set_max_size(info->tls_session, RECORD_BYTES);
+}
+
 static enum card_err start(struct http *http, int fd, const char *cert, const char *key)
 {
 	unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
@@ -222,6 +236,7 @@ static enum card_err start(struct http *http, int fd, const char *cert, const ch
 					MHD_OPTION_CONNECTION_TIMEOUT, TIMEOUT_S,
 					MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_BYTES,
 					MHD_OPTION_NOTIFY_COMPLETED, on_completed, http,
+					MHD_OPTION_NOTIFY_CONNECTION, on_connection, NULL,
 					MHD_OPTION_UNESCAPE_CALLBACK, leave_escaped, NULL,
 					MHD_OPTION_ARRAY, http->tls ? tls : &tls[3],
 					MHD_OPTION_END);
