@@ -4,8 +4,11 @@ import json
 import os
 import re
 import signal
+import socket
+import struct
 import subprocess
 import sys
+import threading
 import time
 import unittest
 
@@ -333,6 +336,44 @@ class Life(Audited):
         answer = server.get("transit/keys/k")
         self.assertEqual((answer.status, answer.data["latest_version"]), (200, 1))
         self.assertIn("records again", server.log_text())
+
+    def hammer(self, server, answered):
+        """Requests of which some are pipelined, and some are not waited for."""
+        body = b'{"plaintext":"eA=="}'
+        head = (f"POST /v1/transit/encrypt/k HTTP/1.1\r\nHost: x\r\nX-Vault-Token: {server.token}\r\n"
+                f"Content-Length: {len(body)}\r\n").encode()
+        request, last = head + b"\r\n" + body, head + b"Connection: close\r\n\r\n" + body
+        for turn in range(40):
+            with socket.create_connection(("127.0.0.1", int(server.url.rsplit(":", 1)[1])), timeout=60) as s:
+                s.sendall(request * (turn % 4) + last)
+                if turn % 5 == 0:  # a reset: the server finds it in whatever it is about
+                    s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                    continue
+                answered.append(b"".join(iter(lambda: s.recv(65536), b"")).count(b"HTTP/1.1 200 "))
+
+    def many_at_once(self, **options):
+        """Both records of each request that was answered stand in the log, whoever left meanwhile."""
+        server, answered = self.audited(**options), []
+        self.make_key(server)
+        threads = [threading.Thread(target=self.hammer, args=(server, answered)) for _ in range(8)]
+        for t in threads:
+            t.start()
+        for t in threads:
+            t.join()
+        self.assertEqual(sorted(answered), sorted(8 * [turn % 4 + 1 for turn in range(40) if turn % 5 != 0]))
+        self.assertEqual(server.get("sys/health", token=None).status, 200)
+        server.close()
+        found = [r["type"] for r in records(server.audit) if r["request"]["path"] == "transit/encrypt/k"]
+        self.assertEqual(found.count("request"), found.count("response"))
+        self.assertGreaterEqual(found.count("response"), sum(answered))
+        status, said = command("verify", server.audit)
+        self.assertEqual(status, 0, said)
+
+    def test_many_at_once(self):
+        self.many_at_once()
+
+    def test_many_at_once_on_a_slow_device(self):
+        self.many_at_once(sync="true")
 
     def test_bad_config(self):
         good = servers.config_text(servers.free_port(), self.database)
