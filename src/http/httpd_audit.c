@@ -14,13 +14,14 @@ void audit_hold(struct task *task)
 	loop->recorded = task;
 }
 
-/* On the loop's own thread before its submission ends, or by whoever else has written the records. */
+/* By whoever has written the records: the loop's own thread while it submits them, or another; or the loop's when it submits others and
+ * finds these still waiting. */
 static void written(struct bulla_audit_group *group)
 {
 	struct recording *recording = (struct recording *)(void *)group;
 	struct loop *loop = recording->loop;
 
-	if (pthread_equal(loop->thread, pthread_self())) {
+	if (pthread_equal(loop->thread, pthread_self()) && recording->submitting) {
 		recording->written = true;
 		return;
 	}
@@ -52,7 +53,9 @@ static bool submit(struct loop *loop, struct bulla_audit_lines *lines, struct ta
 	recording->tasks = tasks;
 	recording->since_ms = loop->now_ms;
 	recording->written = false;
+	recording->submitting = true;
 	bulla_audit_submit(&recording->group); /* only this thread lands it, or sweeps: it need not fly yet */
+	recording->submitting = false;
 	if (recording->written)
 		return true;
 	recording->flying = loop->flying;

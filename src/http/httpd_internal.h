@@ -83,7 +83,7 @@ struct recording {
 	struct recording *next;         /* of those that are done */
 	struct recording *flying;       /* of those that are not */
 	int64_t since_ms;
-	bool written;                   /* by the loop itself */
+	bool submitting, written;       /* by the loop itself; its own */
 };
 
 struct daemon {
