@@ -181,8 +181,6 @@ bool device_write(struct device *device, const char *event);
 /* Told once, however long it lasts. */
 void device_failed(struct device *device, const char *trouble);
 void share_done(struct bulla_audit_share *share, bool recorded);
-/* How it would write text: HASH_TEXT characters. */
-void device_hash(const struct device *device, struct bulla_bytes text, char out[HASH_TEXT]);
 
 /* ---- audit.c ---- */
 
@@ -262,6 +260,9 @@ BULLA_MUST_USE enum bulla_err headers_load(struct audit *audit, struct bulla_cal
 void headers_drop(struct audit *audit);
 
 /* ---- hashing.c ---- */
+
+/* How a device would write text: HASH_TEXT characters. */
+void device_hash(const struct device *device, struct bulla_bytes text, char out[HASH_TEXT]);
 
 /* How strings are written: hashed, in clear where log_raw or a key says so. */
 struct hashing {

@@ -229,12 +229,3 @@ void device_reopen(struct device *device)
 		pthread_cond_signal(&device->wake);
 	pthread_mutex_unlock(&device->lock);
 }
-
-void device_hash(const struct device *device, struct bulla_bytes text, char out[HASH_TEXT])
-{
-	uint8_t sum[SHA256_BYTES];
-
-	mac_key_sum(&device->secrets->salt_key, text, sum);
-	memcpy(out, "hmac-sha256:", 12);
-	bulla_hex_encode(bulla_mem(sum, sizeof sum), out + 12);
-}

@@ -23,16 +23,26 @@ static bool is_time(struct bulla_bytes text)
 	return bulla_time_parse(text, &ns) == BULLA_OK;
 }
 
-static void put_hash(const struct hashing *how, struct out *out, struct bulla_bytes text)
+static void print_hash(const struct mac_key *key, struct bulla_bytes text, char out[HASH_TEXT])
 {
 	uint8_t sum[SHA256_BYTES];
+
+	mac_key_sum(key, text, sum);
+	memcpy(out, "hmac-sha256:", 12);
+	bulla_hex_encode(bulla_mem(sum, sizeof sum), out + 12);
+}
+
+void device_hash(const struct device *device, struct bulla_bytes text, char out[HASH_TEXT])
+{
+	print_hash(&device->secrets->salt_key, text, out);
+}
+
+static void put_hash(const struct hashing *how, struct out *out, struct bulla_bytes text)
+{
 	char *to = json_plain_string(out, HASH_TEXT);
 
-	if (to == NULL)
-		return;
-	mac_key_sum(how->key, text, sum);
-	memcpy(to, "hmac-sha256:", 12);
-	bulla_hex_encode(bulla_mem(sum, sizeof sum), to + 12);
+	if (to != NULL)
+		print_hash(how->key, text, to);
 }
 
 void hashing_string(const struct hashing *how, struct out *out, struct bulla_bytes text)
