@@ -63,13 +63,8 @@ static void put_accessor_text(struct format *f, const char *key, struct bulla_by
 
 static void put_list(struct out *out, const char *key, const struct bulla_bytes *items, size_t count)
 {
-	if (count == 0)
-		return;
-	json_key(out, key);
-	json_open(out, '[');
-	for (size_t i = 0; i < count; i++)
-		json_text(out, items[i]);
-	json_close(out, ']');
+	if (count > 0)
+		json_put_strings(out, key, items, count);
 }
 
 /* As the peer names a caller without an entity: SHA-256 of its sorted policies and the namespace. */
@@ -116,19 +111,6 @@ static void put_policy_results(struct format *f)
 	json_close(out, '}');
 }
 
-static void put_meta(struct out *out, const struct bulla_token *token)
-{
-	if (token->meta_count == 0)
-		return;
-	json_key(out, "metadata");
-	json_open(out, '{');
-	for (size_t i = 0; i < token->meta_count; i++) {
-		json_key_bytes(out, token->meta[i].key);
-		json_text(out, token->meta[i].value);
-	}
-	json_close(out, '}');
-}
-
 static void put_token(struct format *f, const struct bulla_token *token)
 {
 	struct out *out = f->out;
@@ -140,7 +122,8 @@ static void put_token(struct format *f, const struct bulla_token *token)
 	put_list(out, "policies", token->policies, token->policy_count);
 	put_list(out, "token_policies", token->policies, token->policy_count);
 	put_policy_results(f);
-	put_meta(out, token);
+	if (token->meta_count > 0)
+		json_put_pairs(out, "metadata", token->meta, token->meta_count);
 	if (token->num_uses != 0) /* before this one */
 		json_put_int(out, "remaining_uses", token->num_uses > 0 ? token->num_uses + 1 : 1);
 	json_put_text(out, "token_type", token->type == BULLA_TOKEN_BATCH ? "batch" : "service");

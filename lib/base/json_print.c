@@ -224,6 +224,24 @@ void json_nil(struct out *out)
 	out_text(out, "null");
 }
 
+void json_strings(struct out *out, const struct bulla_bytes *items, size_t count)
+{
+	json_open(out, '[');
+	for (size_t i = 0; i < count; i++)
+		json_text(out, items[i]);
+	json_close(out, ']');
+}
+
+void json_pairs(struct out *out, const struct bulla_pair *pairs, size_t count)
+{
+	json_open(out, '{');
+	for (size_t i = 0; i < count; i++) {
+		json_key_bytes(out, pairs[i].key);
+		json_text(out, pairs[i].value);
+	}
+	json_close(out, '}');
+}
+
 void json_value(struct out *out, const struct json *value)
 {
 	switch (value->type) {

@@ -13,6 +13,10 @@ struct bulla_bytes {
 	size_t len;
 };
 
+struct bulla_pair {
+	struct bulla_bytes key, value;
+};
+
 /* A NUL-terminated string (without its NUL) as bytes; NULL gives none. */
 static inline struct bulla_bytes bulla_str(const char *s)
 {

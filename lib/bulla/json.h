@@ -78,6 +78,8 @@ char *json_plain_string(struct out *out, size_t len);
 void json_int(struct out *out, int64_t value);
 void json_bool(struct out *out, bool value);
 void json_nil(struct out *out);
+void json_strings(struct out *out, const struct bulla_bytes *items, size_t count); /* ["a","b"] */
+void json_pairs(struct out *out, const struct bulla_pair *pairs, size_t count);    /* {"a":"b"}; keys as they are given */
 void json_value(struct out *out, const struct json *value); /* a parsed tree, numbers as they were written */
 
 /* shorthands: key and value */
@@ -102,6 +104,18 @@ static inline void json_put_bool(struct out *out, const char *key, bool value)
 {
 	json_key(out, key);
 	json_bool(out, value);
+}
+
+static inline void json_put_strings(struct out *out, const char *key, const struct bulla_bytes *items, size_t count)
+{
+	json_key(out, key);
+	json_strings(out, items, count);
+}
+
+static inline void json_put_pairs(struct out *out, const char *key, const struct bulla_pair *pairs, size_t count)
+{
+	json_key(out, key);
+	json_pairs(out, pairs, count);
 }
 
 static inline void json_put_null(struct out *out, const char *key)

@@ -50,10 +50,6 @@ struct bulla_mount {
 	struct bulla_mount_lockout lockout;
 };
 
-struct bulla_pair {
-	struct bulla_bytes key, value;
-};
-
 /* The mount whose path is the longest prefix of path ("transit/encrypt/k" or "transit"); rest gets what follows.
  * NULL: none. Give it back with bulla_mount_put. Never blocks. */
 const struct bulla_mount *bulla_mount_find(struct bulla *engine, struct bulla_bytes path, struct bulla_bytes *rest);

@@ -54,7 +54,7 @@ void approle_print_cidrs(struct out *out, const char *name, const struct bulla_b
 	if (items == NULL)
 		json_put_null(out, name);
 	else
-		token_params_print_list(out, name, items, count);
+		json_put_strings(out, name, items, count);
 }
 
 static enum bulla_err read_role(struct exchange *x)

@@ -14,7 +14,7 @@ struct one_field {
 static void print_policies(struct out *out, const struct bulla_approle *r)
 {
 	token_params_print_old(out, "policies", &r->token, BULLA_PARAM_POLICIES);
-	token_params_print_list(out, "token_policies", r->token.values.policies, r->token.values.policy_count);
+	json_put_strings(out, "token_policies", r->token.values.policies, r->token.values.policy_count);
 }
 
 static void print_period(struct out *out, const struct bulla_approle *r)

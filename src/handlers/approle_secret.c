@@ -101,21 +101,15 @@ static void put_time(struct out *out, const char *name, int64_t ns)
 static void print_secret_id(struct out *out, const struct bulla_secret_id *s)
 {
 	json_open(out, '{');
-	token_params_print_list(out, "cidr_list", s->cidrs, s->cidr_count);
+	json_put_strings(out, "cidr_list", s->cidrs, s->cidr_count);
 	put_time(out, "creation_time", s->created_ns);
 	put_time(out, "expiration_time", s->expires_ns);
 	put_time(out, "last_updated_time", s->updated_ns);
-	json_key(out, "metadata");
-	json_open(out, '{');
-	for (size_t i = 0; i < s->meta_count; i++) {
-		json_key_bytes(out, s->meta[i].key);
-		json_text(out, s->meta[i].value);
-	}
-	json_close(out, '}');
+	json_put_pairs(out, "metadata", s->meta, s->meta_count);
 	json_put_string(out, "secret_id_accessor", s->accessor);
 	json_put_int(out, "secret_id_num_uses", s->num_uses);
 	json_put_int(out, "secret_id_ttl", s->ttl_s);
-	token_params_print_list(out, "token_bound_cidrs", s->token_cidrs, s->token_cidr_count);
+	json_put_strings(out, "token_bound_cidrs", s->token_cidrs, s->token_cidr_count);
 	json_close(out, '}');
 }
 

@@ -93,7 +93,7 @@ static void print_list(struct out *out, const struct bulla_cert_entry *entry, en
 	if (entry->lists[which].count == 0)
 		json_put_null(out, list_names[which]);
 	else
-		token_params_print_list(out, list_names[which], entry->lists[which].items, entry->lists[which].count);
+		json_put_strings(out, list_names[which], entry->lists[which].items, entry->lists[which].count);
 }
 
 static enum bulla_err read_entry(struct exchange *x)

@@ -13,7 +13,7 @@ static void put_strings(struct out *out, const char *name, const struct bulla_by
 	if (count == 0 && null_if_none)
 		json_put_null(out, name);
 	else
-		token_params_print_list(out, name, items, count);
+		json_put_strings(out, name, items, count);
 }
 
 /* ---- configuration ----------------------------------------------------------------------------------------------------------- */
@@ -254,12 +254,7 @@ static void print_mappings(struct out *out, const struct bulla_jwt_role *role)
 		json_nil(out);
 		return;
 	}
-	json_open(out, '{');
-	for (size_t i = 0; i < role->mapping_count; i++) {
-		json_key_bytes(out, role->mappings[i].key);
-		json_text(out, role->mappings[i].value);
-	}
-	json_close(out, '}');
+	json_pairs(out, role->mappings, role->mapping_count);
 }
 
 static enum bulla_err print_bound(struct exchange *x, const struct bulla_jwt_role *role)

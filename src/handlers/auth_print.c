@@ -6,15 +6,6 @@ const char *auth_type_name(enum bulla_token_type type)
 	return type == BULLA_TOKEN_BATCH ? "batch" : "service";
 }
 
-void auth_print_strings(struct out *out, const char *name, const struct bulla_bytes *items, size_t count)
-{
-	json_key(out, name);
-	json_open(out, '[');
-	for (size_t i = 0; i < count; i++)
-		json_text(out, items[i]);
-	json_close(out, ']');
-}
-
 void auth_print_meta(struct out *out, const char *name, const struct bulla_token *t)
 {
 	json_key(out, name);
@@ -22,12 +13,7 @@ void auth_print_meta(struct out *out, const char *name, const struct bulla_token
 		json_nil(out);
 		return;
 	}
-	json_open(out, '{');
-	for (size_t i = 0; i < t->meta_count; i++) {
-		json_key_bytes(out, t->meta[i].key);
-		json_text(out, t->meta[i].value);
-	}
-	json_close(out, '}');
+	json_pairs(out, t->meta, t->meta_count);
 }
 
 void auth_print(struct out *out, const struct bulla_auth *auth)
@@ -37,9 +23,9 @@ void auth_print(struct out *out, const struct bulla_auth *auth)
 	json_open(out, '{');
 	json_put_string(out, "client_token", auth->client_token);
 	json_put_string(out, "accessor", t->accessor);
-	auth_print_strings(out, "policies", t->policies, t->policy_count);
+	json_put_strings(out, "policies", t->policies, t->policy_count);
 	if (t->policy_count > 0)
-		auth_print_strings(out, "token_policies", t->policies, t->policy_count);
+		json_put_strings(out, "token_policies", t->policies, t->policy_count);
 	auth_print_meta(out, "metadata", t);
 	json_put_int(out, "lease_duration", auth->lease_s);
 	json_put_bool(out, "renewable", t->renewable);

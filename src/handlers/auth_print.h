@@ -7,7 +7,6 @@
 /* The reply's "auth", of a login, a creation or a renewal: print it to x->auth. */
 void auth_print(struct out *out, const struct bulla_auth *auth);
 
-void auth_print_strings(struct out *out, const char *name, const struct bulla_bytes *items, size_t count);
 /* null where none was given. */
 void auth_print_meta(struct out *out, const char *name, const struct bulla_token *token);
 

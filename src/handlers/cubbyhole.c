@@ -1,4 +1,5 @@
 /* cubbyhole.c: what a token keeps for itself. Workers only, one exchange at a time. */
+#include "handlers/list_page.h"
 #include "http/routes.h"
 
 static enum bulla_err read_value(struct exchange *x)
@@ -50,16 +51,7 @@ static enum bulla_err list(struct exchange *x)
 	size_t count;
 
 	TRY(bulla_cubbyhole_list(x->engine, x->call, x->params[0], &names, &count));
-	if (count == 0)
-		return BULLA_E_NOT_FOUND;
-	json_open(x->data, '{');
-	json_key(x->data, "keys");
-	json_open(x->data, '[');
-	for (size_t i = 0; i < count; i++)
-		json_text(x->data, names[i]);
-	json_close(x->data, ']');
-	json_close(x->data, '}');
-	return BULLA_OK;
+	return list_print(x, names, count);
 }
 
 #define ROW(method, handler_, flags_)                                                                          \

@@ -1,8 +1,6 @@
 /* list_page.c: see list_page.h. Stateless: any thread. */
 #include "handlers/list_page.h"
 
-#include "handlers/token_params.h"
-
 const struct field list_page_fields[] = {
 	FIELD(struct list_page, after, FIELD_STRING),
 	FIELD(struct list_page, limit, FIELD_INT),
@@ -14,7 +12,7 @@ enum bulla_err list_print(struct exchange *x, const struct bulla_bytes *names, s
 	if (count == 0)
 		return BULLA_E_NOT_FOUND;
 	json_open(x->data, '{');
-	token_params_print_list(x->data, "keys", names, count);
+	json_put_strings(x->data, "keys", names, count);
 	json_close(x->data, '}');
 	return BULLA_OK;
 }

@@ -17,13 +17,8 @@ struct bulla_bytes mount_name(const struct bulla_mount *mount)
 
 static void put_list(struct out *out, const char *name, const struct bulla_bytes *items, int count)
 {
-	if (count <= 0)
-		return;
-	json_key(out, name);
-	json_open(out, '[');
-	for (int i = 0; i < count; i++)
-		json_text(out, items[i]);
-	json_close(out, ']');
+	if (count > 0)
+		json_put_strings(out, name, items, (size_t)count);
 }
 
 /* What is there only if it was set. */
@@ -54,12 +49,7 @@ static void put_options(struct out *out, const struct bulla_mount *m)
 		json_nil(out);
 		return;
 	}
-	json_open(out, '{');
-	for (size_t i = 0; i < m->option_count; i++) {
-		json_key_bytes(out, m->options[i].key);
-		json_text(out, m->options[i].value);
-	}
-	json_close(out, '}');
+	json_pairs(out, m->options, m->option_count);
 }
 
 static void put_config(struct out *out, const struct bulla_mount *m)

@@ -191,13 +191,7 @@ static void put_rule(struct out *out, const struct bulla_acl_rule *rule)
 	if (rule->min_wrap_ttl_s > 0)
 		json_put_int(out, "min_wrapping_ttl", rule->min_wrap_ttl_s);
 	if (rule->required_count > 0)
-		json_key(out, "required_parameters");
-	if (rule->required_count > 0)
-		json_open(out, '[');
-	for (size_t i = 0; i < rule->required_count; i++)
-		json_text(out, rule->required[i]);
-	if (rule->required_count > 0)
-		json_close(out, ']');
+		json_put_strings(out, "required_parameters", rule->required, rule->required_count);
 	json_close(out, '}');
 }
 

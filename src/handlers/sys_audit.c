@@ -7,13 +7,7 @@ static void put_device(struct out *out, const struct bulla_audit_device *device)
 {
 	json_put_string(out, "description", device->description);
 	json_put_bool(out, "local", device->local);
-	json_key(out, "options");
-	json_open(out, '{');
-	for (size_t i = 0; i < device->option_count; i++) {
-		json_key_bytes(out, device->options[i].key);
-		json_text(out, device->options[i].value);
-	}
-	json_close(out, '}');
+	json_put_pairs(out, "options", device->options, device->option_count);
 	json_put_string(out, "path", device->path);
 	json_put_string(out, "type", device->type);
 }

@@ -1,4 +1,5 @@
 /* sys_leases.c: tokens seen as leases. Any thread, one exchange at a time. */
+#include "handlers/list_page.h"
 #include "http/routes.h"
 
 #define NS_PER_S INT64_C(1000000000)
@@ -95,16 +96,7 @@ static enum bulla_err list(struct exchange *x)
 	if (prefix.len > 0 && prefix.ptr[prefix.len - 1] != '/')
 		prefix = bulla_arena_printf(x->call->arena, "%.*s/", (int)prefix.len, (const char *)prefix.ptr);
 	TRY(bulla_lease_list(x->engine, x->call, prefix, &names, &count));
-	if (count == 0)
-		return BULLA_E_NOT_FOUND;
-	json_open(x->data, '{');
-	json_key(x->data, "keys");
-	json_open(x->data, '[');
-	for (size_t i = 0; i < count; i++)
-		json_text(x->data, names[i]);
-	json_close(x->data, ']');
-	json_close(x->data, '}');
-	return BULLA_OK;
+	return list_print(x, names, count);
 }
 
 /* There are leases of tokens only, which are renewed as tokens. */

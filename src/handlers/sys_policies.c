@@ -70,15 +70,6 @@ static enum bulla_err read_old(struct exchange *x)
 	return read_as(x, "rules");
 }
 
-static void put_names(struct out *out, const char *key, const struct bulla_bytes *names, size_t count)
-{
-	json_key(out, key);
-	json_open(out, '[');
-	for (size_t i = 0; i < count; i++)
-		json_text(out, names[i]);
-	json_close(out, ']');
-}
-
 /* Below a name, those that begin with it and a slash. None: 404. */
 static enum bulla_err find_names(struct exchange *x, struct bulla_bytes **names, size_t *count)
 {
@@ -99,9 +90,9 @@ static enum bulla_err list_as(struct exchange *x, bool old)
 
 	TRY(find_names(x, &names, &count));
 	json_open(x->data, '{');
-	put_names(x->data, "keys", names, count);
+	json_put_strings(x->data, "keys", names, count);
 	if (old)
-		put_names(x->data, "policies", names, count);
+		json_put_strings(x->data, "policies", names, count);
 	json_close(x->data, '}');
 	return BULLA_OK;
 }
@@ -136,7 +127,7 @@ static enum bulla_err list_detailed(struct exchange *x)
 		put_info(x->data, &info, "policy");
 	}
 	json_close(x->data, '}');
-	put_names(x->data, "keys", names, count);
+	json_put_strings(x->data, "keys", names, count);
 	json_close(x->data, '}');
 	return BULLA_OK;
 }

@@ -149,7 +149,7 @@ static enum bulla_err read_config(struct exchange *x)
 	json_open(x->data, '{');
 	json_put_bool(x->data, "enable_rate_limit_audit_logging", config.audit_logging);
 	json_put_bool(x->data, "enable_rate_limit_response_headers", config.response_headers);
-	auth_print_strings(x->data, "rate_limit_exempt_paths", config.exempt_paths, config.exempt_count);
+	json_put_strings(x->data, "rate_limit_exempt_paths", config.exempt_paths, config.exempt_count);
 	json_close(x->data, '}');
 	return BULLA_OK;
 }

@@ -43,7 +43,7 @@ static void print_token(struct exchange *x, const struct bulla_token *t, struct 
 	json_open(out, '{');
 	json_put_string(out, "accessor", t->accessor);
 	if (t->bound_cidr_count > 0)
-		auth_print_strings(out, "bound_cidrs", t->bound_cidrs, t->bound_cidr_count);
+		json_put_strings(out, "bound_cidrs", t->bound_cidrs, t->bound_cidr_count);
 	json_put_string(out, "display_name", t->display_name);
 	json_put_text(out, "entity_id", "");
 	json_put_string(out, "id", id);
@@ -51,7 +51,7 @@ static void print_token(struct exchange *x, const struct bulla_token *t, struct 
 	json_put_int(out, "num_uses", t->num_uses);
 	json_put_bool(out, "orphan", t->orphan);
 	json_put_string(out, "path", t->path);
-	auth_print_strings(out, "policies", t->policies, t->policy_count);
+	json_put_strings(out, "policies", t->policies, t->policy_count);
 	json_put_bool(out, "renewable", t->renewable);
 	if (t->role.len > 0)
 		json_put_string(out, "role", t->role);
@@ -188,7 +188,7 @@ static enum bulla_err list_accessors(struct exchange *x)
 	if (count == 0)
 		return BULLA_E_NOT_FOUND;
 	json_open(x->data, '{');
-	auth_print_strings(x->data, "keys", accessors, count);
+	json_put_strings(x->data, "keys", accessors, count);
 	json_close(x->data, '}');
 	return BULLA_OK;
 }

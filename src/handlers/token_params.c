@@ -13,26 +13,17 @@ struct bulla_role_params_change token_params_change(const struct token_params_fo
 						  .old = CHANGE_OF(form->old) };
 }
 
-void token_params_print_list(struct out *out, const char *name, const struct bulla_bytes *items, size_t count)
-{
-	json_key(out, name);
-	json_open(out, '[');
-	for (size_t i = 0; i < count; i++)
-		json_text(out, items[i]);
-	json_close(out, ']');
-}
-
 void token_params_print(struct out *out, const struct bulla_role_params *params)
 {
 	const struct bulla_token_params *p = &params->values;
 
-	token_params_print_list(out, "token_bound_cidrs", p->bound_cidrs, p->bound_cidr_count);
+	json_put_strings(out, "token_bound_cidrs", p->bound_cidrs, p->bound_cidr_count);
 	json_put_int(out, "token_explicit_max_ttl", p->explicit_max_ttl_s);
 	json_put_int(out, "token_max_ttl", p->max_ttl_s);
 	json_put_bool(out, "token_no_default_policy", p->no_default_policy);
 	json_put_int(out, "token_num_uses", p->num_uses);
 	json_put_int(out, "token_period", p->period_s);
-	token_params_print_list(out, "token_policies", p->policies, p->policy_count);
+	json_put_strings(out, "token_policies", p->policies, p->policy_count);
 	json_put_bool(out, "token_strictly_bind_ip", p->strictly_bind_ip);
 	json_put_int(out, "token_ttl", p->ttl_s);
 	json_put_string(out, "token_type", p->type.len > 0 ? p->type : bulla_str("default"));
@@ -46,9 +37,9 @@ void token_params_print_old(struct out *out, const char *name, const struct bull
 	if ((params->old_names & param) == 0)
 		return;
 	if (param == BULLA_PARAM_POLICIES && p->policy_count > 0)
-		token_params_print_list(out, name, p->policies, p->policy_count);
+		json_put_strings(out, name, p->policies, p->policy_count);
 	if (param == BULLA_PARAM_BOUND_CIDRS && p->bound_cidr_count > 0)
-		token_params_print_list(out, name, p->bound_cidrs, p->bound_cidr_count);
+		json_put_strings(out, name, p->bound_cidrs, p->bound_cidr_count);
 	int64_t number = param == BULLA_PARAM_TTL ? p->ttl_s : param == BULLA_PARAM_MAX_TTL ? p->max_ttl_s :
 			 param == BULLA_PARAM_PERIOD ? p->period_s : param == BULLA_PARAM_NUM_USES ? p->num_uses : 0;
 

@@ -47,7 +47,4 @@ void token_params_print(struct out *out, const struct bulla_role_params *params)
 void token_params_print_old(struct out *out, const char *name, const struct bulla_role_params *params,
 			    enum bulla_token_param param);
 
-/* A list of strings; never null. */
-void token_params_print_list(struct out *out, const char *name, const struct bulla_bytes *items, size_t count);
-
 #endif

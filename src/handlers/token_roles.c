@@ -62,7 +62,7 @@ static enum bulla_err put_role(struct exchange *x)
 
 static void put_names(struct out *out, const char *name, const struct bulla_names *names)
 {
-	auth_print_strings(out, name, names->items, names->count);
+	json_put_strings(out, name, names->items, names->count);
 }
 
 static void print_role(struct out *out, struct bulla_bytes name, const struct bulla_token_role *role)
@@ -118,7 +118,7 @@ static enum bulla_err list_roles(struct exchange *x)
 	if (count == 0)
 		return BULLA_E_NOT_FOUND;
 	json_open(x->data, '{');
-	auth_print_strings(x->data, "keys", names, count);
+	json_put_strings(x->data, "keys", names, count);
 	json_close(x->data, '}');
 	return BULLA_OK;
 }
