@@ -129,6 +129,15 @@ struct bulla_audit_lines *bulla_audit_lines_reuse(const struct bulla *engine, st
 	return NULL;
 }
 
+size_t bulla_audit_lines_bytes(const struct bulla_audit_lines *lines)
+{
+	size_t most = 0;
+
+	for (size_t i = 0; i < lines->set->count; i++)
+		most = lines->of[i].len > most ? lines->of[i].len : most;
+	return most;
+}
+
 bool bulla_audit_lines_join(struct bulla_audit_lines *lines, struct bulla_audit_lines *more)
 {
 	if (lines->set != more->set)

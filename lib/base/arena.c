@@ -1,10 +1,11 @@
-/* arena.c: owns the memory of one call: blocks that only grow and are wiped whole. One thread at a time. */
+/* arena.c: owns the memory of one call: blocks that only grow and are wiped whole; one is kept from call to call. One thread at a time. */
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "bulla/memory.h"
 
 #define ALIGN 16
+#define KEEP_BYTES 131072 /* a block of up to this size is kept for the next call, which mostly needs as much as the last */
 
 struct block {
 	struct block *older;
@@ -16,7 +17,6 @@ _Static_assert(sizeof(struct block) % ALIGN == 8, "payload() rounds up");
 
 struct bulla_arena {
 	struct block *newest;
-	struct block *first;
 };
 
 static uint8_t *payload(struct block *b)
@@ -46,8 +46,8 @@ struct bulla_arena *bulla_arena_new(size_t first_bytes)
 
 	if (arena == NULL)
 		return NULL;
-	arena->first = arena->newest = block_new(first_bytes, NULL);
-	if (arena->first == NULL) {
+	arena->newest = block_new(first_bytes, NULL);
+	if (arena->newest == NULL) {
 		free(arena);
 		return NULL;
 	}
@@ -56,14 +56,20 @@ struct bulla_arena *bulla_arena_new(size_t first_bytes)
 
 void bulla_arena_reset(struct bulla_arena *arena)
 {
-	while (arena->newest != arena->first) {
-		struct block *b = arena->newest;
+	struct block *kept = NULL;
 
-		arena->newest = b->older;
-		block_free(b);
+	for (struct block *b = arena->newest, *older; b != NULL; b = older) {
+		older = b->older;
+		if (kept == NULL && (b->size <= KEEP_BYTES || older == NULL)) {
+			bulla_wipe(payload(b), b->used);
+			kept = b;
+		} else {
+			block_free(b);
+		}
 	}
-	bulla_wipe(payload(arena->first), arena->first->used);
-	arena->first->used = 0;
+	kept->older = NULL;
+	kept->used = 0;
+	arena->newest = kept;
 }
 
 void bulla_arena_free(struct bulla_arena *arena)
@@ -71,7 +77,7 @@ void bulla_arena_free(struct bulla_arena *arena)
 	if (arena == NULL)
 		return;
 	bulla_arena_reset(arena);
-	free(arena->first);
+	free(arena->newest);
 	free(arena);
 }
 

@@ -69,6 +69,8 @@ bool bulla_audit_lines_join(struct bulla_audit_lines *lines, struct bulla_audit_
 /* Empties the first of lines for other records, and frees the rest; NULL: they are for devices that are no longer on, or grew large,
  * and were freed. NULL is fine. */
 struct bulla_audit_lines *bulla_audit_lines_reuse(const struct bulla *engine, struct bulla_audit_lines *lines);
+/* How long they are, for the device for which they are longest. */
+size_t bulla_audit_lines_bytes(const struct bulla_audit_lines *lines);
 void bulla_audit_lines_free(struct bulla_audit_lines *lines); /* NULL is fine */
 
 /* ---- groups ---------------------------------------------------------------------------------------------------------- */

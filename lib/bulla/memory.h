@@ -46,7 +46,7 @@ struct bulla_arena *bulla_arena_new(size_t first_bytes) BULLA_MUST_USE;
 /* Wipes all that was handed out and frees it. NULL is fine. */
 void bulla_arena_free(struct bulla_arena *arena);
 
-/* Wipes all, keeps the first block for the next call. */
+/* Wipes all; keeps a block for the next call, of 128 KiB at most unless the first one was larger. */
 void bulla_arena_reset(struct bulla_arena *arena);
 
 /* n bytes, zeroed, aligned for any type; n may be 0 (a valid pointer). NULL: no memory. Lives until reset or free. */

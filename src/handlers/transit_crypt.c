@@ -108,9 +108,7 @@ static void print_batch(struct exchange *x, const struct crypt_item *items, cons
 {
 	if (x->status == 204 || x->status == 304)
 		return;
-	json_open(x->data, '{');
-	json_key(x->data, "batch_results");
-	json_open(x->data, '[');
+	batch_begin(x, count);
 	for (size_t i = 0; i < count; i++) {
 		json_open(x->data, '{');
 		if (results[i].err == BULLA_OK)
@@ -122,8 +120,7 @@ static void print_batch(struct exchange *x, const struct crypt_item *items, cons
 		json_put_string(x->data, "reference", items[i].reference);
 		json_close(x->data, '}');
 	}
-	json_close(x->data, ']');
-	json_close(x->data, '}');
+	batch_end(x);
 }
 
 /* The status of a batch: a bad item makes it 400 (500, if the only faults are those that the peer calls internal), unless some

@@ -44,9 +44,7 @@ static enum bulla_err print_single(struct exchange *x, const struct bulla_item_r
 
 static void print_batch(struct exchange *x, const struct proof_item *items, const struct bulla_item_result *results, size_t count)
 {
-	json_open(x->data, '{');
-	json_key(x->data, "batch_results");
-	json_open(x->data, '[');
+	batch_begin(x, count);
 	for (size_t i = 0; i < count; i++) {
 		json_open(x->data, '{');
 		if (results[i].err == BULLA_OK)
@@ -56,8 +54,7 @@ static void print_batch(struct exchange *x, const struct proof_item *items, cons
 		json_put_string(x->data, "reference", items[i].reference);
 		json_close(x->data, '}');
 	}
-	json_close(x->data, ']');
-	json_close(x->data, '}');
+	batch_end(x);
 }
 
 /* A batch that cannot be read is refused after the key and the algorithm, as at the peer. */

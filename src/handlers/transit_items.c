@@ -325,3 +325,21 @@ static enum bulla_err for_rewrap(struct bulla_call *call, const struct crypt_ite
 CONVERT(for_encrypt, bulla_encrypt_item)
 CONVERT(for_decrypt, bulla_decrypt_item)
 CONVERT(for_rewrap, bulla_rewrap_item)
+
+/* ---- printing ------------------------------------------------------------------------------------------------------------ */
+
+#define RESULT_BYTES 128 /* most results are no longer, so that the reply need not grow step by step */
+
+void batch_begin(struct exchange *x, size_t count)
+{
+	(void)out_reserve(x->data, count * RESULT_BYTES); /* a failure is remembered */
+	json_open(x->data, '{');
+	json_key(x->data, "batch_results");
+	json_open(x->data, '[');
+}
+
+void batch_end(struct exchange *x)
+{
+	json_close(x->data, ']');
+	json_close(x->data, '}');
+}

@@ -47,4 +47,8 @@ BULLA_MUST_USE enum bulla_err items_for_rewrap(struct bulla_call *call, const st
 BULLA_MUST_USE enum bulla_err items_binding(struct bulla_call *call, struct bulla_bytes aad, const struct json *pairs,
 					    struct bulla_binding *out);
 
+/* What stands before and behind the results of a batch of count items in the reply's data: "batch_results". */
+void batch_begin(struct exchange *x, size_t count);
+void batch_end(struct exchange *x);
+
 #endif

@@ -1,5 +1,6 @@
 /* transit_proofs.c: owns how the items of hmac, sign and verify are read, with the peer's texts, and how verdicts are printed.
  * Stateless: any thread. */
+#include "handlers/transit_items.h"
 #include "handlers/transit_proofs.h"
 
 #include <stdlib.h>
@@ -196,9 +197,7 @@ enum bulla_err proofs_print_verdict(struct exchange *x, const struct bulla_verdi
 void proofs_print_verdicts(struct exchange *x, const struct proof_item *items, const struct bulla_verdict *verdicts, size_t count,
 			   bool omit)
 {
-	json_open(x->data, '{');
-	json_key(x->data, "batch_results");
-	json_open(x->data, '[');
+	batch_begin(x, count);
 	for (size_t i = 0; i < count; i++) {
 		json_open(x->data, '{');
 		if (verdicts[i].valid || !omit)
@@ -208,6 +207,5 @@ void proofs_print_verdicts(struct exchange *x, const struct proof_item *items, c
 		json_put_string(x->data, "reference", items[i].reference);
 		json_close(x->data, '}');
 	}
-	json_close(x->data, ']');
-	json_close(x->data, '}');
+	batch_end(x);
 }

@@ -1,10 +1,12 @@
-/* httpd_audit.c: sends no answer before its records are written. Where the devices write at once, a request is answered at once, by the
- * handler that served it. Where they take their time, requests are suspended meanwhile: the records of all that are served until the
- * end of a turn go to the devices as one group, those that workers have served with them; when it is written they are resumed as one
- * group. Runs on the loop's thread, but for written(). */
+/* httpd_audit.c: sends no answer before its records are written. The records of all requests of a turn, and of those that workers have
+ * served, go to the devices as one group at its end, and are most often written then. libmicrohttpd asks again for an answer that it was
+ * not given, so that connections need not be suspended for it; only what a device takes its time for is. A loop with one request a turn
+ * has its records written by the handler that served it. Runs on the loop's thread, but for written(). */
 #include <stdlib.h>
 
 #include "http/httpd_internal.h"
+
+#define GROUP_BYTES 32768 /* of records: more in one write is not faster, and leaves the caches */
 
 void audit_hold(struct task *task)
 {
@@ -84,38 +86,24 @@ static bool is_recorded(const struct recording *recording)
 	return recording != NULL && recording->group.recorded;
 }
 
+/* libmicrohttpd asks again for what was not suspended. */
+static void go_on(struct loop *loop, struct task *task)
+{
+	if (task->state == TASK_WORKING)
+		resume_task(loop, task);
+	task->state = TASK_ANSWERED;
+}
+
 static void resume(struct loop *loop, struct task *tasks, struct recording *recording)
 {
 	for (struct task *task = tasks, *next; task != NULL; task = next) {
 		next = task->next;
 		if (!is_recorded(recording))
 			reply_refuse(task, BULLA_E_AUDIT);
-		resume_task(loop, task);
+		go_on(loop, task);
 	}
 	if (recording != NULL)
 		keep(loop, recording);
-}
-
-bool audit_at_once(struct task *task)
-{
-	struct loop *loop = task->conn->loop;
-	struct bulla_audit_lines *lines = loop->lines;
-	struct recording *recording;
-
-	/* while a device is at others' records, more are gathered */
-	if (loop->recorded != NULL || loop->flying != NULL || task->reply.lines != NULL || lines == NULL) {
-		audit_hold(task);
-		return false;
-	}
-	loop->lines = NULL;
-	task->next = NULL;
-	if (!submit(loop, lines, task, &recording))
-		return false;
-	if (!is_recorded(recording))
-		reply_refuse(task, BULLA_E_AUDIT);
-	if (recording != NULL)
-		keep(loop, recording);
-	return true;
 }
 
 /* Those of the list whose records are among lines: the turn's (they have none of their own), or of the same devices. */
@@ -140,31 +128,76 @@ static struct task *gather(struct loop *loop, struct bulla_audit_lines *lines, b
 	return found;
 }
 
-/* Hands over lines with all whose records are among them. True: these go on already. */
-static bool submit_group(struct loop *loop, struct bulla_audit_lines *lines, bool turn)
+/* Takes task out of list, if it is there. */
+static bool take_out(struct task **list, const struct task *task)
+{
+	for (; *list != NULL; list = &(*list)->next)
+		if (*list == task) {
+			*list = task->next;
+			return true;
+		}
+	return false;
+}
+
+void audit_forget(struct task *task)
+{
+	struct loop *loop = task->conn->loop;
+	bool found = take_out(&loop->recorded, task);
+
+	for (struct recording *r = loop->flying; !found && r != NULL; r = r->flying)
+		found = take_out(&r->tasks, task);
+}
+
+/* Hands over lines with all whose records are among them. */
+static void submit_group(struct loop *loop, struct bulla_audit_lines *lines, bool turn)
 {
 	struct recording *recording;
 	struct task *tasks = gather(loop, lines, turn);
 
-	if (!submit(loop, lines, tasks, &recording))
-		return false;
-	resume(loop, tasks, recording);
-	return true;
+	if (submit(loop, lines, tasks, &recording)) {
+		resume(loop, tasks, recording);
+		return;
+	}
+	for (struct task *task = tasks; task != NULL; task = task->next)
+		task->state = task->state == TASK_RECORDING ? TASK_FLYING : task->state;
 }
 
-bool audit_submit(struct loop *loop)
+static void submit_held(struct loop *loop)
 {
 	struct bulla_audit_lines *lines = loop->lines;
-	bool any = false;
 
-	if (loop->recorded == NULL)
-		return false;
 	loop->lines = NULL;
 	if (lines != NULL)
-		any = submit_group(loop, lines, true);
+		submit_group(loop, lines, true);
 	/* what other devices are for: a change came between */
 	while (loop->recorded != NULL)
-		any |= submit_group(loop, loop->recorded->reply.lines, false);
+		submit_group(loop, loop->recorded->reply.lines, false);
+}
+
+bool audit_record(struct task *task)
+{
+	struct loop *loop = task->conn->loop;
+	bool others = loop->records_before > 1; /* where the last turn had some, this one most likely has */
+	bool large = loop->lines != NULL && bulla_audit_lines_bytes(loop->lines) >= GROUP_BYTES;
+
+	loop->turn_records++;
+	task->state = TASK_RECORDING;
+	audit_hold(task);
+	/* while a device is at others' records, more are gathered */
+	if (loop->flying == NULL && (large || !others))
+		submit_held(loop);
+	return task->state == TASK_ANSWERED;
+}
+
+bool audit_end_turn(struct loop *loop)
+{
+	bool any = loop->recorded != NULL;
+
+	if (loop->turn_records > 0)
+		loop->records_before = loop->turn_records;
+	loop->turn_records = 0;
+	if (any)
+		submit_held(loop);
 	return any;
 }
 

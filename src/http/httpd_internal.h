@@ -50,8 +50,10 @@ struct conn {
 	char remote[ADDRESS_TEXT];
 };
 
-/* REFUSED: the answer is made, and sent once the rest of the body has been read and dropped. */
-enum task_state { TASK_NEW, TASK_RECEIVING, TASK_REFUSED, TASK_WORKING, TASK_ANSWERED };
+/* REFUSED: the answer is made, and sent once the rest of the body has been read and dropped. RECORDING: it is made, and its records go out at
+ * the end of the turn; libmicrohttpd asks again. FLYING: they have been handed over, and nothing is known of them yet. WORKING: the
+ * connection is suspended. */
+enum task_state { TASK_NEW, TASK_RECEIVING, TASK_REFUSED, TASK_RECORDING, TASK_FLYING, TASK_WORKING, TASK_ANSWERED };
 
 /* One request: made when its request line has been read, recycled when libmicrohttpd has completed it. */
 struct task {
@@ -79,7 +81,7 @@ struct task {
 struct recording {
 	struct bulla_audit_group group; /* first */
 	struct loop *loop;
-	struct task *tasks;             /* suspended */
+	struct task *tasks;             /* whose answers wait for it */
 	struct recording *next;         /* of those that are done */
 	struct recording *flying;       /* of those that are not */
 	int64_t since_ms;
@@ -112,7 +114,8 @@ struct loop {
 	unsigned spare_count, suspended;
 	struct bulla_audit_lines *lines; /* records of this turn's requests; may be empty */
 	struct recording *spare_recording;
-	struct task *recorded;          /* those requests; and those that have lines of their own: suspended */
+	struct task *recorded;          /* those requests; and those that have lines of their own */
+	unsigned turn_records, records_before; /* how many requests with records this turn has had so far, and the last one that had any */
 	struct recording *flying;
 	const struct arrival *adding;   /* while MHD_add_connection runs */
 	int64_t now_ms, sweep_ms, accept_again_ms, stop_ms;
@@ -162,10 +165,11 @@ void request_completed(void *loop, struct MHD_Connection *mhd, void **context, e
 void task_free_spares(struct loop *loop);
 
 /* httpd_audit.c */
-bool audit_at_once(struct task *task);  /* true: its records are written, or its reply now says that they are not. False: it is held,
-					   and has to be suspended */
-void audit_hold(struct task *task);     /* keeps a suspended task until its records are written */
-bool audit_submit(struct loop *loop);   /* the end of a turn; true: some of those that were held go on */
+bool audit_record(struct task *task);   /* of a request that was served here. True: its records are written, or its reply now says that
+					   they are not. False: it is held */
+void audit_hold(struct task *task);     /* keeps a task until its records are written */
+void audit_forget(struct task *task);   /* it ends before: its connection is gone */
+bool audit_end_turn(struct loop *loop); /* true: there was something to hand over */
 void audit_resume(struct loop *loop);   /* lets those go on whose records others have written */
 void audit_sweep(struct loop *loop);    /* gives up what does not end */
 void audit_free_spares(struct loop *loop);

@@ -234,7 +234,7 @@ static void turn(struct loop *loop)
 	run_due(loop);
 	if (resume_done(loop))
 		run_due(loop);
-	if (audit_submit(loop))
+	if (audit_end_turn(loop))
 		run_due(loop);
 	if (loop->now_ms >= loop->sweep_ms) {
 		loop->sweep_ms = loop->now_ms + SWEEP_MS;

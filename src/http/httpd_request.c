@@ -98,7 +98,10 @@ void request_completed(void *context, struct MHD_Connection *mhd, void **task, e
 	if (*task == NULL)
 		return;
 	struct conn *conn = ((struct task *)*task)->conn;
+	enum task_state state = ((struct task *)*task)->state;
 
+	if (state == TASK_RECORDING || state == TASK_FLYING)
+		audit_forget(*task);
 	task_recycle(loop, *task);
 	*task = NULL;
 	conn->task = NULL;
@@ -139,34 +142,36 @@ static void task_work(struct job *job)
 		loop_wake(loop);
 }
 
-static enum MHD_Result run(struct task *task)
+/* Whoever has the task now resumes: by this thread only, so that it cannot come too early. */
+static enum MHD_Result suspend(struct task *task)
+{
+	task->state = TASK_WORKING;
+	task->conn->loop->suspended++;
+	MHD_suspend_connection(task->mhd);
+	return MHD_YES;
+}
+
+/* whole: the request is, so that libmicrohttpd asks again for the answer. */
+static enum MHD_Result run(struct task *task, bool whole)
 {
 	struct loop *loop = task->conn->loop;
-	struct MHD_Connection *mhd = task->mhd;
 
 	if (task->body_len <= INLINE_BODY && serve_task(task, false)) {
-		if (!task->reply.audited || audit_at_once(task)) {
+		if (!task->reply.audited || audit_record(task)) {
 			task->state = TASK_ANSWERED;
 			return reply_send(task);
 		}
-		task->state = TASK_WORKING;
-		loop->suspended++;
-		MHD_suspend_connection(mhd);
-		return MHD_YES;
+		return whole ? MHD_YES : suspend(task);
 	}
 
 	task->job.run = task_work;
-	task->state = TASK_WORKING;
 	struct workers *pool = task->call.takes_long ? loop->httpd->slow_workers : loop->httpd->workers;
 
-	if (!workers_submit(pool, &task->job)) {
-		reply_refuse(task, BULLA_E_BUSY);
-		task->state = TASK_ANSWERED;
-		return reply_send(task);
-	}
-	loop->suspended++; /* the task is the worker's now; only this thread resumes, so it cannot come too early */
-	MHD_suspend_connection(mhd);
-	return MHD_YES;
+	if (workers_submit(pool, &task->job))
+		return suspend(task);
+	reply_refuse(task, BULLA_E_BUSY);
+	task->state = TASK_ANSWERED;
+	return reply_send(task);
 }
 
 /* Headers are there, the body is not. Whoever asks first whether to send too much, or would send without end, is answered
@@ -196,7 +201,7 @@ static enum MHD_Result begin(struct task *task, const char *method, const char *
 	}
 	task->request.body_too_large = task->declared_len > max;
 	if (task->request.body_too_large && (task->expects || task->declared_len > 2 * (uint64_t)max))
-		return run(task);
+		return run(task, false);
 	return MHD_YES;
 }
 
@@ -216,7 +221,17 @@ enum MHD_Result request_access(void *context, struct MHD_Connection *mhd, const 
 		*size = 0;
 		return MHD_YES;
 	}
-	if (task->state == TASK_REFUSED)
+	switch (task->state) {
+	case TASK_REFUSED:
 		task->state = TASK_ANSWERED;
-	return task->state == TASK_ANSWERED ? reply_send(task) : run(task);
+		return reply_send(task);
+	case TASK_ANSWERED:
+		return reply_send(task);
+	case TASK_RECORDING:
+		return MHD_YES;
+	case TASK_FLYING:
+		return suspend(task);
+	default:
+		return run(task, true);
+	}
 }

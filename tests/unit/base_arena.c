@@ -57,21 +57,37 @@ START_TEST(large_piece)
 }
 END_TEST
 
+/* A call mostly needs as much as the last: its largest block stays, but for one that is too large to be kept for nothing. */
 START_TEST(reset_starts_anew)
 {
 	struct bulla_arena *arena = bulla_arena_new(256);
-	uint8_t *first = bulla_arena_alloc(arena, 200);
+	uint8_t *first = bulla_arena_alloc(arena, 200), *second = bulla_arena_alloc(arena, 10000);
 
+	ck_assert_ptr_nonnull(first);
 	memset(first, 0xA5, 200);
-	ck_assert_ptr_nonnull(bulla_arena_alloc(arena, 10000)); /* a second block, which goes */
+	memset(second, 0xA5, 10000);
+	ck_assert_ptr_nonnull(bulla_arena_alloc(arena, 1 << 20)); /* a third, which goes */
 	bulla_arena_reset(arena);
-	uint8_t *again = bulla_arena_alloc(arena, 200);
+	uint8_t *again = bulla_arena_alloc(arena, 10000);
 
-	ck_assert_ptr_eq(again, first);
-	for (size_t i = 0; i < 200; i++)
+	ck_assert_ptr_eq(again, second);
+	for (size_t i = 0; i < 10000; i++)
 		ck_assert_uint_eq(again[i], 0);
 	bulla_arena_reset(arena);
 	bulla_arena_reset(arena);
+	bulla_arena_free(arena);
+}
+END_TEST
+
+START_TEST(first_block_stays)
+{
+	struct bulla_arena *arena = bulla_arena_new(1 << 18);
+	uint8_t *first = bulla_arena_alloc(arena, 1 << 18);
+
+	memset(first, 0xA5, 1 << 18);
+	ck_assert_ptr_nonnull(bulla_arena_alloc(arena, 100));
+	bulla_arena_reset(arena);
+	ck_assert_ptr_eq(bulla_arena_alloc(arena, 100), first); /* there must be one */
 	bulla_arena_free(arena);
 }
 END_TEST
@@ -144,6 +160,7 @@ int main(void)
 	tcase_add_loop_test(tc, pieces_stand, 0, 70);
 	tcase_add_test(tc, large_piece);
 	tcase_add_test(tc, reset_starts_anew);
+	tcase_add_test(tc, first_block_stays);
 	tcase_add_test(tc, copies);
 	tcase_add_test(tc, prints);
 #ifndef BULLA_SANITIZER
