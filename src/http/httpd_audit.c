@@ -177,7 +177,7 @@ static void submit_held(struct loop *loop)
 bool audit_record(struct task *task)
 {
 	struct loop *loop = task->conn->loop;
-	bool others = loop->records_before > 1; /* where the last turn had some, this one most likely has */
+	bool others = loop->turn_records > 0 || loop->records_before > 1; /* where the last turn had some, this one most likely has */
 	bool large = loop->lines != NULL && bulla_audit_lines_bytes(loop->lines) >= GROUP_BYTES;
 
 	loop->turn_records++;

@@ -1,5 +1,6 @@
 """Audit logs of the real server: record by record beside OpenBao's, without a secret in them, whole over signals and kills."""
 import base64
+import contextlib
 import json
 import os
 import re
@@ -29,6 +30,16 @@ def records(path):
     with open(path) as f:
         lines = [json.loads(line) for line in f if line.strip()]
     return [r for r in lines if r["type"] in ("request", "response") and r["request"]["path"] != "sys/audit/test"]
+
+
+def port_of(server):
+    return int(server.url.rsplit(":", 1)[1])
+
+
+def writes(pid):
+    """Calls of write() and its like so far; what goes to sockets is not among them."""
+    with open(f"/proc/{pid}/io") as f:
+        return next(int(line.split()[1]) for line in f if line.startswith("syscw"))
 
 
 def command(*argv, server=None):
@@ -339,12 +350,9 @@ class Life(Audited):
 
     def hammer(self, server, answered):
         """Requests of which some are pipelined, and some are not waited for."""
-        body = b'{"plaintext":"eA=="}'
-        head = (f"POST /v1/transit/encrypt/k HTTP/1.1\r\nHost: x\r\nX-Vault-Token: {server.token}\r\n"
-                f"Content-Length: {len(body)}\r\n").encode()
-        request, last = head + b"\r\n" + body, head + b"Connection: close\r\n\r\n" + body
+        request, last = self.encrypt_request(server), self.encrypt_request(server, "Connection: close\r\n")
         for turn in range(40):
-            with socket.create_connection(("127.0.0.1", int(server.url.rsplit(":", 1)[1])), timeout=60) as s:
+            with socket.create_connection(("127.0.0.1", port_of(server)), timeout=60) as s:
                 s.sendall(request * (turn % 4) + last)
                 if turn % 5 == 0:  # a reset: the server finds it in whatever it is about
                     s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -368,6 +376,31 @@ class Life(Audited):
         self.assertGreaterEqual(found.count("response"), sum(answered))
         status, said = command("verify", server.audit)
         self.assertEqual(status, 0, said)
+
+    def encrypt_request(self, server, more=""):
+        body = '{"plaintext":"eA=="}'
+        return (f"POST /v1/transit/encrypt/k HTTP/1.1\r\nHost: x\r\nX-Vault-Token: {server.token}\r\n{more}"
+                f"Content-Length: {len(body)}\r\n\r\n{body}").encode()
+
+    def test_a_turn_is_one_write(self):
+        """Requests that a loop finds together are on record together: the first at once, the others in one write for each 32 KB."""
+        server, count = self.audited(), 64
+        self.make_key(server)
+        request = self.encrypt_request(server)
+        with contextlib.ExitStack() as stack:
+            callers = [stack.enter_context(socket.create_connection(("127.0.0.1", port_of(server)), timeout=60)) for _ in range(count)]
+            for s in callers:  # each has its loop
+                s.sendall(request)
+                self.assertIn(b" 200 ", s.recv(65536))
+            before = writes(server.process.pid), len(records(server.audit))
+            server.process.send_signal(signal.SIGSTOP)
+            for s in callers:
+                s.sendall(request)
+            server.process.send_signal(signal.SIGCONT)
+            for s in callers:
+                self.assertIn(b" 200 ", s.recv(65536))
+            self.assertEqual(len(records(server.audit)) - before[1], 2 * count)
+            self.assertLess(writes(server.process.pid) - before[0], count / 2)
 
     def test_many_at_once(self):
         self.many_at_once()
