@@ -7,7 +7,7 @@
 
 #define BATCH_MAX 64
 
-/* What the work is done with. vault: one thread at a time in batch_encrypt; store: one in batch_store. done: both. */
+/* What the work is done with; one thread's. */
 struct desk {
 	const struct settings *settings;
 	struct vault *vault;

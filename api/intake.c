@@ -1,5 +1,5 @@
-/* intake.c: owns the queue of jobs and the two threads that work on them in turns: one takes what waits and asks Bulla, then writes and
- * answers, while the other asks. A job is one thread's alone between intake_push and done. */
+/* intake.c: owns the queue of jobs and the thread that works on them: it takes what waits, asks Bulla, writes and answers, and what came
+ * meanwhile is the next batch. A job is that thread's alone between intake_push and done. */
 #define _GNU_SOURCE
 #include "intake.h"
 
@@ -19,21 +19,16 @@
 #define LOOK_AGAIN_MS 500    /* while Bulla is away */
 #define LOOK_MS 5000         /* while nothing happens */
 
-/* While one waits for the disk, the other has Bulla encrypt what came meanwhile. */
-#define WORKERS 2
-
 struct intake {
 	struct desk desk;
-	bool looked;                 /* once at least; under asking */
-	pthread_mutex_t asking;      /* held by who takes jobs and asks Bulla */
-	pthread_mutex_t writing;     /* held by who writes */
-	pthread_t threads[WORKERS];
-	size_t running;
+	struct batch batch;
+	bool looked;                 /* once at least */
+	pthread_t thread;
+	bool running;
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
 	struct job *first, **last;   /* this and the rest: under lock */
 	size_t waiting;
-	size_t written;              /* jobs that are being written */
 	bool stopping;
 	atomic_bool healthy, gave_up;
 };
@@ -78,13 +73,6 @@ static size_t take(struct intake *intake, struct job **jobs)
 	return n;
 }
 
-/* Jobs wait, and if others are being written, as many as those. Fewer gain nothing by an earlier start: they cannot be written before the others
- * are, and then they go in any case; and a batch costs two requests and a sync whatever is in it. */
-static bool is_time(const struct intake *intake)
-{
-	return intake->waiting > 0 && intake->waiting >= intake->written;
-}
-
 /* Waits for jobs, for the end, or until it is time to look after the token. Gives the number of jobs. */
 static size_t wait_for_jobs(struct intake *intake, int64_t ms, struct job **jobs, bool *stopping)
 {
@@ -98,7 +86,7 @@ static size_t wait_for_jobs(struct intake *intake, int64_t ms, struct job **jobs
 		until.tv_nsec -= 1000000000;
 	}
 	pthread_mutex_lock(&intake->lock);
-	while (!is_time(intake) && !intake->stopping)
+	while (intake->waiting == 0 && !intake->stopping)
 		if (pthread_cond_timedwait(&intake->changed, &intake->lock, &until) != 0)
 			break;
 	size_t n = take(intake, jobs);
@@ -118,9 +106,10 @@ static int64_t rest_ms(const struct intake *intake)
 	return due_ms > 0 && due_ms < ms ? due_ms : ms;
 }
 
-/* Takes a batch and has it encrypted. False: all is done, and no more comes. */
-static bool fetch(struct intake *intake, struct batch *batch)
+/* False: all is done, and no more comes. */
+static bool work(struct intake *intake)
 {
+	struct batch *batch = &intake->batch;
 	bool stopping = false, healthy;
 
 	batch->n = wait_for_jobs(intake, rest_ms(intake), batch->jobs, &stopping);
@@ -133,43 +122,14 @@ static bool fetch(struct intake *intake, struct batch *batch)
 		look(intake);
 	if (batch->n > 0)
 		atomic_store(&intake->healthy, batch_encrypt(&intake->desk, batch, atomic_load(&intake->healthy)));
-	return true;
-}
-
-static bool ask(struct intake *intake, struct batch *batch)
-{
-	pthread_mutex_lock(&intake->asking);
-	bool more = fetch(intake, batch);
-
-	pthread_mutex_unlock(&intake->asking);
-	return more;
-}
-
-static void note_written(struct intake *intake, size_t n)
-{
-	pthread_mutex_lock(&intake->lock);
-	intake->written = n;
-	if (is_time(intake))
-		pthread_cond_signal(&intake->changed);
-	pthread_mutex_unlock(&intake->lock);
-}
-
-static void write_down(struct intake *intake, struct batch *batch)
-{
-	pthread_mutex_lock(&intake->writing);
-	note_written(intake, batch->n);
 	batch_store(&intake->desk, batch);
-	note_written(intake, 0);
-	pthread_mutex_unlock(&intake->writing);
+	return true;
 }
 
 static void *run(void *cls)
 {
-	struct intake *intake = cls;
-	struct batch batch;
-
-	while (ask(intake, &batch))
-		write_down(intake, &batch);
+	while (work(cls))
+		;
 	return NULL;
 }
 
@@ -180,8 +140,6 @@ static void set_up(struct intake *intake, const struct settings *settings, intak
 	intake->desk.settings = settings;
 	intake->desk.done = done;
 	intake->last = &intake->first;
-	pthread_mutex_init(&intake->asking, NULL);
-	pthread_mutex_init(&intake->writing, NULL);
 	pthread_mutex_init(&intake->lock, NULL);
 	pthread_condattr_init(&attributes);
 	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
@@ -197,10 +155,8 @@ static enum card_err start(struct intake *intake)
 	desk->vault = vault_new(desk->settings, PATIENCE_MS);
 	if (desk->vault == NULL)
 		return CARD_E_MEMORY;
-	for (; intake->running < WORKERS; intake->running++)
-		if (pthread_create(&intake->threads[intake->running], NULL, run, intake) != 0)
-			return CARD_E_MEMORY;
-	return CARD_OK;
+	intake->running = pthread_create(&intake->thread, NULL, run, intake) == 0;
+	return intake->running ? CARD_OK : CARD_E_MEMORY;
 }
 
 void intake_free(struct intake *intake)
@@ -211,8 +167,6 @@ void intake_free(struct intake *intake)
 	store_close(intake->desk.store);
 	pthread_cond_destroy(&intake->changed);
 	pthread_mutex_destroy(&intake->lock);
-	pthread_mutex_destroy(&intake->writing);
-	pthread_mutex_destroy(&intake->asking);
 	free(intake);
 }
 
@@ -238,10 +192,11 @@ bool intake_stop(struct intake *intake)
 {
 	pthread_mutex_lock(&intake->lock);
 	intake->stopping = true;
-	pthread_cond_broadcast(&intake->changed);
+	pthread_cond_signal(&intake->changed);
 	pthread_mutex_unlock(&intake->lock);
-	for (; intake->running > 0; intake->running--)
-		pthread_join(intake->threads[intake->running - 1], NULL);
+	if (intake->running)
+		pthread_join(intake->thread, NULL);
+	intake->running = false;
 	return !atomic_load(&intake->gave_up);
 }
 
@@ -254,8 +209,7 @@ enum card_err intake_push(struct intake *intake, struct job *job)
 		job->next = NULL;
 		*intake->last = job;
 		intake->last = &job->next;
-		intake->waiting++;
-		if (is_time(intake))
+		if (intake->waiting++ == 0)
 			pthread_cond_signal(&intake->changed);
 	}
 	pthread_mutex_unlock(&intake->lock);

@@ -21,11 +21,11 @@ struct job {
 	struct job *next;
 };
 
-/* Called by a thread of the intake with jobs that have their result, n > 0, each once; it does not touch them afterwards. */
+/* Called by the intake's thread with jobs that have their result, n > 0, each once; it does not touch them afterwards. */
 typedef void intake_done(struct job **jobs, size_t n);
 
-/* Starts the threads, of which one proves the binding before it encrypts. They go on trying while Bulla cannot be reached; when Bulla refuses or does not
- * bind they end the process by SIGTERM and intake_stop says so. CONFIG: the database. MEMORY. */
+/* Starts the thread, which proves the binding before it encrypts. It goes on trying while Bulla cannot be reached; when Bulla refuses or does not
+ * bind it ends the process by SIGTERM and intake_stop says so. CONFIG: the database. MEMORY. */
 MUST_USE enum card_err intake_start(const struct settings *settings, intake_done *done, struct intake **out);
 
 /* Finishes what was pushed, with errors where it must, and takes no more. The struct stays for those who still ask it. False: it had
