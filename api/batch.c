@@ -1,4 +1,4 @@
-/* batch.c: owns the order of things: HMAC, encrypt, one transaction, and only then an answer. The intake's threads. */
+/* batch.c: owns the order of things: HMAC, encrypt, one transaction, and only then an answer. The intake's thread. */
 #include "batch.h"
 
 #include <sodium.h>
@@ -57,6 +57,10 @@ static enum card_err any_failed(const struct transit_item *items, size_t n)
 
 static enum card_err ask(struct desk *desk, struct transit_item *items, size_t n)
 {
+	enum card_err err = transit_index_and_encrypt(desk->vault, desk->settings, items, n);
+
+	if (err != CARD_E_REFUSED)
+		return err;
 	TRY(transit_hmac(desk->vault, desk->settings, items, n));
 	TRY(any_failed(items, n));
 	TRY(transit_encrypt(desk->vault, desk->settings, desk->settings->key, items, n));

@@ -277,33 +277,30 @@ static enum card_err read_answer(struct client *client, struct response *out)
 	return fail(client, client->in.len == 0 ? "the connection was closed" : "the answer makes no sense", CURLE_OK);
 }
 
-static enum card_err exchange(struct client *client, struct response *out)
+/* Writes the request, to another connection if this one has served and is closed by the server just when it is used again; once. */
+static enum card_err ask(struct client *client)
 {
 	enum card_err err = write_all(client);
 
-	if (err == CARD_OK)
-		err = read_answer(client, out);
-	if (err != CARD_OK || !out->keep)
-		disconnect(client);
-	return err;
+	if (err == CARD_OK || !client->used || clock_ms() >= client->end_ms)
+		return err;
+	TRY(connect_to(client));
+	return write_all(client);
 }
 
-/* A connection that has served may be closed by the server just when it is used again: then another is made, once. */
-static enum card_err try_exchange(struct client *client, struct response *out)
+/* Reads the answer; the same holds. */
+static enum card_err hear(struct client *client, struct response *out)
 {
-	bool used = client->used;
-	enum card_err err = exchange(client, out);
+	enum card_err err = read_answer(client, out);
 
-	if (err != CARD_OK && used && client->in.len == 0 && clock_ms() < client->end_ms) {
-		TRY(connect_to(client));
-		err = exchange(client, out);
-	}
-	client->used = client->curl != NULL;
-	return err;
+	if (err == CARD_OK || !client->used || client->in.len > 0 || clock_ms() >= client->end_ms)
+		return err;
+	TRY(connect_to(client));
+	TRY(write_all(client));
+	return read_answer(client, out);
 }
 
-static enum card_err request(struct client *client, const char *method, const char *path, const char *header, const char *json,
-			     struct response *out)
+static enum card_err begin(struct client *client, const char *method, const char *path, const char *header, const char *json)
 {
 	client->end_ms = clock_ms() + client->config.timeout_ms;
 	client->reason[0] = '\0';
@@ -311,19 +308,43 @@ static enum card_err request(struct client *client, const char *method, const ch
 		TRY(connect_to(client));
 	TRY(print_request(client, method, path, header, json));
 	bytes_wipe(&client->in);
-	return try_exchange(client, out);
+	return ask(client);
+}
+
+/* What comes of a request. Its bytes are wiped in any case, a connection on which something failed serves no other. */
+static enum card_err end(struct client *client, enum card_err err, char error[CLIENT_ERROR_SIZE])
+{
+	bytes_wipe(&client->out);
+	if (err == CARD_OK)
+		return CARD_OK;
+	disconnect(client);
+	snprintf(error, CLIENT_ERROR_SIZE, "%s", client->reason[0] != '\0' ? client->reason : card_err_text(err));
+	return err;
+}
+
+enum card_err client_begin(struct client *client, const char *method, const char *path, const char *header, const char *json,
+			   char error[CLIENT_ERROR_SIZE])
+{
+	enum card_err err = begin(client, method, path, header, json);
+
+	return err == CARD_OK ? CARD_OK : end(client, err, error);
+}
+
+enum card_err client_end(struct client *client, struct client_answer *answer, char error[CLIENT_ERROR_SIZE])
+{
+	struct response got;
+
+	TRY(end(client, hear(client, &got), error));
+	client->used = got.keep;
+	if (!got.keep)
+		disconnect(client);
+	*answer = (struct client_answer){ got.status, got.body, got.len };
+	return CARD_OK;
 }
 
 enum card_err client_send(struct client *client, const char *method, const char *path, const char *header, const char *json,
 			  struct client_answer *answer, char error[CLIENT_ERROR_SIZE])
 {
-	struct response got;
-	enum card_err err = request(client, method, path, header, json, &got);
-
-	bytes_wipe(&client->out);
-	if (err != CARD_OK)
-		snprintf(error, CLIENT_ERROR_SIZE, "%s", client->reason[0] != '\0' ? client->reason : card_err_text(err));
-	else
-		*answer = (struct client_answer){ got.status, got.body, got.len };
-	return err;
+	TRY(client_begin(client, method, path, header, json, error));
+	return client_end(client, answer, error);
 }

@@ -171,13 +171,17 @@ static enum card_err take_results(const struct operation *operation, const struc
 	return results_read(answer->body, answer->len, take_result, &taking, &count) && count == n ? CARD_OK : CARD_E_REFUSED;
 }
 
+static enum card_err print_path(char out[PATH_SIZE], const struct settings *settings, const char *name, const char *key)
+{
+	return snprintf(out, PATH_SIZE, "%s/%s/%s", settings->transit_mount, name, key) < PATH_SIZE ? CARD_OK : CARD_E_CONFIG;
+}
+
 static enum card_err run(struct vault *vault, const struct settings *settings, const char *key, const struct operation *operation,
 			 struct transit_item *items, size_t n)
 {
 	char path[PATH_SIZE];
 
-	if (snprintf(path, sizeof path, "%s/%s/%s", settings->transit_mount, operation->name, key) >= (int)sizeof path)
-		return CARD_E_CONFIG;
+	TRY(print_path(path, settings, operation->name, key));
 	char *body CLEANUP(wipe_free_text) = make_body(operation, items, n);
 	struct client_answer answer;
 
@@ -200,6 +204,36 @@ enum card_err transit_decrypt(struct vault *vault, const struct settings *settin
 enum card_err transit_hmac(struct vault *vault, const struct settings *settings, struct transit_item *items, size_t n)
 {
 	return run(vault, settings, settings->hmac_key, &hmac, items, n);
+}
+
+static bool has_failures(const struct transit_item *items, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (items[i].failed)
+			return true;
+	return false;
+}
+
+static enum card_err take_all(const struct operation *operation, const struct client_answer *answer, struct transit_item *items, size_t n)
+{
+	TRY(take_results(operation, answer, items, n));
+	return has_failures(items, n) ? CARD_E_REFUSED : CARD_OK;
+}
+
+enum card_err transit_index_and_encrypt(struct vault *vault, const struct settings *settings, struct transit_item *items, size_t n)
+{
+	char hmac_path[PATH_SIZE], encrypt_path[PATH_SIZE];
+	struct client_answer answers[2];
+
+	TRY(print_path(hmac_path, settings, hmac.name, settings->hmac_key));
+	TRY(print_path(encrypt_path, settings, encrypt.name, settings->key));
+	char *inputs CLEANUP(wipe_free_text) = make_body(&hmac, items, n), *plaintexts CLEANUP(wipe_free_text) = make_body(&encrypt, items, n);
+
+	if (inputs == NULL || plaintexts == NULL)
+		return CARD_E_MEMORY;
+	TRY(vault_call_both(vault, (const struct vault_post[]){ { hmac_path, inputs }, { encrypt_path, plaintexts } }, answers));
+	TRY(take_all(&hmac, &answers[0], items, n));
+	return take_all(&encrypt, &answers[1], items, n);
 }
 
 static void keep_failures(struct transit_item *items, const bool *failed, size_t n)

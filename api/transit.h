@@ -26,6 +26,10 @@ MUST_USE enum card_err transit_encrypt(struct vault *vault, const struct setting
 /* cipher -> plain */
 MUST_USE enum card_err transit_decrypt(struct vault *vault, const struct settings *settings, const char *key, struct transit_item *items, size_t n);
 
+/* plain -> hmac, cipher and key_version for all items, by two requests at the same time, tried once. REFUSED: not all has succeeded, and the
+ * two by themselves find out why, or succeed; errors else are vault_call_both's, and MEMORY. */
+MUST_USE enum card_err transit_index_and_encrypt(struct vault *vault, const struct settings *settings, struct transit_item *items, size_t n);
+
 /* plain -> hmac */
 MUST_USE enum card_err transit_hmac(struct vault *vault, const struct settings *settings, struct transit_item *items, size_t n);
 

@@ -22,7 +22,7 @@
 
 struct vault {
 	const struct settings *settings;
-	struct client *client;
+	struct client *client, *second; /* second: for what goes on at the same time */
 	int64_t patience_ms;
 	int64_t renew_at_ms, ends_at_ms; /* of the token */
 	bool renewable;
@@ -58,7 +58,8 @@ struct vault *vault_new(const struct settings *settings, int64_t patience_ms)
 	vault->settings = settings;
 	vault->patience_ms = patience_ms;
 	vault->client = client_new(&config);
-	if (vault->client == NULL) {
+	vault->second = client_new(&config);
+	if (vault->client == NULL || vault->second == NULL) {
 		vault_free(vault);
 		return NULL;
 	}
@@ -70,6 +71,7 @@ void vault_free(struct vault *vault)
 	if (vault == NULL)
 		return;
 	client_free(vault->client);
+	client_free(vault->second);
 	free(vault);
 }
 
@@ -281,4 +283,44 @@ enum card_err vault_call(struct vault *vault, const char *method, const char *pa
 	enum card_err err = vault_keep(vault);
 
 	return err == CARD_OK || err == CARD_E_UNAVAILABLE ? try_for_a_while(vault, method, path, body, answer) : err;
+}
+
+/* Both, at the same time, once. */
+static enum card_err try_both(struct vault *vault, const struct vault_post posts[2], struct client_answer answers[2], char reason[CLIENT_ERROR_SIZE])
+{
+	struct client *clients[2] = { vault->client, vault->second };
+	enum card_err err = CARD_OK, ended;
+	char target[PATH_SIZE];
+	size_t begun = 0;
+
+	for (; begun < 2 && err == CARD_OK; begun += err == CARD_OK) {
+		if (snprintf(target, sizeof target, "/v1/%s", posts[begun].path) >= (int)sizeof target)
+			err = CARD_E_CONFIG;
+		else
+			err = client_begin(clients[begun], "POST", target, vault->header, posts[begun].body, reason);
+	}
+	for (size_t i = 0; i < begun; i++) {
+		ended = client_end(clients[i], &answers[i], reason);
+		if (ended != CARD_OK)
+			err = ended;
+	}
+	return err;
+}
+
+enum card_err vault_call_both(struct vault *vault, const struct vault_post posts[2], struct client_answer answers[2])
+{
+	int64_t begin_ms = clock_ms();
+	char reason[CLIENT_ERROR_SIZE];
+
+	/* in an outage, which was logged, one after another is soon enough */
+	if (vault->said[0] != '\0' || vault_keep(vault) != CARD_OK || clock_ms() >= vault->ends_at_ms)
+		return CARD_E_REFUSED;
+	enum card_err err = try_both(vault, posts, answers, reason);
+
+	if (err == CARD_OK && judge(answers[0].status) == CARD_OK && judge(answers[1].status) == CARD_OK)
+		return CARD_OK;
+	if (err != CARD_E_UNAVAILABLE || clock_ms() - begin_ms < vault->patience_ms)
+		return CARD_E_REFUSED;
+	say(vault, reason);
+	return err;
 }

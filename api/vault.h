@@ -8,7 +8,7 @@
 
 struct vault;
 
-/* For one thread at a time; it keeps one connection open. settings are kept. patience_ms: how long a call goes on trying. NULL: no memory. */
+/* For one thread at a time; it keeps two connections open. settings are kept. patience_ms: how long a call goes on trying. NULL: no memory. */
 struct vault *vault_new(const struct settings *settings, int64_t patience_ms) MUST_USE;
 void vault_free(struct vault *vault);
 
@@ -21,6 +21,15 @@ void vault_set_patience(struct vault *vault, int64_t patience_ms);
  * The log has the reason; nothing of body. */
 MUST_USE enum card_err vault_call(struct vault *vault, const char *method, const char *path, const char *body,
 				  struct client_answer *answer);
+
+struct vault_post {
+	const char *path, *body; /* below /v1/; JSON */
+};
+
+/* Two POSTs that are under way at the same time, tried once; answers are valid until the next call.
+ * UNAVAILABLE: no answer came for as long as vault's patience; logged. REFUSED: not both succeeded, or it was not tried, and the log says
+ * nothing: whoever calls them one after another finds out why, or succeeds. Each may have been carried out in any case. */
+MUST_USE enum card_err vault_call_both(struct vault *vault, const struct vault_post posts[2], struct client_answer answers[2]);
 
 /* Renews the token where that is due, or logs in. Errors as vault_call's, without its patience: one try. */
 MUST_USE enum card_err vault_keep(struct vault *vault);

@@ -288,7 +288,29 @@ class Story:
         for i in range(20):
             self.add("Card", pan(i), connection=connection)
         self.assertGreaterEqual(sum("/encrypt/cards" in path for path in between.paths), 20)
-        self.assertEqual(between.connections, 1)
+        self.assertEqual(between.connections, 2)
+
+    def test_both_requests_of_a_batch_at_once(self):
+        """Each is held back until the other is there. Refused together, they are made one after another."""
+        both, refused = threading.Barrier(2), []
+
+        def change(path, document):
+            if path.endswith(("/hmac/card-index", "/encrypt/cards")) and not refused:
+                both.wait(10)
+            if refused and path.endswith("/encrypt/cards"):
+                refused.append(path)
+                if len(refused) == 2:
+                    document["batch_input"][0]["key_version"] = 99
+            return document
+
+        between = programs.Between(self.world, change=change)
+        self.addCleanup(between.close)
+        self.cards.start(**between.settings())
+        self.add("Together", pan(1))
+        refused.append(None)
+        self.add("One after another", pan(2))
+        self.assertEqual(len(refused), 3)
+        self.assertEqual(between.paths[-1], refused[-1])
 
     # ---- tokens
 
