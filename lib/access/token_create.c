@@ -201,20 +201,15 @@ static enum bulla_err check_alias(struct bulla_call *call, const struct creation
 	return bulla_fail(call, BULLA_E_INVALID, "failed to create or fetch entity from given entity alias");
 }
 
-static bool begins(struct bulla_bytes text, const char *prefix)
-{
-	return text.len >= strlen(prefix) && memcmp(text.ptr, prefix, strlen(prefix)) == 0;
-}
-
 static enum bulla_err check_id(struct bulla_call *call, struct bulla_bytes id, bool sudo)
 {
 	if (id.len == 0)
 		return BULLA_OK;
 	if (!sudo)
 		return bulla_fail(call, BULLA_E_INVALID, "root or sudo privileges required to specify token id");
-	if (begins(id, "s.") || begins(id, "hvs."))
+	if (bulla_begins(id, "s.") || bulla_begins(id, "hvs."))
 		return bulla_fail(call, BULLA_E_INVALID, "custom token ID cannot have the '%s' prefix",
-				  begins(id, "s.") ? "s." : "hvs.");
+				  bulla_begins(id, "s.") ? "s." : "hvs.");
 	if (memchr(id.ptr, '.', id.len) != NULL)
 		return bulla_fail(call, BULLA_E_INVALID, "custom token ID cannot have a '.' in the value");
 	if (id.len > TOKEN_MAX_BYTES)

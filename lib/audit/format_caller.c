@@ -257,18 +257,13 @@ static void know_mount(struct format *f)
 		out_clear(&kept->mount_key);
 }
 
-static bool is_auth(const struct bulla_mount *mount)
-{
-	return mount->path.len > 5 && memcmp(mount->path.ptr, "auth/", 5) == 0;
-}
-
 static void put_mount(struct out *out, const struct bulla_mount *mount, const char *version_key)
 {
 	json_put_string(out, "mount_point", mount->path);
 	json_put_text(out, "mount_type", mount->type);
 	json_put_string(out, "mount_accessor", mount->accessor);
 	json_put_text(out, version_key, PLUGIN_VERSION);
-	json_put_text(out, "mount_class", is_auth(mount) ? "auth" : "secret");
+	json_put_text(out, "mount_class", bulla_mount_is_auth(mount) ? "auth" : "secret");
 }
 
 void format_mount(struct format *f, enum mount_place place)

@@ -8,8 +8,8 @@ static enum bulla_err display_name(struct bulla_call *call, const struct log_in 
 {
 	struct bulla_bytes path = args->mount->path;
 
-	if (path.len > 5 && memcmp(path.ptr, "auth/", 5) == 0)
-		path = bulla_mem(path.ptr + 5, path.len - 5);
+	if (bulla_mount_is_auth(args->mount))
+		path = bulla_mem(path.ptr + strlen(BULLA_AUTH_PATH), path.len - strlen(BULLA_AUTH_PATH));
 	char *p = bulla_arena_alloc(call->arena, path.len + args->name.len);
 	size_t n = path.len;
 

@@ -39,6 +39,13 @@ static inline bool bulla_is(struct bulla_bytes a, const char *s)
 	return bulla_equal(a, bulla_str(s));
 }
 
+static inline bool bulla_begins(struct bulla_bytes a, const char *s)
+{
+	size_t n = strlen(s);
+
+	return a.len >= n && (n == 0 || memcmp(a.ptr, s, n) == 0);
+}
+
 /* <0, 0, >0 by unsigned bytes, the shorter first: the order LIST gives. */
 int bulla_compare(struct bulla_bytes a, struct bulla_bytes b);
 

@@ -50,6 +50,14 @@ struct bulla_mount {
 	struct bulla_mount_lockout lockout;
 };
 
+#define BULLA_AUTH_PATH "auth/" /* below it are the auth methods */
+
+/* Of an auth method, not of a secrets engine. */
+static inline bool bulla_mount_is_auth(const struct bulla_mount *mount)
+{
+	return bulla_begins(mount->path, BULLA_AUTH_PATH);
+}
+
 /* The mount whose path is the longest prefix of path ("transit/encrypt/k" or "transit"); rest gets what follows.
  * NULL: none. Give it back with bulla_mount_put. Never blocks. */
 const struct bulla_mount *bulla_mount_find(struct bulla *engine, struct bulla_bytes path, struct bulla_bytes *rest);

@@ -36,13 +36,6 @@ enum bulla_err path_clean(struct bulla_call *call, struct bulla_bytes path, stru
 	return out->ptr == NULL ? BULLA_E_NO_MEMORY : BULLA_OK;
 }
 
-static bool begins(struct bulla_bytes path, const char *prefix)
-{
-	size_t n = strlen(prefix);
-
-	return path.len >= n && memcmp(path.ptr, prefix, n) == 0;
-}
-
 bool path_is_reserved(struct bulla_bytes path)
 {
 	static const char *const reserved[] = { "auth/", "sys/", "cubbyhole/", "identity/", "audit/" };
@@ -50,14 +43,14 @@ bool path_is_reserved(struct bulla_bytes path)
 	if (path.len == 1)
 		return true;
 	for (size_t i = 0; i < sizeof reserved / sizeof reserved[0]; i++)
-		if (begins(path, reserved[i]))
+		if (bulla_begins(path, reserved[i]))
 			return true;
 	return false;
 }
 
 bool path_is_auth(struct bulla_bytes path)
 {
-	return begins(path, AUTH);
+	return bulla_begins(path, BULLA_AUTH_PATH);
 }
 
 enum bulla_err mounts_auth_path(struct bulla_call *call, struct bulla_bytes name, struct bulla_bytes *out)
@@ -65,13 +58,13 @@ enum bulla_err mounts_auth_path(struct bulla_call *call, struct bulla_bytes name
 	TRY(path_clean(call, name, &name));
 	if (name.len == 1)
 		return bulla_fail(call, BULLA_E_INVALID, "backend path must be specified");
-	name = bulla_arena_printf(call->arena, AUTH "%.*s", PRINT(name));
+	name = bulla_arena_printf(call->arena, BULLA_AUTH_PATH "%.*s", PRINT(name));
 	return name.ptr == NULL ? BULLA_E_NO_MEMORY : path_clean(call, name, out);
 }
 
 struct bulla_bytes path_below_auth(struct bulla_bytes path)
 {
-	size_t skip = path_is_auth(path) ? strlen(AUTH) : 0;
+	size_t skip = path_is_auth(path) ? strlen(BULLA_AUTH_PATH) : 0;
 
 	return bulla_mem(path.ptr + skip, path.len - skip);
 }

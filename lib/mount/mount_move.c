@@ -7,13 +7,13 @@
 /* An auth method moves below auth/ only, and nothing else gets there. */
 static enum bulla_err check_auth(struct bulla_call *call, struct bulla_bytes from, struct bulla_bytes to)
 {
-	static const char token[] = AUTH "token/";
+	static const char token[] = BULLA_AUTH_PATH "token/";
 
 	if (!path_is_auth(from) && path_is_auth(to))
 		return bulla_fail(call, BULLA_E_INVALID, "cannot remount to destination %.*s", PRINT(to));
 	if (path_is_auth(from) && !path_is_auth(to))
 		return bulla_fail(call, BULLA_E_INVALID, "cannot remount auth mount to non-auth mount \"%.*s\"", PRINT(to));
-	if (to.len >= strlen(token) && memcmp(to.ptr, token, strlen(token)) == 0)
+	if (bulla_begins(to, token))
 		return bulla_fail(call, BULLA_E_INVALID, "cannot remount to destination \"%.*s\"", PRINT(to));
 	return BULLA_OK;
 }

@@ -68,7 +68,6 @@ void life_put(struct mount_life *life);
 const char *mount_kind_name(enum bulla_mount_kind kind);
 bool mount_kind_by_name(struct bulla_bytes name, enum bulla_mount_kind *out);
 
-#define AUTH "auth/" /* below it are the auth methods */
 #define PRINT(bytes) (int)(bytes).len, (const char *)(bytes).ptr
 
 /* ---- mounts.c: for writers, who hold mounts->lock ---- */

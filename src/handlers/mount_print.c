@@ -1,16 +1,9 @@
 /* mount_print.c: how a mount is printed (mount_print.h). Any thread. */
 #include "handlers/mount_print.h"
 
-#define AUTH "auth/"
-
-bool mount_is_auth(const struct bulla_mount *mount)
-{
-	return mount->path.len > strlen(AUTH) && memcmp(mount->path.ptr, AUTH, strlen(AUTH)) == 0;
-}
-
 struct bulla_bytes mount_name(const struct bulla_mount *mount)
 {
-	size_t skip = mount_is_auth(mount) ? strlen(AUTH) : 0;
+	size_t skip = bulla_mount_is_auth(mount) ? strlen(BULLA_AUTH_PATH) : 0;
 
 	return bulla_mem(mount->path.ptr + skip, mount->path.len - skip);
 }
@@ -30,7 +23,7 @@ static void put_optional(struct out *out, const struct bulla_mount *m)
 		json_put_string(out, "listing_visibility", m->listing_visibility);
 	put_list(out, "passthrough_request_headers", m->passthrough_request_headers, m->passthrough_count);
 	put_list(out, "allowed_response_headers", m->allowed_response_headers, m->allowed_count);
-	if (mount_is_auth(m))
+	if (bulla_mount_is_auth(m))
 		json_put_string(out, "token_type", m->token_type);
 }
 

@@ -5,7 +5,6 @@
 #include "request/exchange.h"
 
 /* A mount of auth/ is named without it ("token/"). */
-bool mount_is_auth(const struct bulla_mount *mount);
 struct bulla_bytes mount_name(const struct bulla_mount *mount);
 
 /* The object of a mount; path: with its name as a member. */

@@ -14,7 +14,7 @@ static enum bulla_err list(struct exchange *x, bool auth)
 	TRY(bulla_mount_list(x->engine, x->call, &mounts, &count));
 	json_open(x->data, '{');
 	for (size_t i = 0; i < count; i++) {
-		if (mount_is_auth(mounts[i]) != auth)
+		if (bulla_mount_is_auth(mounts[i]) != auth)
 			continue;
 		json_key_bytes(x->data, mount_name(mounts[i]));
 		mount_print(x, mounts[i], false);
@@ -335,16 +335,11 @@ static enum bulla_err enable_auth(struct exchange *x)
 	return bulla_auth_enable(x->engine, x->call, x->params[0], type, &settings);
 }
 
-static bool is_below_auth(struct bulla_bytes path)
-{
-	return path.len >= 5 && memcmp(path.ptr, "auth/", 5) == 0;
-}
-
 static enum bulla_err disable(struct exchange *x)
 {
 	struct bulla_bytes path = mount_slashed(x, x->params[0]);
 
-	if (is_below_auth(path)) {
+	if (bulla_begins(path, BULLA_AUTH_PATH)) {
 		const struct bulla_mount *mount = mount_at(x, path);
 
 		bulla_mount_put(mount);
@@ -364,10 +359,10 @@ static enum bulla_err tune_at(struct exchange *x, struct bulla_bytes path)
 	struct setting_fields f = { 0 };
 
 	TRY(fields_bind(x->call, x->doc, tune_fields, true, &f));
-	if (f.token_type.len > 0 && !is_below_auth(path))
+	if (f.token_type.len > 0 && !bulla_begins(path, BULLA_AUTH_PATH))
 		return bulla_fail(x->call, BULLA_E_INVALID, "'token_type' can only be modified on auth mounts");
 	TRY(to_settings(x, &f, false, &settings));
-	if (!is_below_auth(path))
+	if (!bulla_begins(path, BULLA_AUTH_PATH))
 		settings.set &= ~(unsigned)BULLA_MOUNT_TOKEN_TYPE;
 	TRY(read_lockout(x, f.lockout, &settings));
 	return bulla_mount_tune(x->engine, x->call, path, &settings);

@@ -56,7 +56,7 @@ static void put_reachable(struct exchange *x, const struct bulla_mount *const *m
 	for (size_t i = 0; i < count; i++) {
 		bool open = bulla_is(mounts[i]->listing_visibility, "unauth");
 
-		if (mount_is_auth(mounts[i]) != auth)
+		if (bulla_mount_is_auth(mounts[i]) != auth)
 			continue;
 		if (!open && (caller == NULL || !bulla_may_reach(x->engine, caller, mounts[i]->path)))
 			continue;

@@ -11,7 +11,7 @@ static void find_edge(struct passage *p)
 {
 	struct exchange *x = &p->x;
 
-	if (x->path.len < 4 || memcmp(x->path.ptr, "sys/", 4) != 0)
+	if (!bulla_begins(x->path, "sys/"))
 		return;
 	const struct route_path *path =
 		routes_find(BULLA_MOUNT_SYSTEM, bulla_mem(x->path.ptr + 4, x->path.len - 4), x->params);

@@ -41,7 +41,7 @@ static bool take_token(struct task *task, struct bulla_bytes value, bool bearer)
 	struct bulla_bytes *token = &task->request.token, text = value;
 	bool *seen = bearer ? &task->saw_bearer : &task->saw_token;
 
-	if (bearer && (value.len < 7 || memcmp(value.ptr, "Bearer ", 7) != 0))
+	if (bearer && !bulla_begins(value, "Bearer "))
 		return true;
 	if (bearer)
 		text = bulla_mem(value.ptr + 7, value.len - 7);

@@ -164,7 +164,7 @@ enum bulla_err target_decode(struct bulla_call *call, struct bulla_bytes raw, st
 	TRY(err);
 	if (!all_printable(decoded))
 		return BULLA_E_BAD_TARGET;
-	if (decoded.len < 4 || memcmp(decoded.ptr, "/v1/", 4) != 0)
+	if (!bulla_begins(decoded, "/v1/"))
 		return BULLA_E_NOT_FOUND;
 	if (has_odd_segment(bulla_mem(path.ptr + 1, path.len - 1), true)) {
 		TRY(clean(call, path, query, &target.location));
