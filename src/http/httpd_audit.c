@@ -189,9 +189,20 @@ bool audit_record(struct task *task)
 	return task->state == TASK_ANSWERED;
 }
 
+/* Also of a request whose connection is gone: it may have done something. */
+bool audit_waits(const struct loop *loop)
+{
+	return loop->recorded != NULL || (loop->lines != NULL && bulla_audit_lines_bytes(loop->lines) > 0);
+}
+
+bool audit_ended(const struct loop *loop)
+{
+	return !audit_waits(loop) && loop->flying == NULL;
+}
+
 bool audit_end_turn(struct loop *loop)
 {
-	bool any = loop->recorded != NULL;
+	bool any = audit_waits(loop);
 
 	if (loop->turn_records > 0)
 		loop->records_before = loop->turn_records;

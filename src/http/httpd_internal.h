@@ -169,6 +169,8 @@ bool audit_record(struct task *task);   /* of a request that was served here. Tr
 					   they are not. False: it is held */
 void audit_hold(struct task *task);     /* keeps a task until its records are written */
 void audit_forget(struct task *task);   /* it ends before: its connection is gone */
+bool audit_waits(const struct loop *loop); /* there are records for the end of the turn */
+bool audit_ended(const struct loop *loop); /* there are none, and no device has any of this loop's */
 bool audit_end_turn(struct loop *loop); /* true: there was something to hand over */
 void audit_resume(struct loop *loop);   /* lets those go on whose records others have written */
 void audit_sweep(struct loop *loop);    /* gives up what does not end */

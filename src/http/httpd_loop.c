@@ -211,7 +211,7 @@ static void handle(struct loop *loop, const struct epoll_event *event)
 
 static int wait_ms(const struct loop *loop)
 {
-	if (loop->recorded != NULL)
+	if (audit_waits(loop))
 		return 0;
 	for (unsigned i = 0; i < loop->httpd->daemon_count; i++)
 		if (loop->daemons[i].due)
@@ -254,7 +254,7 @@ static bool drained(struct loop *loop)
 	}
 	conn_sweep(loop);
 	conn_drain(loop);
-	return loop->suspended == 0 && (loop->conns == NULL || loop->now_ms >= loop->stop_ms);
+	return loop->suspended == 0 && audit_ended(loop) && (loop->conns == NULL || loop->now_ms >= loop->stop_ms);
 }
 
 void *loop_main(void *context)
