@@ -29,12 +29,14 @@ static void written(struct bulla_audit_group *group)
 	}
 	struct recording *top = atomic_load_explicit(&loop->written, memory_order_relaxed);
 
+	atomic_fetch_add_explicit(&loop->waking, 1, memory_order_relaxed); /* once it is pushed, it is the loop's, which could end before it is woken */
 	do
-		recording->next = top; /* once it is pushed, it is the loop's */
+		recording->next = top;
 	while (!atomic_compare_exchange_weak_explicit(&loop->written, &top, recording, memory_order_release,
 						      memory_order_relaxed));
 	if (top == NULL)
 		loop_wake(loop);
+	atomic_fetch_sub_explicit(&loop->waking, 1, memory_order_release);
 }
 
 /* Hands over the records of lines, which answer tasks. True: they are written, or could not be (group.recorded); else they fly. NULL in
@@ -139,15 +141,6 @@ static bool take_out(struct task **list, const struct task *task)
 	return false;
 }
 
-void audit_forget(struct task *task)
-{
-	struct loop *loop = task->conn->loop;
-	bool found = take_out(&loop->recorded, task);
-
-	for (struct recording *r = loop->flying; !found && r != NULL; r = r->flying)
-		found = take_out(&r->tasks, task);
-}
-
 /* Hands over lines with all whose records are among them. */
 static void submit_group(struct loop *loop, struct bulla_audit_lines *lines, bool turn)
 {
@@ -189,20 +182,26 @@ bool audit_record(struct task *task)
 	return task->state == TASK_ANSWERED;
 }
 
-/* Also of a request whose connection is gone: it may have done something. */
-bool audit_waits(const struct loop *loop)
+/* It was served: that goes on record, though nobody hears of it. */
+void audit_forget(struct task *task)
 {
-	return loop->recorded != NULL || (loop->lines != NULL && bulla_audit_lines_bytes(loop->lines) > 0);
+	struct loop *loop = task->conn->loop;
+
+	if (task->state == TASK_RECORDING)
+		submit_held(loop);
+	for (struct recording *r = loop->flying; task->state == TASK_FLYING && r != NULL; r = r->flying)
+		if (take_out(&r->tasks, task))
+			return;
 }
 
-bool audit_ended(const struct loop *loop)
+bool audit_ended(struct loop *loop)
 {
-	return !audit_waits(loop) && loop->flying == NULL;
+	return loop->recorded == NULL && loop->flying == NULL && atomic_load_explicit(&loop->waking, memory_order_acquire) == 0;
 }
 
 bool audit_end_turn(struct loop *loop)
 {
-	bool any = audit_waits(loop);
+	bool any = loop->recorded != NULL;
 
 	if (loop->turn_records > 0)
 		loop->records_before = loop->turn_records;

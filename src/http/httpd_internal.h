@@ -58,7 +58,7 @@ enum task_state { TASK_NEW, TASK_RECEIVING, TASK_REFUSED, TASK_RECORDING, TASK_F
 /* One request: made when its request line has been read, recycled when libmicrohttpd has completed it. */
 struct task {
 	struct job job;
-	struct task *next;        /* in the loop's spare list or its done list */
+	struct task *next;        /* in the loop's spare list, its done list, or of those whose records are held or fly */
 	struct conn *conn;
 	struct MHD_Connection *mhd;
 	struct bulla_arena *arena;
@@ -123,6 +123,7 @@ struct loop {
 	atomic_uint conn_count;         /* shared: read by the other loops to balance */
 	_Atomic(struct task *) done;    /* shared: pushed by workers */
 	_Atomic(struct recording *) written; /* shared: pushed by audit devices */
+	atomic_uint waking;             /* shared: how many of them are at it */
 	pthread_mutex_t inbox_lock;
 	struct arrival *inbox;          /* shared, under inbox_lock */
 };
@@ -169,8 +170,7 @@ bool audit_record(struct task *task);   /* of a request that was served here. Tr
 					   they are not. False: it is held */
 void audit_hold(struct task *task);     /* keeps a task until its records are written */
 void audit_forget(struct task *task);   /* it ends before: its connection is gone */
-bool audit_waits(const struct loop *loop); /* there are records for the end of the turn */
-bool audit_ended(const struct loop *loop); /* there are none, and no device has any of this loop's */
+bool audit_ended(struct loop *loop);    /* no records are held, and no device has any of this loop's */
 bool audit_end_turn(struct loop *loop); /* true: there was something to hand over */
 void audit_resume(struct loop *loop);   /* lets those go on whose records others have written */
 void audit_sweep(struct loop *loop);    /* gives up what does not end */

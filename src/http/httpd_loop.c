@@ -133,9 +133,11 @@ static void run_due(struct loop *loop)
 
 		if (!daemon->due)
 			continue;
+		daemon->due = false; /* what is resumed meanwhile makes it due again */
 		(void)MHD_run(daemon->mhd);
 		/* there is no timeout but "at once": something is left to do without an event */
-		daemon->due = MHD_get_timeout(daemon->mhd, &wait_ms) == MHD_YES && wait_ms == 0;
+		if (MHD_get_timeout(daemon->mhd, &wait_ms) == MHD_YES && wait_ms == 0)
+			daemon->due = true;
 	}
 }
 
@@ -149,7 +151,7 @@ void resume_task(struct loop *loop, struct task *task)
 	MHD_resume_connection(task->mhd);
 }
 
-/* Lets the connections go on whose requests the workers have done; those with records wait for the end of the turn. */
+/* Lets the connections go on whose requests the workers have done; those with records wait for the end of the turn at most. */
 static bool resume_done(struct loop *loop)
 {
 	struct task *task = atomic_exchange_explicit(&loop->done, NULL, memory_order_acquire);
@@ -211,7 +213,7 @@ static void handle(struct loop *loop, const struct epoll_event *event)
 
 static int wait_ms(const struct loop *loop)
 {
-	if (audit_waits(loop))
+	if (loop->recorded != NULL)
 		return 0;
 	for (unsigned i = 0; i < loop->httpd->daemon_count; i++)
 		if (loop->daemons[i].due)
