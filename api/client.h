@@ -28,8 +28,8 @@ void client_free(struct client *client);
 
 MUST_USE enum card_err client_init(void);
 
-/* A request in two steps, so that another client's can be under way meanwhile: begin sends it, end waits for the answer, which there must be
- * exactly one call of after a begin that was OK. header: a whole line such as "X-Vault-Token: ...", or NULL; json: the body, or NULL. The
+/* A request in two steps, so that another client's can be under way meanwhile: begin sends it, end waits for the answer. After a
+ * begin that was OK call end exactly once; after one that failed, not. header: a whole line such as "X-Vault-Token: ...", or NULL; json: the body, or NULL. The
  * certificate is checked, redirects are not followed, proxies are not asked. UNAVAILABLE: no answer; error says why, without anything of the
  * request. */
 MUST_USE enum card_err client_begin(struct client *client, const char *method, const char *path, const char *header, const char *json,

@@ -121,6 +121,7 @@ static bool read_field(struct scan *scan, struct results_text name, unsigned dep
 	struct results_item *item = cls;
 	struct { const char *name; struct results_text *text; } fields[] = {
 		{ "ciphertext", &item->ciphertext }, { "plaintext", &item->plaintext }, { "hmac", &item->hmac }, { "error", &item->error },
+		{ "reference", &item->reference },
 	};
 
 	for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {

@@ -13,7 +13,7 @@ struct results_text {
 
 /* One element of batch_results. The texts lie in the answer. */
 struct results_item {
-	struct results_text ciphertext, plaintext, hmac, error;
+	struct results_text ciphertext, plaintext, hmac, error, reference;
 };
 
 /* Called for each element in its order, i from 0. */

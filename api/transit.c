@@ -64,9 +64,23 @@ static bool copy_text(char *out, size_t size, struct results_text text)
 	return strspn(out, cipher_signs) == text.len;
 }
 
+/* The server gives it back with the result: one that is another card's, whatever has mixed them up, is not taken. */
+static int add_reference(char *out, int n, const struct transit_item *item)
+{
+	return n + snprintf(out + n, ELEMENT_SIZE - (size_t)n, ",\"reference\":\"%s\"", item->id);
+}
+
+static bool is_of(const struct results_item *result, const struct transit_item *item)
+{
+	struct results_text reference = result->reference;
+
+	/* empty: of an operation that sends none, or of a server that does not know of it */
+	return reference.len == 0 || (reference.len == strlen(item->id) && memcmp(reference.at, item->id, reference.len) == 0);
+}
+
 static int give_plain(char *out, const struct transit_item *item)
 {
-	return add_binding(out, print_base64(out, "plaintext", item->plain), "", item->binding, item);
+	return add_reference(out, add_binding(out, print_base64(out, "plaintext", item->plain), "", item->binding, item), item);
 }
 
 static int give_cipher(char *out, const struct transit_item *item)
@@ -84,7 +98,7 @@ static int give_rewrap(char *out, const struct transit_item *item)
 
 static int give_input(char *out, const struct transit_item *item)
 {
-	return print_base64(out, "input", item->plain);
+	return add_reference(out, print_base64(out, "input", item->plain), item);
 }
 
 /* vault:v<N>:...: the version is in the ciphertext. */
@@ -153,22 +167,26 @@ struct taking {
 	const struct operation *operation;
 	struct transit_item *items;
 	size_t n;
+	bool mixed_up;
 };
 
 static void take_result(void *cls, size_t i, const struct results_item *result)
 {
 	struct taking *taking = cls;
 
-	if (i < taking->n)
+	if (i >= taking->n || !is_of(result, &taking->items[i]))
+		taking->mixed_up = true;
+	else
 		taking->items[i].failed = result->error.len > 0 || !taking->operation->take(result, &taking->items[i]);
 }
 
 static enum card_err take_results(const struct operation *operation, const struct client_answer *answer, struct transit_item *items, size_t n)
 {
-	struct taking taking = { operation, items, n };
+	struct taking taking = { .operation = operation, .items = items, .n = n };
 	size_t count;
+	bool good = results_read(answer->body, answer->len, take_result, &taking, &count) && count == n && !taking.mixed_up;
 
-	return results_read(answer->body, answer->len, take_result, &taking, &count) && count == n ? CARD_OK : CARD_E_REFUSED;
+	return good ? CARD_OK : CARD_E_REFUSED;
 }
 
 static enum card_err print_path(char out[PATH_SIZE], const struct settings *settings, const char *name, const char *key)

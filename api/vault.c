@@ -15,6 +15,7 @@
 #define REQUEST_TIMEOUT_MS 10000L
 #define BACK_OFF_FIRST_MS 50
 #define BACK_OFF_MAX_MS 2000
+#define BOTH_AGAIN_MS 60000      /* after two at once that got no answer */
 #define KEEP_AGAIN_MS 1000       /* after a renewal that failed */
 #define END_UNKNOWN_MS 60000      /* a token with less than a second, or without an end: look again soon */
 #define PATH_SIZE 512
@@ -24,6 +25,7 @@ struct vault {
 	const struct settings *settings;
 	struct client *client, *second; /* second: for what goes on at the same time */
 	int64_t patience_ms;
+	int64_t both_at_ms;              /* not two at once before */
 	int64_t renew_at_ms, ends_at_ms; /* of the token */
 	bool renewable;
 	char header[HEADER_SIZE];        /* X-Vault-Token: ...; empty: not logged in */
@@ -228,13 +230,19 @@ enum card_err vault_keep(struct vault *vault)
 	return err;
 }
 
+#define HEALTH "sys/health?standbyok=true&perfstandbyok=true" /* a standby hands requests on */
+
 enum card_err vault_look(struct vault *vault)
 {
+	char reason[CLIENT_ERROR_SIZE];
 	struct client_answer answer;
 
 	TRY(vault_keep(vault));
-	/* a standby hands requests on */
-	return send_once(vault, "GET", "sys/health?standbyok=true&perfstandbyok=true", NULL, &answer);
+	TRY(send_once(vault, "GET", HEALTH, NULL, &answer));
+	/* what lies between may forget a connection that nobody uses */
+	if (clock_ms() >= vault->both_at_ms && client_send(vault->second, "GET", "/v1/" HEALTH, NULL, NULL, &answer, reason) != CARD_OK)
+		vault->both_at_ms = clock_ms() + BOTH_AGAIN_MS;
+	return CARD_OK;
 }
 
 /* Asked after a refusal: a new token would be refused as well, and each login leaves one on the server. */
@@ -304,6 +312,13 @@ static enum card_err try_both(struct vault *vault, const struct vault_post posts
 		if (ended != CARD_OK)
 			err = ended;
 	}
+	if (err == CARD_E_UNAVAILABLE) /* perhaps it takes one connection, and no other */
+		vault->both_at_ms = clock_ms() + BOTH_AGAIN_MS;
+	for (size_t i = 0; i < 2 && err == CARD_OK; i++) {
+		err = judge(answers[i].status);
+		if (err != CARD_OK)
+			snprintf(reason, CLIENT_ERROR_SIZE, "POST %s: status %d", posts[i].path, answers[i].status);
+	}
 	return err;
 }
 
@@ -312,12 +327,12 @@ enum card_err vault_call_both(struct vault *vault, const struct vault_post posts
 	int64_t begin_ms = clock_ms();
 	char reason[CLIENT_ERROR_SIZE];
 
-	/* in an outage, which was logged, one after another is soon enough */
-	if (vault->said[0] != '\0' || vault_keep(vault) != CARD_OK || clock_ms() >= vault->ends_at_ms)
+	/* in an outage, which was logged, or when the token is due, one after another is soon enough */
+	if (vault->said[0] != '\0' || vault_due_ms(vault) == 0 || begin_ms < vault->both_at_ms)
 		return CARD_E_REFUSED;
 	enum card_err err = try_both(vault, posts, answers, reason);
 
-	if (err == CARD_OK && judge(answers[0].status) == CARD_OK && judge(answers[1].status) == CARD_OK)
+	if (err == CARD_OK)
 		return CARD_OK;
 	if (err != CARD_E_UNAVAILABLE || clock_ms() - begin_ms < vault->patience_ms)
 		return CARD_E_REFUSED;

@@ -27,8 +27,9 @@ struct vault_post {
 };
 
 /* Two POSTs that are under way at the same time, tried once; answers are valid until the next call.
- * UNAVAILABLE: no answer came for as long as vault's patience; logged. REFUSED: not both succeeded, or it was not tried, and the log says
- * nothing: whoever calls them one after another finds out why, or succeeds. Each may have been carried out in any case. */
+ * UNAVAILABLE: no answer, 429 or 5xx, and vault's patience is over; logged. REFUSED: not both succeeded, or it was not tried (a token is due,
+ * there is an outage, or two at once got no answer a short while ago), and the log says nothing: whoever calls them one after another
+ * finds out why, or succeeds. Each may have been carried out in any case. */
 MUST_USE enum card_err vault_call_both(struct vault *vault, const struct vault_post posts[2], struct client_answer answers[2]);
 
 /* Renews the token where that is due, or logs in. Errors as vault_call's, without its patience: one try. */

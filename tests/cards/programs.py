@@ -1,4 +1,5 @@
 """card-api and card-processor as processes, and what tests put between them and the server."""
+import contextlib
 import http.client
 import http.server
 import json
@@ -166,10 +167,12 @@ class Programs:
 class Between:
     """A plain HTTP server between a program and the real one: passes requests on, counts connections, and may change requests.
 
-    change(path, document) gives the document to pass on; it may wait, too. So may after(path), before the answer goes back."""
+    change(path, document) gives the document to pass on; it may wait, too. So may after(path), before the answer goes back.
+    answer(path, document) gives the document that goes back. limit: of open connections; others wait."""
 
-    def __init__(self, around, change=None, after=None):
-        self.world, self.change, self.after = around, change, after
+    def __init__(self, around, change=None, after=None, answer=None, limit=None):
+        self.world, self.change, self.after, self.answer = around, change, after, answer
+        self.slots = threading.Semaphore(limit) if limit else contextlib.nullcontext()
         self.connections, self.paths = 0, []
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), self.handler())
         self.server.daemon_threads = True
@@ -185,6 +188,10 @@ class Between:
                 between.connections += 1
                 super().setup()
 
+            def handle(self):
+                with between.slots:
+                    super().handle()
+
             def pass_on(self):
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 between.paths.append(self.path)
@@ -194,11 +201,14 @@ class Between:
                                                       token=self.headers.get("X-Vault-Token"))
                 if between.after:
                     between.after(self.path)
+                back = answer.body
+                if between.answer and back:
+                    back = json.dumps(between.answer(self.path, json.loads(back))).encode()
                 self.send_response(answer.status)
                 self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(answer.body)))
+                self.send_header("Content-Length", str(len(back)))
                 self.end_headers()
-                self.wfile.write(answer.body)
+                self.wfile.write(back)
 
             do_GET = do_POST = pass_on
 

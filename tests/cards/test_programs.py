@@ -312,6 +312,32 @@ class Story:
         self.assertEqual(len(refused), 3)
         self.assertEqual(between.paths[-1], refused[-1])
 
+    def test_results_of_other_cards(self):
+        """What comes back for another card is not stored for this one. A server that knows of no reference will do."""
+        references = ["0" * 32]
+
+        def answer(path, document):
+            if path.endswith(("/hmac/card-index", "/encrypt/cards")) and references:
+                document["data"]["batch_results"][0]["reference"] = references[0]
+            return document
+
+        between = programs.Between(self.world, answer=answer)
+        self.addCleanup(between.close)
+        self.cards.start(**between.settings())
+        self.assertEqual(self.cards.add("Mixed Up", pan(1)).status, 502)
+        references[0] = ""
+        self.add("As It Is", pan(2))
+        self.assertEqual(self.count(), 1)
+
+    def test_a_server_of_one_connection(self):
+        """A second connection that gets no answer is not asked for again and again."""
+        between = programs.Between(self.world, limit=1)
+        self.addCleanup(between.close)
+        self.cards.start(**between.settings())
+        statuses = [self.cards.add("One By One", pan(i)).status for i in range(4)]
+        self.assertEqual(statuses[1:], [201, 201, 201])
+        self.assertIn(statuses[0], (201, 503))
+
     # ---- tokens
 
     def role(self, **settings):
