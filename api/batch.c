@@ -45,14 +45,12 @@ static void fill_card(struct job *job, const struct transit_item *item)
 	hash(job->replay.request, card->pan_hmac, card->name);
 }
 
-static enum card_err any_failed(const struct transit_item *items, size_t n)
+static enum card_err check(const struct transit_item *items, size_t n)
 {
-	for (size_t i = 0; i < n; i++)
-		if (items[i].failed) {
-			log_line("the encryption service refused a card of a batch");
-			return CARD_E_REFUSED;
-		}
-	return CARD_OK;
+	if (!transit_any_failed(items, n))
+		return CARD_OK;
+	log_line("the encryption service refused a card of a batch");
+	return CARD_E_REFUSED;
 }
 
 static enum card_err ask(struct desk *desk, struct transit_item *items, size_t n)
@@ -62,9 +60,9 @@ static enum card_err ask(struct desk *desk, struct transit_item *items, size_t n
 	if (err != CARD_E_REFUSED)
 		return err;
 	TRY(transit_hmac(desk->vault, desk->settings, items, n));
-	TRY(any_failed(items, n));
+	TRY(check(items, n));
 	TRY(transit_encrypt(desk->vault, desk->settings, desk->settings->key, items, n));
-	return any_failed(items, n);
+	return check(items, n);
 }
 
 /* All new cards: two requests to Bulla. */

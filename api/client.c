@@ -277,26 +277,29 @@ static enum card_err read_answer(struct client *client, struct response *out)
 	return fail(client, client->in.len == 0 ? "the connection was closed" : "the answer makes no sense", CURLE_OK);
 }
 
-/* Writes the request, to another connection if this one has served and is closed by the server just when it is used again; once. */
-static enum card_err ask(struct client *client)
+/* After err. A connection that has served may be closed by the server just when it is used again: then the request goes out on another, once. */
+static enum card_err write_again(struct client *client, enum card_err err)
 {
-	enum card_err err = write_all(client);
-
-	if (err == CARD_OK || !client->used || clock_ms() >= client->end_ms)
+	if (!client->used || client->in.len > 0 || clock_ms() >= client->end_ms)
 		return err;
 	TRY(connect_to(client));
 	return write_all(client);
 }
 
-/* Reads the answer; the same holds. */
+static enum card_err ask(struct client *client)
+{
+	enum card_err err = write_all(client);
+
+	return err == CARD_OK ? CARD_OK : write_again(client, err);
+}
+
 static enum card_err hear(struct client *client, struct response *out)
 {
 	enum card_err err = read_answer(client, out);
 
-	if (err == CARD_OK || !client->used || client->in.len > 0 || clock_ms() >= client->end_ms)
-		return err;
-	TRY(connect_to(client));
-	TRY(write_all(client));
+	if (err == CARD_OK)
+		return CARD_OK;
+	TRY(write_again(client, err));
 	return read_answer(client, out);
 }
 

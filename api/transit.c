@@ -224,7 +224,7 @@ enum card_err transit_hmac(struct vault *vault, const struct settings *settings,
 	return run(vault, settings, settings->hmac_key, &hmac, items, n);
 }
 
-static bool has_failures(const struct transit_item *items, size_t n)
+bool transit_any_failed(const struct transit_item *items, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
 		if (items[i].failed)
@@ -235,7 +235,7 @@ static bool has_failures(const struct transit_item *items, size_t n)
 static enum card_err take_all(const struct operation *operation, const struct client_answer *answer, struct transit_item *items, size_t n)
 {
 	TRY(take_results(operation, answer, items, n));
-	return has_failures(items, n) ? CARD_E_REFUSED : CARD_OK;
+	return transit_any_failed(items, n) ? CARD_E_REFUSED : CARD_OK;
 }
 
 enum card_err transit_index_and_encrypt(struct vault *vault, const struct settings *settings, struct transit_item *items, size_t n)
@@ -295,8 +295,7 @@ enum card_err transit_latest_version(struct vault *vault, const struct settings 
 	char path[PATH_SIZE];
 	struct client_answer answer;
 
-	if (snprintf(path, sizeof path, "%s/keys/%s", settings->transit_mount, settings->key) >= (int)sizeof path)
-		return CARD_E_CONFIG;
+	TRY(print_path(path, settings, "keys", settings->key));
 	TRY(vault_call(vault, "GET", path, NULL, &answer));
 	json_t *document = json_loadb(answer.body, answer.len, JSON_REJECT_DUPLICATES, NULL);
 	int version = (int)json_integer_value(json_object_get(json_object_get(document, "data"), "latest_version"));

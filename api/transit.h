@@ -20,6 +20,8 @@ struct transit_item {
 
 /* Errors of all: vault_call's; REFUSED too when the answer makes no sense. n: 1 to TRANSIT_BATCH_MAX. An item's own failure is in failed. */
 
+bool transit_any_failed(const struct transit_item *items, size_t n);
+
 /* plain -> cipher, key_version, bound by id, purpose and binding */
 MUST_USE enum card_err transit_encrypt(struct vault *vault, const struct settings *settings, const char *key, struct transit_item *items, size_t n);
 

@@ -109,29 +109,35 @@ static bool has_results(const struct client_answer *answer)
 	return answer->status == 400 && results_read(answer->body, answer->len, NULL, NULL, &count);
 }
 
-/* One request. status 0: no answer came. What the server says of an error could repeat what it was given, so only its status is logged. */
+static enum card_err print_target(char out[PATH_SIZE], const char *path)
+{
+	return snprintf(out, PATH_SIZE, "/v1/%s", path) < PATH_SIZE ? CARD_OK : CARD_E_CONFIG;
+}
+
+/* What came of a request; reason is set if it is an error. What the server says of it could repeat what it was given, so only the status is named. */
+static enum card_err judge_answer(const char *method, const char *path, const struct client_answer *answer, char reason[CLIENT_ERROR_SIZE])
+{
+	enum card_err err = has_results(answer) ? CARD_OK : judge(answer->status);
+
+	if (err != CARD_OK)
+		snprintf(reason, CLIENT_ERROR_SIZE, "%s %s: status %d%s", method, path, answer->status,
+			 answer->status == 503 ? " (sealed or busy)" : "");
+	return err;
+}
+
+/* One request. status 0: no answer came. */
 static enum card_err send_once(struct vault *vault, const char *method, const char *path, const char *text, struct client_answer *answer)
 {
-	char target[PATH_SIZE], reason[CLIENT_ERROR_SIZE];
+	char target[PATH_SIZE], reason[CLIENT_ERROR_SIZE] = "";
 
 	*answer = (struct client_answer){ 0 };
-	if (snprintf(target, sizeof target, "/v1/%s", path) >= (int)sizeof target)
-		return CARD_E_CONFIG;
+	TRY(print_target(target, path));
 	enum card_err err = client_send(vault->client, method, target, vault->header[0] != '\0' ? vault->header : NULL, text, answer, reason);
 
-	if (err != CARD_OK) {
-		say(vault, reason);
-		return err;
-	}
-	err = has_results(answer) ? CARD_OK : judge(answer->status);
-	if (err != CARD_OK) {
-		snprintf(reason, sizeof reason, "%s %s: status %d%s", method, path, answer->status,
-			 answer->status == 503 ? " (sealed or busy)" : "");
-		say(vault, reason);
-		return err;
-	}
-	say(vault, "");
-	return CARD_OK;
+	if (err == CARD_OK)
+		err = judge_answer(method, path, answer, reason);
+	say(vault, reason);
+	return err;
 }
 
 static enum card_err keep_token(struct vault *vault, const json_t *auth)
@@ -302,9 +308,8 @@ static enum card_err try_both(struct vault *vault, const struct vault_post posts
 	size_t begun = 0;
 
 	for (; begun < 2 && err == CARD_OK; begun += err == CARD_OK) {
-		if (snprintf(target, sizeof target, "/v1/%s", posts[begun].path) >= (int)sizeof target)
-			err = CARD_E_CONFIG;
-		else
+		err = print_target(target, posts[begun].path);
+		if (err == CARD_OK)
 			err = client_begin(clients[begun], "POST", target, vault->header, posts[begun].body, reason);
 	}
 	for (size_t i = 0; i < begun; i++) {
@@ -314,11 +319,8 @@ static enum card_err try_both(struct vault *vault, const struct vault_post posts
 	}
 	if (err == CARD_E_UNAVAILABLE) /* perhaps it takes one connection, and no other */
 		vault->both_at_ms = clock_ms() + BOTH_AGAIN_MS;
-	for (size_t i = 0; i < 2 && err == CARD_OK; i++) {
-		err = judge(answers[i].status);
-		if (err != CARD_OK)
-			snprintf(reason, CLIENT_ERROR_SIZE, "POST %s: status %d", posts[i].path, answers[i].status);
-	}
+	for (size_t i = 0; i < 2 && err == CARD_OK; i++)
+		err = judge_answer("POST", posts[i].path, &answers[i], reason);
 	return err;
 }
 

@@ -93,7 +93,8 @@ static void go_on(struct loop *loop, struct task *task)
 {
 	if (task->state == TASK_WORKING)
 		resume_task(loop, task);
-	task->state = TASK_ANSWERED;
+	else
+		task->state = TASK_ANSWERED;
 }
 
 static void resume(struct loop *loop, struct task *tasks, struct recording *recording)

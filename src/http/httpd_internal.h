@@ -169,7 +169,7 @@ void task_free_spares(struct loop *loop);
 bool audit_record(struct task *task);   /* of a request that was served here. True: its records are written, or its reply now says that
 					   they are not. False: it is held */
 void audit_hold(struct task *task);     /* keeps a task until its records are written */
-void audit_forget(struct task *task);   /* it ends before: its connection is gone */
+void audit_forget(struct task *task);   /* it ends; if that is before its records are written, its connection is gone */
 bool audit_ended(struct loop *loop);    /* no records are held, and no device has any of this loop's */
 bool audit_end_turn(struct loop *loop); /* true: there was something to hand over */
 void audit_resume(struct loop *loop);   /* lets those go on whose records others have written */

@@ -98,10 +98,8 @@ void request_completed(void *context, struct MHD_Connection *mhd, void **task, e
 	if (*task == NULL)
 		return;
 	struct conn *conn = ((struct task *)*task)->conn;
-	enum task_state state = ((struct task *)*task)->state;
 
-	if (state == TASK_RECORDING || state == TASK_FLYING)
-		audit_forget(*task);
+	audit_forget(*task);
 	task_recycle(loop, *task);
 	*task = NULL;
 	conn->task = NULL;
