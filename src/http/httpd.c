@@ -51,6 +51,7 @@ static enum bulla_err open_endpoints(struct httpd *httpd, struct bulla_call *cal
 		const struct listener *listener = &httpd->config.listeners[i];
 		struct endpoint *endpoint = &httpd->endpoints[i];
 
+		endpoint->watched.ready = endpoint_ready;
 		endpoint->listener = listener;
 		if (listener->tls) {
 			if (tls_priorities(listener->tls_min_version) == NULL)

@@ -29,8 +29,15 @@
 
 struct loop;
 
+/* What a loop's epoll tells of: a member of each thing that has a descriptor in it. Nothing is freed while a turn's events are handled, so
+ * that what one of them ends is still there for the next. */
+struct watched {
+	void (*ready)(struct loop *loop, struct watched *self, uint32_t events);
+};
+
 /* One bound socket. */
 struct endpoint {
+	struct watched watched; /* first */
 	const struct listener *listener;
 	int fd;
 	unsigned port;
@@ -89,6 +96,7 @@ struct recording {
 };
 
 struct daemon {
+	struct watched watched; /* first */
 	struct MHD_Daemon *mhd;
 	int epoll_fd;
 	bool due;
@@ -108,6 +116,7 @@ struct loop {
 	pthread_t thread;
 	bool started;
 	int epoll_fd, wake_fd;
+	struct watched wake;
 	struct daemon *daemons;         /* 0: all plain listeners; then one for each TLS listener */
 	struct conn *conns;
 	struct task *spare;
@@ -148,6 +157,10 @@ BULLA_MUST_USE enum bulla_err loop_init(struct loop *loop, struct httpd *httpd, 
 void loop_clear(struct loop *loop);     /* after its thread ended, or if it never started */
 void *loop_main(void *loop);
 void loop_wake(struct loop *loop);      /* any thread */
+bool loop_watch(struct loop *loop, int fd, struct watched *watched, uint32_t events);  /* from now on; EPOLLIN ... */
+bool loop_change(struct loop *loop, int fd, struct watched *watched, uint32_t events); /* other events, or a one-shot anew */
+void loop_forget(struct loop *loop, int fd); /* before it is closed, or given to another */
+void endpoint_ready(struct loop *loop, struct watched *endpoint, uint32_t events);
 
 /* httpd_conn.c */
 void conn_accept(struct loop *loop, const struct endpoint *endpoint);

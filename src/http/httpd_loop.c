@@ -19,8 +19,6 @@
 /* libmicrohttpd's memory for a connection: headers must fit in; it is zeroed after every request, so small is fast */
 #define CONNECTION_MEMORY 16384
 
-enum source { SOURCE_WAKE, SOURCE_ENDPOINT, SOURCE_DAEMON };
-
 static int64_t clock_ms(void)
 {
 	struct timespec t = { 0 };
@@ -29,11 +27,46 @@ static int64_t clock_ms(void)
 	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-static bool watch(const struct loop *loop, int fd, enum source source, size_t index, uint32_t events)
+static bool control(const struct loop *loop, int operation, int fd, struct watched *watched, uint32_t events)
 {
-	struct epoll_event event = { .events = events, .data.u64 = (uint64_t)source << 32 | index };
+	struct epoll_event event = { .events = events, .data.ptr = watched };
 
-	return epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, fd, &event) == 0;
+	return epoll_ctl(loop->epoll_fd, operation, fd, &event) == 0;
+}
+
+bool loop_watch(struct loop *loop, int fd, struct watched *watched, uint32_t events)
+{
+	return control(loop, EPOLL_CTL_ADD, fd, watched, events);
+}
+
+bool loop_change(struct loop *loop, int fd, struct watched *watched, uint32_t events)
+{
+	return control(loop, EPOLL_CTL_MOD, fd, watched, events);
+}
+
+void loop_forget(struct loop *loop, int fd)
+{
+	(void)epoll_ctl(loop->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
+}
+
+static void woken(struct loop *loop, struct watched *wake, uint32_t events)
+{
+	uint64_t ignored;
+
+	(void)wake, (void)events;
+	(void)!read(loop->wake_fd, &ignored, sizeof ignored);
+}
+
+static void daemon_ready(struct loop *loop, struct watched *watched, uint32_t events)
+{
+	(void)loop, (void)events;
+	((struct daemon *)watched)->due = true;
+}
+
+void endpoint_ready(struct loop *loop, struct watched *watched, uint32_t events)
+{
+	(void)events;
+	conn_accept(loop, (const struct endpoint *)watched);
 }
 
 /* libmicrohttpd would turn %2F into a separator and end the target at %00. */
@@ -81,7 +114,8 @@ static enum bulla_err add_daemon(struct loop *loop, unsigned index, const struct
 	if (daemon->mhd == NULL)
 		return bulla_fail(call, BULLA_E_CONFIG, "the HTTP library refuses to start");
 	daemon->epoll_fd = MHD_get_daemon_info(daemon->mhd, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
-	return watch(loop, daemon->epoll_fd, SOURCE_DAEMON, index, EPOLLIN) ? BULLA_OK : BULLA_E_NO_MEMORY;
+	daemon->watched.ready = daemon_ready;
+	return loop_watch(loop, daemon->epoll_fd, &daemon->watched, EPOLLIN) ? BULLA_OK : BULLA_E_NO_MEMORY;
 }
 
 enum bulla_err loop_init(struct loop *loop, struct httpd *httpd, struct bulla_call *call)
@@ -90,8 +124,9 @@ enum bulla_err loop_init(struct loop *loop, struct httpd *httpd, struct bulla_ca
 	pthread_mutex_init(&loop->inbox_lock, NULL);
 	loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	loop->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	loop->wake.ready = woken;
 	loop->daemons = calloc(httpd->daemon_count, sizeof loop->daemons[0]);
-	if (loop->epoll_fd < 0 || loop->wake_fd < 0 || loop->daemons == NULL || !watch(loop, loop->wake_fd, SOURCE_WAKE, 0, EPOLLIN))
+	if (loop->epoll_fd < 0 || loop->wake_fd < 0 || loop->daemons == NULL || !loop_watch(loop, loop->wake_fd, &loop->wake, EPOLLIN))
 		return BULLA_E_NO_MEMORY;
 	TRY(add_daemon(loop, 0, NULL, call));
 	for (size_t i = 0; i < httpd->endpoint_count; i++)
@@ -174,9 +209,9 @@ static void set_accepting(struct loop *loop, bool accepting)
 
 	for (size_t i = 0; i < httpd->endpoint_count; i++) {
 		if (accepting)
-			(void)watch(loop, httpd->endpoints[i].fd, SOURCE_ENDPOINT, i, EPOLLIN | EPOLLEXCLUSIVE);
+			(void)loop_watch(loop, httpd->endpoints[i].fd, &httpd->endpoints[i].watched, EPOLLIN | EPOLLEXCLUSIVE);
 		else
-			(void)epoll_ctl(loop->epoll_fd, EPOLL_CTL_DEL, httpd->endpoints[i].fd, NULL);
+			loop_forget(loop, httpd->endpoints[i].fd);
 	}
 	loop->accepting = accepting;
 }
@@ -191,24 +226,6 @@ static void update_accepting(struct loop *loop)
 	}
 	if (want != loop->accepting)
 		set_accepting(loop, want);
-}
-
-static void handle(struct loop *loop, const struct epoll_event *event)
-{
-	size_t index = (uint32_t)event->data.u64;
-	uint64_t ignored;
-
-	switch ((enum source)(event->data.u64 >> 32)) {
-	case SOURCE_WAKE:
-		(void)!read(loop->wake_fd, &ignored, sizeof ignored);
-		break;
-	case SOURCE_ENDPOINT:
-		conn_accept(loop, &loop->httpd->endpoints[index]);
-		break;
-	case SOURCE_DAEMON:
-		loop->daemons[index].due = true;
-		break;
-	}
 }
 
 static int wait_ms(const struct loop *loop)
@@ -229,8 +246,11 @@ static void turn(struct loop *loop)
 	int n = epoll_wait(loop->epoll_fd, events, EVENTS, wait_ms(loop));
 
 	loop->now_ms = clock_ms();
-	for (int i = 0; i < n; i++)
-		handle(loop, &events[i]);
+	for (int i = 0; i < n; i++) {
+		struct watched *watched = events[i].data.ptr;
+
+		watched->ready(loop, watched, events[i].events);
+	}
 	conn_take_arrivals(loop);
 	audit_resume(loop);
 	run_due(loop);
