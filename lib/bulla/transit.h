@@ -120,6 +120,12 @@ struct bulla_rewrap_args {
 BULLA_MUST_USE enum bulla_err bulla_rewrap(struct bulla *engine, struct bulla_call *call, const struct bulla_rewrap_args *args,
 					   struct bulla_item_result *results);
 
+/* Whether the caller's policies let the item through that stands at (from 0) in a batch and is bound so: what the operations
+ * above ask of each. Never blocks. */
+bool bulla_item_granted(const struct bulla_call *call, size_t at, const struct bulla_binding *binding);
+bool bulla_item_rewrap_granted(const struct bulla_call *call, size_t at, const struct bulla_binding *old,
+			       const struct bulla_binding *new);
+
 /* ---- data keys --------------------------------------------------------------------------------------------------------- */
 
 struct bulla_datakey_args {

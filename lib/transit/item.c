@@ -93,6 +93,17 @@ enum bulla_err transit_granted_rewrap(const struct bulla_call *call, size_t at, 
 	return grant_check_contexts(call, old->pairs, old->pair_count, new->pairs, new->pair_count);
 }
 
+bool bulla_item_granted(const struct bulla_call *call, size_t at, const struct bulla_binding *binding)
+{
+	return transit_granted(call, at, binding) == BULLA_OK;
+}
+
+bool bulla_item_rewrap_granted(const struct bulla_call *call, size_t at, const struct bulla_binding *old,
+			       const struct bulla_binding *new)
+{
+	return transit_granted_rewrap(call, at, old, new) == BULLA_OK;
+}
+
 enum bulla_err transit_use_version(struct bulla_call *call, const struct key *key, uint32_t number, const struct key_version **out)
 {
 	enum bulla_err err = number < key_min_decryption(key) ? BULLA_E_NOT_FOUND : key_version_use(key, number, call, out);

@@ -147,6 +147,46 @@ static enum bulla_err choose_status(struct exchange *x, const struct crypt_field
 	return BULLA_OK;
 }
 
+/* ---- a context beside a batch ---------------------------------------------------------------------------------------------- */
+
+/* Whose policies refuse some item hears of that first. */
+static bool all_encrypt(const struct bulla_call *call, const struct bulla_encrypt_item *items, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (items[i].err == BULLA_OK && !bulla_item_granted(call, i, &items[i].binding))
+			return false;
+	return true;
+}
+
+static bool all_decrypt(const struct bulla_call *call, const struct bulla_decrypt_item *items, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (items[i].err == BULLA_OK && !bulla_item_granted(call, i, &items[i].binding))
+			return false;
+	return true;
+}
+
+static bool all_rewrap(const struct bulla_call *call, const struct bulla_rewrap_item *items, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (items[i].err == BULLA_OK &&
+		    !bulla_item_rewrap_granted(call, i, &items[i].old_binding, &items[i].new_binding))
+			return false;
+	return true;
+}
+
+/* Beside a batch it would bind nothing, and whoever wrote it there would take the ciphertexts for bound. An empty one is no
+ * better: to rewrap it means that the binding is to go. */
+static bool context_beside(const struct crypt_fields *f)
+{
+	return json_given(f->batch) && (json_given(f->pairs) || json_given(f->old_pairs));
+}
+
+static enum bulla_err refuse_beside(struct bulla_call *call)
+{
+	return bulla_fail(call, BULLA_E_INVALID, "encryption_context belongs into the items of batch_input");
+}
+
 /* ---- encrypt ------------------------------------------------------------------------------------------------------------- */
 
 /* Creation is tried when the key turns out to be absent, and only for a caller that may create at this path. */
@@ -160,6 +200,8 @@ static enum bulla_err run_encrypt(struct exchange *x, const struct crypt_fields 
 	if (list == NULL)
 		return BULLA_E_NO_MEMORY;
 	TRY(items_for_encrypt(x->call, items, count, &converted));
+	if (context_beside(f) && all_encrypt(x->call, converted, count))
+		return refuse_beside(x->call);
 	args.items = converted;
 	enum bulla_err err = bulla_encrypt(x->engine, x->call, &args, list);
 
@@ -205,8 +247,8 @@ static enum bulla_err encrypt(struct exchange *x)
 
 /* ---- decrypt ------------------------------------------------------------------------------------------------------------- */
 
-static enum bulla_err run_decrypt(struct exchange *x, const struct crypt_item *items, size_t count,
-				  struct bulla_item_result **results)
+static enum bulla_err run_decrypt(struct exchange *x, const struct crypt_fields *f, const struct crypt_item *items,
+				  size_t count, struct bulla_item_result **results)
 {
 	struct bulla_item_result *list = bulla_arena_alloc(x->call->arena, count * sizeof *list);
 	struct bulla_decrypt_args args = { .mount = x->mount, .name = x->params[0], .count = count };
@@ -215,6 +257,8 @@ static enum bulla_err run_decrypt(struct exchange *x, const struct crypt_item *i
 	if (list == NULL)
 		return BULLA_E_NO_MEMORY;
 	TRY(items_for_decrypt(x->call, items, count, &converted));
+	if (context_beside(f) && all_decrypt(x->call, converted, count))
+		return refuse_beside(x->call);
 	args.items = converted;
 	TRY(bulla_decrypt(x->engine, x->call, &args, list));
 	*results = list;
@@ -238,7 +282,7 @@ static enum bulla_err decrypt(struct exchange *x)
 	TRY(fields_bind(x->call, x->doc, decrypt_fields, true, &f));
 	if (json_given(f.batch)) {
 		TRY(items_parse(x->call, f.batch, ITEMS_DECRYPT, &items, &count));
-		TRY(run_decrypt(x, items, count, &results));
+		TRY(run_decrypt(x, &f, items, count, &results));
 		TRY(choose_status(x, &f, results, count));
 		print_batch(x, items, results, count, put_plaintext, true);
 		return BULLA_OK;
@@ -246,14 +290,14 @@ static enum bulla_err decrypt(struct exchange *x)
 	TRY(need_ciphertext(x, &f));
 	struct crypt_item item = single_item(&f);
 
-	TRY(run_decrypt(x, &item, 1, &results));
+	TRY(run_decrypt(x, &f, &item, 1, &results));
 	return print_single(x, results, put_plaintext);
 }
 
 /* ---- rewrap -------------------------------------------------------------------------------------------------------------- */
 
-static enum bulla_err run_rewrap(struct exchange *x, const struct crypt_item *items, size_t count,
-				 struct bulla_item_result **results)
+static enum bulla_err run_rewrap(struct exchange *x, const struct crypt_fields *f, const struct crypt_item *items,
+				 size_t count, struct bulla_item_result **results)
 {
 	struct bulla_item_result *list = bulla_arena_alloc(x->call->arena, count * sizeof *list);
 	struct bulla_rewrap_args args = { .mount = x->mount, .name = x->params[0], .count = count };
@@ -262,6 +306,8 @@ static enum bulla_err run_rewrap(struct exchange *x, const struct crypt_item *it
 	if (list == NULL)
 		return BULLA_E_NO_MEMORY;
 	TRY(items_for_rewrap(x->call, items, count, &converted));
+	if (context_beside(f) && all_rewrap(x->call, converted, count))
+		return refuse_beside(x->call);
 	args.items = converted;
 	TRY(bulla_rewrap(x->engine, x->call, &args, list));
 	*results = list;
@@ -290,7 +336,7 @@ static enum bulla_err rewrap(struct exchange *x)
 	TRY(fields_bind(x->call, x->doc, rewrap_fields, true, &f));
 	if (json_given(f.batch)) {
 		TRY(items_parse(x->call, f.batch, ITEMS_REWRAP, &items, &count));
-		TRY(run_rewrap(x, items, count, &results));
+		TRY(run_rewrap(x, &f, items, count, &results));
 		TRY(check_internal(x, results, count));
 		print_batch(x, items, results, count, put_ciphertext, false);
 		return BULLA_OK;
@@ -300,7 +346,7 @@ static enum bulla_err rewrap(struct exchange *x)
 
 	item.aad_given = json_given(json_get(x->doc, "associated_data"));
 	item.old_aad_given = json_given(json_get(x->doc, "decrypt_associated_data"));
-	TRY(run_rewrap(x, &item, 1, &results));
+	TRY(run_rewrap(x, &f, &item, 1, &results));
 	return print_single(x, results, put_ciphertext);
 }
 

@@ -118,6 +118,13 @@ static const struct step contexts[] = {
 	/* every item of a batch; the top level's context counts for none of them */
 	{ "POST transit/encrypt/k", "{" GOOD ",\"batch_input\":[" ITEM(GOOD) "," "{\"plaintext\":\"aGk=\",\"reference\":\"x\"}" "," ITEM(CTX("other", "pan")) "]}", .token = "$t", .status = 400,
 	  .expect = "{\"data\":{\"batch_results\":[{\"ciphertext\":\"%any\"}," "{\"error\":\"permission denied\",\"reference\":\"x\"}" "," NO_ITEM "]}}", .absent = "data.batch_results.1.ciphertext" },
+	{ "POST transit/decrypt/k", "{" GOOD ",\"batch_input\":[{\"ciphertext\":\"$ct\"}]}", .token = "$t", .status = 400,
+	  .expect = "{\"data\":{\"batch_results\":[{\"error\":\"permission denied\",\"plaintext\":\"\"}]}}" },
+	{ "POST transit/rewrap/k", "{" GOOD ",\"batch_input\":[{\"ciphertext\":\"$ct\"}]}", .token = "$t", .status = 200,
+	  .expect = "{\"data\":{\"batch_results\":[" NO_ITEM "]}}" },
+	/* when all items are let through, it is in the wrong place */
+	{ "POST transit/encrypt/k", "{" GOOD ",\"batch_input\":[" ITEM(GOOD) "]}", .token = "$t", .status = 400,
+	  .expect = "{\"errors\":[\"encryption_context belongs into the items of batch_input\"]}" },
 	{ "POST transit/decrypt/k", "{\"batch_input\":[{\"ciphertext\":\"$ct\"},{\"ciphertext\":\"$ct\"," GOOD "}],\"partial_failure_response_code\":207}", .token = "$t", .status = 207,
 	  .expect = "{\"data\":{\"batch_results\":[{\"error\":\"permission denied\",\"plaintext\":\"\"},{\"plaintext\":\"aGk=\"}]}}" },
 	/* rewrap: the old and the new, and what is demanded stays as it is: both may be named, but not made of one another */

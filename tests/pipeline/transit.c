@@ -127,6 +127,44 @@ static const struct step contexts[] = {
 	{ NULL },
 };
 
+#define CONTEXT "\"encryption_context\":{\"a\":\"1\"}"
+#define OLD_CONTEXT "\"decrypt_encryption_context\":{\"a\":\"1\"}"
+#define BESIDE .status = 400, .expect = PLAIN("encryption_context belongs into the items of batch_input")
+
+/* A context beside batch_input would bind nothing: it is refused, of every form but null, and nothing is done. */
+static const struct step beside[] = {
+	{ "POST transit/keys/d", "{}", .status = 200 },
+	{ "POST transit/encrypt/d", "{" CONTEXT ",\"batch_input\":[{\"plaintext\":" HELLO "}]}", BESIDE },
+	{ "POST transit/encrypt/d", "{" CONTEXT ",\"batch_input\":[{\"plaintext\":" HELLO "," CONTEXT "}]}", BESIDE },
+	{ "POST transit/encrypt/d", "{\"batch_input\":[{\"plaintext\":" HELLO "}],\"encryption_context\":{}}", BESIDE },
+	{ "POST transit/encrypt/d", "{\"batch_input\":[{\"plaintext\":" HELLO "}],\"encryption_context\":\"a\"}", BESIDE },
+	{ "POST transit/encrypt/d", "{\"batch_input\":[{\"plaintext\":\"!\"}]," CONTEXT "}", BESIDE },
+	{ "POST transit/encrypt/new", "{" CONTEXT ",\"batch_input\":[{\"plaintext\":" HELLO "}]}", BESIDE },
+	{ "GET transit/keys/new", .status = 404 },
+	{ "POST transit/encrypt/d", "{" CONTEXT ",\"batch_input\":[{\"plaintext\":" HELLO "}]}", .token = "bad", .status = 403 },
+	{ "POST transit/encrypt/d", "{" CONTEXT ",\"batch_input\":[]}", .status = 400, .expect = PLAIN("missing batch input to process") },
+	{ "POST transit/encrypt/d", "{\"encryption_context\":null,\"batch_input\":[{\"plaintext\":" HELLO "}]}", .status = 200 },
+	{ "POST transit/encrypt/d", "{\"batch_input\":[{\"plaintext\":" HELLO "," CONTEXT "}]}", .status = 200,
+	  .save = "ct=data.batch_results.0.ciphertext" },
+	{ "POST transit/encrypt/d", "{" CONTEXT ",\"plaintext\":" HELLO ",\"batch_input\":null}", .status = 200 },
+	/* the peer's fields stay silent there */
+	{ "POST transit/encrypt/d", "{\"key_version\":7,\"context\":\"x\",\"associated_data\":\"!\",\"batch_input\":[{\"plaintext\":" HELLO "}]}",
+	  .status = 200 },
+	{ "POST transit/decrypt/d", "{" CONTEXT ",\"batch_input\":[{\"ciphertext\":\"$ct\"}]}", BESIDE },
+	{ "POST transit/decrypt/d", "{" CONTEXT ",\"batch_input\":[{\"ciphertext\":\"$ct\"," CONTEXT "}]}", BESIDE },
+	{ "POST transit/decrypt/d", "{\"batch_input\":[{\"ciphertext\":\"$ct\"," CONTEXT "}]}", .status = 200 },
+	{ "POST transit/rewrap/d", "{" CONTEXT ",\"batch_input\":[{\"ciphertext\":\"$ct\"}]}", BESIDE },
+	{ "POST transit/rewrap/d", "{" OLD_CONTEXT ",\"batch_input\":[{\"ciphertext\":\"$ct\"}]}", BESIDE },
+	{ "POST transit/rewrap/d", "{\"batch_input\":[{\"ciphertext\":\"$ct\"," CONTEXT "}],\"decrypt_encryption_context\":{}}", BESIDE },
+	{ "POST transit/rewrap/d", "{\"batch_input\":[{\"ciphertext\":\"$ct\"," OLD_CONTEXT "}],\"decrypt_encryption_context\":null}", .status = 200 },
+	/* where there is none, it is told of as every unknown field */
+	{ "POST transit/hmac/d", "{" CONTEXT ",\"batch_input\":[{\"input\":" HELLO "}]}", .status = 200,
+	  .expect = "{\"warnings\":[\"Endpoint ignored these unrecognized parameters: [encryption_context]\"]}" },
+	{ "POST transit/datakey/wrapped/d", "{" CONTEXT ",\"batch_input\":[{}]}", .status = 200,
+	  .expect = "{\"warnings\":[\"Endpoint ignored these unrecognized parameters: [batch_input]\"]}" },
+	{ NULL },
+};
+
 /* Settings for all keys of a mount. */
 static const struct step settings[] = {
 	{ "GET transit/cache-config", .status = 200, .expect = "{\"data\":{\"size\":0}}" }, { "GET transit/config/keys", .status = 200, .expect = "{\"data\":{\"disable_upsert\":false}}" },
@@ -151,7 +189,7 @@ static const struct step settings[] = {
 
 START_TEST(cases)
 {
-	static const struct step *const lists[] = { absent, bad_input, life, batches, contexts, settings };
+	static const struct step *const lists[] = { absent, bad_input, life, batches, contexts, beside, settings };
 
 	pipeline_begin();
 	pipeline_run(lists[_i]);
@@ -166,7 +204,7 @@ Suite *transit_suite(void)
 	TCase *tc = tcase_create("all");
 
 	tcase_set_timeout(tc, 60);
-	tcase_add_loop_test(tc, cases, 0, 6);
+	tcase_add_loop_test(tc, cases, 0, 7);
 	suite_add_tcase(suite, tc);
 	return suite;
 }
