@@ -79,9 +79,10 @@ BULLA_MUST_USE enum bulla_err store_commit(struct store *store, struct bulla_cal
  * no file any more. STORE. */
 BULLA_MUST_USE enum bulla_err store_scrub(struct store *store, struct bulla_call *call);
 
-/* Transactions committed and batches in them so far; records asked for, by id or by a scan, and scans: for tests and metrics. */
+/* Transactions committed and batches in them so far; records asked for, by id or by a scan, and scans; how often the writing
+ * connection had to be opened again: for tests and metrics. */
 struct store_counts {
-	uint64_t transactions, batches, reads;
+	uint64_t transactions, batches, reads, reopened;
 };
 struct store_counts store_counts(const struct store *store);
 

@@ -1,8 +1,6 @@
 /* store_sqlite.c: owns a store on SQLite from open to close. What lies behind the other functions of store.h:
  * _file and _header (before SQLite), _connection, _migrate, _commit, _read. Thread-safe once it is open. */
-#include <inttypes.h>
 #include <sqlite3.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "store/store_sqlite.h"
@@ -23,23 +21,13 @@ static void free_store(struct store **at)
 	free(store);
 }
 
-/* Not of the reader connections: only the writer makes the file grow. */
-static enum bulla_err limit_size(struct store *store, uint64_t max_bytes, struct bulla_call *call)
-{
-	char text[64];
-
-	if (max_bytes == 0)
-		return BULLA_OK;
-	(void)snprintf(text, sizeof text, "PRAGMA max_page_count = %" PRIu64, max_bytes / STORE_PAGE_BYTES + 1);
-	return connection_run(&store->writer, text, call);
-}
-
 static enum bulla_err set_up(struct store *store, const struct store_options *options, struct bulla_call *call)
 {
 	if (store->path != NULL)
 		TRY(store_file_open(store->path, call, &store->file));
+	if (options->max_bytes != 0) /* not of the reader connections: only the writer makes the file grow */
+		store->writer.max_pages = options->max_bytes / STORE_PAGE_BYTES + 1;
 	TRY(connection_open(&store->writer, store->path, call));
-	TRY(limit_size(store, options->max_bytes, call));
 	TRY(store_migrate(&store->writer, store->path == NULL, call));
 	TRY(connection_prepare(&store->writer, call));
 	TRY(store_meta_read(store, call));
@@ -93,7 +81,8 @@ void store_close(struct store *store)
 	if (store == NULL)
 		return;
 	committer_clear(&store->committer);
-	(void)sqlite3_wal_checkpoint_v2(store->writer.db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+	if (store->writer.db != NULL) /* if it fails, closing the last connection tries again, and the log has it all in any case */
+		(void)sqlite3_wal_checkpoint_v2(store->writer.db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
 	free_store(&store);
 }
 
@@ -107,6 +96,19 @@ const char *store_kind(const struct store *store)
 	return store->path ? "sqlite" : "inmem";
 }
 
+/* With writer.lock. */
+static enum bulla_err scrub(struct store *store, struct bulla_call *call)
+{
+	struct failure why;
+	enum bulla_err err = connection_heal(&store->writer, store->path, &why);
+
+	if (err != BULLA_OK)
+		return bulla_fail(call, err, "storage: %s", why.text);
+	if (sqlite3_wal_checkpoint_v2(store->writer.db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL) != SQLITE_OK)
+		return connection_fail(&store->writer, call);
+	return BULLA_OK;
+}
+
 enum bulla_err store_scrub(struct store *store, struct bulla_call *call)
 {
 	if (!call->may_block)
@@ -114,8 +116,7 @@ enum bulla_err store_scrub(struct store *store, struct bulla_call *call)
 	if (store->path == NULL)
 		return BULLA_OK;
 	pthread_mutex_lock(&store->writer.lock);
-	int rc = sqlite3_wal_checkpoint_v2(store->writer.db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
-	enum bulla_err err = rc == SQLITE_OK ? BULLA_OK : connection_fail(&store->writer, call);
+	enum bulla_err err = scrub(store, call);
 
 	pthread_mutex_unlock(&store->writer.lock);
 	return err;
@@ -124,5 +125,5 @@ enum bulla_err store_scrub(struct store *store, struct bulla_call *call)
 struct store_counts store_counts(const struct store *store)
 {
 	return (struct store_counts){ atomic_load(&store->transactions), atomic_load(&store->batches),
-				       atomic_load(&store->reads) };
+				       atomic_load(&store->reads), atomic_load(&store->writer.reopened) };
 }

@@ -21,15 +21,23 @@ struct sqlite3_stmt;
 
 enum statement {
 	ST_GET, ST_SCAN, ST_INSERT, ST_UPDATE, ST_DELETE, ST_DELETE_ANY, ST_EXISTS, ST_SEQUENCE,
-	ST_BEGIN, ST_COMMIT, ST_SAVEPOINT, ST_RELEASE, ST_ROLLBACK_TO,
+	ST_BEGIN, ST_COMMIT, ST_ROLLBACK, ST_SAVEPOINT, ST_RELEASE, ST_ROLLBACK_TO,
 	ST_COUNT
+};
+
+/* Why a connection failed, for the caller's detail. */
+struct failure {
+	char text[160];
 };
 
 /* One connection and its statements; lock is held by whoever uses them. */
 struct connection {
 	pthread_mutex_t lock;
-	struct sqlite3 *db; /* NULL: not open */
+	bool has_lock;
+	struct sqlite3 *db; /* NULL: not open; after a failure that closed it, connection_heal opens it again */
 	struct sqlite3_stmt *statements[ST_COUNT];
+	uint64_t max_pages; /* 0: no limit */
+	atomic_uint_least64_t reopened;
 };
 
 /* One batch that waits for its transaction; on the stack of the thread in store_commit. */
@@ -40,7 +48,7 @@ struct commit_request {
 	bool done;
 	enum bulla_err result;
 	uint64_t sequence;
-	char why[160]; /* of STORE and the like, for the caller's detail */
+	struct failure why; /* of STORE and the like */
 };
 
 /* Group commit: who finds no leader becomes it, takes all that wait, and commits them as one transaction. */
@@ -91,12 +99,19 @@ BULLA_MUST_USE enum bulla_err store_header_check(int fd, const char *path, struc
 BULLA_MUST_USE enum bulla_err connection_open(struct connection *c, const char *path, struct bulla_call *call);
 BULLA_MUST_USE enum bulla_err connection_prepare(struct connection *c, struct bulla_call *call);
 void connection_close(struct connection *c);
+/* Ends the transaction that is open, if one is. false: it is open still (no memory), and connection_heal has to see to it. */
+bool connection_roll_back(struct connection *c);
+/* With the lock, before each use: what a failure left closed or within a transaction is rolled back, or closed and opened again. The
+ * flock on the file is held all the while, on a descriptor of its own, and so are SQLite's locks, which stay as long as any
+ * connection of the process does. path NULL (in memory): nothing but the rollback is tried.
+ * STORE*, NO_MEMORY: not this time; the next use tries it again. */
+BULLA_MUST_USE enum bulla_err connection_heal(struct connection *c, const char *path, struct failure *why);
 /* Runs SQL without parameters; results are dropped. STORE*. */
 BULLA_MUST_USE enum bulla_err connection_run(struct connection *c, const char *sql, struct bulla_call *call);
 /* Steps a statement that gives no row, and resets it: an SQLite result code, SQLITE_DONE when it went well. */
 int connection_step(struct connection *c, enum statement which);
 /* The error of the connection's last failure: STORE_FULL, STORE_DAMAGED, STORE_LOCKED, NO_MEMORY, else STORE. */
-enum bulla_err connection_error(const struct connection *c, char *why, size_t size);
+enum bulla_err connection_error(const struct connection *c, struct failure *why);
 enum bulla_err connection_fail(const struct connection *c, struct bulla_call *call);
 
 /* ---- store_sqlite_migrate.c ----------------------------------------------- */

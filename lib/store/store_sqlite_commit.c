@@ -33,7 +33,7 @@ void committer_clear(struct committer *committer)
 
 static enum bulla_err failed(struct connection *c, struct commit_request *r)
 {
-	return connection_error(c, r->why, sizeof r->why);
+	return connection_error(c, &r->why);
 }
 
 /* Which statement carries the write out. */
@@ -102,14 +102,23 @@ static void fail_all(struct commit_request *first, const struct commit_request *
 	for (struct commit_request *r = first; r != NULL; r = r->next) {
 		r->result = cause->result;
 		if (r != cause)
-			memcpy(r->why, cause->why, sizeof r->why);
+			r->why = cause->why;
 	}
 }
 
+/* A transaction may not be left open: whoever comes next finds it, and cannot begin. If memory is short even for that, it is
+ * tried again then (connection_heal). */
 static void roll_back(struct connection *c)
 {
-	if (sqlite3_get_autocommit(c->db) == 0) /* some errors have done it already */
-		(void)sqlite3_exec(c->db, "ROLLBACK", NULL, NULL, NULL);
+	(void)connection_roll_back(c);
+}
+
+static enum bulla_err begin(struct store *store, struct commit_request *r)
+{
+	struct connection *c = &store->writer;
+
+	TRY(connection_heal(c, store->path, &r->why));
+	return connection_step(c, ST_BEGIN) == SQLITE_DONE ? BULLA_OK : failed(c, r);
 }
 
 /* All of the list in one transaction: each batch's result is OK or CONFLICT, or all have the error that rolled it back. */
@@ -119,9 +128,12 @@ static void run_transaction(struct store *store, struct commit_request *first)
 	uint64_t sequence = store->sequence, good = 0;
 	struct commit_request *r = first;
 
-	r->result = connection_step(c, ST_BEGIN) == SQLITE_DONE ? BULLA_OK : failed(c, r);
-	if (r->result != BULLA_OK)
+	r->result = begin(store, r);
+	if (r->result != BULLA_OK) {
+		if (c->db != NULL)
+			roll_back(c); /* it may have begun nonetheless */
 		return fail_all(first, r);
+	}
 	for (; r != NULL; r = r->next) {
 		r->result = apply_batch(c, sequence + 1, r);
 		if (!is_settled(r->result)) {
@@ -133,8 +145,8 @@ static void run_transaction(struct store *store, struct commit_request *first)
 	}
 	if (good == 0)
 		return roll_back(c);
-	(void)sqlite3_bind_int64(c->statements[ST_SEQUENCE], 1, (sqlite3_int64)sequence);
-	if (connection_step(c, ST_SEQUENCE) != SQLITE_DONE || connection_step(c, ST_COMMIT) != SQLITE_DONE) {
+	if (sqlite3_bind_int64(c->statements[ST_SEQUENCE], 1, (sqlite3_int64)sequence) != SQLITE_OK ||
+	    connection_step(c, ST_SEQUENCE) != SQLITE_DONE || connection_step(c, ST_COMMIT) != SQLITE_DONE) {
 		first->result = failed(c, first);
 		roll_back(c);
 		return fail_all(first, first);
@@ -152,7 +164,7 @@ static void run_group(struct store *store, struct commit_request *first)
 	run_transaction(store, first);
 	bool full = first->result == BULLA_E_STORE_FULL, again = full || (!is_settled(first->result) && first->next != NULL);
 
-	if (full)
+	if (full && store->writer.db != NULL) /* if it fails, the attempts below tell */
 		(void)sqlite3_wal_checkpoint_v2(store->writer.db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
 	for (struct commit_request *r = again ? first : NULL; r != NULL;) {
 		struct commit_request *next = r->next;
@@ -213,7 +225,7 @@ enum bulla_err store_commit(struct store *store, struct bulla_call *call, const 
 		lead(store, committer);
 	pthread_mutex_unlock(&committer->lock);
 	if (!is_settled(r.result) && r.result != BULLA_E_STORE_FULL)
-		return bulla_fail(call, r.result, "storage: %s", r.why);
+		return bulla_fail(call, r.result, "storage: %s", r.why.text);
 	if (r.result == BULLA_OK && sequence != NULL)
 		*sequence = r.sequence;
 	return r.result;

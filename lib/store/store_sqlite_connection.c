@@ -1,6 +1,7 @@
 /* store_sqlite_connection.c: owns one connection to SQLite: its pragmas, its prepared statements, and what its result codes
  * mean to us. One thread at a time, by the connection's lock. */
 #include <errno.h>
+#include <inttypes.h>
 #include <sqlite3.h>
 #include <stdio.h>
 
@@ -17,6 +18,7 @@ static const char *const sql[ST_COUNT] = {
 	[ST_SEQUENCE] = "UPDATE meta SET sequence = ?1",
 	[ST_BEGIN] = "BEGIN IMMEDIATE",
 	[ST_COMMIT] = "COMMIT",
+	[ST_ROLLBACK] = "ROLLBACK",
 	[ST_SAVEPOINT] = "SAVEPOINT batch",
 	[ST_RELEASE] = "RELEASE batch",
 	[ST_ROLLBACK_TO] = "ROLLBACK TO batch",
@@ -43,11 +45,12 @@ static bool is_out_of_room(sqlite3 *db, int op)
 	return number == ENOSPC || number == EDQUOT || number == EFBIG;
 }
 
-enum bulla_err connection_error(const struct connection *c, char *why, size_t size)
+enum bulla_err connection_error(const struct connection *c, struct failure *why)
 {
-	int code = sqlite3_errcode(c->db) & 0xff;
+	int code = c->db == NULL ? SQLITE_NOMEM : sqlite3_errcode(c->db) & 0xff; /* there was no memory even for a connection */
 
-	(void)snprintf(why, size, "%s (%d)", sqlite3_errmsg(c->db), sqlite3_extended_errcode(c->db));
+	(void)snprintf(why->text, sizeof why->text, "%s (%d)", c->db == NULL ? "out of memory" : sqlite3_errmsg(c->db),
+		       c->db == NULL ? code : sqlite3_extended_errcode(c->db));
 	switch (code) {
 	case SQLITE_FULL:
 		return BULLA_E_STORE_FULL;
@@ -70,10 +73,10 @@ enum bulla_err connection_error(const struct connection *c, char *why, size_t si
 
 enum bulla_err connection_fail(const struct connection *c, struct bulla_call *call)
 {
-	char why[160];
-	enum bulla_err err = connection_error(c, why, sizeof why);
+	struct failure why;
+	enum bulla_err err = connection_error(c, &why);
 
-	return bulla_fail(call, err, "storage: %s", why);
+	return bulla_fail(call, err, "storage: %s", why.text);
 }
 
 enum bulla_err connection_run(struct connection *c, const char *text, struct bulla_call *call)
@@ -85,45 +88,108 @@ enum bulla_err connection_run(struct connection *c, const char *text, struct bul
 
 int connection_step(struct connection *c, enum statement which)
 {
-	int rc = sqlite3_step(c->statements[which]);
+	int rc = sqlite3_step(c->statements[which]), reset = sqlite3_reset(c->statements[which]);
 
-	(void)sqlite3_reset(c->statements[which]); /* gives rc again */
-	return rc;
+	/* after a failure it gives rc again; after SQLITE_ROW it may be the first to tell one */
+	return rc == SQLITE_DONE || rc == SQLITE_ROW ? (reset == SQLITE_OK ? rc : reset) : rc;
+}
+
+static bool is_set_up(struct connection *c)
+{
+	char limit[64];
+
+	(void)snprintf(limit, sizeof limit, "PRAGMA max_page_count = %" PRIu64, c->max_pages);
+	if (c->max_pages != 0 && sqlite3_exec(c->db, limit, NULL, NULL, NULL) != SQLITE_OK)
+		return false;
+	return sqlite3_busy_timeout(c->db, BUSY_MS) == SQLITE_OK && sqlite3_db_config(c->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL) == SQLITE_OK &&
+	       sqlite3_exec(c->db, pragmas, NULL, NULL, NULL) == SQLITE_OK;
+}
+
+static enum bulla_err open_database(struct connection *c, const char *path, struct failure *why)
+{
+	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
+	int rc = path ? sqlite3_open_v2(path, &c->db, flags, "unix-excl") :
+			sqlite3_open_v2(":memory:", &c->db, flags | SQLITE_OPEN_MEMORY | SQLITE_OPEN_CREATE, NULL);
+
+	if (rc == SQLITE_OK && is_set_up(c))
+		return BULLA_OK;
+	return connection_error(c, why);
 }
 
 enum bulla_err connection_open(struct connection *c, const char *path, struct bulla_call *call)
 {
-	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
-
 	if (pthread_mutex_init(&c->lock, NULL) != 0)
 		return BULLA_E_NO_MEMORY;
-	int rc = path ? sqlite3_open_v2(path, &c->db, flags, "unix-excl") :
-			sqlite3_open_v2(":memory:", &c->db, flags | SQLITE_OPEN_MEMORY | SQLITE_OPEN_CREATE, NULL);
+	c->has_lock = true;
+	struct failure why;
+	enum bulla_err err = open_database(c, path, &why);
 
-	if (rc != SQLITE_OK && c->db == NULL)
-		return BULLA_E_NO_MEMORY;
-	if (rc != SQLITE_OK)
-		return connection_fail(c, call);
-	(void)sqlite3_busy_timeout(c->db, BUSY_MS);
-	(void)sqlite3_db_config(c->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
-	return connection_run(c, pragmas, call);
+	return err == BULLA_OK ? BULLA_OK : bulla_fail(call, err, "storage: %s", why.text);
+}
+
+static enum bulla_err prepare(struct connection *c, struct failure *why)
+{
+	for (int i = 0; i < ST_COUNT; i++)
+		if (sqlite3_prepare_v3(c->db, sql[i], -1, SQLITE_PREPARE_PERSISTENT, &c->statements[i], NULL) != SQLITE_OK)
+			return connection_error(c, why);
+	return BULLA_OK;
 }
 
 enum bulla_err connection_prepare(struct connection *c, struct bulla_call *call)
 {
-	for (int i = 0; i < ST_COUNT; i++)
-		if (sqlite3_prepare_v3(c->db, sql[i], -1, SQLITE_PREPARE_PERSISTENT, &c->statements[i], NULL) != SQLITE_OK)
-			return connection_fail(c, call);
-	return BULLA_OK;
+	struct failure why;
+	enum bulla_err err = prepare(c, &why);
+
+	return err == BULLA_OK ? BULLA_OK : bulla_fail(call, err, "storage: %s", why.text);
+}
+
+static void close_database(struct connection *c)
+{
+	for (int i = 0; i < ST_COUNT; i++) {
+		(void)sqlite3_finalize(c->statements[i]); /* gives the last failure of the statement again, if there was one */
+		c->statements[i] = NULL;
+	}
+	/* the last one checkpoints and removes the log; a transaction that is open is rolled back */
+	if (sqlite3_close(c->db) != SQLITE_OK)
+		(void)sqlite3_close_v2(c->db); /* which never refuses */
+	c->db = NULL;
+}
+
+/* Whether a transaction is left open that should have ended. */
+static bool is_stuck(const struct connection *c)
+{
+	return sqlite3_get_autocommit(c->db) == 0 || sqlite3_txn_state(c->db, "main") != SQLITE_TXN_NONE;
+}
+
+bool connection_roll_back(struct connection *c)
+{
+	if (sqlite3_get_autocommit(c->db) == 0) /* some errors have done it already */
+		(void)connection_step(c, ST_ROLLBACK);
+	return !is_stuck(c);
+}
+
+enum bulla_err connection_heal(struct connection *c, const char *path, struct failure *why)
+{
+	if (c->db != NULL && (!is_stuck(c) || connection_roll_back(c)))
+		return BULLA_OK;
+	if (path == NULL) /* all there is would go with it */
+		return connection_error(c, why);
+	close_database(c);
+	enum bulla_err err = open_database(c, path, why);
+
+	if (err == BULLA_OK)
+		err = prepare(c, why);
+	if (err != BULLA_OK)
+		close_database(c);
+	else
+		c->reopened++;
+	return err;
 }
 
 void connection_close(struct connection *c)
 {
-	if (c->db == NULL)
-		return;
-	for (int i = 0; i < ST_COUNT; i++)
-		(void)sqlite3_finalize(c->statements[i]);
-	(void)sqlite3_close(c->db); /* the last one checkpoints and removes the log */
-	c->db = NULL;
-	(void)pthread_mutex_destroy(&c->lock);
+	close_database(c);
+	if (c->has_lock)
+		(void)pthread_mutex_destroy(&c->lock);
+	c->has_lock = false;
 }

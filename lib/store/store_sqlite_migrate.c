@@ -56,9 +56,12 @@ static enum bulla_err make_identity(struct connection *c, struct bulla_call *cal
 	TRY(random_bytes(id, sizeof id));
 	if (sqlite3_prepare_v2(c->db, "INSERT INTO meta VALUES (1, ?1, ?2, 0)", -1, &statement, NULL) != SQLITE_OK)
 		return connection_fail(c, call);
-	(void)sqlite3_bind_blob(statement, 1, id, sizeof id, SQLITE_STATIC);
-	(void)sqlite3_bind_int64(statement, 2, bulla_now_s());
-	int rc = sqlite3_step(statement);
+	int rc = sqlite3_bind_blob(statement, 1, id, sizeof id, SQLITE_STATIC);
+
+	if (rc == SQLITE_OK)
+		rc = sqlite3_bind_int64(statement, 2, bulla_now_s());
+	if (rc == SQLITE_OK)
+		rc = sqlite3_step(statement);
 	enum bulla_err err = rc == SQLITE_DONE ? BULLA_OK : connection_fail(c, call);
 
 	(void)sqlite3_finalize(statement);
@@ -91,7 +94,7 @@ enum bulla_err store_migrate(struct connection *c, bool in_memory, struct bulla_
 		enum bulla_err err = migrate_one(c, from, call);
 
 		if (err != BULLA_OK) {
-			(void)sqlite3_exec(c->db, "ROLLBACK", NULL, NULL, NULL);
+			(void)sqlite3_exec(c->db, "ROLLBACK", NULL, NULL, NULL); /* or the connection is closed in the midst of it */
 			return err;
 		}
 	}
@@ -112,8 +115,12 @@ enum bulla_err store_meta_read(struct store *store, struct bulla_call *call)
 
 	if (rc == SQLITE_DONE || (rc == SQLITE_ROW && sqlite3_column_bytes(statement, 0) != 16))
 		err = bulla_fail(call, BULLA_E_STORE_DAMAGED, "storage: the identity of the database is missing");
+	const void *id = err == BULLA_OK ? sqlite3_column_blob(statement, 0) : NULL;
+
+	if (err == BULLA_OK && id == NULL)
+		err = connection_fail(c, call);
 	if (err == BULLA_OK) {
-		memcpy(store->identity.cluster_id, sqlite3_column_blob(statement, 0), 16);
+		memcpy(store->identity.cluster_id, id, 16);
 		store->identity.created_s = sqlite3_column_int64(statement, 1);
 		store->sequence = (uint64_t)sqlite3_column_int64(statement, 2);
 	}

@@ -4,7 +4,7 @@
 #include "store/store_sqlite.h"
 
 /* A connection, locked: a reader that is idle if there is one. */
-static struct connection *take_reader(struct store *store)
+static struct connection *lock_reader(struct store *store)
 {
 	if (store->reader_count == 0) {
 		pthread_mutex_lock(&store->writer.lock);
@@ -26,16 +26,29 @@ static struct connection *take_reader(struct store *store)
 
 static void give_back(struct connection **c)
 {
-	pthread_mutex_unlock(&(*c)->lock);
+	if (*c != NULL)
+		pthread_mutex_unlock(&(*c)->lock);
 }
 
-/* The columns of the current row from at on: revision, bytes (borrowed until the next step). */
-static void row_record(struct sqlite3_stmt *s, int at, struct store_record *out)
+/* One that can be used: a failure before this one may have left it otherwise. Locked also on failure. */
+static enum bulla_err take_reader(struct store *store, struct bulla_call *call, struct connection **out)
+{
+	struct failure why;
+
+	*out = lock_reader(store);
+	enum bulla_err err = connection_heal(*out, store->path, &why);
+
+	return err == BULLA_OK ? BULLA_OK : bulla_fail(call, err, "storage: %s", why.text);
+}
+
+/* The columns of the current row from at on: revision, bytes (borrowed until the next step). NO_MEMORY. */
+static enum bulla_err row_record(struct sqlite3_stmt *s, int at, struct store_record *out)
 {
 	const void *bytes = sqlite3_column_blob(s, at + 1); /* before its length is asked for, says SQLite */
 
 	out->revision = (uint64_t)sqlite3_column_int64(s, at);
 	out->bytes = bulla_mem(bytes, (size_t)sqlite3_column_bytes(s, at + 1));
+	return bytes == NULL && sqlite3_errcode(sqlite3_db_handle(s)) == SQLITE_NOMEM ? BULLA_E_NO_MEMORY : BULLA_OK;
 }
 
 static enum bulla_err get_row(struct connection *c, struct bulla_call *call, const struct store_id *id, struct store_record *out)
@@ -51,7 +64,7 @@ static enum bulla_err get_row(struct connection *c, struct bulla_call *call, con
 		return BULLA_E_NOT_FOUND;
 	if (rc != SQLITE_ROW)
 		return connection_fail(c, call);
-	row_record(s, 0, &record);
+	TRY(row_record(s, 0, &record));
 	record.bytes = bulla_arena_copy(call->arena, record.bytes);
 	if (record.bytes.ptr == NULL)
 		return BULLA_E_NO_MEMORY;
@@ -64,7 +77,9 @@ enum bulla_err store_get(struct store *store, struct bulla_call *call, const str
 	if (!call->may_block)
 		return BULLA_E_MUST_BLOCK;
 	atomic_fetch_add_explicit(&store->reads, 1, memory_order_relaxed);
-	struct connection *c BULLA_CLEANUP(give_back) = take_reader(store);
+	struct connection *c BULLA_CLEANUP(give_back) = NULL;
+
+	TRY(take_reader(store, call, &c));
 	enum bulla_err err = get_row(c, call, id, out);
 
 	(void)sqlite3_reset(c->statements[ST_GET]);
@@ -81,10 +96,12 @@ static enum bulla_err scan_rows(struct store *store, struct connection *c, struc
 	atomic_fetch_add_explicit(&store->reads, 1, memory_order_relaxed);
 	while ((rc = sqlite3_step(s)) == SQLITE_ROW) {
 		atomic_fetch_add_explicit(&store->reads, 1, memory_order_relaxed);
-		if (sqlite3_column_bytes(s, 0) != sizeof record.id.bytes)
+		const void *id = sqlite3_column_blob(s, 0);
+
+		if (id == NULL || sqlite3_column_bytes(s, 0) != sizeof record.id.bytes)
 			return bulla_fail(call, BULLA_E_STORE_DAMAGED, "storage: a record's id is damaged");
-		memcpy(record.id.bytes, sqlite3_column_blob(s, 0), sizeof record.id.bytes);
-		row_record(s, 1, &record);
+		memcpy(record.id.bytes, id, sizeof record.id.bytes);
+		TRY(row_record(s, 1, &record));
 		TRY(visit(&record, context));
 	}
 	return rc == SQLITE_DONE ? BULLA_OK : connection_fail(c, call);
@@ -99,7 +116,9 @@ enum bulla_err store_scan_from(struct store *store, struct bulla_call *call, con
 		return BULLA_E_MUST_BLOCK;
 	memset(high.bytes, 0xff, sizeof high.bytes);
 	memcpy(high.bytes, first->bytes, STORE_COLLECTION);
-	struct connection *c BULLA_CLEANUP(give_back) = take_reader(store);
+	struct connection *c BULLA_CLEANUP(give_back) = NULL;
+
+	TRY(take_reader(store, call, &c));
 	struct sqlite3_stmt *s = c->statements[ST_SCAN];
 
 	if (sqlite3_bind_blob(s, 1, first->bytes, sizeof first->bytes, SQLITE_STATIC) != SQLITE_OK ||
