@@ -33,6 +33,14 @@ static bool fits(const struct alg *alg, const EVP_PKEY *evp)
 	       EVP_PKEY_get_int_param(evp, OSSL_PKEY_PARAM_EC_DECODED_FROM_EXPLICIT_PARAMS, &explicit) == 1 && explicit == 0;
 }
 
+/* OpenSSL writes a key as it read it: with a compressed point, or without one. */
+static bool normalise(EVP_PKEY *evp)
+{
+	return EVP_PKEY_set_utf8_string_param(evp, OSSL_PKEY_PARAM_EC_POINT_CONVERSION_FORMAT,
+					      OSSL_PKEY_EC_POINT_CONVERSION_FORMAT_UNCOMPRESSED) == 1 &&
+	       EVP_PKEY_set_int_param(evp, OSSL_PKEY_PARAM_EC_INCLUDE_PUBLIC, 1) == 1;
+}
+
 /* ---- signatures -------------------------------------------------------------------------------------------------------- */
 
 static enum bulla_err to_jws(const struct alg *alg, struct bulla_bytes der, uint8_t *out, size_t *len)
@@ -150,17 +158,45 @@ static bool put_point(const struct pkey_numbers *numbers, size_t field, uint8_t 
 	return true;
 }
 
+/* From an octet string in any form, or as the multiple of the base point that d is; uncompressed. */
+static bool compute_point(const struct alg *alg, struct bulla_bytes given, const BIGNUM *d, uint8_t *out)
+{
+	size_t n = 1 + 2 * field_bytes(alg);
+	EC_GROUP *group = EC_GROUP_new_by_curve_name(OBJ_sn2nid(alg->group));
+	EC_POINT *point = group == NULL ? NULL : EC_POINT_new(group);
+	BN_CTX *ctx = BN_CTX_secure_new();
+	bool ok = point != NULL && ctx != NULL &&
+		  (given.len > 0 ? EC_POINT_oct2point(group, point, given.ptr, given.len, ctx) == 1 :
+				   EC_POINT_mul(group, point, d, NULL, NULL, ctx) == 1) &&
+		  EC_POINT_point2oct(group, point, POINT_CONVERSION_UNCOMPRESSED, out, n, ctx) == n;
+
+	BN_CTX_free(ctx);
+	EC_POINT_free(point);
+	EC_GROUP_free(group);
+	return ok;
+}
+
+static bool find_point(const struct alg *alg, const struct pkey_numbers *numbers, const BIGNUM *d, uint8_t *out)
+{
+	if (numbers->x.len > 0)
+		return put_point(numbers, field_bytes(alg), out);
+	if (numbers->point.len == 0 && (BN_is_zero(d) || numbers->y.len > 0))
+		return false;
+	return compute_point(alg, numbers->point, d, out);
+}
+
 static EVP_PKEY *build(const struct alg *alg, const struct pkey_numbers *numbers)
 {
 	uint8_t point[1 + 2 * PKEY_MAX_SHARED];
 	size_t field = field_bytes(alg);
 	bool private = numbers->d.len > 0;
 
-	if (numbers->d.len > field || !put_point(numbers, field, point))
+	if (numbers->d.len > field)
 		return NULL;
 	BIGNUM *d = BN_secure_new();
 	OSSL_PARAM_BLD *builder = OSSL_PARAM_BLD_new();
 	bool ok = d != NULL && builder != NULL && BN_bin2bn(numbers->d.ptr, (int)numbers->d.len, d) != NULL &&
+		  find_point(alg, numbers, d, point) &&
 		  OSSL_PARAM_BLD_push_utf8_string(builder, OSSL_PKEY_PARAM_GROUP_NAME, alg->group, 0) == 1 &&
 		  OSSL_PARAM_BLD_push_octet_string(builder, OSSL_PKEY_PARAM_PUB_KEY, point, 1 + 2 * field) == 1 &&
 		  (!private || OSSL_PARAM_BLD_push_BN_pad(builder, OSSL_PKEY_PARAM_PRIV_KEY, d, field) == 1);
@@ -174,7 +210,7 @@ static EVP_PKEY *build(const struct alg *alg, const struct pkey_numbers *numbers
 /* ---- rows --------------------------------------------------------------------------------------------------------------- */
 
 static const struct pkey_family family = {
-	.type = "EC", .make = make, .fits = fits, .traditional = true, .sign = sign, .verify = verify, .agree = agree, .build = build,
+	.type = "EC", .make = make, .fits = fits, .normalise = normalise, .traditional = true, .sign = sign, .verify = verify, .agree = agree, .build = build,
 };
 
 const struct alg alg_ecdsa_p256 = {

@@ -74,7 +74,7 @@ enum bulla_err pkey_open(const struct alg *alg, struct bulla_bytes material, str
 	if (evp == NULL)
 		return why_not_opened();
 	ERR_clear_error();
-	if (!alg->family->fits(alg, evp)) {
+	if (!alg->family->fits(alg, evp) || (alg->family->normalise != NULL && !alg->family->normalise(evp))) {
 		EVP_PKEY_free(evp);
 		return BULLA_E_BAD_KEY_MATERIAL;
 	}
@@ -131,6 +131,14 @@ const struct alg *pkey_alg(const struct pkey *pkey)
 	return pkey->alg;
 }
 
+bool pkey_same_public(const struct pkey *a, const struct pkey *b)
+{
+	bool same = EVP_PKEY_eq(a->evp, b->evp) == 1;
+
+	ERR_clear_error();
+	return same;
+}
+
 bool pkey_is_private(const struct pkey *pkey)
 {
 	return pkey->private;
@@ -154,20 +162,29 @@ enum bulla_err pkey_make(const struct alg *alg, struct material *out)
 	return pkey_encode(pkey, PKEY_PKCS8, out);
 }
 
-enum bulla_err pkey_build(const struct alg *alg, const struct pkey_numbers *numbers, struct material *out)
+enum bulla_err pkey_from_numbers(const struct alg *alg, const struct pkey_numbers *numbers, struct pkey **out)
 {
 	BULLA_CLEANUP(pkey_release) struct pkey *pkey = NULL;
 	EVP_PKEY *evp = alg->family == NULL ? NULL : alg->family->build(alg, numbers);
-	bool private = numbers->d.len > 0 || numbers->ed25519.len > 0;
 
-	ERR_clear_error();
-	if (evp == NULL || !alg->family->fits(alg, evp)) {
+	if (evp == NULL)
+		return why_not_opened();
+	if (!alg->family->fits(alg, evp)) {
 		EVP_PKEY_free(evp);
 		return BULLA_E_BAD_KEY_MATERIAL;
 	}
-	TRY(wrap(alg, evp, private, &pkey));
+	TRY(wrap(alg, evp, numbers->d.len > 0 || numbers->ed25519.len > 0, &pkey));
 	TRY(pkey_check(pkey));
-	return pkey_encode(pkey, private ? PKEY_PKCS8 : PKEY_PUBLIC, out);
+	*out = pkey_hold(pkey);
+	return BULLA_OK;
+}
+
+enum bulla_err pkey_build(const struct alg *alg, const struct pkey_numbers *numbers, struct material *out)
+{
+	BULLA_CLEANUP(pkey_release) struct pkey *pkey = NULL;
+
+	TRY(pkey_from_numbers(alg, numbers, &pkey));
+	return pkey_encode(pkey, pkey->private ? PKEY_PKCS8 : PKEY_PUBLIC, out);
 }
 
 EVP_PKEY *pkey_from_params(const char *type, OSSL_PARAM_BLD *builder, bool private)

@@ -38,6 +38,8 @@ void pkey_put(struct pkey *pkey); /* NULL is fine. The last one wipes. */
 void pkey_release(struct pkey **pkey);
 
 const struct alg *pkey_alg(const struct pkey *pkey);
+/* Whether both have the same public key. Not constant-time: public keys are no secrets. */
+bool pkey_same_public(const struct pkey *a, const struct pkey *b);
 /* false: a public key alone. */
 bool pkey_is_private(const struct pkey *pkey);
 /* Bytes of an RSA key's modulus: of its signatures and ciphertexts. 0 for others. */
@@ -77,6 +79,8 @@ BULLA_MUST_USE enum bulla_err pkey_decimal_parse(struct bulla_bytes digits, stru
 struct pkey_numbers {
 	struct bulla_bytes n, e, d, p, q; /* RSA; EC: d */
 	struct bulla_bytes x, y;          /* EC */
+	struct bulla_bytes point;         /* EC, where there are no x and y: an octet string (SEC 1, 2.3.3), also compressed; none of a
+					   * private key: it is computed */
 	struct bulla_bytes ed25519;       /* seed, or seed || public key; or public_key alone */
 	struct bulla_bytes public_key;
 };

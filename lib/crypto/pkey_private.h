@@ -22,6 +22,8 @@ struct pkey_family {
 	EVP_PKEY *(*make)(const struct alg *alg);
 	/* Whether a key that was opened is of this row. */
 	bool (*fits)(const struct alg *alg, const EVP_PKEY *evp);
+	/* Makes what the key is written as independent of how it was read. false: failed. NULL: it is already. */
+	bool (*normalise)(EVP_PKEY *evp);
 	bool traditional; /* PKEY_TRADITIONAL exists */
 	enum bulla_err (*sign)(const struct pkey *pkey, const struct pkey_params *params, struct bulla_bytes input, uint8_t *out,
 			       size_t *len);
@@ -42,6 +44,9 @@ BULLA_MUST_USE enum bulla_err pkey_make(const struct alg *alg, struct material *
 /* The digest of input, or input itself when it is one already or none is wanted; room: DIGEST_MAX_BYTES. CRYPTO. */
 BULLA_MUST_USE enum bulla_err pkey_digest(const struct pkey_params *params, struct bulla_bytes input, uint8_t *room,
 					  struct bulla_bytes *out);
+
+/* A key of numbers, which belong together. BAD_KEY_MATERIAL: they do not, or are of another row; NO_MEMORY. */
+BULLA_MUST_USE enum bulla_err pkey_from_numbers(const struct alg *alg, const struct pkey_numbers *numbers, struct pkey **out);
 
 /* An EVP_PKEY of type ("RSA", "EC") from parameters. NULL: they do not make one. */
 EVP_PKEY *pkey_from_params(const char *type, OSSL_PARAM_BLD *builder, bool private);

@@ -1,4 +1,5 @@
 /* agree.c: owns keys made by key agreement: ECDH (SP 800-56A), then HKDF-SHA256 without salt and info, as the peer has it. Workers. */
+#include "crypto/pkey_read.h"
 #include "crypto/x509.h"
 #include "transit/import.h"
 
@@ -56,6 +57,9 @@ static enum bulla_err find_base(struct bulla *engine, struct bulla_call *call, c
 {
 	BULLA_CLEANUP(transit_end) const struct key *key = NULL;
 	const struct key_version *version = NULL;
+
+	if (agreement->args->base.len == 0)
+		return refuse(call, "cannot load policy with relative name");
 	enum bulla_err err = keyring_begin(engine->keyring, call, mount, agreement->args->base, &key);
 
 	if (err == BULLA_E_NOT_FOUND)
@@ -71,27 +75,63 @@ static enum bulla_err find_base(struct bulla *engine, struct bulla_call *call, c
 	return keyring_pkey(key, version, &agreement->base);
 }
 
+static bool is_space(uint8_t c)
+{
+	return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
+static enum bulla_err refuse_pem(struct bulla_call *call, const char *why)
+{
+	return bulla_fail(call, BULLA_E_INVALID_500, "failed to parse supplied peer public key PEM: %s ", why);
+}
+
+/* The DER of one PEM block with nothing but white space behind it; of a certificate, that of its public key. */
+static enum bulla_err read_pem(struct bulla_call *call, struct bulla_bytes text, struct material *der)
+{
+	BULLA_CLEANUP(material_clear) struct material block = { 0 };
+	struct x509_facts facts = { 0 };
+	struct bulla_bytes rest = { 0 };
+	char label[PEM_LABEL];
+
+	if (pem_read(text, label, &block, &rest) != BULLA_OK)
+		return refuse_pem(call, "data does not contain any valid public keys");
+	for (size_t i = 0; i < rest.len; i++)
+		if (!is_space(rest.ptr[i]))
+			return refuse_pem(call, "unexpected trailing data after parsed PEM block");
+	if (x509_certificate(material_bytes(&block), &facts) == BULLA_OK) {
+		*der = facts.public;
+		return BULLA_OK;
+	}
+	return material_copy(material_bytes(&block), der);
+}
+
+/* The key of the other side. */
+static enum bulla_err read_other(struct bulla_call *call, const struct alg *own, struct bulla_bytes text, struct pkey **out)
+{
+	BULLA_CLEANUP(material_clear) struct material der = { 0 };
+	struct pkey_fault fault;
+
+	TRY(read_pem(call, text, &der));
+	enum bulla_err err = pkey_read_public(own, material_bytes(&der), out, &fault);
+
+	if (err != BULLA_E_BAD_KEY_MATERIAL)
+		return err;
+	if (fault.kind == PKEY_OTHER_CURVE)
+		return bulla_fail(call, BULLA_E_INVALID_500, "base private key type %s does not match peer public key curve", own->name);
+	if (fault.kind == PKEY_OTHER_TYPE)
+		return refuse(call, "supplied peer public key is not an ECDSA key");
+	return refuse_pem(call, "x509: malformed certificate");
+}
+
 static enum bulla_err agree(struct bulla_call *call, struct agreement *agreement)
 {
-	BULLA_CLEANUP(material_clear) struct material der = { 0 }, shared = { 0 };
+	BULLA_CLEANUP(material_clear) struct material shared = { 0 };
 	BULLA_CLEANUP(pkey_release) struct pkey *peer = NULL;
-	char label[PEM_LABEL];
 	size_t len = 0;
 
-	if (pem_read(agreement->args->peer, label, &der, NULL) != BULLA_OK)
-		return refuse(call, "failed to parse supplied peer public key PEM");
-	enum bulla_err err = pkey_open(pkey_alg(agreement->base), material_bytes(&der), &peer);
-
-	if (err == BULLA_OK)
-		err = pkey_check(peer);
-	if (err == BULLA_OK)
-		err = material_new(PKEY_MAX_SHARED, &shared);
-	if (err == BULLA_OK)
-		err = pkey_agree(agreement->base, peer, shared.ptr, &len);
-	if (err == BULLA_E_BAD_KEY_MATERIAL)
-		return bulla_fail(call, BULLA_E_INVALID_500, "base private key type %s does not match peer public key curve",
-				  pkey_alg(agreement->base)->name);
-	TRY(err);
+	TRY(read_other(call, pkey_alg(agreement->base), agreement->args->peer, &peer));
+	TRY(material_new(PKEY_MAX_SHARED, &shared));
+	TRY(pkey_agree(agreement->base, peer, shared.ptr, &len));
 	TRY(material_new(agreement->alg->key_bytes, &agreement->secret));
 	return hkdf_sha256(bulla_mem(shared.ptr, len), bulla_mem(NULL, 0), bulla_mem(NULL, 0), agreement->secret.ptr,
 			   agreement->secret.len);

@@ -1,5 +1,6 @@
 /* import.c: owns the import of keys and the reading of what is imported. Workers. */
 #include "bulla/clock.h"
+#include "crypto/pkey_read.h"
 #include "crypto/x509.h"
 #include "transit/import.h"
 
@@ -47,59 +48,25 @@ enum bulla_err incoming_read(struct bulla *engine, struct bulla_call *call, cons
 
 /* ---- material ---------------------------------------------------------------------------------------------------------------- */
 
-/* What is within a DER sequence; empty: it is none. */
-static struct bulla_bytes within(struct bulla_bytes der)
-{
-	size_t header = der.len < 2 || der.ptr[0] != 0x30 ? der.len : der.ptr[1] < 0x80 ? 2 : 2 + (size_t)(der.ptr[1] & 0x7F);
-
-	return header >= der.len ? (struct bulla_bytes){ 0 } : bulla_mem(der.ptr + header, der.len - header);
-}
-
-/* PKCS#8 begins with its version and an AlgorithmIdentifier, SubjectPublicKeyInfo with the latter. OpenSSL also reads what has
- * neither (PKCS#1, SEC1); the peer does not. */
-static bool names_algorithm(struct bulla_bytes der, bool private)
-{
-	struct bulla_bytes rest = within(der);
-
-	if (private && (rest.len < 3 || rest.ptr[0] != 0x02 || rest.ptr[1] != 1))
-		return false;
-	if (private)
-		rest = bulla_mem(rest.ptr + 3, rest.len - 3);
-	return rest.len > 0 && rest.ptr[0] == 0x30;
-}
-
-static enum bulla_err open_private(const struct incoming *incoming, const struct alg *alg, struct pkey **out)
-{
-	if (!names_algorithm(material_bytes(&incoming->bytes), true))
-		return BULLA_E_BAD_KEY_MATERIAL;
-	return pkey_open(alg, material_bytes(&incoming->bytes), out);
-}
-
 static enum bulla_err open_public(struct bulla_call *call, const struct incoming *incoming, const struct alg *alg,
-				  struct pkey **out)
+				  struct pkey **out, struct pkey_fault *fault)
 {
 	BULLA_CLEANUP(material_clear) struct material der = { 0 };
 	char label[PEM_LABEL];
 
 	if (pem_read(material_bytes(&incoming->bytes), label, &der, NULL) != BULLA_OK)
 		return incoming_refuse(call, "error parsing public key: not in PEM format");
-	if (!names_algorithm(material_bytes(&der), false))
-		return BULLA_E_BAD_KEY_MATERIAL;
-	return pkey_open(alg, material_bytes(&der), out);
+	return pkey_read_public(alg, material_bytes(&der), out, fault);
 }
 
-/* The key as it was given, and that its numbers belong together. */
-static enum bulla_err open_checked(struct bulla_call *call, const struct incoming *incoming, const struct alg *alg,
-				   struct pkey **out)
+static enum bulla_err open_incoming(struct bulla_call *call, const struct incoming *incoming, const struct alg *alg,
+				    struct pkey **out)
 {
-	enum bulla_err err = incoming->private ? open_private(incoming, alg, out) : open_public(call, incoming, alg, out);
+	struct pkey_fault fault;
+	enum bulla_err err = incoming->private ? pkey_read_private(alg, material_bytes(&incoming->bytes), out, &fault)
+					       : open_public(call, incoming, alg, out, &fault);
 
-	if (err == BULLA_OK)
-		err = pkey_is_private(*out) == incoming->private ? pkey_check(*out) : BULLA_E_BAD_KEY_MATERIAL;
-	if (err == BULLA_E_BAD_KEY_MATERIAL)
-		return bulla_fail(call, BULLA_E_INVALID_500, "error importing key: invalid key material: expected a %s key of type %s",
-				  incoming->private ? "private" : "public", alg->name);
-	return err;
+	return err == BULLA_E_BAD_KEY_MATERIAL ? incoming_refuse(call, fault.text) : err;
 }
 
 enum bulla_err incoming_parse(struct bulla_call *call, const struct incoming *incoming, const struct alg *alg,
@@ -113,7 +80,7 @@ enum bulla_err incoming_parse(struct bulla_call *call, const struct incoming *in
 					  incoming->bytes.len, alg->name);
 		return material_copy(material_bytes(&incoming->bytes), material);
 	}
-	TRY(open_checked(call, incoming, alg, &opened));
+	TRY(open_incoming(call, incoming, alg, &opened));
 	TRY(pkey_encode(opened, incoming->private ? PKEY_PKCS8 : PKEY_PUBLIC, material)); /* without what else was in it */
 	if (pkey != NULL)
 		*pkey = pkey_hold(opened);

@@ -41,10 +41,10 @@ static enum bulla_err check_key(struct bulla_call *call, const struct key *key, 
 /* Whether a private key belongs to the public one of a version. */
 static bool belongs(const struct pkey *private, const struct key_version *version)
 {
-	BULLA_CLEANUP(material_clear) struct material public = { 0 };
+	BULLA_CLEANUP(pkey_release) struct pkey *public = NULL;
 
-	return private != NULL && pkey_encode(private, PKEY_PUBLIC, &public) == BULLA_OK &&
-	       bulla_equal(material_bytes(&public), bulla_mem(version->key, version->key_len));
+	return private != NULL && pkey_open(pkey_alg(private), bulla_mem(version->key, version->key_len), &public) == BULLA_OK &&
+	       pkey_same_public(private, public);
 }
 
 /* The private key in the place of the public one; all else stays. */

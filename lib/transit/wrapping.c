@@ -154,6 +154,15 @@ static enum bulla_err open_ephemeral(struct bulla_call *call, const struct pkey 
 	return material_copy(bulla_mem(room.ptr, len), out);
 }
 
+/* Of what KWP made of 16 bytes to 8 KiB: OpenBao's bounds and texts. */
+static enum bulla_err check_size(struct bulla_call *call, size_t len)
+{
+	const char *why = len < 24 ? "kwp: wrapped key size too small" : len > 8192 + 8 ? "kwp: wrapped key size too large" :
+			  len % 8 != 0 ? "kwp: wrapped key size must be a multiple of 8 bytes" : NULL;
+
+	return why == NULL ? BULLA_OK : bulla_fail(call, BULLA_E_INVALID_500, "%s", why);
+}
+
 enum bulla_err wrapping_open(struct bulla *engine, struct bulla_call *call, const struct bulla_mount *mount,
 			     struct bulla_bytes text, enum digest hash, struct material *out)
 {
@@ -167,13 +176,12 @@ enum bulla_err wrapping_open(struct bulla *engine, struct bulla_call *call, cons
 	TRY(open_ephemeral(call, pkey, hash, bulla_mem(sealed.ptr, WRAPPING_BYTES), &ephemeral));
 	struct bulla_bytes inner = bulla_mem(sealed.ptr + WRAPPING_BYTES, sealed.len - WRAPPING_BYTES);
 
-	if (inner.len < 16 || inner.len % 8 != 0 || inner.len > MATERIAL_MAX)
-		return bulla_fail(call, BULLA_E_INVALID_500, "kwp: the wrapped key is of an invalid size");
+	TRY(check_size(call, inner.len));
 	TRY(material_new(inner.len - 8, &room));
 	enum bulla_err err = keywrap_unwrap(material_bytes(&ephemeral), inner, room.ptr, &len);
 
 	if (err == BULLA_E_AUTH_FAILED)
-		return bulla_fail(call, BULLA_E_INVALID_500, "kwp: the wrapped key is not valid");
+		return bulla_fail(call, BULLA_E_INVALID_500, "kwp: unwrap failed integrity check");
 	TRY(err);
 	return material_copy(bulla_mem(room.ptr, len), out);
 }

@@ -122,6 +122,28 @@ static const struct field create_fields[] = {
 	FIELD_END,
 };
 
+/* There is no store of external keys here yet: what OpenBao says where it has none, in its order. */
+static enum bulla_err refuse_external_type(struct bulla_call *call, const struct create_fields *f)
+{
+	const uint8_t *colon = f->external_ref.len > 0 ? memchr(f->external_ref.ptr, ':', f->external_ref.len) : NULL;
+
+	if (f->auto_rotate_s != 0 && f->auto_rotate_s < 3600)
+		return bulla_fail(call, BULLA_E_INVALID, "auto rotate period must be 0 to disable or at least an hour");
+	if (f->convergent && !f->derived)
+		return bulla_fail(call, BULLA_E_INVALID, "convergent encryption requires derivation to be enabled");
+	if (f->key_size != 0 && (f->key_size < 32 || f->key_size > 512))
+		return bulla_fail(call, BULLA_E_INVALID, "invalid key_size %lld", (long long)f->key_size);
+	if (f->external_ref.len == 0)
+		return bulla_fail(call, BULLA_E_INVALID, "must provide external_key_ref to create policy of type external-key");
+	if (f->auto_rotate_s != 0)
+		return bulla_fail(call, BULLA_E_INVALID, "cannot enable auto-rotation with external keys");
+	if (colon == NULL)
+		return bulla_fail(call, BULLA_E_INVALID,
+				  "failed to fetch external key: invalid key reference: must be \"<config name>:<key name>\"");
+	return bulla_fail(call, BULLA_E_INVALID, "failed to fetch external key: key \"%.*s\" does not exist", (int)f->external_ref.len,
+			  (const char *)f->external_ref.ptr);
+}
+
 static enum bulla_err create(struct exchange *x)
 {
 	struct create_fields f = { 0 };
@@ -129,6 +151,8 @@ static enum bulla_err create(struct exchange *x)
 	bool created;
 
 	TRY(fields_bind(x->call, x->doc, create_fields, true, &f));
+	if (bulla_is(f.type, "external-key"))
+		return refuse_external_type(x->call, &f);
 	if (f.external_ref.len > 0)
 		return bulla_fail(x->call, BULLA_E_INVALID, "must provide type=external-key to use external_key_ref");
 	struct bulla_key_create_args args = {

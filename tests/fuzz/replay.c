@@ -11,6 +11,10 @@
 
 #include "fuzz.h"
 
+#ifndef MUTATIONS
+#define MUTATIONS 20000 /* a target that checks RSA keys wants fewer */
+#endif
+
 #define MOST_SEEDS 1024
 #define MOST_BYTES 65536
 
@@ -185,7 +189,7 @@ static void run(unsigned long mutations)
 
 int main(int argc, char **argv)
 {
-	unsigned long mutations = 20000;
+	unsigned long mutations = MUTATIONS;
 
 	for (int option; (option = getopt(argc, argv, "s:n:")) != -1;) {
 		if (option == 's')
