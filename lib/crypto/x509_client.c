@@ -1,5 +1,5 @@
-/* x509_client.c: owns what OpenSSL does with clients' certificates. Stateless: any thread. */
-#include "crypto/x509_client.h"
+/* x509_client.c: what stands in clients' certificates, as OpenSSL reads it; who issued them: x509_chain.c. Stateless: any thread. */
+#include "crypto/x509_private.h"
 
 #include <limits.h>
 #include <openssl/err.h>
@@ -7,7 +7,7 @@
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
 
-static X509 *parse(struct bulla_bytes der)
+X509 *x509_parse(struct bulla_bytes der)
 {
 	const unsigned char *p = der.ptr;
 	X509 *certificate = der.len > 0 && der.len <= LONG_MAX ? d2i_X509(NULL, &p, (long)der.len) : NULL;
@@ -155,7 +155,7 @@ static enum bulla_err read_all(struct bulla_call *call, X509 *certificate, struc
 
 enum bulla_err x509_names_read(struct bulla_call *call, struct bulla_bytes der, struct x509_names *out)
 {
-	X509 *certificate = parse(der);
+	X509 *certificate = x509_parse(der);
 	enum bulla_err err = certificate != NULL ? read_all(call, certificate, out) : BULLA_E_BAD_FIELD;
 
 	X509_free(certificate);
@@ -178,7 +178,7 @@ static enum bulla_err read_blocks(struct bulla_call *call, BIO *bio, struct x509
 	enum bulla_err err = BULLA_OK;
 
 	while (err == BULLA_OK && out->count < X509_MAX_CERTIFICATES && PEM_read_bio(bio, &name, &header, &data, &n) == 1) {
-		X509 *certificate = is_certificate(name, header) ? parse(bulla_mem(data, (size_t)n)) : NULL;
+		X509 *certificate = is_certificate(name, header) ? x509_parse(bulla_mem(data, (size_t)n)) : NULL;
 
 		if (certificate != NULL)
 			err = append(call, out, bulla_mem(data, (size_t)n));
@@ -208,75 +208,6 @@ enum bulla_err x509_pem_all(struct bulla_call *call, struct bulla_bytes pem, str
 	return BULLA_OK;
 }
 
-/* ---- chains --------------------------------------------------------------------------------------------------------------------- */
-
-/* Those of list from index first on. NULL: no memory. */
-static STACK_OF(X509) *stack_of(const struct x509_list *list, size_t first)
-{
-	STACK_OF(X509) *stack = sk_X509_new_null();
-
-	for (size_t i = first; stack != NULL && i < list->count && i < X509_MAX_CERTIFICATES; i++) {
-		X509 *certificate = parse(list->items[i]);
-
-		if (certificate != NULL && sk_X509_push(stack, certificate) == 0) {
-			X509_free(certificate);
-			sk_X509_pop_free(stack, X509_free);
-			return NULL;
-		}
-	}
-	return stack;
-}
-
-/* An anchor need not be self-signed: a company's own CA below a public one is trusted, and the public one not. */
-static bool set_up(X509_STORE_CTX *ctx, X509 *leaf, STACK_OF(X509) *others, STACK_OF(X509) *anchors, int64_t now_s)
-{
-	if (X509_STORE_CTX_init(ctx, NULL, leaf, others) != 1)
-		return false;
-	X509_STORE_CTX_set0_trusted_stack(ctx, anchors);
-	X509_STORE_CTX_set_flags(ctx, X509_V_FLAG_PARTIAL_CHAIN);
-	X509_STORE_CTX_set_time(ctx, 0, (time_t)now_s);
-	return X509_STORE_CTX_set_purpose(ctx, X509_PURPOSE_SSL_CLIENT) == 1;
-}
-
-static enum bulla_err verdict(struct bulla_call *call, X509_STORE_CTX *ctx)
-{
-	switch (X509_verify_cert(ctx) == 1 ? X509_V_OK : X509_STORE_CTX_get_error(ctx)) {
-	case X509_V_OK:
-		return BULLA_OK;
-	case X509_V_ERR_OUT_OF_MEM:
-		return BULLA_E_NO_MEMORY;
-	case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
-	case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
-	case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
-	case X509_V_ERR_CERT_SIGNATURE_FAILURE: /* of an authority of the same name, with another key */
-	case X509_V_ERR_INVALID_CA:
-	case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
-	case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
-		return BULLA_E_AUTH_FAILED;
-	default:
-		return bulla_fail(call, BULLA_E_BAD_FIELD, "%s", X509_verify_cert_error_string(X509_STORE_CTX_get_error(ctx)));
-	}
-}
-
-enum bulla_err x509_client_verify(struct bulla_call *call, const struct x509_list *chain, const struct x509_list *anchors, int64_t now_s)
-{
-	X509 *leaf = chain->count > 0 ? parse(chain->items[0]) : NULL;
-	STACK_OF(X509) *others = stack_of(chain, 1), *trusted = stack_of(anchors, 0);
-	X509_STORE_CTX *ctx = X509_STORE_CTX_new();
-	enum bulla_err err = BULLA_E_NO_MEMORY;
-
-	if (leaf == NULL)
-		err = BULLA_E_AUTH_FAILED;
-	else if (others != NULL && trusted != NULL && ctx != NULL && set_up(ctx, leaf, others, trusted, now_s))
-		err = verdict(call, ctx);
-	X509_STORE_CTX_free(ctx);
-	sk_X509_pop_free(trusted, X509_free);
-	sk_X509_pop_free(others, X509_free);
-	X509_free(leaf);
-	ERR_clear_error();
-	return err;
-}
-
 /* ---- extensions ------------------------------------------------------------------------------------------------------------------ */
 
 static enum bulla_err read_extension(struct bulla_call *call, const X509 *certificate, const ASN1_OBJECT *oid, struct bulla_bytes *out)
@@ -302,7 +233,7 @@ enum bulla_err x509_extension(struct bulla_call *call, struct bulla_bytes der, s
 {
 	struct bulla_bytes name = bulla_arena_copy(call->arena, oid);
 	ASN1_OBJECT *object = name.ptr != NULL ? OBJ_txt2obj((const char *)name.ptr, 1) : NULL;
-	X509 *certificate = parse(der);
+	X509 *certificate = x509_parse(der);
 	enum bulla_err err = object != NULL && certificate != NULL ? read_extension(call, certificate, object, out) : BULLA_E_NOT_FOUND;
 
 	X509_free(certificate);

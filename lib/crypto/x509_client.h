@@ -30,8 +30,9 @@ BULLA_MUST_USE enum bulla_err x509_names_read(struct bulla_call *call, struct bu
 BULLA_MUST_USE enum bulla_err x509_pem_all(struct bulla_call *call, struct bulla_bytes pem, struct x509_list *out);
 
 /* Whether chain[0], by way of some of the others, was issued by one of the anchors (or is one), is good at now_s and may be a TLS
- * client's. AUTH_FAILED: no anchor issued it. BAD_FIELD, with a detail: one did, but it is expired, not for clients, or its
- * signature is wrong. NO_MEMORY. */
+ * client's. Who issued what is decided by signatures, and every way is tried: names may be shared, and the order does not matter.
+ * AUTH_FAILED: no anchor issued it. BAD_FIELD, with a detail: one did, but it is expired, not for clients, or against what an
+ * authority on the way may issue. NO_MEMORY. */
 BULLA_MUST_USE enum bulla_err x509_client_verify(struct bulla_call *call, const struct x509_list *chain, const struct x509_list *anchors,
 						 int64_t now_s);
 

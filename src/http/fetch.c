@@ -1,5 +1,6 @@
 /* fetch.c: the server's own requests to others, by libcurl: one handle a request. Threads: any that may wait. */
 #include "http/fetch.h"
+#include "http/fetch_trust.h"
 
 #include <curl/curl.h>
 #include <pthread.h>
@@ -71,7 +72,7 @@ static bool set_options(CURL *curl, const char *url, const struct bulla_fetch_ar
 	       curl_easy_setopt(curl, CURLOPT_WRITEDATA, receipt) == CURLE_OK &&
 	       curl_easy_setopt(curl, CURLOPT_USERAGENT, "bulla") == CURLE_OK &&
 	       (ca.len == 0 || (curl_easy_setopt(curl, CURLOPT_CAINFO_BLOB, &ca) == CURLE_OK &&
-				curl_easy_setopt(curl, CURLOPT_CAPATH, NULL) == CURLE_OK));
+				curl_easy_setopt(curl, CURLOPT_CAPATH, NULL) == CURLE_OK && fetch_trust_by_signature(curl)));
 }
 
 static enum bulla_err perform(CURL *curl, struct bulla_call *call, const char *url, const struct bulla_fetch_args *args,

@@ -9,6 +9,7 @@ import unittest
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 import servers  # noqa: E402
 
+BAO = os.environ.get("BAO_BIN") or os.path.join(servers.TOP, "tests", ".venv", "bin", "bao")
 NO_CERTIFICATE = "no client certificate found"
 NOT_TRUSTED = "invalid certificate or no client certificate supplied"
 NAMES_DIFFER = "no chain matching all constraints could be found for this login certificate"
@@ -55,10 +56,11 @@ class Cert(unittest.TestCase):
         cls.own.client("web", "/CN=web", "extendedKeyUsage=serverAuth\n")
         cls.other.client("app", "/OU=cards/CN=app.example.com", usage)
         # the other CA has the same name: only the key tells them apart
+        cls.own.client("nameless", "/CN=app.example.com", usage + "authorityKeyIdentifier=none\n")
         cls.other.client("nameless", "/CN=app.example.com", usage + "authorityKeyIdentifier=none\n")
         port = servers.free_port()
-        tls = f'tls_cert_file = "{cls.own.path("server.pem")}"\n  tls_key_file = "{cls.own.path("server.key")}"'
-        cls.server = servers.bulla_config(cls.folder, servers.config_text(port, os.path.join(cls.folder, "b.db"), listener=tls), port,
+        cls.tls = f'tls_cert_file = "{cls.own.path("server.pem")}"\n  tls_key_file = "{cls.own.path("server.key")}"'
+        cls.server = servers.bulla_config(cls.folder, servers.config_text(port, os.path.join(cls.folder, "b.db"), listener=cls.tls), port,
                                           context=ssl.create_default_context(cafile=cls.own.path("ca.pem"))).start()
         cls.addClassCleanup(cls.server.close)
         answer = cls.server.request("PUT", "sys/init", {"recovery_shares": 1, "recovery_threshold": 1}, token=None)
@@ -76,11 +78,12 @@ class Cert(unittest.TestCase):
         self.assertEqual(answer.status, status, answer)
         self.assertIn(text, answer.errors[0])
 
-    def connection(self, authority, name):
+    def connection(self, authority, name, server=None):
         context = ssl.create_default_context(cafile=self.own.path("ca.pem"))
         if authority is not None:
             context.load_cert_chain(authority.path(f"{name}.pem"), authority.path(f"{name}.key"))
-        connection = servers.http.client.HTTPSConnection(*self.server.address.split(":"), context=context, timeout=60)
+        address = (server or self.server).address.split(":")
+        connection = servers.http.client.HTTPSConnection(*address, context=context, timeout=60)
         self.addCleanup(connection.close)
         return connection
 
@@ -163,6 +166,30 @@ class Cert(unittest.TestCase):
         self.assertEqual(self.ok(self.login(self.own, "app"), 200).json["auth"]["metadata"]["cert_name"], "b-new")
         self.refused(self.login(self.own, "spare"), NAMES_DIFFER)
         self.refused(self.login(self.own, "app", name="a-old"), "certificate has expired", 500)
+
+    def test_authorities_of_one_name(self):
+        """Whose signature it is decides, and not the order, in one entry or several: as on a real OpenBao."""
+        stranger = Authority(self.folder, "stranger")
+        stranger.client("nameless", "/CN=app.example.com", "extendedKeyUsage=clientAuth\nauthorityKeyIdentifier=none\n")
+        peer = servers.bao_config(BAO, self.folder, self.tls, self.server.context).start()
+        self.addCleanup(peer.close)
+        servers.bao_unseal(peer)
+        self.ok(peer.post(f"sys/{self.mount}", {"type": "cert"}))
+
+        def logins(server, entries):
+            for i, text in enumerate(entries):
+                self.ok(server.post(f"{self.mount}/certs/{i}", {"certificate": text}))
+            answers = [server.post(f"{self.mount}/login", {}, token=None, connection=self.connection(authority, "nameless", server))
+                       for authority in (self.own, self.other, stranger)]
+            for i in range(len(entries)):
+                self.ok(server.delete(f"{self.mount}/certs/{i}"))
+            return [a.json["auth"]["metadata"]["cert_name"] if a.status == 200 else (a.status, a.errors) for a in answers]
+
+        one, two, no = self.own.text("ca.pem"), self.other.text("ca.pem"), (400, [NOT_TRUSTED])
+        for entries, wanted in (([one + two], ["0", "0", no]), ([two + one], ["0", "0", no]), ([one], ["0", no, no]),
+                                ([two], [no, "0", no]), ([one, two], ["0", "1", no]), ([two, one], ["1", "0", no])):
+            self.assertEqual(logins(self.server, entries), wanted)
+            self.assertEqual(logins(peer, entries), wanted)
 
     def test_renewal(self):
         """Over a connection of the same certificate, unless the mount does without."""

@@ -154,6 +154,28 @@ class Jwt(unittest.TestCase):
             self.refused(self.login(self.new.token()), "no known key successfully validated")
         self.assertLessEqual(len(self.issuer.asked), 2)
 
+    def test_authorities_of_one_name(self):
+        """In jwks_ca_pem and oidc_discovery_ca_pem: whose signature it is decides, and not the order."""
+        issuers, cas = [], []
+        for name in ("one", "two", "three"):
+            folder = os.path.join(self.folder, f"ca-{name}")
+            os.mkdir(folder)
+            servers.certificates(folder)
+            servers.make_certificate(folder, "server", "DNS:localhost,IP:127.0.0.1\nauthorityKeyIdentifier=none")
+            issuer = Issuer(folder)
+            self.addCleanup(issuer.close)
+            issuer.put("/keys", {"keys": [self.old.jwk]})
+            issuer.put("/.well-known/openid-configuration", {"issuer": issuer.url, "jwks_uri": issuer.url + "/keys"})
+            issuers.append(issuer)
+            with open(os.path.join(folder, "ca.pem")) as f:
+                cas.append(f.read())
+        for ca in (cas[0] + cas[1], cas[1] + cas[0]):
+            for i, issuer in enumerate(issuers):
+                answers = (self.configure(jwks_url=issuer.url + "/keys", jwks_ca_pem=ca),
+                           self.configure(oidc_discovery_url=issuer.url, oidc_discovery_ca_pem=ca))
+                self.assertEqual([a.status for a in answers], [204, 204] if i < 2 else [400, 400], answers)
+        self.assertEqual(issuers[2].asked, [])
+
     def test_new_key(self):
         """A configuration that is written again fetches again."""
         self.issuer.put("/keys", {"keys": [self.old.jwk]})

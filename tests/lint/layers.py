@@ -37,13 +37,14 @@ EXCEPTIONS = {"src/handlers/*": ["src/http/routes.h"]}
 HOMES = [
     ("microhttpd.h", ["src/http/httpd*"]),
     ("gnutls/*", ["src/http/tls*.c"]),
-    ("openssl/*", ["lib/crypto/*"]),
+    ("openssl/ssl.h", ["src/http/fetch_trust.c"]),
+    ("openssl/*", ["lib/crypto/*", "src/http/fetch_trust.c"]),
     ("crypt.h", ["lib/crypto/password.c"]),
     ("sodium.h", ["lib/base/*", "lib/crypto/*"]),
     ("urcu*", ["lib/base/rcu.*"]),
     ("sqlite3.h", ["lib/store/store_sqlite*"]),
     ("libpq-fe.h", ["lib/store/store_postgres*"]),
-    ("curl/*", ["src/commands/client*", "src/http/fetch.c"]),
+    ("curl/*", ["src/commands/client*", "src/http/fetch.c", "src/http/fetch_trust.*"]),
     ("jansson.h", ["src/commands/*", "lib/access/*", "lib/mount/*", "lib/seal/*"]),
 ]
 

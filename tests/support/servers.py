@@ -196,6 +196,30 @@ def bao_dev(bao, token="root"):
     return Server(argv, f"127.0.0.1:{port}", token)
 
 
+def bao_config(bao, folder, listener="tls_disable = true", context=None):
+    """A real OpenBao with a listener of those settings, in memory: started, initialised and unsealed with bao_unseal."""
+    port, cluster = free_port(), free_port()
+    path = os.path.join(folder, "bao.hcl")
+    with open(path, "w") as f:
+        f.write(f'storage "inmem" {{}}\nlistener "tcp" {{\n  address = "127.0.0.1:{port}"\n  cluster_address = "127.0.0.1:{cluster}"\n'
+                f'  {listener}\n}}\napi_addr = "http://127.0.0.1:{port}"\n')
+    return Server([bao, "server", f"-config={path}"], f"127.0.0.1:{port}", None, context)
+
+
+def bao_unseal(server):
+    """Initialises it if need be, unseals it, and makes its root token the server's own."""
+    if server.token is None:
+        answer = server.request("PUT", "sys/init", {"secret_shares": 1, "secret_threshold": 1}, token=None).json
+        server.token, server.unseal_key = answer["root_token"], answer["keys"][0]
+    if server.request("PUT", "sys/unseal", {"key": server.unseal_key}, token=None).json["sealed"]:
+        raise RuntimeError(f"it does not unseal:\n{server.log_text()}")
+    end = time.monotonic() + START_S
+    while server.get("sys/mounts").status != 200:  # it is not active at once
+        if time.monotonic() > end:
+            raise RuntimeError(f"it does not become active:\n{server.log_text()}")
+        time.sleep(0.05)
+
+
 def wait_for_file(path, server):
     """Until a server that is starting has written it."""
     end = time.monotonic() + START_S
