@@ -87,7 +87,7 @@ static size_t wait_for_jobs(struct intake *intake, int64_t ms, struct job **jobs
 	}
 	pthread_mutex_lock(&intake->lock);
 	while (intake->waiting == 0 && !intake->stopping)
-		if (pthread_cond_timedwait(&intake->changed, &intake->lock, &until) != 0)
+		if (pthread_cond_clockwait(&intake->changed, &intake->lock, CLOCK_MONOTONIC, &until) != 0)
 			break;
 	size_t n = take(intake, jobs);
 
@@ -135,16 +135,11 @@ static void *run(void *cls)
 
 static void set_up(struct intake *intake, const struct settings *settings, intake_done *done)
 {
-	pthread_condattr_t attributes;
-
 	intake->desk.settings = settings;
 	intake->desk.done = done;
 	intake->last = &intake->first;
 	pthread_mutex_init(&intake->lock, NULL);
-	pthread_condattr_init(&attributes);
-	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-	pthread_cond_init(&intake->changed, &attributes);
-	pthread_condattr_destroy(&attributes);
+	pthread_cond_init(&intake->changed, NULL);
 }
 
 static enum card_err start(struct intake *intake)

@@ -1,5 +1,6 @@
 /* audit.c: owns struct audit and the set of devices that are on, an immutable snapshot; lines, and groups of them. Records are
  * added and groups submitted by any thread without a lock; changes of the set are manage.c's, under audit->lock. */
+#define _GNU_SOURCE /* pthread_cond_clockwait */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -279,11 +280,11 @@ enum bulla_err bulla_audit_commit(struct bulla_call *call, struct bulla_audit_li
 	pthread_mutex_init(&waiter.lock, NULL);
 	pthread_cond_init(&waiter.wake, NULL);
 	bulla_audit_submit(&waiter.group);
-	(void)clock_gettime(CLOCK_REALTIME, &until);
+	(void)clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_sec += BULLA_AUDIT_WAIT_S;
 	pthread_mutex_lock(&waiter.lock);
 	while (!waiter.done)
-		if (pthread_cond_timedwait(&waiter.wake, &waiter.lock, &until) == ETIMEDOUT) {
+		if (pthread_cond_clockwait(&waiter.wake, &waiter.lock, CLOCK_MONOTONIC, &until) == ETIMEDOUT) {
 			pthread_mutex_unlock(&waiter.lock);
 			bulla_audit_expire(&waiter.group);
 			pthread_mutex_lock(&waiter.lock);

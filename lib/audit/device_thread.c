@@ -25,7 +25,7 @@ static void wait_for_work(struct device *device)
 			pthread_cond_wait(&device->wake, &device->lock);
 			continue;
 		}
-		if (pthread_cond_timedwait(&device->wake, &device->lock, &until) == ETIMEDOUT)
+		if (pthread_cond_clockwait(&device->wake, &device->lock, CLOCK_MONOTONIC, &until) == ETIMEDOUT)
 			return;
 	}
 }
@@ -117,15 +117,9 @@ static enum bulla_err fill(struct bulla_call *call, struct device *device, const
 
 static enum bulla_err start(struct device *device)
 {
-	pthread_condattr_t monotonic;
 	sigset_t all, before;
+	int failed = pthread_cond_init(&device->wake, NULL);
 
-	if (pthread_condattr_init(&monotonic) != 0)
-		return BULLA_E_NO_MEMORY;
-	(void)pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-	int failed = pthread_cond_init(&device->wake, &monotonic);
-
-	(void)pthread_condattr_destroy(&monotonic);
 	if (failed != 0)
 		return BULLA_E_NO_MEMORY;
 	sigfillset(&all); /* signals are for the thread that waits for them; and a pipe that is closed is an error, no signal */

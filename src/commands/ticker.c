@@ -1,5 +1,6 @@
 /* ticker.c: owns the thread that calls bulla_tick every few seconds and writes to the log what comes of it. The main thread starts
  * and stops it. */
+#define _GNU_SOURCE /* pthread_cond_clockwait */
 #include "commands/ticker.h"
 
 #include <time.h>
@@ -29,7 +30,7 @@ static bool wait_period(struct ticker *ticker)
 	(void)clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_sec += PERIOD_S;
 	pthread_mutex_lock(&ticker->lock);
-	while (!ticker->stop && pthread_cond_timedwait(&ticker->wake, &ticker->lock, &until) == 0)
+	while (!ticker->stop && pthread_cond_clockwait(&ticker->wake, &ticker->lock, CLOCK_MONOTONIC, &until) == 0)
 		;
 	bool stop = ticker->stop;
 
@@ -59,14 +60,8 @@ static void *run(void *context)
 
 enum bulla_err ticker_start(struct ticker *ticker, struct bulla *engine)
 {
-	pthread_condattr_t monotonic;
+	int failed = pthread_mutex_init(&ticker->lock, NULL) != 0 || pthread_cond_init(&ticker->wake, NULL) != 0;
 
-	if (pthread_condattr_init(&monotonic) != 0)
-		return BULLA_E_NO_MEMORY;
-	(void)pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-	int failed = pthread_mutex_init(&ticker->lock, NULL) != 0 || pthread_cond_init(&ticker->wake, &monotonic) != 0;
-
-	(void)pthread_condattr_destroy(&monotonic);
 	ticker->engine = engine;
 	if (failed || pthread_create(&ticker->thread, NULL, run, ticker) != 0) {
 		ticker->engine = NULL;
