@@ -6,6 +6,7 @@
 
 #include "access/login.h"
 #include "base/rcu.h"
+#include "bulla/clock.h"
 #include "bulla/root_token.h"
 #include "crypto/crypto.h"
 
@@ -55,6 +56,9 @@ enum bulla_err bulla_open(const struct bulla_config *config, struct bulla_call *
 		return BULLA_E_NO_MEMORY;
 	pthread_mutex_init(&engine->lock, NULL);
 	pthread_mutex_init(&engine->root.lock, NULL);
+	pthread_mutex_init(&engine->clock.lock, NULL);
+	engine->clock.from_wall = config->clock_from_wall;
+	engine->clock.opened_ns = bulla_elapsed_ns();
 	enum bulla_err err = open_parts(config, call, &engine->parts);
 
 	if (err != BULLA_OK) {
@@ -65,8 +69,24 @@ enum bulla_err bulla_open(const struct bulla_config *config, struct bulla_call *
 	return BULLA_OK;
 }
 
+/* If it fails, a restart goes on from the point that was kept last. */
+static void keep_clock(struct bulla *engine)
+{
+	struct bulla_call call = { .arena = bulla_arena_new(1024), .may_block = true };
+
+	if (call.arena == NULL)
+		return;
+	enum bulla_err err = engine_clock_keep(engine, &call, true);
+
+	if (err != BULLA_OK && err != BULLA_E_SEALED)
+		audit_log(engine->audit, "warn", "the store was not told how far its time has come: %.*s",
+			  (int)bulla_call_text(&call, err).len, (const char *)bulla_call_text(&call, err).ptr);
+	bulla_arena_free(call.arena);
+}
+
 static void seal_quietly(struct bulla *engine)
 {
+	keep_clock(engine);
 	audit_close(engine->audit);
 	bulla_root_cancel(engine);
 	if (seal_close(engine->seal) != BULLA_OK)
@@ -97,6 +117,7 @@ void bulla_close(struct bulla *bulla)
 	store_close(bulla->store);
 	pthread_mutex_destroy(&engine->lock);
 	pthread_mutex_destroy(&engine->root.lock);
+	pthread_mutex_destroy(&engine->clock.lock);
 	free(engine);
 }
 
@@ -106,9 +127,13 @@ enum bulla_err bulla_tick(struct bulla *engine, struct bulla_call *call)
 		return BULLA_E_SEALED;
 	/* each does its part, whatever becomes of the others */
 	enum bulla_err keys = keyring_tick(engine->keyring, call), tokens = access_tick(engine->access, call),
-		       logins = auth_tick(engine, call), audit = audit_tick(engine->audit, call);
+		       logins = auth_tick(engine, call), audit = audit_tick(engine->audit, call),
+		       clock = engine_clock_keep(engine, call, false);
+	const enum bulla_err all[] = { keys, tokens, logins, audit, clock };
 
-	return keys != BULLA_OK ? keys : tokens != BULLA_OK ? tokens : logins != BULLA_OK ? logins : audit;
+	for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
+		TRY(all[i]);
+	return BULLA_OK;
 }
 
 const char *bulla_storage_kind(const struct bulla *engine)

@@ -21,9 +21,20 @@ struct root_attempt {
 	char nonce[37];
 };
 
+/* engine_clock.c's. */
+struct engine_clock {
+	pthread_mutex_t lock;
+	bool from_wall;       /* as configured: the first time, the clock is the system's whatever was kept */
+	bool known;           /* it was read: kept_ns and revision are the store's */
+	int64_t opened_ns;    /* when the store was opened, by bulla_elapsed_ns */
+	int64_t kept_ns;      /* 0: none */
+	uint64_t revision, batches; /* batches: of the store, when it was kept */
+};
+
 struct engine {
 	struct bulla parts;   /* first: all that other layers see */
 	struct root_attempt root;
+	struct engine_clock clock;
 	pthread_mutex_t lock; /* one change of the seal's state at a time: init, unseal, seal */
 };
 
@@ -34,5 +45,11 @@ static inline struct engine *engine_of(struct bulla *bulla)
 
 /* Destroys what a disabled mount has left, if a crash came between. Blocks. */
 BULLA_MUST_USE enum bulla_err engine_finish_disabling(struct bulla *engine, struct bulla_call *call);
+
+/* After the barrier is open, before anything else is loaded: the clock goes on where the store is. Only the first time in a process it
+ * may be set anywhere; later only forward. STORE*, NO_MEMORY. Blocks. */
+BULLA_MUST_USE enum bulla_err engine_clock_resume(struct bulla *engine, struct bulla_call *call);
+/* Writes how far it has come, if that is due or at_once. SEALED, STORE*, NO_MEMORY. Blocks. */
+BULLA_MUST_USE enum bulla_err engine_clock_keep(struct bulla *engine, struct bulla_call *call, bool at_once);
 
 #endif

@@ -46,8 +46,10 @@ enum bulla_err bulla_seal(struct bulla *engine, struct bulla_call *call)
 /* The barrier is open: loads what lies behind it, and only then lets requests through. If that fails, nothing stays open. */
 static enum bulla_err load(struct bulla *engine, struct bulla_call *call)
 {
-	enum bulla_err err = mounts_load(engine->mounts, call);
+	enum bulla_err err = engine_clock_resume(engine, call);
 
+	if (err == BULLA_OK)
+		err = mounts_load(engine->mounts, call);
 	if (err == BULLA_OK)
 		err = access_load(engine->access, call);
 	if (err == BULLA_OK)
@@ -101,6 +103,7 @@ void bulla_unseal_reset(struct bulla *engine)
 static enum bulla_err fill(struct bulla *engine, struct bulla_call *call, const struct bulla_init_args *args,
 			   struct bulla_init_result *out)
 {
+	TRY(engine_clock_resume(engine, call));
 	TRY(mounts_load(engine->mounts, call));
 	TRY(access_load(engine->access, call));
 	TRY(auth_load(engine->auth, call));

@@ -25,7 +25,7 @@ struct token {
 	atomic_uint refs;
 	struct store_id slot, parent; /* parent: of zeros for an orphan */
 	uint64_t revision;
-	int64_t end_ns;            /* INT64_MAX: never */
+	int64_t end_ns;            /* by the clock; INT64_MAX: never */
 	/* what its ancestors allow, as of generation (of a batch token: the access's revocations) */
 	int64_t bound_ns;
 	unsigned generation;
@@ -244,7 +244,7 @@ struct lease_wish {
 	int64_t increment_s;    /* asked for; <= 0: nothing */
 	int64_t ttl_s;          /* of the token so far; 0: the default */
 	int64_t period_s, max_s, explicit_max_s; /* 0: none */
-	int64_t issued_ns, now_ns;
+	int64_t issued_ns, now_ns; /* by the clock */
 	const struct bulla_mount *mount; /* whose times come before the server's; NULL: none */
 };
 /* How long the lease runs from now, with the peer's warnings where it was cut. INVALID: past its end. */

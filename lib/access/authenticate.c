@@ -86,7 +86,7 @@ static enum bulla_err admit(struct bulla_call *call, struct token *token)
 static enum bulla_err find_cached(struct access *access, const uint8_t tag[16], struct token **out)
 {
 	struct token *token = cache_find(access, tag);
-	int64_t now_ns = bulla_now_ns();
+	int64_t now_ns = bulla_clock_ns();
 
 	if (token != NULL && token_is_dead(token, now_ns)) {
 		cache_drop(access, &token->slot);
@@ -120,7 +120,7 @@ static enum bulla_err authenticate_batch(struct access *access, struct bulla_cal
 	if (token != NULL)
 		return admit(call, token);
 	TRY(batch_open(access, call, text, &token));
-	bool dead = token_is_dead(token, bulla_now_ns());
+	bool dead = token_is_dead(token, bulla_clock_ns());
 
 	if (!dead && !token_has_parent(token))
 		return admit(call, token);
@@ -164,9 +164,16 @@ void bulla_token_put(const struct bulla_token *token)
 int64_t bulla_token_ttl_s(const struct bulla_token *public)
 {
 	const struct token *token = (const struct token *)(const void *)public;
-	int64_t left_ns = token->end_ns - bulla_now_ns();
+	int64_t left_ns = token->end_ns - bulla_clock_ns();
 
 	if (token->end_ns == INT64_MAX || left_ns < 0)
 		return 0;
 	return left_ns / 1000000000;
+}
+
+int64_t bulla_token_end_date_ns(const struct bulla_token *public)
+{
+	const struct token *token = (const struct token *)(const void *)public;
+
+	return token->end_ns == INT64_MAX ? 0 : bulla_date_of(token->end_ns);
 }

@@ -42,7 +42,7 @@ static void window_make(const struct bulla_call *call, const struct grant_budget
 	if (!budget->per_policy && subject.len == 0) /* a batch token: it has no accessor, but its text has an HMAC */
 		subject = bulla_mem(token->slot.bytes, sizeof token->slot.bytes);
 
-	*out = (struct window){ .limit = window->items, .length_s = window->window_s, .now_ns = bulla_now_ns() };
+	*out = (struct window){ .limit = window->items, .length_s = window->window_s, .now_ns = bulla_clock_ns() };
 	out->number = out->now_ns / NS_PER_S / window->window_s;
 	/* a chain of keyed hashes: no two budgets have the same parts in the same order */
 	sha256(budget->policy, policy);
@@ -274,7 +274,7 @@ static enum bulla_err note_ended(const struct document *document, void *context)
 	struct ended *ended = context;
 	int64_t number, reserved, expires_ns;
 
-	if (decode(document->value, &number, &reserved, &expires_ns) != BULLA_OK || expires_ns > bulla_now_ns())
+	if (decode(document->value, &number, &reserved, &expires_ns) != BULLA_OK || expires_ns > bulla_clock_ns())
 		return BULLA_OK;
 	struct bulla_bytes key = bulla_arena_copy(ended->call->arena, document->item);
 
@@ -308,7 +308,7 @@ static enum bulla_err sweep(struct access *access, struct bulla_call *call, bool
 
 enum bulla_err budget_tick(struct access *access, struct bulla_call *call)
 {
-	int64_t now_ns = bulla_now_ns();
+	int64_t now_ns = bulla_clock_ns();
 	bool more = true;
 
 	if (now_ns < atomic_load(&access->next_budget_sweep_ns))

@@ -53,7 +53,7 @@ enum bulla_err expiry_file(struct access *access, struct bulla_call *call, const
 enum bulla_err expiry_file_now(struct access *access, struct bulla_call *call, const struct token *token,
 			       struct store_write *writes, size_t *count)
 {
-	uint64_t now = minute_of(bulla_now_ns());
+	uint64_t now = minute_of(bulla_clock_ns());
 
 	if (token->end_ns != INT64_MAX && minute_of(token->end_ns) == now)
 		return BULLA_OK; /* it is there */
@@ -217,7 +217,7 @@ static enum bulla_err held(struct access *access, struct bulla_call *scratch, ui
 
 static enum bulla_err tick(struct access *access, struct bulla_call *call, struct bulla_call *scratch)
 {
-	uint64_t now = minute_of(bulla_now_ns());
+	uint64_t now = minute_of(bulla_clock_ns());
 
 	TRY(held(access, scratch, now, true));
 	TRY(run_minutes(access, scratch, now));

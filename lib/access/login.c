@@ -38,7 +38,7 @@ static enum bulla_err set_times(const struct access *access, struct bulla_call *
 				struct bulla_token *t)
 {
 	const struct bulla_token_params *params = login->params;
-	int64_t now_ns = bulla_now_ns();
+	int64_t now_ns = bulla_clock_ns();
 	struct lease_wish wish = { .ttl_s = params->ttl_s, .period_s = params->period_s, .max_s = params->max_ttl_s,
 				   .explicit_max_s = params->explicit_max_ttl_s, .issued_ns = now_ns, .now_ns = now_ns,
 				   .mount = login->mount };

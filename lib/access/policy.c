@@ -21,7 +21,8 @@ bool policy_exists(struct access *access, struct bulla_bytes name)
 	rcu_read_begin();
 	const struct policy_table *table = rcu_load(access->policy_table);
 	const struct policy *policy = table != NULL ? policy_table_find(table, name) : NULL;
-	bool exists = policy != NULL && (policy->expires_ns == 0 || policy->expires_ns > bulla_now_ns());
+	const struct bulla_now now = bulla_now();
+	bool exists = policy != NULL && !bulla_end_is_over(policy->end, &now);
 
 	rcu_read_end();
 	return exists || bulla_is(name, "root");

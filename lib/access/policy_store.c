@@ -12,7 +12,8 @@
 
 #define FORMAT 1
 
-enum { FLAG_CAS = 1 << 0, FLAG_WILDCARDS = 1 << 1, FLAG_SLASHES = 1 << 2 };
+enum { FLAG_CAS = 1 << 0, FLAG_WILDCARDS = 1 << 1, FLAG_SLASHES = 1 << 2,
+       FLAG_BY_CLOCK = 1 << 3 }; /* the end: without it a date, as all ends of older versions are */
 
 static struct documents documents_of(const struct access *access)
 {
@@ -73,10 +74,11 @@ static enum bulla_err pack_info(struct bulla_call *call, const struct bulla_poli
 
 	pack_u8(&pack, FORMAT);
 	pack_u8(&pack, (uint8_t)((info->cas_required ? FLAG_CAS : 0) | (info->template_wildcards ? FLAG_WILDCARDS : 0) |
-				 (info->template_slashes ? FLAG_SLASHES : 0)));
+				 (info->template_slashes ? FLAG_SLASHES : 0) |
+				 (info->end.ns != 0 && !info->end.by_date ? FLAG_BY_CLOCK : 0)));
 	pack_i64(&pack, info->version);
-	pack_i64(&pack, info->modified_ns);
-	pack_i64(&pack, info->expires_ns);
+	pack_i64(&pack, info->modified_date_ns);
+	pack_i64(&pack, info->end.ns);
 	pack_bytes(&pack, info->text);
 	return pack_finish(&pack, out);
 }
@@ -91,8 +93,8 @@ static enum bulla_err unpack_info(const struct document *document, struct bulla_
 					  .template_slashes = (flags & FLAG_SLASHES) != 0 };
 
 	info.version = unpack_i64(&in);
-	info.modified_ns = unpack_i64(&in);
-	info.expires_ns = unpack_i64(&in);
+	info.modified_date_ns = unpack_i64(&in);
+	info.end = (struct bulla_end){ unpack_i64(&in), (flags & FLAG_BY_CLOCK) == 0 };
 	info.text = unpack_bytes(&in);
 	TRY(unpack_finish(&in));
 	if (format != FORMAT)
@@ -103,7 +105,9 @@ static enum bulla_err unpack_info(const struct document *document, struct bulla_
 
 static bool has_ended(const struct bulla_policy_info *info)
 {
-	return info->expires_ns != 0 && info->expires_ns <= bulla_now_ns();
+	const struct bulla_now now = bulla_now();
+
+	return bulla_end_is_over(info->end, &now);
 }
 
 /* ---- loading ----------------------------------------------------------------------------------------------------------- */
@@ -139,7 +143,7 @@ static enum bulla_err load_one(const struct document *document, void *context)
 	enum bulla_err err = unpack_info(document, &info);
 
 	if (err == BULLA_OK)
-		err = policy_new(l->call, document->item, info.text, info.expires_ns, &policy);
+		err = policy_new(l->call, document->item, info.text, info.end, &policy);
 	bulla_arena_reset(l->call->arena);
 	if (err == BULLA_E_STORE_DAMAGED || err == BULLA_E_INVALID) {
 		policy = policy_new_broken(document->item);
@@ -176,7 +180,7 @@ static enum bulla_err add_builtin(struct loading *l, const char *name)
 	struct bulla_bytes bytes = bulla_str(name);
 
 	TRY(make_room(l));
-	TRY(policy_new(l->call, bytes, bulla_str(builtin_text(bytes)), 0, &l->items[l->count]));
+	TRY(policy_new(l->call, bytes, bulla_str(builtin_text(bytes)), (struct bulla_end){ 0 }, &l->items[l->count]));
 	l->count++;
 	return BULLA_OK;
 }
@@ -281,9 +285,9 @@ static enum bulla_err read_info(struct access *access, struct bulla_call *call, 
 	return unpack_info(&document, out);
 }
 
-static bool is_listed(const struct policy *policy, struct bulla_bytes prefix, int64_t now_ns)
+static bool is_listed(const struct policy *policy, struct bulla_bytes prefix, const struct bulla_now *now)
 {
-	if (bulla_is(policy->name, "response-wrapping") || (policy->expires_ns != 0 && policy->expires_ns <= now_ns))
+	if (bulla_is(policy->name, "response-wrapping") || bulla_end_is_over(policy->end, now))
 		return false;
 	return policy->name.len >= prefix.len && (prefix.len == 0 || memcmp(policy->name.ptr, prefix.ptr, prefix.len) == 0);
 }
@@ -298,13 +302,13 @@ static enum bulla_err list_names(const struct policy_table *table, struct bulla_
 				 struct bulla_bytes **names, size_t *count)
 {
 	struct bulla_bytes *list = bulla_arena_alloc(call->arena, (table->count + 1) * sizeof *list);
-	int64_t now_ns = bulla_now_ns();
+	const struct bulla_now now = bulla_now();
 	size_t n = 0;
 
 	if (list == NULL)
 		return BULLA_E_NO_MEMORY;
 	for (size_t i = 0; i < table->count; i++) {
-		if (!is_listed(table->items[i], prefix, now_ns))
+		if (!is_listed(table->items[i], prefix, &now))
 			continue;
 		list[n] = bulla_arena_copy(call->arena, table->items[i]->name);
 		if (list[n++].ptr == NULL)
@@ -362,8 +366,8 @@ static enum bulla_err change(struct access *access, struct bulla_call *call, con
 		before = (struct bulla_policy_info){ 0 };
 	TRY(check_cas(call, args, &before));
 	struct bulla_policy_info info = {
-		.name = name, .text = args->text, .version = before.version + 1, .modified_ns = bulla_now_ns(),
-		.expires_ns = args->expires_ns, .cas_required = args->cas_required,
+		.name = name, .text = args->text, .version = before.version + 1, .modified_date_ns = bulla_wall_ns(),
+		.end = args->end, .cas_required = args->cas_required,
 		.template_wildcards = args->template_wildcards, .template_slashes = args->template_slashes,
 	};
 
@@ -400,10 +404,10 @@ enum bulla_err bulla_policy_put(struct bulla *engine, struct bulla_call *call, c
 	TRY(clean_name(call, args->name, &name));
 	if (args->text.len > BULLA_POLICY_MAX_BYTES)
 		return bulla_fail(call, BULLA_E_INVALID, "a policy is at most %u bytes long", BULLA_POLICY_MAX_BYTES);
-	if (args->expires_ns != 0 && args->expires_ns <= bulla_now_ns())
+	if (has_ended(&(struct bulla_policy_info){ .end = args->end }))
 		return bulla_fail(call, BULLA_E_INVALID, "refusing to update policy as expiration time has already elapsed");
 	TRY(access_begin(access, call));
-	enum bulla_err err = refuse_text(call, policy_new(call, name, args->text, args->expires_ns, &policy));
+	enum bulla_err err = refuse_text(call, policy_new(call, name, args->text, args->end, &policy));
 
 	if (err != BULLA_OK)
 		return access_end(access, err);
@@ -454,7 +458,8 @@ enum bulla_err bulla_policy_delete(struct bulla *engine, struct bulla_call *call
 	return access_end(access, err);
 }
 
-/* One that has ended goes when it is met, unless it was replaced meanwhile. NOT_FOUND. */
+/* One that has ended goes when it is met, unless it was replaced meanwhile. By a date it only is not there: the system's clock may
+ * be wrong, and set right again. NOT_FOUND. */
 static enum bulla_err drop_ended(struct access *access, struct bulla_call *call, struct bulla_bytes name)
 {
 	struct bulla_policy_info info;
@@ -463,7 +468,7 @@ static enum bulla_err drop_ended(struct access *access, struct bulla_call *call,
 	pthread_mutex_lock(&access->policy_lock);
 	enum bulla_err err = read_info(access, call, name, &revision, &info);
 
-	if (err == BULLA_OK && has_ended(&info))
+	if (err == BULLA_OK && has_ended(&info) && !info.end.by_date)
 		err = delete_locked(access, call, name);
 	pthread_mutex_unlock(&access->policy_lock);
 	return err == BULLA_OK ? BULLA_E_NOT_FOUND : err;

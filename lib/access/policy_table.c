@@ -138,6 +138,16 @@ static bool same_names(const struct compiled *c, const struct bulla_token *token
 	return true;
 }
 
+/* Whether what it was made of has neither ended since nor, by a date, come back. */
+static bool is_current(const struct acl *acl)
+{
+	if (acl->expires_ns != 0 && bulla_clock_ns() >= acl->expires_ns)
+		return false;
+	if (acl->expires_date_ns != 0 && bulla_wall_ns() >= acl->expires_date_ns)
+		return false;
+	return acl->over_date_ns == 0 || bulla_wall_ns() >= acl->over_date_ns;
+}
+
 /* In a read section, or with the table held. The newest of a set stands first; one that has ended is none. */
 static struct compiled *find_compiled(const struct policy_table *table, const struct bulla_token *token, uint64_t hash)
 {
@@ -145,9 +155,7 @@ static struct compiled *find_compiled(const struct policy_table *table, const st
 
 	while (c != NULL && (c->hash != hash || !same_names(c, token)))
 		c = c->next;
-	if (c != NULL && c->acl->expires_ns != 0 && bulla_now_ns() >= c->acl->expires_ns)
-		return NULL;
-	return c;
+	return c != NULL && is_current(c->acl) ? c : NULL;
 }
 
 /* What is not there is no policy, as at the peer; but if it may be the one that could not be read, it denies. */
@@ -166,7 +174,8 @@ static struct acl *compile(const struct policy_table *table, const struct bulla_
 			list[n++] = policy;
 		missing |= policy == NULL;
 	}
-	struct acl *acl = acl_new(list, n, bulla_now_ns());
+	const struct bulla_now now = bulla_now();
+	struct acl *acl = acl_new(list, n, &now);
 
 	free(list);
 	if (acl != NULL && missing && table->incomplete)

@@ -239,7 +239,7 @@ static enum bulla_err check(struct quotas *quotas, const struct rules *rules, st
 {
 	const struct rule *rule = is_exempt(rules, path) ? NULL : rule_for(rules, path);
 	uint8_t key[COUNTER_KEY], address[16];
-	int64_t now_ns = bulla_now_ns();
+	int64_t now_ns = bulla_clock_ns();
 
 	if (rule == NULL)
 		return BULLA_OK;

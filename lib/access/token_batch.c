@@ -67,7 +67,8 @@ enum bulla_err batch_make(struct access *access, struct bulla_call *call, const 
 
 	t.type = BULLA_TOKEN_BATCH;
 	t.accessor = (struct bulla_bytes){ 0 };
-	t.created_ns = t.issued_ns = bulla_now_ns() / NS_PER_S * NS_PER_S; /* as the peer prints it */
+	t.issued_ns = bulla_clock_ns();
+	t.created_date_ns = bulla_date_of(t.issued_ns) / NS_PER_S * NS_PER_S; /* as the peer prints it */
 	t.num_uses = 0;
 	t.period_s = t.explicit_max_ttl_s = 0;
 	t.renewable = false;
@@ -116,7 +117,7 @@ enum bulla_err batch_load(struct access *access, struct bulla_call *call, struct
 	struct token *token;
 
 	TRY(batch_open(access, call, text, &token));
-	enum bulla_err err = token_is_dead(token, bulla_now_ns()) ? BULLA_E_NO_TOKEN
+	enum bulla_err err = token_is_dead(token, bulla_clock_ns()) ? BULLA_E_NO_TOKEN
 								  : check_ancestors(access, call, token, generation);
 
 	if (err != BULLA_OK) {

@@ -267,7 +267,7 @@ static enum bulla_err lesser(struct bulla_call *call, const char *what, int64_t 
 static enum bulla_err choose_times(struct bulla_call *call, const struct creation *c, const struct bulla_token *t,
 				   struct lease_wish *wish)
 {
-	int64_t now_ns = bulla_now_ns();
+	int64_t now_ns = bulla_clock_ns();
 	const struct bulla_token_create_args *args = c->args;
 	bool has_role = c->role != NULL && t->type == BULLA_TOKEN_SERVICE;
 

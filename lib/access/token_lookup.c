@@ -238,7 +238,7 @@ static enum bulla_err renew(struct bulla *engine, struct bulla_call *call, const
 	TRY(token_load(access, call, slot, &before));
 	struct bulla_token t = before->public;
 
-	t.last_renewal_ns = bulla_now_ns();
+	t.last_renewal_ns = bulla_clock_ns();
 	enum bulla_err err = new_ttl(engine, call, &before->public, increment_s, t.last_renewal_ns, &t.ttl_s);
 
 	if (err == BULLA_OK)

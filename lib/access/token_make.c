@@ -88,7 +88,8 @@ enum bulla_err token_make(struct access *access, struct bulla_call *call, const 
 	struct token_new new = *args;
 	struct store_id slot;
 
-	new.token.created_ns = new.token.issued_ns = bulla_now_ns();
+	new.token.issued_ns = bulla_clock_ns();
+	new.token.created_date_ns = bulla_date_of(new.token.issued_ns);
 	*text = args->wanted;
 	if (text->len == 0)
 		TRY(random_id(call, "s.", text));

@@ -19,7 +19,7 @@ enum bulla_err token_pack(struct bulla_call *call, const struct bulla_token *t, 
 	pack_u8(&pack, (uint8_t)((t->orphan ? FLAG_ORPHAN : 0) | (t->renewable ? FLAG_RENEWABLE : 0) |
 				 (t->meta_null ? FLAG_META_NULL : 0) | (t->root ? FLAG_ROOT : 0)));
 	pack_raw(&pack, parent->bytes, sizeof parent->bytes);
-	pack_i64(&pack, t->created_ns);
+	pack_i64(&pack, t->created_date_ns);
 	pack_i64(&pack, t->issued_ns);
 	pack_i64(&pack, t->last_renewal_ns);
 	pack_i64(&pack, t->creation_ttl_s);
@@ -105,7 +105,7 @@ static enum bulla_err unpack_public(struct token *token)
 	t->renewable = flags & FLAG_RENEWABLE;
 	t->meta_null = flags & FLAG_META_NULL;
 	t->root = flags & FLAG_ROOT;
-	t->created_ns = unpack_i64(&in);
+	t->created_date_ns = unpack_i64(&in);
 	t->issued_ns = unpack_i64(&in);
 	t->last_renewal_ns = unpack_i64(&in);
 	t->creation_ttl_s = unpack_i64(&in);

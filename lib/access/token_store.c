@@ -99,7 +99,7 @@ static bool bound_by_cached(struct access *access, const struct store_id *slot, 
 
 enum bulla_err check_ancestors(struct access *access, struct bulla_call *call, struct token *token, unsigned generation)
 {
-	int64_t now_ns = bulla_now_ns();
+	int64_t now_ns = bulla_clock_ns();
 	struct store_id slot = token->parent;
 	bool more = token_has_parent(token);
 
@@ -135,7 +135,7 @@ enum bulla_err token_load(struct access *access, struct bulla_call *call, const 
 
 	TRY(token_read(access, call, slot, &token));
 	token->generation = generation;
-	enum bulla_err err = token_is_dead(token, bulla_now_ns()) ? BULLA_E_NO_TOKEN
+	enum bulla_err err = token_is_dead(token, bulla_clock_ns()) ? BULLA_E_NO_TOKEN
 									  : check_ancestors(access, call, token, generation);
 
 	if (err != BULLA_OK) {

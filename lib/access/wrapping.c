@@ -91,7 +91,7 @@ static enum bulla_err make(struct access *access, struct bulla_call *call, const
 	struct token *token;
 
 	TRY(token_make(access, call, &new, &made.token, &token));
-	made.created_ns = token->public.created_ns;
+	made.created_date_ns = token->public.created_date_ns;
 	made.accessor = bulla_arena_copy(call->arena, token->public.accessor);
 	made.creation_path = bulla_arena_copy(call->arena, token->public.path);
 	token_put(token);
@@ -160,7 +160,7 @@ static enum bulla_err lookup(struct access *access, struct bulla_call *call, str
 		return BULLA_E_WRAPPING_TOKEN;
 	}
 	TRY(err);
-	struct bulla_wrapping found = { .ttl_s = token->public.creation_ttl_s, .created_ns = token->public.created_ns };
+	struct bulla_wrapping found = { .ttl_s = token->public.creation_ttl_s, .created_date_ns = token->public.created_date_ns };
 
 	found.creation_path = bulla_arena_copy(call->arena, token->public.path);
 	token_put(token);
@@ -265,7 +265,7 @@ static enum bulla_err visit_end(const struct store_record *record, void *context
 /* Destroys replies whose time is over. Now and then, by whoever wraps another one: what fails is tried again the next time. */
 static enum bulla_err sweep_ended(struct access *access, struct bulla_call *call)
 {
-	struct sweep sweep = { access, call, { 0 }, bulla_now_ns() };
+	struct sweep sweep = { access, call, { 0 }, bulla_clock_ns() };
 	int64_t due_ns = atomic_load(&access->next_sweep_ns);
 	struct store_id id;
 

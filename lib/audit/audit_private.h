@@ -60,7 +60,7 @@ struct chain {
 	uint64_t records;            /* written so far: the next line's number is one more */
 	uint8_t head[SHA256_BYTES];  /* of the last line, without its end of line; zeros before the first */
 	uint64_t signed_records;     /* the last checkpoint's number */
-	int64_t signed_ns;
+	int64_t signed_ns;           /* by bulla_elapsed_ns */
 };
 
 struct device_secrets {
@@ -148,7 +148,7 @@ struct device {
 	bool brief, wanted;          /* it is a submitter; the thread waits for that to end */
 	atomic_bool writing;         /* who is busy is in a write, and does not look at what was taken; ends with the lock held */
 	enum device_end end;
-	int64_t failed_since_ns, writing_since_ns;
+	int64_t failed_since_ns, writing_since_ns; /* by bulla_elapsed_ns */
 	uint64_t lost_groups;
 	char trouble[160];
 	struct chain chain;          /* written by whoever is busy, with the lock held */

@@ -76,7 +76,7 @@ void chain_checkpoint(struct chain *chain, const struct device *device, const ch
 	char time[BULLA_TIME_TEXT], hex[2 * SHA256_BYTES], key[BULLA_BASE64_LEN(SIGNING_PUBLIC_BYTES)];
 	size_t line = out->len;
 
-	(void)bulla_time_print(bulla_now_ns(), time);
+	(void)bulla_time_print(bulla_wall_ns(), time);
 	bulla_hex_encode(bulla_mem(chain->head, SHA256_BYTES), hex);
 	bulla_base64_encode(bulla_mem(device->public_key, SIGNING_PUBLIC_BYTES), key);
 	out_raw(out, device->options.prefix);
@@ -102,7 +102,7 @@ void chain_checkpoint(struct chain *chain, const struct device *device, const ch
 		return;
 	advance(chain, out, line);
 	chain->signed_records = chain->records;
-	chain->signed_ns = bulla_now_ns();
+	chain->signed_ns = bulla_elapsed_ns();
 	out_raw(out, bulla_mem("\n", 1));
 }
 

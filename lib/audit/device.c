@@ -69,7 +69,7 @@ void device_take(struct device *device, bool brief)
 {
 	atomic_store_explicit(&device->busy, true, memory_order_relaxed);
 	device->brief = brief;
-	device->writing_since_ns = bulla_now_ns();
+	device->writing_since_ns = bulla_elapsed_ns();
 	device->taken = device->queue;
 	for (struct bulla_audit_share *s = device->taken; s != NULL; s = s->next)
 		s->state = SHARE_TAKEN;
@@ -99,7 +99,7 @@ static void write_queue(struct device *device)
 static bool is_stuck(const struct device *device)
 {
 	return atomic_load_explicit(&device->writing, memory_order_relaxed) &&
-	       bulla_now_ns() - device->writing_since_ns > BULLA_AUDIT_WAIT_S * NS_PER_S;
+	       bulla_elapsed_ns() - device->writing_since_ns > BULLA_AUDIT_WAIT_S * NS_PER_S;
 }
 
 void device_submit(struct device *device, struct bulla_audit_share *share)

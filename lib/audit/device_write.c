@@ -28,7 +28,7 @@ static bool is_first_failure(struct device *device, const char *trouble)
 	device->failed = true;
 	device->lost_groups++;
 	if (first)
-		device->failed_since_ns = bulla_now_ns();
+		device->failed_since_ns = bulla_elapsed_ns();
 	(void)snprintf(device->trouble, sizeof device->trouble, "%s", trouble);
 	return first;
 }

@@ -189,7 +189,7 @@ static void put_wrapping(struct format *f)
 	json_put_int(f->out, "ttl", w->ttl_s);
 	format_hashed(f, "token", w->token);
 	format_accessor(f, "accessor", w->accessor);
-	put_time(f->out, "creation_time", w->created_ns);
+	put_time(f->out, "creation_time", w->created_date_ns);
 	format_text(f->out, "creation_path", w->creation_path);
 	format_accessor(f, "wrapped_accessor", f->entry->wrapped_accessor);
 	json_close(f->out, '}');
@@ -301,7 +301,7 @@ void format_entry(const struct audit *audit, const struct device *device, const 
 	}
 	format_know(&f);
 	if ((which & BULLA_AUDIT_REQUEST) != 0) {
-		begin(&f, "request", entry->started_ns);
+		begin(&f, "request", entry->started_date_ns);
 		common = out->len;
 		format_auth(&f);
 		auth_end = out->len;
@@ -311,7 +311,7 @@ void format_entry(const struct audit *audit, const struct device *device, const 
 	}
 	if ((which & BULLA_AUDIT_RESPONSE) == 0)
 		return;
-	begin(&f, "response", bulla_now_ns());
+	begin(&f, "response", bulla_wall_ns());
 	bool copied = common_end > 0;
 
 	if (is_login(entry))

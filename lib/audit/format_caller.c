@@ -129,7 +129,7 @@ static void put_token(struct format *f, const struct bulla_token *token)
 	json_put_text(out, "token_type", token->type == BULLA_TOKEN_BATCH ? "batch" : "service");
 	if (token->ttl_s > 0)
 		json_put_int(out, "token_ttl", token->ttl_s);
-	(void)bulla_time_print(token->issued_ns / NS_PER_S * NS_PER_S, issued);
+	(void)bulla_time_print(token->created_date_ns / NS_PER_S * NS_PER_S, issued);
 	json_put_text(out, "token_issue_time", issued);
 }
 

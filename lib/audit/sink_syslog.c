@@ -42,7 +42,7 @@ bool syslog_open(struct sink *sink, const struct audit_options *options)
 static bool send_line(struct sink *sink, const struct audit_options *options, struct bulla_bytes line)
 {
 	char head[256], when[32];
-	time_t now = (time_t)bulla_now_s();
+	time_t now = (time_t)bulla_wall_s();
 	struct tm tm;
 	struct out message = { 0 };
 	size_t done;

@@ -80,7 +80,7 @@ static enum bulla_err take_use(struct auth *auth, struct bulla_call *call, const
 		return BULLA_OK;
 	if (secret->public.num_uses > 1) {
 		less.public.num_uses--;
-		less.public.updated_ns = bulla_now_ns();
+		less.public.updated_date_ns = bulla_wall_ns();
 		*count = 1;
 		return secret_write(auth, call, mount, role, &less, &writes[0]);
 	}

@@ -135,8 +135,8 @@ enum bulla_err secret_unpack(struct bulla_call *call, const struct document *doc
 	s->accessor = unpack_bytes(&in);
 	s->num_uses = unpack_i64(&in);
 	s->ttl_s = unpack_i64(&in);
-	s->created_ns = unpack_i64(&in);
-	s->updated_ns = unpack_i64(&in);
+	s->created_date_ns = unpack_i64(&in);
+	s->updated_date_ns = unpack_i64(&in);
 	s->expires_ns = unpack_i64(&in);
 	TRY(params_unpack_list(call, &in, &s->cidrs, &s->cidr_count));
 	TRY(params_unpack_list(call, &in, &s->token_cidrs, &s->token_cidr_count));
@@ -159,7 +159,7 @@ enum bulla_err secret_read(struct auth *auth, struct bulla_call *call, const str
 	TRY(secret_unpack(call, &document, &secret));
 	if (!bulla_equal_secret(at.item, bulla_mem(secret.hash, sizeof secret.hash)))
 		return BULLA_E_NOT_FOUND;
-	if (secret_has_ended(&secret, bulla_now_ns()))
+	if (secret_has_ended(&secret, bulla_clock_ns()))
 		return BULLA_E_NOT_FOUND;
 	*out = secret;
 	return BULLA_OK;
@@ -178,8 +178,8 @@ enum bulla_err secret_write(struct auth *auth, struct bulla_call *call, const st
 	pack_bytes(&pack, s->accessor);
 	pack_i64(&pack, s->num_uses);
 	pack_i64(&pack, s->ttl_s);
-	pack_i64(&pack, s->created_ns);
-	pack_i64(&pack, s->updated_ns);
+	pack_i64(&pack, s->created_date_ns);
+	pack_i64(&pack, s->updated_date_ns);
 	pack_i64(&pack, s->expires_ns);
 	params_pack_list(&pack, s->cidrs, s->cidr_count);
 	params_pack_list(&pack, s->token_cidrs, s->token_cidr_count);

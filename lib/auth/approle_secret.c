@@ -96,8 +96,10 @@ static enum bulla_err check_args(struct bulla_call *call, const struct bulla_app
 static enum bulla_err begin_life(struct bulla_call *call, int64_t max_ttl_s, struct bulla_secret_id *s, int64_t *ttl_s)
 {
 	*ttl_s = s->ttl_s > max_ttl_s ? max_ttl_s : s->ttl_s;
-	s->created_ns = s->updated_ns = bulla_now_ns();
-	s->expires_ns = *ttl_s > 0 ? s->created_ns + *ttl_s * NS_PER_S : 0;
+	int64_t now_ns = bulla_clock_ns();
+
+	s->created_date_ns = s->updated_date_ns = bulla_date_of(now_ns);
+	s->expires_ns = *ttl_s > 0 ? now_ns + *ttl_s * NS_PER_S : 0;
 	return new_text(call, &s->accessor);
 }
 
@@ -138,7 +140,7 @@ static enum bulla_err clear_place(struct auth *auth, struct bulla_call *call, co
 		return BULLA_OK;
 	TRY(err);
 	TRY(secret_unpack(call, &document, &old));
-	if (!secret_has_ended(&old, bulla_now_ns()))
+	if (!secret_has_ended(&old, bulla_clock_ns()))
 		return BULLA_OK;
 	const struct document_name accessor = { KIND_ACCESSOR, mount_scope(mount), old.public.accessor };
 
@@ -317,7 +319,7 @@ static int by_bytes(const void *a, const void *b)
 enum bulla_err bulla_secret_id_list(struct bulla *engine, struct bulla_call *call, const struct bulla_mount *mount,
 				    struct bulla_bytes given, struct bulla_bytes **accessors, size_t *count)
 {
-	struct listing list = { .call = call, .now_ns = bulla_now_ns() };
+	struct listing list = { .call = call, .now_ns = bulla_clock_ns() };
 	struct bulla_bytes name;
 	struct document_name at;
 	struct role role;

@@ -113,7 +113,7 @@ enum bulla_err secrets_remove(struct auth *auth, struct bulla_call *call, const 
 
 	if (sweep == NULL)
 		return BULLA_E_NO_MEMORY;
-	*sweep = (struct sweep){ .scratch = { .arena = bulla_arena_new(65536), .may_block = true }, .now_ns = bulla_now_ns(), .all = all };
+	*sweep = (struct sweep){ .scratch = { .arena = bulla_arena_new(65536), .may_block = true }, .now_ns = bulla_clock_ns(), .all = all };
 	if (sweep->scratch.arena == NULL)
 		return BULLA_E_NO_MEMORY;
 	enum bulla_err err = sweep_role(auth, sweep, uuid, role);
@@ -138,7 +138,7 @@ enum bulla_err bulla_secret_id_tidy(struct bulla *engine, struct bulla_call *cal
 enum bulla_err approle_tick(struct bulla *engine, struct bulla_call *call)
 {
 	struct auth *auth = engine->auth;
-	int64_t now_ns = bulla_now_ns();
+	int64_t now_ns = bulla_clock_ns();
 	const struct bulla_mount **mounts;
 	enum bulla_err err = BULLA_OK;
 	size_t count;

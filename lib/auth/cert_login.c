@@ -123,7 +123,7 @@ static enum bulla_err is_trusted(struct bulla_call *call, const struct bulla_cer
 	TRY(x509_names_read(call, anchors.items[0], &first));
 	if (!first.is_ca && !bulla_equal(anchors.items[0], visitor->chain.items[0]))
 		return BULLA_OK;
-	enum bulla_err err = x509_client_verify(call, &visitor->chain, &anchors, bulla_now_s());
+	enum bulla_err err = x509_client_verify(call, &visitor->chain, &anchors, bulla_wall_s());
 
 	if (err == BULLA_E_AUTH_FAILED)
 		return BULLA_OK;

@@ -127,7 +127,7 @@ static enum bulla_err check_claims(struct bulla_call *call, const struct json *c
 		.clock_skew_leeway_s = role->clock_skew_leeway_s,
 	};
 
-	TRY(validating(call, jwt_expect(call, claims, &expected, bulla_now_s())));
+	TRY(validating(call, jwt_expect(call, claims, &expected, bulla_wall_s())));
 	return check_audience(call, claims, role);
 }
 

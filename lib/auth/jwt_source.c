@@ -16,12 +16,18 @@
 
 #define PRINT(bytes) (int)(bytes).len, (const char *)(bytes).ptr
 
+/* Of the process alone: a set that was fetched dies with it. */
+static int64_t now_s(void)
+{
+	return bulla_elapsed_ns() / INT64_C(1000000000);
+}
+
 struct jwt_set {
 	uint8_t uuid[16];
 	pthread_mutex_t lock; /* held over a fetch, and while its keys verify */
 	unsigned users;       /* under jwt_sets.lock */
 	bool gone;            /* forgotten: freed by its last user */
-	int64_t fetched_s;    /* 0: never */
+	int64_t fetched_s;    /* by now_s; 0: never */
 	int64_t tried_s;      /* when it was last asked for, whether that helped or not */
 	uint8_t source[SHA256_BYTES]; /* of the settings that it was fetched by */
 	struct jwt_keys keys;
@@ -228,7 +234,7 @@ static enum bulla_err renew(struct auth *auth, struct bulla_call *call, const st
 	struct jwt_keys keys = { 0 };
 	enum bulla_err err = jwt_source_fetch(auth, call, config, &keys);
 
-	set->tried_s = bulla_now_s();
+	set->tried_s = now_s();
 	if (err == BULLA_E_MUST_BLOCK || err == BULLA_E_NO_MEMORY)
 		return err;
 	if (err != BULLA_OK)
@@ -247,16 +253,16 @@ static enum bulla_err verify_by_set(struct auth *auth, struct bulla_call *call, 
 	bool unknown = false;
 
 	begin_anew_for(set, config);
-	if (set->fetched_s == 0 || bulla_now_s() - set->fetched_s >= KEPT_S) {
+	if (set->fetched_s == 0 || now_s() - set->fetched_s >= KEPT_S) {
 		/* those who waited meanwhile would wait as long again, one after the other, for nothing */
-		if (set->tried_s == bulla_now_s() && set->fetched_s != set->tried_s)
+		if (set->tried_s == now_s() && set->fetched_s != set->tried_s)
 			return bulla_fail(call, BULLA_E_INVALID,
 					  "error validating token: error verifying token signature: fetching keys failed just now");
 		TRY(renew(auth, call, config, set));
 	}
 	enum bulla_err err = jwt_verify(call, &set->keys, token, algs, claims, &unknown);
 
-	if (err != BULLA_E_INVALID || !unknown || bulla_now_s() - set->tried_s < AGAIN_S)
+	if (err != BULLA_E_INVALID || !unknown || now_s() - set->tried_s < AGAIN_S)
 		return err;
 	TRY(renew(auth, call, config, set));
 	return jwt_verify(call, &set->keys, token, algs, claims, NULL);

@@ -243,7 +243,7 @@ void bulla_lockout_set(struct bulla *engine, enum bulla_mount_kind kind, const s
 enum bulla_err bulla_lockout_list(struct bulla *engine, struct bulla_call *call, struct bulla_bytes mount_accessor,
 				  struct bulla_locked_user **users, size_t *count)
 {
-	return lockout_list(engine->auth->lockout, call, mount_accessor, bulla_now_ns(), users, count);
+	return lockout_list(engine->auth->lockout, call, mount_accessor, bulla_clock_ns(), users, count);
 }
 
 void bulla_lockout_unlock(struct bulla *engine, struct bulla_bytes mount_accessor, struct bulla_bytes name)

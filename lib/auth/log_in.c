@@ -62,7 +62,7 @@ enum bulla_err auth_check_lockout(struct auth *auth, struct bulla_call *call, co
 {
 	const struct bulla_lockout_rule rule = rule_of(auth, mount);
 
-	if (!lockout_is_locked(auth->lockout, &rule, user, bulla_now_ns()))
+	if (!lockout_is_locked(auth->lockout, &rule, user, bulla_clock_ns()))
 		return BULLA_OK;
 	return bulla_fail(call, BULLA_E_FORBIDDEN, "permission denied");
 }
@@ -74,5 +74,5 @@ void auth_note_login(struct auth *auth, const struct bulla_mount *mount, const s
 	if (err == BULLA_OK)
 		lockout_forget(auth->lockout, user);
 	if (err == BULLA_E_BAD_TOKEN)
-		lockout_fail(auth->lockout, &rule, user, bulla_now_ns());
+		lockout_fail(auth->lockout, &rule, user, bulla_clock_ns());
 }

@@ -10,7 +10,7 @@ struct json;
 
 enum bulla_token_type { BULLA_TOKEN_SERVICE, BULLA_TOKEN_BATCH };
 
-/* An authenticated caller: an immutable snapshot with a counted reference. Times by bulla_now_ns. */
+/* An authenticated caller: an immutable snapshot with a counted reference. */
 struct bulla_token {
 	struct bulla_bytes accessor, display_name, path; /* path: "auth/token/create" */
 	const struct bulla_bytes *policies; /* sorted */
@@ -18,7 +18,8 @@ struct bulla_token {
 	const struct bulla_pair *meta;
 	size_t meta_count;
 	bool meta_null; /* never given: printed as null */
-	int64_t created_ns, issued_ns, last_renewal_ns; /* 0: never renewed */
+	int64_t created_date_ns;           /* to be shown; what its end counts from are points of the clock: */
+	int64_t issued_ns, last_renewal_ns; /* last_renewal_ns 0: never renewed */
 	int64_t creation_ttl_s, ttl_s, period_s, explicit_max_ttl_s; /* ttl_s counts from the last renewal or issue; 0: no end */
 	int32_t num_uses;       /* 0: unlimited; else how many are left after this one; -1: this was the last */
 	bool orphan, renewable, root;
@@ -37,6 +38,8 @@ void bulla_token_put(const struct bulla_token *token); /* NULL is fine */
 
 /* Seconds that are left; 0: no end. */
 int64_t bulla_token_ttl_s(const struct bulla_token *token);
+/* Its end as a date, as of now: a step of the system's clock moves it along. 0: no end. */
+int64_t bulla_token_end_date_ns(const struct bulla_token *token);
 
 enum bulla_capability {
 	BULLA_CAN_DENY = 1 << 0, BULLA_CAN_CREATE = 1 << 1, BULLA_CAN_READ = 1 << 2, BULLA_CAN_UPDATE = 1 << 3,

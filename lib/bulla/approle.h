@@ -41,12 +41,13 @@ BULLA_MUST_USE enum bulla_err bulla_approle_list(struct bulla *engine, struct bu
 
 /* ---- secret ids ---------------------------------------------------------------------------------------------------------- */
 
-/* What is known of a secret id without the secret itself, of which only a keyed hash is kept. Times by bulla_now_ns. */
+/* What is known of a secret id without the secret itself, of which only a keyed hash is kept. */
 struct bulla_secret_id {
 	struct bulla_bytes accessor;
 	int64_t num_uses;             /* that are left; 0: any number */
 	int64_t ttl_s;                /* as it was asked for; 0: no end */
-	int64_t created_ns, updated_ns, expires_ns; /* expires_ns 0: never */
+	int64_t created_date_ns, updated_date_ns;
+	int64_t expires_ns;           /* by the clock; 0: never */
 	const struct bulla_bytes *cidrs, *token_cidrs;
 	size_t cidr_count, token_cidr_count;
 	const struct bulla_pair *meta;

@@ -24,7 +24,7 @@ struct bulla_audit_header {
 
 /* A request and what came of it. All borrowed while the records are made. */
 struct bulla_audit_entry {
-	int64_t started_ns;
+	int64_t started_date_ns;
 	struct bulla_bytes id;             /* of the request, a UUID */
 	const char *operation;             /* "create", "read", "update", "delete", "list", "patch", "scan", "help" */
 	const struct bulla_mount *mount;   /* NULL: none answers there */

@@ -20,6 +20,7 @@ struct bulla_config {
 	/* one line an event, for the server's log; NULL: nobody listens. Any thread; holds no secret */
 	void (*log)(void *context, const char *level, const char *text);
 	void *log_context;
+	bool clock_from_wall;          /* lifetimes and periods go on from the system's clock, whatever the store has reached */
 };
 
 /* Opens the store (not unsealed: bulla_unseal_auto does that for a static seal). bulla_memory_init must have been called.
@@ -29,7 +30,7 @@ BULLA_MUST_USE enum bulla_err bulla_open(const struct bulla_config *config, stru
 /* Seals, closes the store, frees. No call may be under way. NULL is fine. */
 void bulla_close(struct bulla *engine);
 
-/* What is due by time: rotates the keys whose auto_rotate_period has passed, removes tokens that have ended. To be called every few seconds, by one thread at a
+/* What is due by time: rotates the keys whose auto_rotate_period has passed, removes tokens that have ended, keeps the clock. To be called every few seconds, by one thread at a
  * time, which may block. What the log should hear of comes as warnings of the call: rotations that failed (they are tried again),
  * keys that have encrypted very many messages. SEALED; STORE*, NO_MEMORY: the next call goes on. */
 BULLA_MUST_USE enum bulla_err bulla_tick(struct bulla *engine, struct bulla_call *call);

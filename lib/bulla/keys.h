@@ -6,7 +6,7 @@
 
 struct bulla_key_version_info {
 	uint32_t version;
-	int64_t created_ns;
+	int64_t created_date_ns;
 	/* of asymmetric types: in PEM, Ed25519's bare in base64; empty of a derived key that is read without a context, and of a
 	 * damaged version. The certificates in PEM, the leaf first */
 	struct bulla_bytes public_key, certificate_chain;
@@ -14,7 +14,7 @@ struct bulla_key_version_info {
 
 /* When a key was backed up or restored, and its latest version then; version 0: never. */
 struct bulla_key_mark {
-	int64_t at_ns;
+	int64_t at_date_ns;
 	uint32_t version;
 };
 

@@ -3,6 +3,7 @@
 #define BULLA_POLICIES_H
 
 #include "call.h"
+#include "clock.h"
 
 struct bulla;
 struct bulla_token;
@@ -15,7 +16,8 @@ struct bulla_token;
 struct bulla_policy_info {
 	struct bulla_bytes name, text; /* in the arena */
 	int64_t version;               /* counts changes; 0: root, which is not stored */
-	int64_t modified_ns, expires_ns; /* 0: not known; 0: never */
+	int64_t modified_date_ns;      /* 0: not known */
+	struct bulla_end end;
 	bool cas_required;
 	bool template_wildcards, template_slashes; /* kept for whoever reads them back: there are no identities here */
 };
@@ -23,7 +25,7 @@ struct bulla_policy_info {
 struct bulla_policy_put_args {
 	struct bulla_bytes name;       /* in any case: stored in lower case */
 	struct bulla_bytes text;       /* HCL or JSON */
-	int64_t expires_ns;            /* 0: never */
+	struct bulla_end end;          /* a ttl is by the clock */
 	bool cas_set;
 	int64_t cas;                   /* the version it replaces; -1: there must be none */
 	bool cas_required, template_wildcards, template_slashes;

@@ -69,7 +69,7 @@ BULLA_MUST_USE enum bulla_err bulla_seal(struct bulla *engine, struct bulla_call
 /* The barrier's own key: its current term, when it was made, records sealed under it. */
 struct bulla_barrier_status {
 	uint32_t term;
-	int64_t installed_ns;
+	int64_t installed_date_ns;
 	uint64_t encryptions;
 };
 BULLA_MUST_USE enum bulla_err bulla_barrier_status(struct bulla *engine, struct bulla_call *call, struct bulla_barrier_status *out);

@@ -24,7 +24,7 @@ struct bulla_wrapping_args {
 struct bulla_wrapping {
 	struct bulla_bytes token, accessor; /* of a lookup: empty */
 	struct bulla_bytes creation_path;
-	int64_t ttl_s, created_ns;          /* the ttl as it was asked for, not what is left */
+	int64_t ttl_s, created_date_ns;   /* the ttl as it was asked for, not what is left */
 };
 
 /* All of them block. */

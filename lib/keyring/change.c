@@ -75,7 +75,7 @@ enum bulla_err change_delete_head(struct change *change)
 static enum bulla_err next_version(const struct key *key, struct bulla_bytes material, struct version **out)
 {
 	uint32_t convergent_version = key_convergent(key) ? 3 : 0;
-	struct version *version = version_new(key->head.latest + 1, bulla_now_ns(), convergent_version, material.len);
+	struct version *version = version_new(key->head.latest + 1, bulla_wall_ns(), convergent_version, material.len);
 
 	if (version == NULL)
 		return BULLA_E_NO_MEMORY;

@@ -77,7 +77,7 @@ static enum bulla_err backup_step(struct change *change, void *context)
 	change->next = key_next(change->old);
 	if (change->next == NULL)
 		return BULLA_E_NO_MEMORY;
-	change->next->head.backup = (struct bulla_key_mark){ .at_ns = bulla_now_ns(), .version = change->old->head.latest };
+	change->next->head.backup = (struct bulla_key_mark){ .at_date_ns = bulla_wall_ns(), .version = change->old->head.latest };
 	TRY(backing->fn(change->call, change->next, backing->context));
 	return change_write_head(change);
 }

@@ -100,7 +100,7 @@ static enum bulla_err describe_version(const struct key *key, uint32_t number, s
 {
 	const struct key_version *version = key_version(key, number);
 
-	*out = (struct bulla_key_version_info){ .version = number, .created_ns = version == NULL ? 0 : version->created_ns };
+	*out = (struct bulla_key_version_info){ .version = number, .created_date_ns = version == NULL ? 0 : version->created_date_ns };
 	if (key_alg(key)->family == NULL || version == NULL || version->key == NULL)
 		return BULLA_OK;
 	enum bulla_err err = print_public(key, version, call, context, &out->public_key);

@@ -63,7 +63,7 @@ enum bulla_err version_copy(struct bulla_call *call, const struct key_head *head
 {
 	if (!lengths_fit(head, from))
 		return bulla_fail(call, BULLA_E_INVALID, "version %u is not of type %s", number, head->alg->name);
-	struct version *version = version_new(number, from->created_ns, from->convergent_version, from->key_len);
+	struct version *version = version_new(number, from->created_date_ns, from->convergent_version, from->key_len);
 
 	if (version == NULL)
 		return BULLA_E_NO_MEMORY;

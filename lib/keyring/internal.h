@@ -46,7 +46,7 @@ struct version {
 
 /* One with room for key_len bytes, all zero, one reference; to be filled through cell before it is shared.
  * key_len 0: a damaged version, without secrets. NULL: no memory. */
-struct version *version_new(uint32_t number, int64_t created_ns, uint32_t convergent_version, size_t key_len);
+struct version *version_new(uint32_t number, int64_t created_date_ns, uint32_t convergent_version, size_t key_len);
 void version_put(struct version *version); /* NULL is fine */
 /* Copies the certificates of a version that is not shared yet. NO_MEMORY. */
 BULLA_MUST_USE enum bulla_err version_set_chain(struct version *version, struct bulla_bytes chain);

@@ -15,7 +15,7 @@
 struct key_version {
 	uint32_t version;
 	uint32_t convergent_version; /* how its convergent nonces are made: 3; 0 unless the key is convergent */
-	int64_t created_ns;
+	int64_t created_date_ns;
 	const uint8_t *key;       /* key_len bytes: symmetric, or as pkey_open takes it. NULL: its record is damaged */
 	size_t key_len;
 	const uint8_t *hmac_key;  /* hmac_key_len bytes: KEY_HMAC_BYTES of its own; of type hmac the key itself */

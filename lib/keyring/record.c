@@ -40,7 +40,7 @@ static void put_number(struct secret_bytes *out, uint64_t v, size_t n)
 
 static void put_mark(struct secret_bytes *out, const struct bulla_key_mark *mark)
 {
-	put_number(out, (uint64_t)mark->at_ns, 8);
+	put_number(out, (uint64_t)mark->at_date_ns, 8);
 	put_number(out, mark->version, 4);
 }
 
@@ -72,7 +72,7 @@ enum bulla_err record_encode_version(const struct version *version, struct secre
 	TRY(begin(out, VERSION_FIXED + KEY_HMAC_BYTES + version->pub.key_len + version->pub.chain.len));
 	put_number(out, FORMAT, 1);
 	put_number(out, version->pub.version, 4);
-	put_number(out, (uint64_t)version->pub.created_ns, 8);
+	put_number(out, (uint64_t)version->pub.created_date_ns, 8);
 	put_number(out, version->pub.convergent_version, 2);
 	put_number(out, version->pub.public_only ? PUBLIC_ONLY : 0, 1);
 	put_number(out, version->pub.key_len, 2);
@@ -118,7 +118,7 @@ static uint64_t take_number(struct reader *reader, size_t n)
 
 static struct bulla_key_mark take_mark(struct reader *reader)
 {
-	struct bulla_key_mark mark = { .at_ns = (int64_t)take_number(reader, 8) };
+	struct bulla_key_mark mark = { .at_date_ns = (int64_t)take_number(reader, 8) };
 
 	mark.version = (uint32_t)take_number(reader, 4);
 	return mark;
@@ -188,7 +188,7 @@ enum bulla_err record_decode_version(struct bulla_bytes record, const struct key
 	struct reader reader = { .rest = record };
 	uint64_t format = take_number(&reader, 1);
 	uint64_t number = take_number(&reader, 4);
-	int64_t created_ns = (int64_t)take_number(&reader, 8);
+	int64_t created_date_ns = (int64_t)take_number(&reader, 8);
 	uint64_t convergent = take_number(&reader, 2);
 	uint64_t flags = take_number(&reader, 1);
 	struct bulla_bytes key = take(&reader, take_number(&reader, 2));
@@ -198,7 +198,7 @@ enum bulla_err record_decode_version(struct bulla_bytes record, const struct key
 	if (!all_read(&reader) || format != FORMAT || flags > PUBLIC_ONLY || chain.len > KEY_CHAIN_MAX ||
 	    !version_makes_sense(head, number, convergent, key, hmac_key))
 		return BULLA_E_STORE_DAMAGED;
-	struct version *version = version_new((uint32_t)number, created_ns, (uint32_t)convergent, key.len);
+	struct version *version = version_new((uint32_t)number, created_date_ns, (uint32_t)convergent, key.len);
 
 	if (version == NULL)
 		return BULLA_E_NO_MEMORY;

@@ -74,34 +74,45 @@ static bool is_scheduled(const struct key *key)
 	       (head->flags & (KEY_IMPORTED | KEY_ROTATABLE)) != KEY_IMPORTED;
 }
 
-/* 0: never. */
-static int64_t natural_due_s(const struct key *key)
-{
-	int64_t due_s;
-
-	if (!is_scheduled(key) || key->newest == NULL ||
-	    __builtin_add_overflow(key->newest->pub.created_ns / NS_PER_S + 1, key->head.auto_rotate_s, &due_s))
-		return 0;
-	return due_s > 0 ? due_s : 1;
-}
-
 static int64_t later(int64_t a, int64_t b)
 {
 	return a > b ? a : b;
 }
 
-/* A key whose time has not changed stays where it is, also where it was put off to. */
+static bool same_version(const struct change *change)
+{
+	const struct version *old = change->old != NULL ? change->old->newest : NULL, *next = change->next->newest;
+
+	return old != NULL && old->pub.version == next->pub.version && old->pub.created_date_ns == next->pub.created_date_ns;
+}
+
+/* When the newest version was made, by the clock, at most now. Its record has the date alone; but a key that is filed tells the point
+ * by its period, whatever was done to the system's clock since. (One that was put off: the point is later by that.) */
+static int64_t made_s(const struct change *change, int64_t now_s)
+{
+	const struct key *old = change->old;
+	int64_t made_s = bulla_clock_of(change->next->newest->pub.created_date_ns) / NS_PER_S + 1;
+
+	if (old != NULL && old->head.due_s != 0 && same_version(change))
+		made_s = old->head.due_s - old->head.auto_rotate_s;
+	return made_s < now_s ? made_s : now_s + 1;
+}
+
+/* 0: never. A key whose time has not changed stays where it is, also where it was put off to. */
 static int64_t next_due_s(const struct change *change)
 {
-	int64_t due_s = natural_due_s(change->next);
+	const struct key *old = change->old, *next = change->next;
+	int64_t now_s = bulla_clock_s(), due_s;
 
-	if (due_s == 0)
+	if (!is_scheduled(next) || next->newest == NULL)
 		return 0;
 	if (change->postpone_s != 0)
 		return change->postpone_s;
-	if (change->old != NULL && change->old->head.due_s != 0 && due_s == natural_due_s(change->old))
-		return change->old->head.due_s;
-	return later(due_s, bulla_now_s());
+	if (old != NULL && old->head.due_s != 0 && old->head.auto_rotate_s == next->head.auto_rotate_s && same_version(change))
+		return old->head.due_s;
+	if (__builtin_add_overflow(made_s(change, now_s), next->head.auto_rotate_s, &due_s))
+		return 0;
+	return later(due_s, now_s);
 }
 
 enum bulla_err schedule_change(struct change *change)
@@ -195,7 +206,7 @@ static enum bulla_err move_entry(struct keyring *keyring, struct bulla_call *cal
 static enum bulla_err put_off(struct keyring *keyring, struct bulla_call *call, const struct entry *entry, enum bulla_err why)
 {
 	bool refused = bulla_err_row(why)->kind == BULLA_CLASS_CALLER || why == BULLA_E_STORE_DAMAGED;
-	int64_t until_s = bulla_now_s() + (refused ? RETRY_REFUSED_S : RETRY_S);
+	int64_t until_s = bulla_clock_s() + (refused ? RETRY_REFUSED_S : RETRY_S);
 	struct bulla_bytes text = bulla_call_text(call, why);
 
 	notices_add(&keyring->notices, "key %.*s could not be rotated when it was due; again in %d s: %.*s", (int)entry->name.len,
@@ -339,7 +350,8 @@ static enum bulla_err read_from(struct keyring *keyring, struct bulla_call *call
 	TRY(barrier_open(keyring->seal, call, &record, &plaintext));
 	if (plaintext.len != 8)
 		return BULLA_E_STORE_DAMAGED;
-	schedule->from = schedule->stored = bulla_get_u64(plaintext.ptr);
+	schedule->stored = bulla_get_u64(plaintext.ptr);
+	schedule->from = schedule->stored < now ? schedule->stored : now; /* else the clock was set back on purpose */
 	schedule->revision = record.revision;
 	return BULLA_OK;
 }
@@ -388,7 +400,7 @@ static enum bulla_err run_minutes(struct keyring *keyring, int64_t now_s)
 static enum bulla_err tick(struct keyring *keyring, struct bulla_call *call)
 {
 	struct schedule *schedule = &keyring->schedule;
-	int64_t now_s = bulla_now_s();
+	int64_t now_s = bulla_clock_s();
 
 	if (!schedule->loaded)
 		TRY(read_from(keyring, call, minute_of(now_s)));

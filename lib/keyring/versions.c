@@ -22,13 +22,13 @@ uint64_t versions_branches_made(void)
 	return atomic_load(&branches_made);
 }
 
-struct version *version_new(uint32_t number, int64_t created_ns, uint32_t convergent_version, size_t key_len)
+struct version *version_new(uint32_t number, int64_t created_date_ns, uint32_t convergent_version, size_t key_len)
 {
 	struct version *version = calloc(1, sizeof *version);
 
 	if (version == NULL)
 		return NULL;
-	version->pub = (struct key_version){ .version = number, .created_ns = created_ns,
+	version->pub = (struct key_version){ .version = number, .created_date_ns = created_date_ns,
 					     .convergent_version = convergent_version, .key_len = key_len };
 	atomic_init(&version->refs, 1);
 	if (key_len == 0)

@@ -81,19 +81,24 @@ static void link_prefixes(struct acl *acl)
 }
 
 /* An end that is still to come makes all of it end. false: it has come. */
-static bool note_end(struct acl *acl, int64_t expires_ns, int64_t now_ns)
+static bool note_end(struct acl *acl, struct bulla_end end, const struct bulla_now *now)
 {
-	if (expires_ns == 0)
+	int64_t *earliest_ns = end.by_date ? &acl->expires_date_ns : &acl->expires_ns;
+
+	if (end.ns == 0)
 		return true;
-	if (expires_ns <= now_ns)
+	if (bulla_end_is_over(end, now)) {
+		if (end.by_date && end.ns > acl->over_date_ns)
+			acl->over_date_ns = end.ns;
 		return false;
-	if (acl->expires_ns == 0 || expires_ns < acl->expires_ns)
-		acl->expires_ns = expires_ns;
+	}
+	if (*earliest_ns == 0 || end.ns < *earliest_ns)
+		*earliest_ns = end.ns;
 	return true;
 }
 
 /* All stanzas that have not ended, sorted, in a block to be freed. */
-static enum bulla_err gather(struct acl *acl, int64_t now_ns, const struct policy_rule ***out, size_t *count)
+static enum bulla_err gather(struct acl *acl, const struct bulla_now *now, const struct policy_rule ***out, size_t *count)
 {
 	size_t room = 1, n = 0;
 
@@ -107,10 +112,10 @@ static enum bulla_err gather(struct acl *acl, int64_t now_ns, const struct polic
 		const struct policy *policy = acl->policies[i];
 
 		acl->broken |= policy->broken;
-		if (!note_end(acl, policy->expires_ns, now_ns))
+		if (!note_end(acl, policy->end, now))
 			continue;
 		for (size_t r = 0; r < policy->count; r++)
-			if (note_end(acl, policy->rules[r].expires_ns, now_ns))
+			if (note_end(acl, (struct bulla_end){ policy->rules[r].expires_date_ns, true }, now))
 				list[n++] = &policy->rules[r];
 	}
 	qsort(list, n, sizeof *list, by_kind);
@@ -163,7 +168,7 @@ static struct acl *acl_empty(size_t policies)
 	return NULL;
 }
 
-struct acl *acl_new(struct policy *const *policies, size_t count, int64_t now_ns)
+struct acl *acl_new(struct policy *const *policies, size_t count, const struct bulla_now *now)
 {
 	struct acl *acl = acl_empty(count);
 	const struct policy_rule **list;
@@ -173,7 +178,7 @@ struct acl *acl_new(struct policy *const *policies, size_t count, int64_t now_ns
 		return NULL;
 	for (size_t i = 0; i < count; i++)
 		acl->policies[acl->policy_count++] = policy_hold(policies[i]);
-	enum bulla_err err = gather(acl, now_ns, &list, &rules);
+	enum bulla_err err = gather(acl, now, &list, &rules);
 
 	if (err == BULLA_OK) {
 		err = merge_all(acl, list, rules);

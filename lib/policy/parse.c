@@ -188,7 +188,7 @@ static enum bulla_err read_expiration(const struct stanza *s, const struct hcl *
 	TRY(need_string(s, h));
 	if (bulla_time_parse(bulla_str(h->text), &ns) != BULLA_OK || ns <= 0)
 		return stanza_fail(s, h, "invalid expiration time: it must be as in \"2030-01-31T12:00:00Z\"");
-	s->rule->expires_ns = ns;
+	s->rule->expires_date_ns = ns;
 	return BULLA_OK;
 }
 

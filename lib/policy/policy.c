@@ -28,14 +28,14 @@ struct policy *policy_new_broken(struct bulla_bytes name)
 	return policy;
 }
 
-enum bulla_err policy_new(struct bulla_call *call, struct bulla_bytes name, struct bulla_bytes text, int64_t expires_ns,
+enum bulla_err policy_new(struct bulla_call *call, struct bulla_bytes name, struct bulla_bytes text, struct bulla_end end,
 			  struct policy **out)
 {
 	struct policy *policy = policy_empty(name);
 
 	if (policy == NULL)
 		return BULLA_E_NO_MEMORY;
-	policy->expires_ns = expires_ns;
+	policy->end = end;
 	enum bulla_err err = policy_parse(call, policy, text);
 
 	if (err != BULLA_OK) {

@@ -34,7 +34,7 @@ struct policy_demand {
 struct policy_rule {
 	struct bulla_acl_rule base;      /* can: as this stanza has it */
 	const struct policy *policy;     /* that it stands in */
-	int64_t expires_ns;              /* 0: never */
+	int64_t expires_date_ns;         /* 0: never */
 	const struct policy_demand *demands;
 	size_t demand_count;             /* 0: no context is required */
 	int64_t max_batch_items;         /* 0: no bound */
@@ -47,14 +47,14 @@ struct policy {
 	atomic_uint refs;
 	struct bulla_arena *arena;       /* all of it */
 	struct bulla_bytes name;
-	int64_t expires_ns;              /* 0: never */
+	struct bulla_end end;
 	bool broken;                     /* its text could not be read: whoever has it may do nothing */
 	const struct policy_rule *rules;
 	size_t count;
 };
 
 /* Compiles text with one reference. INVALID: "At 1:9: ..." or "path \"x\": ..." with line and column. NO_MEMORY. */
-BULLA_MUST_USE enum bulla_err policy_new(struct bulla_call *call, struct bulla_bytes name, struct bulla_bytes text, int64_t expires_ns,
+BULLA_MUST_USE enum bulla_err policy_new(struct bulla_call *call, struct bulla_bytes name, struct bulla_bytes text, struct bulla_end end,
 					 struct policy **out);
 /* One that denies everything. NULL: no memory. */
 struct policy *policy_new_broken(struct bulla_bytes name);
@@ -83,13 +83,14 @@ struct acl {
 	struct policy **policies;        /* held */
 	size_t policy_count;
 	bool broken;                     /* one of them was: denies all */
-	int64_t expires_ns;              /* when one of the rules ends and it must be made anew; 0: never */
+	int64_t expires_ns, expires_date_ns; /* when one of the rules ends and it must be made anew, by either clock; 0: never */
+	int64_t over_date_ns;            /* the latest date by which one was left out: before it (the system's clock was set back) the same */
 	struct acl_rule *rules;          /* exact ones sorted, then prefixes sorted, then segments by priority */
 	size_t exact, prefixes, count;   /* rules[0..exact) [exact..prefixes) [prefixes..count) */
 };
 
-/* Merges them (borrowed: references are taken), without what has ended at now_ns. NULL: no memory. */
-struct acl *acl_new(struct policy *const *policies, size_t count, int64_t now_ns);
+/* Merges them (borrowed: references are taken), without what is over now. NULL: no memory. */
+struct acl *acl_new(struct policy *const *policies, size_t count, const struct bulla_now *now);
 struct acl *acl_hold(struct acl *acl);
 void acl_put(struct acl *acl); /* NULL is fine */
 

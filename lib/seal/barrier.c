@@ -85,7 +85,7 @@ enum bulla_err seal_barrier_status(struct seal *seal, struct bulla_call *call, s
 	if (keys != NULL) {
 		const struct barrier_term *term = keys->terms[keys->count - 1];
 
-		*out = (struct bulla_barrier_status){ term->number, term->installed_ns, atomic_load(&term->used) };
+		*out = (struct bulla_barrier_status){ term->number, term->installed_date_ns, atomic_load(&term->used) };
 		err = BULLA_OK;
 	}
 	rcu_read_end();

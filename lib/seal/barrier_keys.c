@@ -73,7 +73,7 @@ enum bulla_err barrier_term_new(uint32_t number, struct barrier_term **out)
 		return err;
 	}
 	term->number = number;
-	term->installed_ns = bulla_now_ns();
+	term->installed_date_ns = bulla_wall_ns();
 	term->reserved = BARRIER_BLOCK;
 	atomic_store(&term->limit, term->reserved);
 	*out = term;
@@ -120,7 +120,7 @@ enum bulla_err barrier_keys_seal(const struct barrier_keys *keys, const uint8_t 
 	p += HEAD_BYTES;
 	for (uint32_t i = 0; i < keys->count; i++, p += TERM_BYTES) {
 		bulla_put_u32(p, keys->terms[i]->number);
-		bulla_put_u64(p + 4, (uint64_t)keys->terms[i]->installed_ns);
+		bulla_put_u64(p + 4, (uint64_t)keys->terms[i]->installed_date_ns);
 		bulla_put_u64(p + 12, keys->terms[i]->reserved);
 		memcpy(p + 20, keys->terms[i]->key, SEAL_KEY_BYTES);
 	}
@@ -139,7 +139,7 @@ static enum bulla_err term_read(const uint8_t *p, struct barrier_term **out)
 		return BULLA_E_NO_MEMORY;
 	}
 	term->number = bulla_get_u32(p);
-	term->installed_ns = (int64_t)bulla_get_u64(p + 4);
+	term->installed_date_ns = (int64_t)bulla_get_u64(p + 4);
 	/* how many of the last block were used is not known: all of them */
 	term->reserved = bulla_get_u64(p + 12);
 	atomic_store(&term->used, term->reserved);

@@ -60,7 +60,7 @@ BULLA_MUST_USE enum bulla_err seal_unwrap_key(const struct seal_record *record, 
 /* Shared by all snapshots that hold it, freed when the seal forgets. */
 struct barrier_term {
 	uint32_t number;
-	int64_t installed_ns;
+	int64_t installed_date_ns;
 	uint8_t *key; /* secret memory */
 	atomic_uint_least64_t used, limit; /* sealings so far; up to where they are counted in the store */
 	uint64_t reserved;                 /* what the record says or is about to say; by seal->keyring */

@@ -59,7 +59,7 @@ static enum bulla_err make_identity(struct connection *c, struct bulla_call *cal
 	int rc = sqlite3_bind_blob(statement, 1, id, sizeof id, SQLITE_STATIC);
 
 	if (rc == SQLITE_OK)
-		rc = sqlite3_bind_int64(statement, 2, bulla_now_s());
+		rc = sqlite3_bind_int64(statement, 2, bulla_wall_s());
 	if (rc == SQLITE_OK)
 		rc = sqlite3_step(statement);
 	enum bulla_err err = rc == SQLITE_DONE ? BULLA_OK : connection_fail(c, call);

@@ -72,7 +72,7 @@ static void put_mark(struct out *out, const char *name, const struct bulla_key_m
 		return;
 	}
 	json_open(out, '{');
-	bulla_time_print(mark->at_ns, time);
+	bulla_time_print(mark->at_date_ns, time);
 	json_put_text(out, "time", time);
 	json_put_int(out, "version", mark->version);
 	json_close(out, '}');

@@ -164,7 +164,7 @@ static enum bulla_err put_all(struct out *out, const struct contents *contents, 
 	char time[BULLA_TIME_TEXT] = "0001-01-01T00:00:00Z";
 
 	if (version != NULL)
-		bulla_time_print(version->created_ns, time);
+		bulla_time_print(version->created_date_ns, time);
 	json_open(out, '{');
 	put_base64(out, "key", contents->key);
 	put_base64(out, "hmac_key", contents->hmac_key);
@@ -173,7 +173,7 @@ static enum bulla_err put_all(struct out *out, const struct contents *contents, 
 	TRY(put_rsa(out, contents));
 	TRY(put_public(out, contents));
 	json_put_int(out, "convergent_version", version == NULL ? 0 : version->convergent_version);
-	json_put_int(out, "creation_time", version == NULL ? 0 : version->created_ns / 1000000000);
+	json_put_int(out, "creation_time", version == NULL ? 0 : version->created_date_ns / 1000000000);
 	put_chain(out, version == NULL ? bulla_mem(NULL, 0) : version->chain);
 	json_put_text(out, "external_key_ref", "");
 	json_close(out, '}');

@@ -91,7 +91,7 @@ enum bulla_err incoming_version(const struct material *material, bool public_onl
 				struct key_version *out)
 {
 	TRY(random_bytes(hmac_key, KEY_HMAC_BYTES));
-	*out = (struct key_version){ .created_ns = bulla_now_ns(), .key = material->ptr, .key_len = material->len,
+	*out = (struct key_version){ .created_date_ns = bulla_wall_ns(), .key = material->ptr, .key_len = material->len,
 				     .hmac_key = hmac_key, .public_only = public_only };
 	return BULLA_OK;
 }

@@ -114,7 +114,7 @@ static enum bulla_err read_mark(struct bulla_call *call, const struct json *poli
 	if (mark == NULL || mark->type == JSON_NULL)
 		return BULLA_OK;
 	TRY(document_int(call, mark, "version", &version));
-	TRY(document_time(call, mark, "time", &out->at_ns));
+	TRY(document_time(call, mark, "time", &out->at_date_ns));
 	out->version = version > 0 && version < UINT32_MAX ? (uint32_t)version : 0;
 	return BULLA_OK;
 }
@@ -137,7 +137,7 @@ static enum bulla_err read_policy(struct bulla_call *call, struct bulla_bytes na
 	facts->min_available = (uint32_t)n.min_available;
 	facts->convergent_version = facts->convergent ? -1 : 0;
 	facts->auto_rotate_s = n.rotate_ns / NS_PER_S;
-	facts->restore = (struct bulla_key_mark){ .at_ns = bulla_now_ns(), .version = facts->latest };
+	facts->restore = (struct bulla_key_mark){ .at_date_ns = bulla_wall_ns(), .version = facts->latest };
 	return BULLA_OK;
 }
 

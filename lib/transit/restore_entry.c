@@ -255,9 +255,9 @@ static enum bulla_err read_times(struct bulla_call *call, const struct json *ent
 	int64_t seconds;
 
 	TRY(document_int(call, entry, "creation_time", &seconds));
-	TRY(document_time(call, entry, "time", &out->created_ns));
-	if (out->created_ns == 0 && seconds > 0 && seconds < INT64_C(4102444800))
-		out->created_ns = seconds * 1000000000;
+	TRY(document_time(call, entry, "time", &out->created_date_ns));
+	if (out->created_date_ns == 0 && seconds > 0 && seconds < INT64_C(4102444800))
+		out->created_date_ns = seconds * 1000000000;
 	return BULLA_OK;
 }
 

@@ -50,7 +50,7 @@ enum bulla_err log_reopen(struct bulla_call *call)
 /* The time to the millisecond, as a fixed width. */
 static int print_time(char out[BULLA_TIME_TEXT])
 {
-	int64_t now = bulla_now_ns(), s = now / 1000000000;
+	int64_t now = bulla_wall_ns(), s = now / 1000000000;
 	int n = bulla_time_print(s * 1000000000, out);
 
 	return n - 1 + snprintf(out + n - 1, (size_t)(BULLA_TIME_TEXT - n + 1), ".%03dZ", (int)(now / 1000000 % 1000));

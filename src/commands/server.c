@@ -28,6 +28,7 @@ struct options {
 	const char *config_file;
 	bool dev;
 	struct dev_options dev_options;
+	bool clock_from_wall;
 };
 
 struct server {
@@ -48,6 +49,7 @@ static enum flags_result read_options(int argc, char **argv, struct options *o)
 {
 	const struct flag config_flags[] = {
 		{ "config", FLAG_STRING, &o->config_file, "the configuration file" },
+		{ "clock-from-wall", FLAG_BOOL, &o->clock_from_wall, "let lifetimes and periods go on from the system's clock, once" },
 		{ 0 },
 	};
 	const struct flag dev_flags[] = {
@@ -137,6 +139,7 @@ static enum bulla_err open_engine(struct server *s)
 		.fetch = http_fetch,
 		.audit_devices = s->config.audit, .audit_device_count = s->config.audit_count,
 		.allow_audit_prefix = s->config.allow_audit_log_prefixing, .log = log_text,
+		.clock_from_wall = s->options.clock_from_wall,
 	};
 
 	if (!s->config.disable_mlock && bulla_memory_init(true) != BULLA_OK)

@@ -8,7 +8,6 @@
 #include "commands/log.h"
 
 #define CLOCK_STEP_NS INT64_C(1000000000)
-#define CLOCK_SLEW_NS INT64_C(500000) /* a second: half a millisecond */
 #define SPARE_BYTES ((size_t)4 << 20)
 #define GIVE_BACK_S 30
 
@@ -28,18 +27,14 @@ static void reload(struct httpd *httpd, struct bulla *engine)
 	bulla_arena_free(call.arena);
 }
 
-/* Leases and key times run on our own clock: a step of the wall clock is told once and followed slowly. */
+/* Dates follow a step of the system's clock at once, everything else does not: the log gives its size. */
 static void watch_clock(void)
 {
-	static bool told;
-	int64_t drift = bulla_clock_drift_ns();
-	bool stepped = drift > CLOCK_STEP_NS || drift < -CLOCK_STEP_NS;
+	int64_t step_ns = bulla_wall_step_ns(CLOCK_STEP_NS);
 
-	if (stepped && !told)
-		log_write(LOG_LEVEL_WARN, "the system's clock was set %s by %.1f s: following slowly", drift > 0 ? "forward" : "back",
-			  (double)(drift > 0 ? drift : -drift) / 1e9);
-	told = stepped;
-	bulla_clock_slew(CLOCK_SLEW_NS);
+	if (step_ns != 0)
+		log_write(LOG_LEVEL_WARN, "the system's clock was set %s by %.1f s: dates follow, lifetimes and periods do not",
+			  step_ns > 0 ? "forward" : "back", (double)(step_ns > 0 ? step_ns : -step_ns) / 1e9);
 }
 
 /* After a wave of connections their memory is free but still ours: gives it back when there is much of it. */
@@ -53,6 +48,7 @@ void watch_until_end(struct httpd *httpd, struct bulla *engine, const sigset_t *
 {
 	const struct timespec second = { 1, 0 };
 
+	watch_clock(); /* steps are told from here on */
 	for (unsigned turns = 0;;) {
 		int signal = sigtimedwait(signals, NULL, &second);
 

@@ -102,9 +102,9 @@ static void print_secret_id(struct out *out, const struct bulla_secret_id *s)
 {
 	json_open(out, '{');
 	json_put_strings(out, "cidr_list", s->cidrs, s->cidr_count);
-	put_time(out, "creation_time", s->created_ns);
-	put_time(out, "expiration_time", s->expires_ns);
-	put_time(out, "last_updated_time", s->updated_ns);
+	put_time(out, "creation_time", s->created_date_ns);
+	put_time(out, "expiration_time", bulla_date_of(s->expires_ns));
+	put_time(out, "last_updated_time", s->updated_date_ns);
 	json_put_pairs(out, "metadata", s->meta, s->meta_count);
 	json_put_string(out, "secret_id_accessor", s->accessor);
 	json_put_int(out, "secret_id_num_uses", s->num_uses);

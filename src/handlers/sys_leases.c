@@ -2,8 +2,6 @@
 #include "handlers/list_page.h"
 #include "http/routes.h"
 
-#define NS_PER_S INT64_C(1000000000)
-
 struct lease_fields {
 	const struct json *lease_id;
 	struct bulla_bytes increment, url_lease_id;
@@ -52,14 +50,12 @@ static void put_time(struct out *out, const char *name, int64_t ns)
 
 static void print_lease(struct out *out, struct bulla_bytes id, const struct bulla_token *t)
 {
-	int64_t start_ns = t->last_renewal_ns != 0 ? t->last_renewal_ns : t->issued_ns;
-
 	json_open(out, '{');
-	put_time(out, "expire_time", start_ns + t->ttl_s * NS_PER_S);
+	put_time(out, "expire_time", bulla_token_end_date_ns(t));
 	json_put_string(out, "id", id);
-	put_time(out, "issue_time", t->issued_ns);
+	put_time(out, "issue_time", t->created_date_ns);
 	if (t->last_renewal_ns != 0)
-		put_time(out, "last_renewal", t->last_renewal_ns);
+		put_time(out, "last_renewal", bulla_date_of(t->last_renewal_ns));
 	if (t->last_renewal_ns == 0) {
 		json_key(out, "last_renewal");
 		json_nil(out);

@@ -9,7 +9,7 @@ static enum bulla_err key_status(struct exchange *x)
 	char time[BULLA_TIME_TEXT];
 
 	TRY(bulla_barrier_status(x->engine, x->call, &status));
-	(void)bulla_time_print(status.installed_ns, time);
+	(void)bulla_time_print(status.installed_date_ns, time);
 	json_open(x->data, '{');
 	json_put_int(x->data, "encryptions", (int64_t)status.encryptions);
 	json_put_text(x->data, "install_time", time);

@@ -41,10 +41,10 @@ static void put_info(struct out *out, const struct bulla_policy_info *info, cons
 	json_put_bool(out, "allow_slashes_in_identity_templates", info->template_slashes);
 	json_put_bool(out, "allow_wildcards_in_identity_templates", info->template_wildcards);
 	json_put_bool(out, "cas_required", info->cas_required);
-	if (info->expires_ns != 0)
-		put_time(out, "expiration", info->expires_ns);
-	if (info->modified_ns != 0)
-		put_time(out, "modified", info->modified_ns);
+	if (info->end.ns != 0)
+		put_time(out, "expiration", bulla_end_date_ns(info->end));
+	if (info->modified_date_ns != 0)
+		put_time(out, "modified", info->modified_date_ns);
 	json_put_string(out, "name", info->name);
 	json_put_string(out, as, info->text);
 	json_put_int(out, "version", info->version);
@@ -166,17 +166,19 @@ static enum bulla_err parse_expiration(struct exchange *x, struct bulla_bytes te
 			  "Field validation failed: error converting input for field \"expiration\": could not parse string as date and time");
 }
 
-static enum bulla_err choose_end(struct exchange *x, const struct policy_fields *f, int64_t *expires_ns)
+static enum bulla_err choose_end(struct exchange *x, const struct policy_fields *f, struct bulla_end *end)
 {
 	if ((f->set & SET_EXPIRATION) != 0 && (f->set & SET_TTL) != 0)
 		return bulla_fail(x->call, BULLA_E_INVALID, "cannot supply both 'expiration' and 'ttl' for policies");
-	if ((f->set & SET_EXPIRATION) != 0)
-		return parse_expiration(x, f->expiration, expires_ns);
+	if ((f->set & SET_EXPIRATION) != 0) {
+		end->by_date = true;
+		return parse_expiration(x, f->expiration, &end->ns);
+	}
 	if ((f->set & SET_TTL) == 0)
 		return BULLA_OK;
 	if (f->ttl_s > INT32_MAX)
 		return bulla_fail(x->call, BULLA_E_INVALID, "the ttl is too long");
-	*expires_ns = bulla_now_ns() + f->ttl_s * 1000000000;
+	*end = (struct bulla_end){ .ns = bulla_clock_ns() + f->ttl_s * 1000000000 };
 	return BULLA_OK;
 }
 
@@ -188,7 +190,7 @@ static enum bulla_err write_fields(struct exchange *x, const struct policy_field
 	};
 
 	TRY(decode_text(x, text, &args.text));
-	TRY(choose_end(x, f, &args.expires_ns));
+	TRY(choose_end(x, f, &args.end));
 	return bulla_policy_put(x->engine, x->call, &args);
 }
 
@@ -224,7 +226,7 @@ static enum bulla_err patch_policy(struct exchange *x)
 		return bulla_fail(x->call, BULLA_E_INVALID, "policy not found");
 	TRY(err);
 	struct bulla_policy_put_args args = {
-		.name = x->params[0], .expires_ns = info.expires_ns, .cas_set = true,
+		.name = x->params[0], .end = info.end, .cas_set = true,
 		.cas = (f.set & SET_CAS) != 0 ? f.cas : info.version,
 		.cas_required = (f.set & SET_CAS_REQUIRED) != 0 ? f.cas_required : info.cas_required,
 		.template_wildcards = (f.set & SET_WILDCARDS) != 0 ? f.wildcards : info.template_wildcards,
@@ -234,7 +236,7 @@ static enum bulla_err patch_policy(struct exchange *x)
 	args.text = info.text;
 	if ((f.set & SET_POLICY) != 0)
 		TRY(decode_text(x, f.policy, &args.text));
-	TRY(choose_end(x, &f, &args.expires_ns));
+	TRY(choose_end(x, &f, &args.end));
 	TRY(bulla_policy_put(x->engine, x->call, &args));
 	json_nil(x->data);
 	return BULLA_OK;

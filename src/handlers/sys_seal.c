@@ -253,7 +253,7 @@ static enum bulla_err health(struct exchange *x)
 		json_put_bool(out, "performance_standby", false);
 	json_put_text(out, "replication_performance_mode", replication);
 	json_put_text(out, "replication_dr_mode", replication);
-	json_put_int(out, "server_time_utc", bulla_now_s());
+	json_put_int(out, "server_time_utc", bulla_wall_s());
 	json_put_text(out, "version", x->server->version);
 	put_cluster(x, &status);
 	TRY(put_audit(x));

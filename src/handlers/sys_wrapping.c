@@ -52,7 +52,7 @@ static enum bulla_err lookup(struct exchange *x)
 	char time[BULLA_TIME_TEXT];
 
 	TRY(bulla_wrapping_lookup(x->engine, x->call, x->wrapping_token, &wrapping));
-	(void)bulla_time_print(wrapping.created_ns, time);
+	(void)bulla_time_print(wrapping.created_date_ns, time);
 	json_open(x->data, '{');
 	json_put_string(x->data, "creation_path", wrapping.creation_path);
 	json_put_text(x->data, "creation_time", time);

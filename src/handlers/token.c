@@ -16,19 +16,19 @@ static void put_time(struct out *out, const char *name, int64_t ns)
 
 static void put_times(struct out *out, const struct bulla_token *t)
 {
-	int64_t start_ns = t->last_renewal_ns != 0 ? t->last_renewal_ns : t->issued_ns;
-
-	json_put_int(out, "creation_time", t->created_ns / NS_PER_S);
+	json_put_int(out, "creation_time", t->created_date_ns / NS_PER_S);
 	json_put_int(out, "creation_ttl", t->creation_ttl_s);
 	if (t->ttl_s == 0)
 		json_put_null(out, "expire_time");
 	if (t->ttl_s != 0)
-		put_time(out, "expire_time", start_ns + t->ttl_s * NS_PER_S);
+		put_time(out, "expire_time", bulla_token_end_date_ns(t));
 	json_put_int(out, "explicit_max_ttl", t->explicit_max_ttl_s);
-	put_time(out, "issue_time", t->issued_ns);
+	put_time(out, "issue_time", t->created_date_ns);
 	if (t->last_renewal_ns != 0) {
-		put_time(out, "last_renewal", t->last_renewal_ns);
-		json_put_int(out, "last_renewal_time", t->last_renewal_ns / NS_PER_S);
+		int64_t renewed_date_ns = bulla_date_of(t->last_renewal_ns);
+
+		put_time(out, "last_renewal", renewed_date_ns);
+		json_put_int(out, "last_renewal_time", renewed_date_ns / NS_PER_S);
 	}
 	if (t->period_s != 0)
 		json_put_int(out, "period", t->period_s);

@@ -10,7 +10,7 @@ static void put_public(struct out *out, const char *number, const char *name, co
 {
 	char created[BULLA_TIME_TEXT];
 
-	bulla_time_print(version->created_ns, created);
+	bulla_time_print(version->created_date_ns, created);
 	json_key(out, number);
 	json_open(out, '{');
 	json_put_string(out, "certificate_chain", version->certificate_chain);
@@ -36,7 +36,7 @@ static void put_versions(struct out *out, const struct bulla_key_info *info)
 		if (info->asymmetric)
 			put_public(out, number, info->version_name, &info->versions[i]);
 		else
-			json_put_int(out, number, info->versions[i].created_ns / 1000000000);
+			json_put_int(out, number, info->versions[i].created_date_ns / 1000000000);
 	}
 	json_close(out, '}');
 }
@@ -59,7 +59,7 @@ static void put_mark(struct out *out, const char *name, const struct bulla_key_m
 		return;
 	json_key(out, name);
 	json_open(out, '{');
-	bulla_time_print(mark->at_ns, time);
+	bulla_time_print(mark->at_date_ns, time);
 	json_put_text(out, "time", time);
 	json_put_int(out, "version", mark->version);
 	json_close(out, '}');

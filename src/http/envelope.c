@@ -56,7 +56,7 @@ void envelope_wrapping(struct out *body, const struct bulla_wrapping *wrapping, 
 {
 	char time[BULLA_TIME_TEXT];
 
-	(void)bulla_time_print(wrapping->created_ns, time);
+	(void)bulla_time_print(wrapping->created_date_ns, time);
 	out_text(body, "{\"request_id\":\"\",\"lease_id\":\"\",\"renewable\":false,\"lease_duration\":0,\"data\":null,\"wrap_info\":");
 	body->comma = false;
 	json_open(body, '{');

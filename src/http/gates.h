@@ -16,7 +16,7 @@ struct passage {
 	struct out auth;
 	size_t data_at, data_end;
 	/* for the audit log */
-	int64_t started_ns;
+	int64_t started_date_ns;
 	char id[36];                   /* of the request; id[0] 0: it has none yet */
 	bool recorded;                 /* it came so far that the log hears of it */
 	bool refused;                  /* for who calls, or for the wrapping token */

@@ -197,7 +197,7 @@ bool serve(const struct service *service, struct bulla_call *call, const struct 
 {
 	struct passage p = {
 		.x = { .engine = service->engine, .call = call, .server = &service->info, .request = request, .method = request->method },
-		.service = service, .reply = reply, .started_ns = bulla_now_ns(),
+		.service = service, .reply = reply, .started_date_ns = bulla_wall_ns(),
 	};
 
 	*reply = (struct reply){ 0 };

@@ -20,7 +20,7 @@ struct pair {
 	unsigned count;
 	gnutls_privkey_t key;
 	struct pair *older; /* of the retired */
-	int64_t retired_ns;
+	int64_t retired_ns; /* by bulla_elapsed_ns */
 };
 
 struct tls {
@@ -157,7 +157,7 @@ enum bulla_err tls_reload(struct tls *tls, struct bulla_call *call)
 
 	TRY(pair_load(tls, call, &pair));
 	struct pair *old = atomic_exchange(&tls->current, pair), **at = &tls->retired;
-	int64_t now = bulla_now_ns();
+	int64_t now = bulla_elapsed_ns();
 
 	old->retired_ns = now;
 	old->older = tls->retired;

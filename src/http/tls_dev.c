@@ -21,7 +21,7 @@ static void signer_clear(struct signer *signer)
 static bool set_validity(gnutls_x509_crt_t cert)
 {
 	uint8_t serial[16];
-	time_t now = (time_t)bulla_now_s();
+	time_t now = (time_t)bulla_wall_s();
 
 	if (bulla_random(serial, sizeof serial) != BULLA_OK)
 		return false;

@@ -17,7 +17,7 @@ static void ask(const struct acl *acl, struct bulla_bytes path)
 static void check(struct policy *policy, struct bulla_bytes text)
 {
 	struct policy *twice[] = { policy, policy };
-	struct acl *acl = acl_new(twice, 2, 1);
+	struct acl *acl = acl_new(twice, 2, &(struct bulla_now){ 1, 1 });
 	const struct acl_caller nobody = { 0 };
 
 	require(acl != NULL && acl->exact <= acl->prefixes && acl->prefixes <= acl->count);
@@ -27,7 +27,7 @@ static void check(struct policy *policy, struct bulla_bytes text)
 		const struct acl_rule *rule = acl_find(acl, policy->rules[i].base.pattern, false);
 		int64_t page = -1;
 
-		bool may_miss = policy->rules[i].base.kind == BULLA_PATTERN_SEGMENTS || policy->rules[i].expires_ns != 0 ||
+		bool may_miss = policy->rules[i].base.kind == BULLA_PATTERN_SEGMENTS || policy->rules[i].expires_date_ns != 0 ||
 				(policy->rules[i].base.pattern.len > 0 && policy->rules[i].base.pattern.ptr[0] == '/');
 
 		require(rule != NULL || may_miss);
@@ -46,7 +46,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct bulla_bytes text = fuzz_exact(data, size);
 	struct policy *policy = NULL;
 	unsigned line = 0, column = 0;
-	enum bulla_err err = policy_new(&call, bulla_str("p"), text, 0, &policy);
+	enum bulla_err err = policy_new(&call, bulla_str("p"), text, (struct bulla_end){ 0 }, &policy);
 
 	require(err == BULLA_OK || err == BULLA_E_INVALID);
 	if (err == BULLA_OK) {

@@ -75,7 +75,7 @@ void pipeline_end(void)
 {
 	bulla_close(pipeline_engine);
 	bulla_arena_free(setup_arena);
-	bulla_clock_replace(NULL);
+	bulla_clock_replace(NULL, NULL);
 	ahead_s = 0;
 	pipeline_engine = NULL;
 }
@@ -94,7 +94,7 @@ static int64_t moved_clock(void)
 static void later(int64_t s)
 {
 	ahead_s += s + 1;
-	bulla_clock_replace(moved_clock);
+	bulla_clock_replace(moved_clock, moved_clock);
 }
 
 void pipeline_hour_later(void)

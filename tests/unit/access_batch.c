@@ -17,7 +17,7 @@ static char text[TOKEN_MAX_BATCH_BYTES + 1];
 static void setup(void)
 {
 	now_ns = INT64_C(1800000000123456789);
-	bulla_clock_replace(clock_ns);
+	bulla_clock_replace(clock_ns, clock_ns);
 	engine_setup();
 }
 
@@ -209,7 +209,7 @@ START_TEST(nothing_is_stored)
 	ck_assert_int_eq(found->type, BULLA_TOKEN_BATCH);
 	ck_assert(found->orphan && !found->renewable);
 	ck_assert_uint_eq(found->accessor.len, 0);
-	ck_assert_int_eq(found->created_ns % 1000000000, 0);
+	ck_assert_int_eq(found->created_date_ns % 1000000000, 0);
 	ck_assert_int_eq(found->ttl_s, 600);
 	bulla_token_put(found);
 }

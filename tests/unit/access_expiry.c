@@ -19,7 +19,7 @@ static const struct bulla_bytes policy_root = { (const uint8_t *)"root", 4 };
 static void setup(void)
 {
 	now_ns = INT64_C(1800000000) * 1000000000;
-	bulla_clock_replace(clock_ns);
+	bulla_clock_replace(clock_ns, clock_ns);
 	engine_setup();
 	ck_assert_ok(bulla_tick(engine, &call)); /* of a new store */
 }

@@ -18,7 +18,7 @@ static struct bulla_bytes names[2], blocks[2];
 static void setup(void)
 {
 	now_ns = INT64_C(1800000000000000000);
-	bulla_clock_replace(clock_ns);
+	bulla_clock_replace(clock_ns, clock_ns);
 	engine_setup();
 	mount.default_lease_ttl_s = mount.max_lease_ttl_s = 0;
 	names[0] = bulla_str("Reader");

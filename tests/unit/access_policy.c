@@ -40,6 +40,13 @@ static int64_t fixed_now(void)
 	return now_ns;
 }
 
+static int64_t stepped_ns; /* how far the system's clock has been set away */
+
+static int64_t stepped_now(void)
+{
+	return now_ns + stepped_ns;
+}
+
 static enum bulla_err put(const char *name, const char *text)
 {
 	return bulla_policy_put(engine, &call, &(struct bulla_policy_put_args){ .name = bulla_str(name), .text = bulla_str(text) });
@@ -100,7 +107,7 @@ END_TEST
 
 START_TEST(refuses)
 {
-	struct bulla_policy_put_args args = { .name = bulla_str("p"), .text = bulla_str(""), .expires_ns = 1 };
+	struct bulla_policy_put_args args = { .name = bulla_str("p"), .text = bulla_str(""), .end = { 1, true } };
 	char *large = malloc(BULLA_POLICY_MAX_BYTES + 1);
 
 	ck_assert_err(put("p", "path \"x\" {\n capabilities = [\"fly\"] }"), BULLA_E_INVALID);
@@ -145,7 +152,7 @@ START_TEST(check_and_set)
 	ck_assert_str_eq(detail(), "check-and-set parameter required for this call");
 	ck_assert_ok(bulla_policy_get(engine, &call, bulla_str(" p "), &info));
 	ck_assert_int_eq(info.version, 2);
-	ck_assert(bulla_is(info.name, "p") && bulla_is(info.text, "# one") && info.cas_required && info.modified_ns > 0);
+	ck_assert(bulla_is(info.name, "p") && bulla_is(info.text, "# one") && info.cas_required && info.modified_date_ns > 0);
 	ck_assert_ok(bulla_policy_delete(engine, &call, bulla_str("p")));
 	ck_assert_ok(bulla_policy_delete(engine, &call, bulla_str("p")));
 	ck_assert_err(bulla_policy_get(engine, &call, bulla_str("p"), &info), BULLA_E_NOT_FOUND);
@@ -233,9 +240,9 @@ START_TEST(expires)
 	struct bulla_bytes *list;
 	size_t count;
 
-	now_ns = bulla_now_ns();
-	bulla_clock_replace(fixed_now);
-	args.expires_ns = now_ns + 100;
+	now_ns = bulla_wall_ns();
+	bulla_clock_replace(fixed_now, fixed_now);
+	args.end = (struct bulla_end){ now_ns + 100, false };
 	ck_assert_ok(bulla_policy_put(engine, &call, &args));
 	ck_assert_uint_eq(bulla_capabilities(engine, &with_a, bulla_str("x")), R);
 	now_ns += 99;
@@ -247,9 +254,42 @@ START_TEST(expires)
 	ck_assert_err(bulla_policy_get(engine, &call, bulla_str("a"), &info), BULLA_E_NOT_FOUND);
 	args.cas_set = true;
 	args.cas = -1; /* as if it had never been */
-	args.expires_ns = 0;
+	args.end = (struct bulla_end){ 0 };
 	ck_assert_ok(bulla_policy_put(engine, &call, &args));
 	ck_assert_uint_eq(bulla_capabilities(engine, &with_a, bulla_str("x")), R);
+}
+END_TEST
+
+/* A ttl is not moved by the system's clock; a date is, there and back, and what it ended is not deleted for that. */
+START_TEST(expires_by_either_clock)
+{
+	struct bulla_policy_put_args args = { .name = bulla_str("a"), .text = bulla_str("path \"x\" { capabilities = [\"read\"] }") };
+	const int64_t day = INT64_C(86400000000000);
+	struct bulla_policy_info info;
+
+	now_ns = bulla_wall_ns();
+	stepped_ns = 0;
+	bulla_clock_replace(fixed_now, stepped_now);
+	args.end = (struct bulla_end){ now_ns + day, false };
+	ck_assert_ok(bulla_policy_put(engine, &call, &args));
+	stepped_ns = 40 * day;
+	ck_assert_uint_eq(bulla_capabilities(engine, &with_a, bulla_str("x")), R);
+	ck_assert_ok(bulla_policy_get(engine, &call, bulla_str("a"), &info));
+	ck_assert(!info.end.by_date);
+	ck_assert_int_eq(bulla_end_date_ns(info.end), now_ns + 41 * day);
+	args.end = (struct bulla_end){ now_ns + 41 * day, true };
+	ck_assert_ok(bulla_policy_put(engine, &call, &args));
+	ck_assert_uint_eq(bulla_capabilities(engine, &with_a, bulla_str("x")), R);
+	stepped_ns = 41 * day;
+	ck_assert_uint_eq(bulla_capabilities(engine, &with_a, bulla_str("x")), D);
+	ck_assert_err(bulla_policy_get(engine, &call, bulla_str("a"), &info), BULLA_E_NOT_FOUND);
+	stepped_ns = 0;
+	ck_assert_uint_eq(bulla_capabilities(engine, &with_a, bulla_str("x")), R);
+	ck_assert_ok(bulla_policy_get(engine, &call, bulla_str("a"), &info));
+	ck_assert(info.end.by_date);
+	ck_assert_int_eq(bulla_end_date_ns(info.end), now_ns + 41 * day);
+	args.end = (struct bulla_end){ now_ns - 1, true };
+	ck_assert_err(bulla_policy_put(engine, &call, &args), BULLA_E_INVALID);
 }
 END_TEST
 
@@ -257,8 +297,8 @@ START_TEST(stanzas_expire)
 {
 	char text[200], time[BULLA_TIME_TEXT];
 
-	now_ns = bulla_now_ns() / 1000000000 * 1000000000;
-	bulla_clock_replace(fixed_now);
+	now_ns = bulla_wall_ns() / 1000000000 * 1000000000;
+	bulla_clock_replace(fixed_now, fixed_now);
 	(void)bulla_time_print(now_ns + 2000000000, time);
 	snprintf(text, sizeof text, "path \"x\" { capabilities = [\"read\"] }\npath \"x\" { capabilities = [\"update\"] expiration = \"%s\" }", time);
 	ck_assert_ok(put("a", text));
@@ -399,6 +439,7 @@ int main(void)
 	tcase_add_test(tc, changes_at_once);
 	tcase_add_test(tc, grants_outlive_policies);
 	tcase_add_test(tc, expires);
+	tcase_add_test(tc, expires_by_either_clock);
 	tcase_add_test(tc, stanzas_expire);
 	tcase_add_test(tc, survives_a_restart);
 	tcase_add_test(tc, denies_what_it_cannot_read);

@@ -273,7 +273,7 @@ END_TEST
 static void clocked_setup(void)
 {
 	now_ns = INT64_C(1800000000) * 1000000000;
-	bulla_clock_replace(clock_ns);
+	bulla_clock_replace(clock_ns, clock_ns);
 	engine_setup();
 }
 

@@ -18,7 +18,7 @@ static void later(double seconds)
 static void setup(void)
 {
 	now_ns = INT64_C(1800000000123456789);
-	bulla_clock_replace(clock_ns);
+	bulla_clock_replace(clock_ns, clock_ns);
 	engine_setup();
 }
 
@@ -322,7 +322,7 @@ START_TEST(survives_a_reload)
 	ck_assert_bytes(t->accessor, made.accessor);
 	ck_assert_int_eq(t->creation_ttl_s, 600);
 	ck_assert_int_eq(t->explicit_max_ttl_s, 900);
-	ck_assert_int_eq(t->created_ns, now_ns);
+	ck_assert_int_eq(t->created_date_ns, now_ns);
 	ck_assert(!t->orphan && !t->root && t->renewable && !t->meta_null);
 	later(1);
 	ck_assert_int_eq(bulla_token_ttl_s(t), 599);
@@ -376,7 +376,7 @@ START_TEST(format)
 	ck_assert_ok(token_unpack(bulla_mem(bytes, sizeof bytes), &slot, 1, &token));
 	ck_assert_bytes(token->public.accessor, "79JoRSHODR9v0FUn095vsbjz");
 	ck_assert_bytes(token->public.policies[0], "default");
-	ck_assert_int_eq(token->public.created_ns, INT64_C(1800000000000000000));
+	ck_assert_int_eq(token->public.created_date_ns, INT64_C(1800000000000000000));
 	ck_assert_int_eq(token->end_ns, INT64_C(1800003600000000000));
 	ck_assert(token->public.renewable && !token->public.orphan && token_has_parent(token));
 	ck_assert_ok(token_pack(&call, &token->public, &token->parent, &packed));

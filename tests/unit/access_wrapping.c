@@ -15,7 +15,7 @@ static int64_t clock_ns(void)
 static void setup(void)
 {
 	now_ns = INT64_C(1800000000123456789);
-	bulla_clock_replace(clock_ns);
+	bulla_clock_replace(clock_ns, clock_ns);
 	engine_setup();
 }
 
@@ -155,7 +155,7 @@ START_TEST(once_and_no_more)
 	struct bulla_wrapped reply;
 
 	ck_assert_int_eq(wrapping.ttl_s, 60);
-	ck_assert_int_eq(wrapping.created_ns, now_ns);
+	ck_assert_int_eq(wrapping.created_date_ns, now_ns);
 	ck_assert_bytes(wrapping.creation_path, "transit/keys/k");
 	ck_assert_ok(bulla_token_lookup(engine, &call, wrapping.token, &token));
 	ck_assert_bytes(token->policies[0], "response-wrapping");
@@ -206,7 +206,7 @@ START_TEST(renewed)
 	ck_assert_ok(bulla_wrapping_renew(engine, &call, first.token, &second));
 	ck_assert_err(open_once(first.token), BULLA_E_WRAPPING_TOKEN);
 	ck_assert_int_eq(second.ttl_s, 60);
-	ck_assert_int_eq(second.created_ns, now_ns);
+	ck_assert_int_eq(second.created_date_ns, now_ns);
 	ck_assert_bytes(second.creation_path, "transit/keys/k");
 	ck_assert_uint_eq(records("wrapped"), 1);
 	ck_assert_uint_eq(records("wrapped-end"), 1);

@@ -94,7 +94,7 @@ static void enable_file(void)
 
 static enum bulla_err record_as(struct bulla_call *c, const char *where)
 {
-	const struct bulla_audit_entry entry = { .started_ns = bulla_now_ns(), .id = bulla_str("id"), .operation = "update",
+	const struct bulla_audit_entry entry = { .started_date_ns = bulla_wall_ns(), .id = bulla_str("id"), .operation = "update",
 						 .path = bulla_str(where), .token = c->token, .client_token = bulla_str(root_token),
 						 .allowed = true };
 	struct bulla_audit_lines *made = NULL;
@@ -431,7 +431,7 @@ START_TEST(no_token_in_a_header)
 {
 	const struct bulla_audit_header headers[] = { { bulla_str("x-odd"), bulla_str("id=s." A24 "; path=/") },
 						      { bulla_str("x-plain"), bulla_str("in clear") } };
-	const struct bulla_audit_entry entry = { .started_ns = bulla_now_ns(), .id = bulla_str("id"), .operation = "read",
+	const struct bulla_audit_entry entry = { .started_date_ns = bulla_wall_ns(), .id = bulla_str("id"), .operation = "read",
 						 .path = bulla_str("x"), .headers = headers, .header_count = 2 };
 	struct bulla_audit_lines *made = NULL;
 	bool fits;

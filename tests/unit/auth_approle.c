@@ -143,7 +143,7 @@ START_TEST(swept)
 	struct bulla_secret_id_made kept, ended;
 
 	now_ns = INT64_C(1800000000) * S;
-	bulla_clock_replace(fixed_clock);
+	bulla_clock_replace(fixed_clock, fixed_clock);
 	make_role("web", "r1");
 	kept = make_secret("web", 0, 0);
 	for (size_t i = 0; i < 300; i++) /* more than one commit's */
@@ -198,7 +198,7 @@ START_TEST(registered_anew_while_swept)
 	struct bulla_secret_id_made made;
 
 	now_ns = INT64_C(1800000000) * S;
-	bulla_clock_replace(fixed_clock);
+	bulla_clock_replace(fixed_clock, fixed_clock);
 	make_role("web", "r1");
 	for (size_t i = 0; i < 5; i++)
 		(void)make_secret("web", 0, 60);

@@ -290,7 +290,7 @@ START_TEST(a_set_from_elsewhere)
 	call.may_block = true;
 	now_s = NOW;
 	fetches = 0;
-	bulla_clock_replace(clock_ns);
+	bulla_clock_replace(clock_ns, clock_ns);
 	ck_assert_ok(jwt_sets_new(&auth.jwt_sets));
 	sets[0] = set_of(first, "a");
 	sets[1] = set_of(second, "b");
@@ -322,7 +322,7 @@ START_TEST(a_set_from_elsewhere)
 	now_s++;
 	ck_assert_ok(jwt_source_verify(&auth, &call, &late, &config, other, &claims));
 	jwt_sets_free(auth.jwt_sets);
-	bulla_clock_replace(NULL);
+	bulla_clock_replace(NULL, NULL);
 	pkey_put(first);
 	pkey_put(second);
 }

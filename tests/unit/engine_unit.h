@@ -57,7 +57,7 @@ static inline void engine_teardown(void)
 	bulla_close(engine);
 	rcu_drain();
 	ck_assert_uint_eq(bulla_secret_in_use(), 0);
-	bulla_clock_replace(NULL);
+	bulla_clock_replace(NULL, NULL);
 }
 
 /* Drops what an expected failure said, so that the next one is read. */

@@ -157,7 +157,7 @@ START_TEST(create_makes)
 		ck_assert_uint_eq(info.min_available, 0);
 		ck_assert_uint_eq(info.version_count, 1);
 		ck_assert_uint_eq(info.versions[0].version, 1);
-		ck_assert(llabs(info.versions[0].created_ns - bulla_now_ns()) < INT64_C(60000000000));
+		ck_assert(llabs(info.versions[0].created_date_ns - bulla_wall_ns()) < INT64_C(60000000000));
 		ck_assert_ok(keyring_begin(rig.engine.keyring, &rig.call, &mount_a, bulla_str("k"), &key));
 		ck_assert_ok(key_version_use(key, 1, &rig.call, &version));
 		ck_assert_uint_eq(version->key_len, types[_i].key_bytes);

@@ -270,7 +270,7 @@ START_TEST(version_round_trip)
 	ck_assert_ok(record_decode_version(bulla_mem(bytes.ptr, bytes.len), &head, &version));
 	ck_assert_uint_eq(version->pub.version, 4);
 	ck_assert_uint_eq(version->pub.convergent_version, 3);
-	ck_assert_int_eq(version->pub.created_ns, 0x0102030405060708);
+	ck_assert_int_eq(version->pub.created_date_ns, 0x0102030405060708);
 	ck_assert_uint_eq(version->pub.key_len, 32);
 	ck_assert_uint_eq(version->pub.key[31], 0xbb);
 	ck_assert_uint_eq(version->pub.hmac_key[31], 0xaa);

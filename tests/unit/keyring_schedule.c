@@ -14,9 +14,17 @@ static int64_t clock_ns(void)
 	return clock_s * INT64_C(1000000000);
 }
 
+static int64_t step_s; /* how far the system's clock has been set away */
+
+static int64_t wall_ns(void)
+{
+	return (clock_s + step_s) * INT64_C(1000000000);
+}
+
 static struct rig begin(const char *path)
 {
-	bulla_clock_replace(clock_ns);
+	step_s = 0;
+	bulla_clock_replace(clock_ns, wall_ns);
 	struct rig rig = rig_open(path, 1 << 20);
 
 	return rig;
@@ -270,7 +278,7 @@ static bool tick_tells(struct rig *rig, uint32_t version)
 START_TEST(full_disk)
 {
 	folder_make();
-	bulla_clock_replace(clock_ns);
+	bulla_clock_replace(clock_ns, clock_ns);
 	const struct store_options small = { .path = file, .max_bytes = FULL_BYTES }, large = { .path = file };
 	struct rig rig = rig_open_with(&small, 1 << 20);
 	char name[16];
@@ -295,6 +303,51 @@ START_TEST(full_disk)
 	ck_assert_int_eq(rotated_to(&rig, version), DUE_KEYS);
 	rig_close(&rig);
 	folder_remove();
+}
+END_TEST
+
+static const int64_t steps_s[] = { 30, 600, 2 * HOUR, -24 * HOUR, 40 * 24 * HOUR, -1000000000 };
+
+/* A step of the system's clock makes no key due, and puts none off, also not when its period changes. */
+START_TEST(stepped)
+{
+	struct rig rig = begin(NULL);
+
+	make_due(&rig, "k", 2 * HOUR);
+	make_due(&rig, "changes", 10 * HOUR);
+	pass(&rig, HOUR);
+	step_s = steps_s[_i];
+	set_period(&rig, "changes", 2 * HOUR);
+	pass(&rig, HOUR - 10);
+	ck_assert_uint_eq(look(&rig, "k").latest, 1);
+	ck_assert_uint_eq(look(&rig, "changes").latest, 1);
+	pass(&rig, 70);
+	ck_assert_uint_eq(look(&rig, "k").latest, 2);
+	ck_assert_uint_eq(look(&rig, "changes").latest, 2);
+	step_s = 0;
+	pass(&rig, 2 * HOUR - 130);
+	ck_assert_uint_eq(look(&rig, "k").latest, 2);
+	pass(&rig, 140);
+	ck_assert_uint_eq(look(&rig, "k").latest, 3);
+	ck_assert_uint_eq(look(&rig, "changes").latest, 3);
+	rig_close(&rig);
+}
+END_TEST
+
+/* A key that was filed nowhere is reckoned from the date of its version: at most from now. */
+START_TEST(filed_after_a_step)
+{
+	struct rig rig = begin(NULL);
+
+	make(&rig, "k");
+	step_s = -24 * HOUR;
+	pass(&rig, HOUR);
+	set_period(&rig, "k", 2 * HOUR);
+	pass(&rig, 2 * HOUR - 10);
+	ck_assert_uint_eq(look(&rig, "k").latest, 1);
+	pass(&rig, 70);
+	ck_assert_uint_eq(look(&rig, "k").latest, 2);
+	rig_close(&rig);
 }
 END_TEST
 
@@ -326,6 +379,8 @@ int main(void)
 	tcase_add_test(tc, soft_deleted);
 	tcase_add_test(tc, one_fails);
 	tcase_add_test(tc, full_disk);
+	tcase_add_loop_test(tc, stepped, 0, sizeof steps_s / sizeof steps_s[0]);
+	tcase_add_test(tc, filed_after_a_step);
 	tcase_add_test(tc, sealed);
 	suite_add_tcase(suite, tc);
 	return unit_main(suite);

@@ -18,9 +18,9 @@ static struct acl *acl_of(const char *const *texts, size_t count)
 	struct policy *policies[4] = { NULL };
 
 	for (size_t i = 0; i < count; i++)
-		ck_assert_msg(policy_new(&call, bulla_str("p"), bulla_str(texts[i]), 0, &policies[i]) == BULLA_OK, "%s: %s", texts[i],
+		ck_assert_msg(policy_new(&call, bulla_str("p"), bulla_str(texts[i]), (struct bulla_end){ 0 }, &policies[i]) == BULLA_OK, "%s: %s", texts[i],
 			      (const char *)call.detail.ptr);
-	struct acl *acl = acl_new(policies, count, 1000);
+	struct acl *acl = acl_new(policies, count, &(struct bulla_now){ 1000, 1000 });
 
 	ck_assert_ptr_nonnull(acl);
 	for (size_t i = 0; i < count; i++)

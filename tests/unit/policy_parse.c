@@ -39,7 +39,7 @@ START_TEST(refuses)
 	struct bulla_call call = call_begin();
 	struct policy *policy = NULL;
 
-	ck_assert_err(policy_new(&call, bulla_str("p"), bulla_str(bad[_i].text), 0, &policy), BULLA_E_INVALID);
+	ck_assert_err(policy_new(&call, bulla_str("p"), bulla_str(bad[_i].text), (struct bulla_end){ 0 }, &policy), BULLA_E_INVALID);
 	ck_assert_str_eq((const char *)call.detail.ptr, bad[_i].says);
 	ck_assert_ptr_null(policy);
 	call_end(&call);
@@ -60,7 +60,7 @@ START_TEST(accepts)
 	struct bulla_call call = call_begin();
 	struct policy *policy;
 
-	ck_assert_msg(policy_new(&call, bulla_str("p"), bulla_str(good[_i].text), 0, &policy) == BULLA_OK, "%s", (const char *)call.detail.ptr);
+	ck_assert_msg(policy_new(&call, bulla_str("p"), bulla_str(good[_i].text), (struct bulla_end){ 0 }, &policy) == BULLA_OK, "%s", (const char *)call.detail.ptr);
 	ck_assert_uint_eq(policy->count, good[_i].count);
 	policy_put(policy);
 	call_end(&call);
@@ -76,15 +76,15 @@ START_TEST(reads_all)
 	struct bulla_call call = call_begin();
 	struct policy *policy;
 
-	ck_assert_ok(policy_new(&call, bulla_str("p"), bulla_str(text), 77, &policy));
+	ck_assert_ok(policy_new(&call, bulla_str("p"), bulla_str(text), (struct bulla_end){ 77, true }, &policy));
 	const struct policy_rule *r = policy->rules;
 
-	ck_assert_int_eq(policy->expires_ns, 77);
+	ck_assert_int_eq(policy->end.ns, 77);
 	ck_assert_int_eq(r->base.kind, BULLA_PATTERN_PREFIX);
 	ck_assert(bulla_is(r->base.pattern, "a/b"));
 	ck_assert_uint_eq(r->base.can, POLICY_CAN_CREATE | POLICY_CAN_SUDO | POLICY_CAN_SCAN | POLICY_CAN_PATCH | POLICY_CAN_READ | POLICY_CAN_LIST);
 	ck_assert(r->base.min_wrap_ttl_s == 60 && r->base.max_wrap_ttl_s == 3600);
-	ck_assert_int_eq(r->expires_ns, INT64_C(1893456000) * 1000000000);
+	ck_assert_int_eq(r->expires_date_ns, INT64_C(1893456000) * 1000000000);
 	ck_assert(r->base.required_count == 1 && bulla_is(r->base.required[0], "a"));
 	ck_assert(r->max_batch_items == 9 && r->budget_count == 3 && r->budget_per_policy);
 	ck_assert(r->budgets[1].items == 20 && r->budgets[1].window_s == 60 && r->budgets[2].window_s == 86400);
@@ -114,7 +114,7 @@ START_TEST(examples)
 			struct bulla_call call = call_begin();
 			struct policy *policy;
 
-			ck_assert_msg(policy_new(&call, bulla_str("p"), bulla_str(block), 0, &policy) == BULLA_OK, "%s%s", block,
+			ck_assert_msg(policy_new(&call, bulla_str("p"), bulla_str(block), (struct bulla_end){ 0 }, &policy) == BULLA_OK, "%s%s", block,
 				      (const char *)call.detail.ptr);
 			ck_assert_uint_ge(policy->count, 1);
 			policy_put(policy);

@@ -223,7 +223,7 @@ START_TEST(rotation)
 	struct store_record records[4];
 
 	ck_assert_uint_eq(barrier_status().term, 1);
-	ck_assert_int_gt(barrier_status().installed_ns, INT64_C(1500000000) * 1000000000);
+	ck_assert_int_gt(barrier_status().installed_date_ns, INT64_C(1500000000) * 1000000000);
 	for (unsigned i = 0; i < 4; i++) {
 		records[i] = sealed(id_of(1, i), 1, "text");
 		ck_assert_uint_eq(bulla_get_u32(records[i].bytes.ptr + 1), i + 1);

@@ -84,7 +84,7 @@ static struct print print_of(const char *name, uint32_t number)
 	ck_assert_ok(key_version_use(key, number, &rig.call, &version));
 	memcpy(all, version->key, version->key_len), n += version->key_len;
 	memcpy(all + n, version->hmac_key, version->hmac_key_len), n += version->hmac_key_len;
-	memcpy(all + n, &version->created_ns, 8), n += 8;
+	memcpy(all + n, &version->created_date_ns, 8), n += 8;
 	all[n++] = version->public_only;
 	all[n++] = (uint8_t)version->convergent_version;
 	keyring_end(key);
@@ -124,7 +124,7 @@ START_TEST(round_trip)
 	ck_assert_uint_eq(to.min_decryption, 2);
 	ck_assert_uint_eq(to.min_encryption, 3);
 	ck_assert_int_eq(to.auto_rotate_s, 7200);
-	ck_assert_int_eq(to.backup.at_ns, from.backup.at_ns);
+	ck_assert_int_eq(to.backup.at_date_ns, from.backup.at_date_ns);
 	ck_assert_uint_eq(to.restore.version, 3);
 	for (uint32_t number = 1; number <= 3; number++) { /* 1 came from the archive */
 		struct print a = print_of("k", number), b = print_of("copy", number);
