@@ -89,6 +89,7 @@ class Server:
         self.argv, self.address, self.token, self.context, self.cwd = argv, address, token, context, cwd
         self.folder = tempfile.mkdtemp(prefix="bulla-server-")
         self.log = log or os.path.join(self.folder, "log")
+        self.environment = {}  # beside the clean one
         self.process = None
 
     @property
@@ -134,7 +135,7 @@ class Server:
     def start(self, wait=True):
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(self.argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.cwd,
-                                            env=clean_environment())
+                                            env={**clean_environment(), **self.environment})
         if wait:
             self.wait_until_ready()
         return self
