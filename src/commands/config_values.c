@@ -63,10 +63,10 @@ static bool set_mode(const char *text, unsigned *out)
 	return *text >= '0' && *text <= '7' && *end == '\0' && mode <= 0777;
 }
 
-static bool set_seconds(const char *text, int64_t *out)
+static bool set_seconds(const char *text, int64_t least, int64_t *out)
 {
 	struct bulla_call call = { .arena = bulla_arena_new(256) };
-	bool good = call.arena != NULL && duration_parse(&call, bulla_str(text), out) == BULLA_OK && *out > 0;
+	bool good = call.arena != NULL && duration_parse(&call, bulla_str(text), out) == BULLA_OK && *out >= least;
 
 	bulla_arena_free(call.arena);
 	return good;
@@ -122,7 +122,9 @@ static bool set(const struct hcl *h, const struct setting *setting, void *to)
 		*(const char **)to = h->text;
 		return h->kind == HCL_STRING && h->text[0] != '\0';
 	case SETTING_SECONDS:
-		return set_seconds(h->text, to);
+		return set_seconds(h->text, 1, to);
+	case SETTING_SECONDS_OR_NONE:
+		return set_seconds(h->text, 0, to);
 	case SETTING_BYTES:
 		return size_parse(h->text, to) && *(int64_t *)to > 0;
 	case SETTING_COUNT:
@@ -161,7 +163,8 @@ static const char *wanted(const struct setting *setting)
 {
 	static const char *const texts[] = {
 		[SETTING_TEXT] = "a string in quotes", [SETTING_BOOL] = "true or false",
-		[SETTING_SECONDS] = "a duration such as \"90s\"", [SETTING_BYTES] = "a size such as 33554432 or \"32MiB\"",
+		[SETTING_SECONDS] = "a duration such as \"90s\"", [SETTING_SECONDS_OR_NONE] = "a duration such as \"90s\", or 0",
+		[SETTING_BYTES] = "a size such as 33554432 or \"32MiB\"",
 		[SETTING_COUNT] = "a number above 0",
 		[SETTING_MODE] = "an octal mode such as \"0600\"", [SETTING_CHOICE] = "one of the known words",
 		[SETTING_NUMBER] = "a whole number that is not negative", [SETTING_ANY] = "",

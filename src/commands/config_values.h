@@ -8,6 +8,7 @@ enum setting_kind {
 	SETTING_TEXT,     /* const char *: not empty */
 	SETTING_BOOL,     /* bool: true, "true", "1" */
 	SETTING_SECONDS,  /* int64_t: 90, "90", "90s", "1h30m"; more than 0 */
+	SETTING_SECONDS_OR_NONE, /* the same, and 0 */
 	SETTING_BYTES,    /* int64_t: 33554432, "32mb" (10^6), "32MiB" (2^20); more than 0 */
 	SETTING_COUNT,    /* int64_t: 5, "5"; more than 0 */
 	SETTING_MODE,     /* unsigned: "0600", 600: octal */

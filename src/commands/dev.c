@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "commands/takeover.h"
 #include "http/tls.h"
 
 #define SHARE_LABEL "unseal_key "
@@ -83,6 +84,7 @@ enum bulla_err dev_configure(const struct dev_options *options, struct bulla_cal
 	*config = (struct server_config){
 		.listeners = { { .address = options->address } }, .listener_count = 1,
 		.storage_path = options->storage, .disable_mlock = true, .log_level = LOG_LEVEL_INFO,
+		.startup_wait_s = STARTUP_WAIT_S,
 	};
 	*dev = (struct dev){ 0 };
 	return options->tls ? make_certificates(call, &config->listeners[0], dev) : BULLA_OK;

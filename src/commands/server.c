@@ -1,8 +1,6 @@
 /* server.c: "bulla server": reads the configuration, opens the engine, serves until a signal ends it (watch.h). One thread, the
  * only one that gets signals. */
 #define _GNU_SOURCE
-#include <errno.h>
-#include <fcntl.h>
 #include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
@@ -13,6 +11,7 @@
 #include "commands/commands.h"
 #include "commands/dev.h"
 #include "commands/flags.h"
+#include "commands/takeover.h"
 #include "commands/ticker.h"
 #include "commands/watch.h"
 #include "config.h"
@@ -27,6 +26,7 @@
 struct options {
 	const char *config_file;
 	bool dev;
+	int64_t startup_wait_s; /* negative: not given */
 	struct dev_options dev_options;
 	bool clock_from_wall;
 };
@@ -41,6 +41,7 @@ struct server {
 	struct httpd *httpd;
 	struct ticker ticker;
 	bool wrote_pid;
+	struct takeover takeover;
 };
 
 /* ---- start ------------------------------------------------------------------------ */
@@ -50,6 +51,8 @@ static enum flags_result read_options(int argc, char **argv, struct options *o)
 	const struct flag config_flags[] = {
 		{ "config", FLAG_STRING, &o->config_file, "the configuration file" },
 		{ "clock-from-wall", FLAG_BOOL, &o->clock_from_wall, "let lifetimes and periods go on from the system's clock, once" },
+		{ "startup-wait", FLAG_DURATION, &o->startup_wait_s,
+		  "how long to wait for a server that has the storage or an address; 30s otherwise" },
 		{ 0 },
 	};
 	const struct flag dev_flags[] = {
@@ -65,7 +68,7 @@ static enum flags_result read_options(int argc, char **argv, struct options *o)
 	enum flags_result result = flags_parse(tables, argc, argv, &rest);
 
 	if (result == FLAGS_HELP) {
-		printf("Usage: bulla server -config=FILE\n       bulla server -dev [options]\n");
+		printf("Usage: bulla server -config=FILE [options]\n       bulla server -dev [options]\n");
 		flags_print(stdout, "Options", config_flags);
 		flags_print(stdout, "Dev options", dev_flags);
 		return result;
@@ -131,8 +134,9 @@ static void set_lockout(struct server *s)
 	bulla_lockout_set(s->engine, BULLA_MOUNT_APPROLE, &approle);
 }
 
-static enum bulla_err open_engine(struct server *s)
+static enum bulla_err open_storage(void *context, struct bulla_call *call)
 {
+	struct server *s = context;
 	struct bulla_config config = {
 		.storage_path = s->config.storage_path, .seal = s->config.seal,
 		.default_lease_ttl_s = s->config.default_lease_ttl_s, .max_lease_ttl_s = s->config.max_lease_ttl_s,
@@ -142,9 +146,14 @@ static enum bulla_err open_engine(struct server *s)
 		.clock_from_wall = s->options.clock_from_wall,
 	};
 
+	return bulla_open(&config, call, &s->engine);
+}
+
+static enum bulla_err open_engine(struct server *s)
+{
 	if (!s->config.disable_mlock && bulla_memory_init(true) != BULLA_OK)
 		return bulla_fail(&s->call, BULLA_E_CONFIG, NO_LOCK);
-	enum bulla_err err = bulla_open(&config, &s->call, &s->engine);
+	enum bulla_err err = takeover_try(&s->takeover, &s->call, open_storage, s);
 
 	bulla_wipe((void *)(uintptr_t)s->config.seal.key.ptr, s->config.seal.key.len); /* the engine has a copy */
 	if (err == BULLA_E_NO_MEMORY && !s->config.disable_mlock)
@@ -158,20 +167,14 @@ static enum bulla_err open_engine(struct server *s)
 	return BULLA_OK;
 }
 
-static enum bulla_err write_pid(struct server *s)
+static enum bulla_err bind_listeners(void *context, struct bulla_call *call)
 {
-	char text[24];
-	int n = snprintf(text, sizeof text, "%ld\n", (long)getpid());
-	int fd = open(s->config.pid_file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
+	const struct server *s = context;
 
-	s->wrote_pid = fd >= 0 && write(fd, text, (size_t)n) == n;
-	if (fd >= 0)
-		close(fd);
-	if (!s->wrote_pid)
-		return bulla_fail(&s->call, BULLA_E_CONFIG, "pid_file %s: %s", s->config.pid_file, strerror(errno));
-	return BULLA_OK;
+	return httpd_bind(s->httpd, call);
 }
 
+/* Before the storage is open: who connects while this server waits for another one's end is served then, not refused. */
 static enum bulla_err open_http(struct server *s)
 {
 	struct httpd_config config = {
@@ -180,7 +183,7 @@ static enum bulla_err open_http(struct server *s)
 	};
 
 	s->service = (struct service){
-		.engine = s->engine, .log = log_text,
+		.log = log_text,
 		.info = {
 			.version = PACKAGE_VERSION, .build_date = RELEASED,
 			.cluster_name = s->config.cluster_name != NULL ? s->config.cluster_name : "bulla",
@@ -190,7 +193,8 @@ static enum bulla_err open_http(struct server *s)
 		},
 	};
 	TRY(serve_check(&s->call));
-	return httpd_open(&config, &s->service, &s->call, &s->httpd);
+	TRY(httpd_open(&config, &s->service, &s->call, &s->httpd));
+	return takeover_try(&s->takeover, &s->call, bind_listeners, s);
 }
 
 static void tell_state(const struct server *s)
@@ -215,10 +219,12 @@ static enum bulla_err start(struct server *s)
 
 	TRY(log_open(&log, &s->call));
 	raise_file_limit();
-	TRY(open_engine(s));
 	TRY(open_http(s));
+	TRY(open_engine(s));
+	s->service.engine = s->engine;
 	if (s->config.pid_file != NULL)
-		TRY(write_pid(s));
+		TRY(pid_file_write(s->config.pid_file, &s->call));
+	s->wrote_pid = s->config.pid_file != NULL;
 	TRY(ticker_start(&s->ticker, s->engine));
 	tell_state(s);
 	if (s->options.dev)
@@ -228,15 +234,34 @@ static enum bulla_err start(struct server *s)
 
 /* ---- the command ----------------------------------------------------------------------- */
 
-static void stop(struct server *s)
+/* What must not stay behind; before the storage is closed, which lets the next server go on. */
+static void remove_files(struct server *s)
+{
+	if (s->wrote_pid)
+		pid_file_remove(s->config.pid_file);
+	dev_clear(&s->dev);
+}
+
+static void stop(struct server *s, const sigset_t *signals)
 {
 	if (s->httpd != NULL)
 		httpd_stop(s->httpd);
+	remove_files(s);
+	(void)sigprocmask(SIG_UNBLOCK, signals, NULL); /* every request has its answer: a disk that hangs need not hold us */
 	ticker_stop(&s->ticker);
 	bulla_close(s->engine);
-	if (s->wrote_pid)
-		(void)unlink(s->config.pid_file);
-	dev_clear(&s->dev);
+}
+
+/* Serves until a signal ends it. Does not return where what is worked on is not waited for: the storage is then as after
+ * a loss of power. */
+static void serve_until_end(struct server *s, const sigset_t *signals)
+{
+	int signal = watch_until_end(s->httpd, s->engine, signals);
+
+	if (takeover_leave(s->httpd, signals, signal))
+		return;
+	remove_files(s);
+	_exit(1);
 }
 
 static int fail(const struct server *s, enum bulla_err err)
@@ -249,8 +274,8 @@ static int fail(const struct server *s, enum bulla_err err)
 
 int command_server(int argc, char **argv)
 {
-	struct server s = { 0 };
 	sigset_t signals;
+	struct server s = { .options.startup_wait_s = -1, .takeover.signals = &signals };
 	int status = 0;
 
 	/* before the threads start, and before the configuration's secrets are read */
@@ -272,14 +297,15 @@ int command_server(int argc, char **argv)
 		return fail(&s, BULLA_E_NO_MEMORY);
 	enum bulla_err err = configure(&s);
 
+	s.takeover.wait_s = s.options.startup_wait_s >= 0 ? s.options.startup_wait_s : s.config.startup_wait_s;
 	if (err == BULLA_OK)
 		err = start(&s);
 	if (err == BULLA_OK)
-		watch_until_end(s.httpd, s.engine, &signals);
-	else
+		serve_until_end(&s, &signals);
+	else if (!s.takeover.ended)
 		status = fail(&s, err);
-	stop(&s);
-	if (err == BULLA_OK)
+	stop(&s, &signals);
+	if (err == BULLA_OK || s.takeover.ended)
 		log_write(LOG_LEVEL_INFO, "stopped");
 	bulla_arena_free(s.call.arena);
 	return status;

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "commands/config_values.h"
+#include "commands/takeover.h"
 #include "http/file.h"
 #include "http/listen.h"
 
@@ -393,6 +394,7 @@ static const struct setting top_settings[] = {
 	TOP("max_request_duration", max_request_s, SETTING_SECONDS),
 	TOP("default_lease_ttl", default_lease_ttl_s, SETTING_SECONDS),
 	TOP("max_lease_ttl", max_lease_ttl_s, SETTING_SECONDS),
+	TOP("startup_wait", startup_wait_s, SETTING_SECONDS_OR_NONE),
 	TOP("pid_file", pid_file, SETTING_TEXT),
 	TOP("api_addr", api_addr, SETTING_TEXT),
 	TOP("cluster_name", cluster_name, SETTING_TEXT),
@@ -443,8 +445,8 @@ static enum bulla_err check_limits(struct reader *r, const struct hcl *root)
 {
 	const struct server_config *c = r->config;
 
-	if (c->max_request_s > INT32_MAX || c->max_request_bytes > INT32_MAX)
-		return setting_fail(r->call, r->file, root, "max_request_size or max_request_duration is beyond reason");
+	if (c->max_request_s > INT32_MAX || c->startup_wait_s > INT32_MAX || c->max_request_bytes > INT32_MAX)
+		return setting_fail(r->call, r->file, root, "max_request_size, max_request_duration or startup_wait is beyond reason");
 	if (c->listener_count == 0)
 		return setting_fail(r->call, r->file, root, "no listener");
 	return BULLA_OK;
@@ -452,7 +454,7 @@ static enum bulla_err check_limits(struct reader *r, const struct hcl *root)
 
 enum bulla_err server_config_read(const char *file, struct bulla_call *call, struct server_config *out)
 {
-	struct top top = { .level = LOG_LEVEL_INFO };
+	struct top top = { .level = LOG_LEVEL_INFO, .config.startup_wait_s = STARTUP_WAIT_S };
 	struct reader r = { call, file, &top.config };
 	struct bulla_bytes text;
 	struct hcl *root;

@@ -21,6 +21,7 @@ struct server_config {
 	const char *log_file;           /* NULL: stderr */
 	int64_t max_request_bytes;      /* 0: the default */
 	int64_t max_request_s;
+	int64_t startup_wait_s;         /* for a server that still has the storage or an address */
 	int64_t default_lease_ttl_s, max_lease_ttl_s;
 	const char *pid_file, *api_addr, *cluster_name; /* NULL: none */
 	struct bulla_audit_spec audit[MAX_AUDIT_DEVICES];

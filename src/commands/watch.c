@@ -44,7 +44,7 @@ static void give_back_memory(void)
 		(void)malloc_trim(0);
 }
 
-void watch_until_end(struct httpd *httpd, struct bulla *engine, const sigset_t *signals)
+int watch_until_end(struct httpd *httpd, struct bulla *engine, const sigset_t *signals)
 {
 	const struct timespec second = { 1, 0 };
 
@@ -54,10 +54,8 @@ void watch_until_end(struct httpd *httpd, struct bulla *engine, const sigset_t *
 
 		if (signal == SIGHUP)
 			reload(httpd, engine);
-		if (signal == SIGTERM || signal == SIGINT) {
-			log_write(LOG_LEVEL_INFO, "%s: stopping", signal == SIGTERM ? "SIGTERM" : "SIGINT");
-			return;
-		}
+		if (signal == SIGTERM || signal == SIGINT)
+			return signal;
 		watch_clock();
 		if (++turns % GIVE_BACK_S == 0)
 			give_back_memory();

@@ -6,7 +6,8 @@
 
 #include "http/httpd.h"
 
-/* Returns when SIGTERM or SIGINT came. SIGHUP reloads certificates, and opens the log file and the audit devices anew; the signals are blocked in all threads. */
-void watch_until_end(struct httpd *httpd, struct bulla *engine, const sigset_t *signals);
+/* Returns SIGTERM or SIGINT when it came. SIGHUP reloads certificates, and opens the log file and the audit devices anew;
+ * the signals are blocked in all threads. */
+int watch_until_end(struct httpd *httpd, struct bulla *engine, const sigset_t *signals);
 
 #endif

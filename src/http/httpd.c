@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "http/httpd_internal.h"
@@ -12,6 +13,8 @@
 #define DEFAULT_REQUEST_BYTES ((size_t)32 << 20)
 #define DEFAULT_REQUEST_S 90
 #define DEFAULT_QUEUE 1024
+#define DEFAULT_UNFINISHED_S 2
+#define STOP_STEP_NS 2000000
 #define MOST_CONNECTIONS 16384
 #define OTHER_FILES 64 /* descriptors that are not connections */
 
@@ -40,11 +43,12 @@ static void fill_defaults(struct httpd_config *c)
 	c->max_queue = c->max_queue ? c->max_queue : DEFAULT_QUEUE;
 	c->max_request_bytes = c->max_request_bytes ? c->max_request_bytes : DEFAULT_REQUEST_BYTES;
 	c->max_request_s = c->max_request_s ? c->max_request_s : DEFAULT_REQUEST_S;
+	c->unfinished_s = c->unfinished_s ? c->unfinished_s : DEFAULT_UNFINISHED_S;
 	c->max_connections = c->max_connections ? c->max_connections : connections_possible();
 }
 
-/* Opens the sockets and reads the certificates. Plain listeners share daemon 0, each TLS listener has its own. */
-static enum bulla_err open_endpoints(struct httpd *httpd, struct bulla_call *call)
+/* Reads the certificates. Plain listeners share daemon 0, each TLS listener has its own. */
+static enum bulla_err make_endpoints(struct httpd *httpd, struct bulla_call *call)
 {
 	httpd->daemon_count = 1;
 	for (size_t i = 0; i < httpd->config.listener_count; i++) {
@@ -53,6 +57,7 @@ static enum bulla_err open_endpoints(struct httpd *httpd, struct bulla_call *cal
 
 		endpoint->watched.ready = endpoint_ready;
 		endpoint->listener = listener;
+		endpoint->fd = -1;
 		if (listener->tls) {
 			if (tls_priorities(listener->tls_min_version) == NULL)
 				return bulla_fail(call, BULLA_E_CONFIG, "listener \"%s\": unknown TLS version \"%s\"",
@@ -60,9 +65,19 @@ static enum bulla_err open_endpoints(struct httpd *httpd, struct bulla_call *cal
 			TRY(tls_new(listener->cert_file, listener->key_file, call, &endpoint->tls));
 			endpoint->daemon = httpd->daemon_count++;
 		}
-		TRY(listen_open(listener, call, &endpoint->fd));
-		httpd->endpoint_count = i + 1;
+	}
+	return BULLA_OK;
+}
+
+enum bulla_err httpd_bind(struct httpd *httpd, struct bulla_call *call)
+{
+	for (size_t i = httpd->endpoint_count; i < httpd->config.listener_count; i++) {
+		struct endpoint *endpoint = &httpd->endpoints[i];
+
+		TRY(listen_open(endpoint->listener, call, &endpoint->fd));
+		listen_file(endpoint->listener, &endpoint->device, &endpoint->inode);
 		endpoint->port = listen_port(endpoint->fd);
+		httpd->endpoint_count = i + 1;
 	}
 	return BULLA_OK;
 }
@@ -100,7 +115,8 @@ enum bulla_err httpd_open(const struct httpd_config *config, const struct servic
 	httpd->endpoints = calloc(config->listener_count, sizeof httpd->endpoints[0]);
 	httpd->loops = calloc(httpd->config.loops, sizeof httpd->loops[0]);
 	tls_init(conn_tls);
-	enum bulla_err err = httpd->endpoints == NULL || httpd->loops == NULL ? BULLA_E_NO_MEMORY : open_endpoints(httpd, call);
+	bool made = httpd->endpoints != NULL && httpd->loops != NULL;
+	enum bulla_err err = made ? make_endpoints(httpd, call) : BULLA_E_NO_MEMORY;
 
 	if (err != BULLA_OK) {
 		httpd_stop(httpd);
@@ -123,12 +139,22 @@ enum bulla_err httpd_start(struct httpd *httpd, struct bulla_call *call)
 	return err;
 }
 
+bool httpd_stop_step(struct httpd *httpd)
+{
+	return drain_step(httpd);
+}
+
+void httpd_cut(struct httpd *httpd)
+{
+	drain_cut(httpd);
+}
+
 static void stop_loops(struct httpd *httpd)
 {
-	atomic_store(&httpd->stopping, true);
-	for (unsigned i = 0; httpd->loops != NULL && i < httpd->config.loops; i++)
-		if (httpd->loops[i].started)
-			loop_wake(&httpd->loops[i]);
+	const struct timespec pause = { 0, STOP_STEP_NS };
+
+	while (!drain_step(httpd))
+		(void)nanosleep(&pause, NULL);
 	for (unsigned i = 0; httpd->loops != NULL && i < httpd->config.loops; i++)
 		if (httpd->loops[i].started)
 			pthread_join(httpd->loops[i].thread, NULL);
@@ -141,16 +167,8 @@ void httpd_stop(struct httpd *httpd)
 	workers_free(httpd->slow_workers);
 	for (unsigned i = 0; httpd->loops != NULL && i < httpd->config.loops; i++)
 		loop_clear(&httpd->loops[i]);
-	for (size_t i = 0; httpd->endpoints != NULL && i < httpd->config.listener_count; i++) {
-		struct endpoint *endpoint = &httpd->endpoints[i];
-
-		if (i < httpd->endpoint_count) {
-			close(endpoint->fd);
-			if (endpoint->listener->is_unix)
-				(void)unlink(endpoint->listener->address);
-		}
-		tls_free(endpoint->tls);
-	}
+	for (size_t i = 0; httpd->endpoints != NULL && i < httpd->config.listener_count; i++)
+		tls_free(httpd->endpoints[i].tls);
 	free(httpd->endpoints);
 	free(httpd->loops);
 	free(httpd);

@@ -33,17 +33,26 @@ struct httpd_config {
 	size_t max_request_bytes;   /* 0: 32 MiB */
 	unsigned max_request_s;     /* 0: 90 */
 	unsigned max_connections;   /* 0: from RLIMIT_NOFILE */
+	unsigned unfinished_s;      /* for a head, a body or a handshake that is not whole when the server stops; 0: 2 */
 };
 
 struct httpd;
 
-/* Reads the certificates and binds: from now on connections wait to be accepted. The service is borrowed. CONFIG: an address, a
- * certificate ... the detail says which and why. */
+/* Reads the certificates. The service is borrowed, and need not be filled in before the start. CONFIG: the detail says
+ * which certificate and why. */
 BULLA_MUST_USE enum bulla_err httpd_open(const struct httpd_config *config, const struct service *service, struct bulla_call *call,
 					 struct httpd **out);
+/* Binds: from now on connections wait to be accepted. CONFIG: an address; ADDRESS_IN_USE: call it again, or give up
+ * with httpd_stop. */
+BULLA_MUST_USE enum bulla_err httpd_bind(struct httpd *httpd, struct bulla_call *call);
 /* Starts the workers and the loops. NO_MEMORY, CONFIG; stop it then, too. */
 BULLA_MUST_USE enum bulla_err httpd_start(struct httpd *httpd, struct bulla_call *call);
-/* Stops accepting, finishes what is in flight (within max_request_s), ends the threads, frees. */
+/* One step of stopping, which takes no time: to be called every few milliseconds until it is true. New connections are
+ * refused; what is in flight is finished (within max_request_s), what is not whole within unfinished_s. */
+bool httpd_stop_step(struct httpd *httpd);
+/* From now on nothing is finished but what a worker is at: connections are cut. */
+void httpd_cut(struct httpd *httpd);
+/* Stops, if httpd_stop_step has not done it, ends the threads, frees. */
 void httpd_stop(struct httpd *httpd);
 /* Reads the certificates again; on failure the old ones stay. CONFIG. */
 BULLA_MUST_USE enum bulla_err httpd_reload(struct httpd *httpd, struct bulla_call *call);

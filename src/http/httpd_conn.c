@@ -53,15 +53,13 @@ static void count(struct loop *loop, int change)
 	atomic_fetch_add_explicit(&loop->httpd->connections, (unsigned)change, memory_order_relaxed);
 }
 
-static void deliver(struct loop *loop, const struct arrival *arrival)
+/* Any thread. False: no memory. */
+static bool send_to(struct loop *target, const struct arrival *arrival)
 {
-	struct loop *target = least_loaded(loop);
-	struct arrival *copy = target == loop ? NULL : malloc(sizeof *copy);
+	struct arrival *copy = malloc(sizeof *copy);
 
-	if (copy == NULL) {
-		add(loop, arrival);
-		return;
-	}
+	if (copy == NULL)
+		return false;
 	*copy = *arrival;
 	count(target, 1);
 	pthread_mutex_lock(&target->inbox_lock);
@@ -69,18 +67,48 @@ static void deliver(struct loop *loop, const struct arrival *arrival)
 	target->inbox = copy;
 	pthread_mutex_unlock(&target->inbox_lock);
 	loop_wake(target);
+	return true;
+}
+
+static void deliver(struct loop *loop, const struct arrival *arrival)
+{
+	struct loop *target = least_loaded(loop);
+
+	if (target == loop || !send_to(target, arrival))
+		add(loop, arrival);
+}
+
+static int accept_on(const struct endpoint *endpoint, struct arrival *arrival)
+{
+	*arrival = (struct arrival){ .endpoint = endpoint, .address_len = sizeof arrival->address };
+	arrival->fd = accept4(endpoint->fd, (struct sockaddr *)&arrival->address, &arrival->address_len,
+			      SOCK_NONBLOCK | SOCK_CLOEXEC);
+	return arrival->fd;
+}
+
+bool conn_hand_over(struct httpd *httpd, const struct endpoint *endpoint)
+{
+	struct arrival arrival;
+
+	errno = EMFILE;
+	if (atomic_load_explicit(&httpd->connections, memory_order_relaxed) >= httpd->config.max_connections)
+		return false;
+	while (accept_on(endpoint, &arrival) < 0)
+		if (errno != EINTR && errno != ECONNABORTED)
+			return false;
+	if (!send_to(least_loaded(&httpd->loops[0]), &arrival))
+		close(arrival.fd);
+	return true;
 }
 
 void conn_accept(struct loop *loop, const struct endpoint *endpoint)
 {
-	for (int i = 0; i < ACCEPT_AT_ONCE && !loop->draining; i++) {
-		struct arrival arrival = { .endpoint = endpoint, .address_len = sizeof arrival.address };
+	for (int i = 0; i < ACCEPT_AT_ONCE && loop->accepting; i++) {
+		struct arrival arrival;
 
 		if (atomic_load_explicit(&loop->httpd->connections, memory_order_relaxed) >= loop->httpd->config.max_connections)
 			return;
-		arrival.fd = accept4(endpoint->fd, (struct sockaddr *)&arrival.address, &arrival.address_len,
-				     SOCK_NONBLOCK | SOCK_CLOEXEC);
-		if (arrival.fd >= 0) {
+		if (accept_on(endpoint, &arrival) >= 0) {
 			deliver(loop, &arrival);
 			continue;
 		}
@@ -101,10 +129,7 @@ void conn_take_arrivals(struct loop *loop)
 	for (struct arrival *next; arrival != NULL; arrival = next) {
 		next = arrival->next;
 		count(loop, -1); /* conn_notify counts it again */
-		if (loop->draining)
-			close(arrival->fd);
-		else
-			add(loop, arrival);
+		add(loop, arrival);
 		free(arrival);
 	}
 }
@@ -129,6 +154,7 @@ static void conn_started(struct loop *loop, struct MHD_Connection *mhd, void **c
 	unsigned max_s = loop->httpd->config.max_request_s;
 
 	conn->deadline_ms = loop->now_ms + (max_s < FIRST_HEADER_S ? max_s : FIRST_HEADER_S) * INT64_C(1000);
+	conn->quiet_since_ms = loop->now_ms;
 	address_print((const struct sockaddr *)&loop->adding->address, conn->remote);
 	conn->next = loop->conns;
 	if (conn->next != NULL)
@@ -184,18 +210,6 @@ void conn_sweep(struct loop *loop)
 
 		if (late || is_abandoned(conn))
 			conn_kill(conn);
-	}
-}
-
-void conn_drain(struct loop *loop)
-{
-	bool late = loop->now_ms >= loop->stop_ms;
-
-	for (struct conn *conn = loop->conns; conn != NULL; conn = conn->next) {
-		if (late)
-			conn_kill(conn);
-		else if (conn->task == NULL)
-			(void)shutdown(conn->fd, SHUT_RD); /* what has arrived already is still read and answered */
 	}
 }
 

@@ -2,6 +2,7 @@
  *   httpd.c          starts and stops, opens listeners
  *   httpd_loop.c     a loop's turn: wait, accept, run, resume, sweep
  *   httpd_conn.c     connections: limits, deadlines, balance
+ *   drain.c          stops: refuses, finishes, closes
  *   httpd_request.c  gathers a request, has it served
  *   httpd_header.c   what its headers say
  *   httpd_body.c     its body, within limits
@@ -29,8 +30,8 @@
 
 struct loop;
 
-/* What a loop's epoll tells of: a member of each thing that has a descriptor in it. Nothing is freed while a turn's events are handled, so
- * that what one of them ends is still there for the next. */
+/* What a loop's epoll tells of: a member of each thing that has a descriptor in it. Nothing is freed while a turn's
+ * events are handled, so that what one of them ends is still there for the next. */
 struct watched {
 	void (*ready)(struct loop *loop, struct watched *self, uint32_t events);
 };
@@ -40,6 +41,8 @@ struct endpoint {
 	struct watched watched; /* first */
 	const struct listener *listener;
 	int fd;
+	dev_t device;     /* of a unix socket's file */
+	ino_t inode;
 	unsigned port;
 	unsigned daemon;  /* index in each loop's daemons */
 	struct tls *tls;  /* NULL: plain */
@@ -53,13 +56,17 @@ struct conn {
 	struct task *task;        /* the request under way, NULL: idle */
 	int fd;
 	int64_t deadline_ms;
+	int64_t quiet_since_ms;   /* no request is under way since then */
+	uint64_t fetched;         /* of the reply, when the server stops */
+	int64_t moved_ms;         /* when that was last another number */
+	bool answered;            /* a request at least */
 	bool refused;             /* beyond the limit: is told so and closed */
 	char remote[ADDRESS_TEXT];
 };
 
-/* REFUSED: the answer is made, and sent once the rest of the body has been read and dropped. RECORDING: it is made, and its records go out at
- * the end of the turn; libmicrohttpd asks again. FLYING: they have been handed over, and nothing is known of them yet. WORKING: the
- * connection is suspended. */
+/* REFUSED: the answer is made, and sent once the rest of the body has been read and dropped. RECORDING: it is made,
+ * and its records go out at the end of the turn; libmicrohttpd asks again. FLYING: they have been handed over, and
+ * nothing is known of them yet. WORKING: the connection is suspended. */
 enum task_state { TASK_NEW, TASK_RECEIVING, TASK_REFUSED, TASK_RECORDING, TASK_FLYING, TASK_WORKING, TASK_ANSWERED };
 
 /* One request: made when its request line has been read, recycled when libmicrohttpd has completed it. */
@@ -127,7 +134,9 @@ struct loop {
 	unsigned turn_records, records_before; /* how many requests with records this turn has had so far, and the last one that had any */
 	struct recording *flying;
 	const struct arrival *adding;   /* while MHD_add_connection runs */
-	int64_t now_ms, sweep_ms, accept_again_ms, stop_ms;
+	int64_t now_ms, sweep_ms, accept_again_ms;
+	int64_t stop_ms, unfinished_ms; /* while it drains: when all ends, and when what is not whole does */
+	int64_t drain_ms;               /* the next look */
 	bool accepting, draining;
 	atomic_uint conn_count;         /* shared: read by the other loops to balance */
 	_Atomic(struct task *) done;    /* shared: pushed by workers */
@@ -136,6 +145,10 @@ struct loop {
 	pthread_mutex_t inbox_lock;
 	struct arrival *inbox;          /* shared, under inbox_lock */
 };
+
+/* LISTENING: the loops are told. EMPTYING: new connections are refused, those that wait are handed to the loops.
+ * CLOSED: there is no listening socket any more. */
+enum stop_phase { STOP_NOT, STOP_LISTENING, STOP_EMPTYING, STOP_CLOSED };
 
 struct httpd {
 	struct httpd_config config;     /* defaults filled in */
@@ -149,7 +162,11 @@ struct httpd {
 	atomic_uint connections;        /* of all loops */
 	atomic_size_t body_bytes;       /* held in large bodies by all loops */
 	size_t max_body_bytes;
-	atomic_bool stopping;
+	_Atomic(enum stop_phase) phase;
+	atomic_uint deaf_loops;         /* that do not touch the listening sockets any more */
+	atomic_uint ended_loops;
+	atomic_bool cut;                /* all connections, at once */
+	int64_t refused_ms;             /* the stopping thread's: since when new connections are refused */
 };
 
 /* httpd_loop.c */
@@ -157,6 +174,8 @@ BULLA_MUST_USE enum bulla_err loop_init(struct loop *loop, struct httpd *httpd, 
 void loop_clear(struct loop *loop);     /* after its thread ended, or if it never started */
 void *loop_main(void *loop);
 void loop_wake(struct loop *loop);      /* any thread */
+void loop_stop_accepting(struct loop *loop);
+int64_t clock_ms(void);
 bool loop_watch(struct loop *loop, int fd, struct watched *watched, uint32_t events);  /* from now on; EPOLLIN ... */
 bool loop_change(struct loop *loop, int fd, struct watched *watched, uint32_t events); /* other events, or a one-shot anew */
 void loop_forget(struct loop *loop, int fd); /* before it is closed, or given to another */
@@ -167,9 +186,17 @@ void conn_accept(struct loop *loop, const struct endpoint *endpoint);
 void conn_take_arrivals(struct loop *loop);
 void conn_notify(void *loop, struct MHD_Connection *mhd, void **context, enum MHD_ConnectionNotificationCode code);
 void conn_sweep(struct loop *loop);     /* shuts down what is past its deadline */
-void conn_drain(struct loop *loop);     /* shuts down what is idle: the server stops */
+bool conn_hand_over(struct httpd *httpd, const struct endpoint *endpoint); /* any thread: accepts one for a loop; false: errno */
 void conn_kill(struct conn *conn);
 struct tls *conn_tls(void *mhd);        /* for tls.c: the TLS settings of a connection */
+
+/* drain.c; by the stopping thread: */
+bool drain_step(struct httpd *httpd);   /* true: all loops have ended */
+void drain_cut(struct httpd *httpd);
+/* by the loops: */
+bool drain_loop(struct loop *loop);     /* after each turn. True: the loop ends */
+void drain_end(struct loop *loop);      /* it has ended */
+int drain_wait_ms(void);
 
 /* httpd_request.c: libmicrohttpd's callbacks; context is the loop */
 void *request_line(void *loop, const char *target, struct MHD_Connection *mhd);

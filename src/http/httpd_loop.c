@@ -19,7 +19,7 @@
 /* libmicrohttpd's memory for a connection: headers must fit in; it is zeroed after every request, so small is fast */
 #define CONNECTION_MEMORY 16384
 
-static int64_t clock_ms(void)
+int64_t clock_ms(void)
 {
 	struct timespec t = { 0 };
 
@@ -216,6 +216,12 @@ static void set_accepting(struct loop *loop, bool accepting)
 	loop->accepting = accepting;
 }
 
+void loop_stop_accepting(struct loop *loop)
+{
+	if (loop->accepting)
+		set_accepting(loop, false);
+}
+
 static void update_accepting(struct loop *loop)
 {
 	bool want = !loop->draining && loop->now_ms >= loop->accept_again_ms;
@@ -235,7 +241,9 @@ static int wait_ms(const struct loop *loop)
 	for (unsigned i = 0; i < loop->httpd->daemon_count; i++)
 		if (loop->daemons[i].due)
 			return 0;
-	if (!loop->accepting || loop->draining)
+	if (loop->draining)
+		return drain_wait_ms();
+	if (!loop->accepting)
 		return ACCEPT_PAUSE_MS;
 	return loop->conns != NULL ? SWEEP_MS : -1;
 }
@@ -266,27 +274,14 @@ static void turn(struct loop *loop)
 	update_accepting(loop);
 }
 
-/* What is in flight is finished; what is idle is closed; at the deadline everything is, but a worker is waited for. */
-static bool drained(struct loop *loop)
-{
-	if (!loop->draining) {
-		loop->draining = true;
-		loop->stop_ms = loop->now_ms + (int64_t)loop->httpd->config.max_request_s * 1000;
-		update_accepting(loop);
-	}
-	conn_sweep(loop);
-	conn_drain(loop);
-	return loop->suspended == 0 && audit_ended(loop) && (loop->conns == NULL || loop->now_ms >= loop->stop_ms);
-}
-
 void *loop_main(void *context)
 {
 	struct loop *loop = context;
 
 	loop->now_ms = clock_ms();
 	update_accepting(loop);
-	while (!atomic_load_explicit(&loop->httpd->stopping, memory_order_acquire) || !drained(loop))
+	while (!drain_loop(loop))
 		turn(loop);
-	conn_take_arrivals(loop);
+	drain_end(loop);
 	return NULL;
 }

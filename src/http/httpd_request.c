@@ -103,6 +103,8 @@ void request_completed(void *context, struct MHD_Connection *mhd, void **task, e
 	task_recycle(loop, *task);
 	*task = NULL;
 	conn->task = NULL;
+	conn->answered = true;
+	conn->quiet_since_ms = loop->now_ms;
 	conn->deadline_ms = loop->now_ms + IDLE_S * 1000;
 }
 

@@ -17,7 +17,9 @@
 
 static enum bulla_err fail(struct bulla_call *call, const char *what, const char *address)
 {
-	return bulla_fail(call, BULLA_E_CONFIG, "listener \"%s\": %s: %s", address, what, strerror(errno));
+	enum bulla_err err = errno == EADDRINUSE ? BULLA_E_ADDRESS_IN_USE : BULLA_E_CONFIG;
+
+	return bulla_fail(call, err, "listener \"%s\": %s: %s", address, what, strerror(errno));
 }
 
 /* Whether somebody accepts connections on the socket file. */
@@ -70,6 +72,24 @@ static enum bulla_err open_unix(const struct listener *listener, struct bulla_ca
 	}
 	*out = fd;
 	return BULLA_OK;
+}
+
+void listen_file(const struct listener *listener, dev_t *device, ino_t *inode)
+{
+	struct stat st = { 0 };
+
+	if (!listener->is_unix || lstat(listener->address, &st) != 0)
+		st = (struct stat){ 0 };
+	*device = st.st_dev;
+	*inode = st.st_ino;
+}
+
+void listen_remove(const struct listener *listener, dev_t device, ino_t inode)
+{
+	struct stat st;
+
+	if (listener->is_unix && lstat(listener->address, &st) == 0 && st.st_dev == device && st.st_ino == inode)
+		(void)unlink(listener->address);
 }
 
 /* Cuts "host:port" or "[host]:port"; an empty host means every address. */

@@ -88,9 +88,10 @@ class Run(unittest.TestCase):
         with open(os.path.join(self.top, "run", "server.log")) as log:
             self.assertNotIn(token, log.read())
 
-        another = subprocess.run(["bin/run"], cwd=self.top, env=servers.clean_environment() | {"BULLA_PORT": str(self.port)},
+        another = subprocess.run(["bin/run"], cwd=self.top, env=servers.clean_environment() | {"BULLA_PORT": str(self.port), "BULLA_STARTUP_WAIT": "1"},
                                  capture_output=True, text=True)
         self.assertEqual(another.returncode, 1)
+        self.assertIn("waiting up to 1 s", another.stdout)
         self.assertIn(f"port {self.port} is taken", another.stderr)
 
         self.assertEqual(self.stop(), 0)

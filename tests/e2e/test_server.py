@@ -299,7 +299,7 @@ class Storage(Folder):
         initialise(server)
         ciphertext = make_key(server)
         path = self.write(servers.config_text(servers.free_port(), self.database), "second.hcl")
-        status, said = run_server(f"-config={path}")
+        status, said = run_server(f"-config={path}", "-startup-wait=0")
         self.assertEqual(status, 1, said)
         self.assertIn(self.database, said)
         self.assertEqual(server.post("transit/decrypt/k", {"ciphertext": ciphertext}).data["plaintext"], PLAIN)
@@ -308,7 +308,7 @@ class Storage(Folder):
         server = self.serve()
         port = server.address.split(":")[1]
         path = self.write(servers.config_text(port, os.path.join(self.folder, "two.db")), "second.hcl")
-        status, said = run_server(f"-config={path}")
+        status, said = run_server(f"-config={path}", "-startup-wait=0")
         self.assertEqual(status, 1)
         self.assertIn(port, said)
 

@@ -182,7 +182,7 @@ START_TEST(reads_everything)
 		"listener \"unix\" {\n address = \"/t\"\n}\n"
 		"disable_mlock = true\nlog_level = \"WARN\"\nlog_format = \"json\"\nlog_file = \"/l\"\nmax_request_size = 1048576\n"
 		"max_request_duration = \"1m30s\"\npid_file = \"/p\"\napi_addr = \"http://a\"\ncluster_name = \"c\"\n"
-		"default_lease_ttl = \"1h\"\nmax_lease_ttl = 7200\n"
+		"default_lease_ttl = \"1h\"\nmax_lease_ttl = 7200\nstartup_wait = 0\n"
 		"seal \"static\" {\n current_key_id = \"k1\"\n current_key = \"" HEX32 "\"\n}\n";
 	struct bulla_call call = call_begin();
 	struct server_config c;
@@ -205,6 +205,7 @@ START_TEST(reads_everything)
 	ck_assert_str_eq(c.log_file, "/l");
 	ck_assert_int_eq(c.max_request_bytes, 1048576);
 	ck_assert_int_eq(c.max_request_s, 90);
+	ck_assert_int_eq(c.startup_wait_s, 0);
 	ck_assert_str_eq(c.pid_file, "/p");
 	ck_assert_str_eq(c.api_addr, "http://a");
 	ck_assert_str_eq(c.cluster_name, "c");
@@ -251,6 +252,7 @@ START_TEST(has_safe_defaults)
 	ck_assert_int_eq(c.log_level, LOG_LEVEL_INFO);
 	ck_assert_int_eq(c.seal.kind, BULLA_SEAL_SHAMIR);
 	ck_assert_int_eq(c.max_request_bytes, 0);
+	ck_assert_int_eq(c.startup_wait_s, 30);
 	call_end(&call);
 }
 END_TEST

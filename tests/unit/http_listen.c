@@ -55,7 +55,7 @@ START_TEST(listens)
 	ck_assert_uint_gt(listen_port(fd), 0);
 	snprintf(text, sizeof text, "127.0.0.1:%u", listen_port(fd));
 	second.address = text;
-	ck_assert_err(listen_open(&second, &call, &other), BULLA_E_CONFIG); /* taken */
+	ck_assert_err(listen_open(&second, &call, &other), BULLA_E_ADDRESS_IN_USE);
 	close(fd);
 	ck_assert_uint_eq(listen_port(fd), 0);
 	call_end(&call);
