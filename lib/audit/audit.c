@@ -1,10 +1,7 @@
-/* audit.c: owns struct audit and the set of devices that are on, an immutable snapshot; lines, and groups of them. Records are
- * added and groups submitted by any thread without a lock; changes of the set are manage.c's, under audit->lock. */
-#define _GNU_SOURCE /* pthread_cond_clockwait */
-#include <errno.h>
+/* audit.c: owns struct audit and the set of devices that are on, an immutable snapshot; lines. Records are added by any
+ * thread without a lock; changes of the set are manage.c's, under audit->lock. */
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "audit/audit_private.h"
 
@@ -217,85 +214,7 @@ enum bulla_err bulla_audit_add(struct bulla *engine, struct bulla_call *call, co
 	return err;
 }
 
-/* ---- groups ------------------------------------------------------------------------------------------------------------ */
-
-void bulla_audit_submit(struct bulla_audit_group *group)
-{
-	struct audit_set *set = group->lines->set; /* all lines of a group are of one set */
-
-	atomic_fetch_add_explicit(&set->refs, 1, memory_order_relaxed); /* the group may be gone before the last share is given */
-	group->share_count = (unsigned)set->count;
-	atomic_init(&group->left, group->share_count);
-	atomic_init(&group->any, false);
-	for (unsigned i = 0; i < group->share_count; i++)
-		group->shares[i] = (struct bulla_audit_share){ .group = group };
-	for (size_t i = 0, count = set->count; i < count; i++)
-		device_submit(set->devices[i], &group->shares[i]);
-	set_put(set);
-}
-
-void bulla_audit_expire(struct bulla_audit_group *group)
-{
-	struct device *devices[BULLA_AUDIT_MAX_DEVICES];
-	unsigned count = group->share_count;
-
-	/* the last one given up ends the group */
-	for (unsigned i = 0; i < count; i++) {
-		devices[i] = group->shares[i].device;
-		if (devices[i] != NULL)
-			device_hold(devices[i]);
-	}
-	for (unsigned i = 0; i < count; i++) {
-		if (devices[i] != NULL)
-			device_expire(devices[i], group);
-		device_put(devices[i]);
-	}
-}
-
-struct waiter {
-	struct bulla_audit_group group; /* first */
-	pthread_mutex_t lock;
-	pthread_cond_t wake;
-	bool done;
-};
-
-static void wake_waiter(struct bulla_audit_group *group)
-{
-	struct waiter *waiter = (struct waiter *)(void *)group;
-
-	pthread_mutex_lock(&waiter->lock);
-	waiter->done = true;
-	pthread_cond_signal(&waiter->wake);
-	pthread_mutex_unlock(&waiter->lock);
-}
-
-enum bulla_err bulla_audit_commit(struct bulla_call *call, struct bulla_audit_lines *lines)
-{
-	struct waiter waiter = { .group = { .lines = lines, .done = wake_waiter } };
-	struct timespec until;
-
-	(void)call;
-	if (lines == NULL)
-		return BULLA_OK;
-	pthread_mutex_init(&waiter.lock, NULL);
-	pthread_cond_init(&waiter.wake, NULL);
-	bulla_audit_submit(&waiter.group);
-	(void)clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += BULLA_AUDIT_WAIT_S;
-	pthread_mutex_lock(&waiter.lock);
-	while (!waiter.done)
-		if (pthread_cond_clockwait(&waiter.wake, &waiter.lock, CLOCK_MONOTONIC, &until) == ETIMEDOUT) {
-			pthread_mutex_unlock(&waiter.lock);
-			bulla_audit_expire(&waiter.group);
-			pthread_mutex_lock(&waiter.lock);
-			until.tv_sec += 1;
-		}
-	pthread_mutex_unlock(&waiter.lock);
-	pthread_cond_destroy(&waiter.wake);
-	pthread_mutex_destroy(&waiter.lock);
-	bulla_audit_lines_free(lines);
-	return waiter.group.recorded ? BULLA_OK : BULLA_E_AUDIT;
-}
+/* ---- the devices that are on --------------------------------------------------------------------------------------------- */
 
 void bulla_audit_reopen(struct bulla *engine)
 {
@@ -431,6 +350,8 @@ void audit_close(struct audit *audit)
 	struct audit_set *set = set_get(audit);
 
 	if (set != NULL && set_replace(audit, NULL, 0) == BULLA_OK) {
+		for (size_t i = 0; i < set->count; i++)
+			device_stop(set->devices[i], DEVICE_CLOSED); /* all at once: none waits for another's last write */
 		for (size_t i = 0; i < set->count; i++)
 			end_device(audit, set->devices[i]);
 	}

@@ -1,10 +1,12 @@
 /* audit_private.h: what the files of lib/audit share. Nobody else includes it.
- *   audit.c      the set of devices that are on; loading, closing, groups
+ *   audit.c      the set of devices that are on; loading, closing
+ *   groups.c     groups of lines: to the devices, and waiting for them
  *   manage.c     enabling, disabling, listing; the configuration
  *   stored.c     what is stored of a device, of its chain and of headers
  *   options.c    what a device's options say
  *   device.c     a device's queue: who submits, who writes
  *   device_write.c  writes what was taken from it
+ *   device_apart.c  a device that requests do not wait for: lines held for it, back-off
  *   device_thread.c a device's thread; its opening and its end
  *   chain.c      the hash chain and its checkpoints, as lines
  *   tail.c       where a file's chain ends
@@ -12,7 +14,7 @@
  *   format*.c    the two records; who calls, kept from one to the next
  *   hashing.c    JSON with hashed strings, in one pass
  *   headers.c    which request headers are recorded
- *   verify.c     what became of a log afterwards */
+ *   verify*.c    what became of a log afterwards */
 #ifndef BULLA_AUDIT_AUDIT_PRIVATE_H
 #define BULLA_AUDIT_AUDIT_PRIVATE_H
 
@@ -73,9 +75,11 @@ struct device;
 
 /* Appends lines (each "{...}\n") with their places in the chain. */
 void chain_lines(struct chain *chain, struct bulla_bytes lines, struct out *out);
-/* Appends a checkpoint; event: "open", "time", "rotate" (the last of one
- * file and the first of the next), "close". */
+/* Appends a checkpoint; event: "open", "time", "rotate" (the last of one file and the first of the next), "deleted" (of a new file: the one
+ * before it was), "close". */
 void chain_checkpoint(struct chain *chain, const struct device *device, const char *event, struct out *out);
+/* The same after a device that failed: lost records never went to it, and those after number sure may not have arrived. */
+void chain_gap(struct chain *chain, const struct device *device, uint64_t lost, uint64_t sure, struct out *out);
 
 /* Takes the place in the chain off the end of a line (without its end of line). False: it has none. */
 bool chain_read(struct bulla_bytes line, uint64_t *number, uint8_t previous[SHA256_BYTES]);
@@ -87,6 +91,9 @@ struct sink {
 	int fd;                      /* -1: closed */
 	bool local;                  /* a regular file of this machine's own disk or memory: writing to it takes no time to speak of */
 	bool torn;                   /* the last line may be cut off: the next write begins with an end of line */
+	bool regular;                /* a regular file with a path of its own */
+	bool deleted;                /* it was deleted: what was last written is in no file */
+	size_t sent;                 /* of a write that failed: so much of it may have arrived */
 	char trouble[160];           /* why the last operation failed */
 };
 
@@ -97,7 +104,10 @@ bool sink_write(struct sink *sink, const struct audit_options *options, struct b
 void sink_close(struct sink *sink);
 
 bool file_open(struct sink *sink, const struct audit_options *options);
+/* After a write that succeeded, look at deleted. */
 bool file_write(struct sink *sink, const struct audit_options *options, struct bulla_bytes lines);
+/* Whether another file, or none, stands at the open file's path. */
+bool file_moved(const struct sink *sink, const struct audit_options *options);
 bool socket_open(struct sink *sink, const struct audit_options *options);
 bool socket_write(struct sink *sink, const struct audit_options *options, struct bulla_bytes lines);
 bool syslog_open(struct sink *sink, const struct audit_options *options);
@@ -118,6 +128,30 @@ void tail_read(const char *path, struct chain *chain, bool *torn);
 enum share_state { SHARE_IDLE, SHARE_QUEUED, SHARE_TAKEN };
 
 enum device_end { DEVICE_ON, DEVICE_DISABLED, DEVICE_CLOSED };
+
+/* What was not written when its requests were answered: lines in order, of which each part goes out in a write of its own. */
+struct held {
+	struct held *next;
+	size_t len, room;
+	uint8_t bytes[];
+};
+
+/* Of a device that failed, or lags: requests do not wait for it, as long as another device records (device_apart.c). By its lock. */
+struct apart {
+	atomic_bool on;              /* any of what follows; read without the lock */
+	bool lags;                   /* a write takes its time */
+	bool slow;                   /* the last failure took its time */
+	bool alone;                  /* no other device recorded when it was last asked */
+	struct held *held, **held_end, *writing; /* writing: of who is busy */
+	size_t held_bytes;
+	int64_t retry_ns, backoff_ns; /* when it is tried again */
+	int64_t steady_ns;           /* until then it is not relied on; 0: it is */
+	uint64_t lost, told;         /* records that were not held; so many of them are told in what is being written */
+	uint64_t lost_since;         /* it failed: for the server's log */
+	uint64_t released;           /* records in the write whose requests no longer wait for it */
+	bool unsure;                 /* records after number sure may not have arrived */
+	uint64_t sure;
+};
 
 struct device {
 	/* const once it is on */
@@ -143,13 +177,17 @@ struct device {
 	pthread_cond_t wake;
 	struct bulla_audit_share *queue, **queue_end, *taken;
 	size_t queued_bytes;
-	bool started, stop, reopen, failed;
+	bool started, stop, reopen;
+	bool wakes;                  /* wake is made */
+	atomic_bool abandoned;       /* it ended while its thread was in a write, which is not waited for; set with the lock held */
+	bool failed;
 	atomic_bool busy;            /* someone writes, the thread or a submitter; changed with the lock held */
 	bool brief, wanted;          /* it is a submitter; the thread waits for that to end */
 	atomic_bool writing;         /* who is busy is in a write, and does not look at what was taken; ends with the lock held */
 	enum device_end end;
-	int64_t failed_since_ns, writing_since_ns; /* by bulla_elapsed_ns */
-	uint64_t lost_groups;
+	int64_t writing_since_ns;    /* by device_now_ns */
+	int64_t looked_ns, moved_ns; /* of who is busy: when the file's path was last looked at; since when another stands there; 0: never */
+	struct apart apart;
 	char trouble[160];
 	struct chain chain;          /* written by whoever is busy, with the lock held */
 	uint64_t stored_records;     /* as the store has it; of audit.c */
@@ -169,18 +207,46 @@ struct device_new {
 BULLA_MUST_USE enum bulla_err device_open(struct bulla_call *call, const struct device_new *args, struct device **out);
 struct device *device_hold(struct device *device);
 void device_put(struct device *device); /* the last one frees; it has ended by then */
-/* Ends the thread after what is queued was written, with a last checkpoint. */
+/* Ends the thread after what is queued was written, with a last checkpoint: device_stop says so, device_end waits for it, but not for a
+ * write that does not end (END_WAIT_S). */
+void device_stop(struct device *device, enum device_end end);
 void device_end(struct device *device, enum device_end end);
-void device_submit(struct device *device, struct bulla_audit_share *share);
-void device_expire(struct device *device, struct bulla_audit_group *group);
+/* others: another device that is relied on has the same group; apart: as device_apart said just before. */
+void device_submit(struct device *device, struct bulla_audit_share *share, bool others, bool apart);
+/* Gives the group up, or (held) lets its requests go while its lines are still to be written. */
+void device_expire(struct device *device, struct bulla_audit_group *group, bool held);
 void device_reopen(struct device *device);
 /* Makes the device busy with what is queued. With the lock held, by who will write: brief: no thread of its own. */
 void device_take(struct device *device, bool brief);
 /* Writes what was taken, with a checkpoint where one is due or event says so. False: it could not be. By who is busy, without the lock. */
 bool device_write(struct device *device, const char *event);
+/* A line to the server's log: "audit device PATH (TYPE) WHAT: TROUBLE". */
+void device_log(const struct device *device, const char *level, const char *what, const char *trouble);
 /* Told once, however long it lasts. */
 void device_failed(struct device *device, const char *trouble);
 void share_done(struct bulla_audit_share *share, bool recorded);
+size_t share_bytes(const struct bulla_audit_share *share);
+/* Nanoseconds of a clock that is never set. */
+int64_t device_now_ns(void);
+
+/* ---- device_apart.c: all but device_apart with the lock held ---- */
+
+/* Whether requests should not wait for it. Any thread. */
+bool device_apart(struct device *device);
+void apart_clear(struct device *device);
+/* Keeps the share's lines to be written later; counts those that do not fit. */
+void apart_hold(struct device *device, const struct bulla_audit_share *share);
+void apart_lose(struct device *device, const struct bulla_audit_share *share);
+/* It is in the write; its request no longer waits. */
+void apart_release(struct device *device, const struct bulla_audit_share *share);
+/* Whether a group that no other device records is refused at once: it was tried, and that took its time. */
+bool apart_refuses(struct device *device);
+/* The next part of what is held is going to be written; it was, or (false) is to be written again. */
+void apart_take(struct device *device);
+void apart_written(struct device *device, bool good);
+/* It failed, after so long; it works again. */
+void apart_failed(struct device *device, int64_t took_ns);
+void apart_works(struct device *device, int64_t took_ns);
 
 /* ---- audit.c ---- */
 

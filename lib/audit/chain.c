@@ -1,6 +1,8 @@
 /* chain.c: owns the form of the chain (docs/FORMATS.md). Each line ends with its number and the SHA-256 of the line before; from
  * time to time a line is a checkpoint, signed with the device's Ed25519 key (RFC 8032), which vouches for all lines before it.
  * A device's thread, or whoever reads a log: no state here. */
+#include <stdio.h>
+
 #include "audit/audit_private.h"
 
 #define MEMBER ",\"bulla_chain\":{\"seq\":"
@@ -71,7 +73,21 @@ static void put_signature(const struct device *device, struct out *out, size_t f
 	out_clear(&message);
 }
 
-void chain_checkpoint(struct chain *chain, const struct device *device, const char *event, struct out *out)
+static void put_digits(struct out *out, const char *name, uint64_t n)
+{
+	char digits[24];
+
+	(void)snprintf(digits, sizeof digits, "%llu", (unsigned long long)n);
+	json_put_text(out, name, digits);
+}
+
+struct gap {
+	uint64_t lost, sure;
+};
+
+/* gap: NULL: none. Its members stand where readers that do not know them look for the device's id, and pass over them. */
+static void put_checkpoint(struct chain *chain, const struct device *device, const char *event, const struct gap *gap,
+			   struct out *out)
 {
 	char time[BULLA_TIME_TEXT], hex[2 * SHA256_BYTES], key[BULLA_BASE64_LEN(SIGNING_PUBLIC_BYTES)];
 	size_t line = out->len;
@@ -90,6 +106,10 @@ void chain_checkpoint(struct chain *chain, const struct device *device, const ch
 	json_open(out, '{');
 	json_put_text(out, "event", event);
 	json_put_string(out, "device", device->path);
+	if (gap != NULL) {
+		put_digits(out, "lost", gap->lost);
+		put_digits(out, "after", gap->sure);
+	}
 	json_put_text(out, "id", device->id);
 	json_put_string(out, "key", bulla_mem(key, sizeof key));
 	json_put_int(out, "seq", (int64_t)chain->records + 1);
@@ -104,6 +124,18 @@ void chain_checkpoint(struct chain *chain, const struct device *device, const ch
 	chain->signed_records = chain->records;
 	chain->signed_ns = bulla_elapsed_ns();
 	out_raw(out, bulla_mem("\n", 1));
+}
+
+void chain_checkpoint(struct chain *chain, const struct device *device, const char *event, struct out *out)
+{
+	put_checkpoint(chain, device, event, NULL, out);
+}
+
+void chain_gap(struct chain *chain, const struct device *device, uint64_t lost, uint64_t sure, struct out *out)
+{
+	const struct gap gap = { lost, sure };
+
+	put_checkpoint(chain, device, "gap", &gap, out);
 }
 
 /* Cuts text off the end of the line. */

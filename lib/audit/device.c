@@ -3,9 +3,19 @@
  * at a time writes (busy).
  *
  * Any thread submits. A write that does not end is given up by those who wait (device_expire), while the writer stays in it. */
+#include <time.h>
+
 #include "audit/audit_private.h"
 
 #define NS_PER_S INT64_C(1000000000)
+
+int64_t device_now_ns(void)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * NS_PER_S + now.tv_nsec;
+}
 
 /* ---- shares of groups ------------------------------------------------------------------------------------------------ */
 
@@ -21,7 +31,7 @@ void share_done(struct bulla_audit_share *share, bool recorded)
 	group->done(group);
 }
 
-static size_t share_bytes(const struct bulla_audit_share *share)
+size_t share_bytes(const struct bulla_audit_share *share)
 {
 	size_t index = (size_t)(share - share->group->shares), n = 0;
 
@@ -69,13 +79,14 @@ void device_take(struct device *device, bool brief)
 {
 	atomic_store_explicit(&device->busy, true, memory_order_relaxed);
 	device->brief = brief;
-	device->writing_since_ns = bulla_elapsed_ns();
+	device->writing_since_ns = device_now_ns();
 	device->taken = device->queue;
 	for (struct bulla_audit_share *s = device->taken; s != NULL; s = s->next)
 		s->state = SHARE_TAKEN;
 	device->queue = NULL;
 	device->queue_end = &device->queue;
 	device->queued_bytes = 0;
+	apart_take(device);
 }
 
 /* By the submitter: what is queued, and once more what came meanwhile. With the lock held, which is released. */
@@ -99,35 +110,59 @@ static void write_queue(struct device *device)
 static bool is_stuck(const struct device *device)
 {
 	return atomic_load_explicit(&device->writing, memory_order_relaxed) &&
-	       bulla_elapsed_ns() - device->writing_since_ns > BULLA_AUDIT_WAIT_S * NS_PER_S;
+	       device_now_ns() - device->writing_since_ns > BULLA_AUDIT_WAIT_S * NS_PER_S;
 }
 
-void device_submit(struct device *device, struct bulla_audit_share *share)
+/* Queues the share, or writes it. With the lock held, which is released. */
+static void accept_share(struct device *device, struct bulla_audit_share *share, size_t bytes)
+{
+	bool was_empty = device->queue == NULL, busy = atomic_load_explicit(&device->busy, memory_order_relaxed);
+
+	put_in(device, share, bytes);
+	/* the sink belongs to whoever is busy: it may be looked at when nobody is */
+	if (!busy && !device->wanted && !device->failed && device->sink.local && device->apart.held == NULL) {
+		write_queue(device);
+		return;
+	}
+	if (was_empty && !busy) /* who is busy looks at the queue afterwards */
+		pthread_cond_signal(&device->wake);
+	pthread_mutex_unlock(&device->lock);
+}
+
+/* It is written by the device's own thread, and no request waits for that. With the lock held, which is released. */
+static void hold(struct device *device, struct bulla_audit_share *share)
+{
+	apart_hold(device, share);
+	if (!device->failed && !atomic_load_explicit(&device->busy, memory_order_relaxed))
+		pthread_cond_signal(&device->wake);
+	pthread_mutex_unlock(&device->lock);
+	share_done(share, false);
+}
+
+void device_submit(struct device *device, struct bulla_audit_share *share, bool others, bool apart)
 {
 	size_t bytes = share_bytes(share);
 
 	pthread_mutex_lock(&device->lock);
 	let_finish(device);
 	enum device_end end = device->end;
-	bool busy = atomic_load_explicit(&device->busy, memory_order_relaxed), stuck = is_stuck(device);
-	bool full = device->queued_bytes > 0 && device->queued_bytes + bytes > (size_t)device->options.max_queue_bytes;
 
-	if (end == DEVICE_ON && !stuck && !full) {
-		bool was_empty = device->queue == NULL;
-
-		put_in(device, share, bytes);
-		/* the sink belongs to whoever is busy: it may be looked at when nobody is */
-		if (!busy && !device->wanted && !device->failed && device->sink.local) {
-			write_queue(device);
-			return;
-		}
-		if (was_empty && !busy) /* who is busy looks at the queue afterwards */
-			pthread_cond_signal(&device->wake);
-		pthread_mutex_unlock(&device->lock);
+	device->apart.alone = !others;
+	if (end == DEVICE_ON && others && apart) {
+		hold(device, share);
 		return;
 	}
-	pthread_mutex_unlock(&device->lock);
+	bool refused = device->failed && !others && apart_refuses(device), stuck = is_stuck(device);
+	bool full = device->queued_bytes > 0 && device->queued_bytes + bytes > (size_t)device->options.max_queue_bytes;
+
+	if (end == DEVICE_ON && !stuck && !full && !refused) {
+		accept_share(device, share, bytes);
+		return;
+	}
 	if (end == DEVICE_ON)
+		apart_lose(device, share);
+	pthread_mutex_unlock(&device->lock);
+	if (end == DEVICE_ON && !refused)
 		device_failed(device, stuck ? "a write does not end" : "too much is waiting to be written");
 	share_done(share, end == DEVICE_DISABLED); /* nobody wants it any more */
 }
@@ -144,34 +179,45 @@ static bool take_out(struct bulla_audit_share **list, const struct bulla_audit_s
 	return false;
 }
 
-/* While the writer is in a write he does not look at the groups, so that they can be taken from him. */
-void device_expire(struct device *device, struct bulla_audit_group *group)
+/* Takes a share of the group out of what is queued or being written. While a writer is in a write, it does not look at the groups. */
+static struct bulla_audit_share *take_share(struct device *device, struct bulla_audit_group *group)
 {
-	struct bulla_audit_share *found = NULL;
-
-	pthread_mutex_lock(&device->lock);
-	bool writing = atomic_load_explicit(&device->writing, memory_order_relaxed);
-
-	for (unsigned i = 0; writing && i < group->share_count && found == NULL; i++) {
+	for (unsigned i = 0; i < group->share_count; i++) {
 		struct bulla_audit_share *share = &group->shares[i];
 
 		if (share->device != device)
 			continue;
 		if (share->state == SHARE_TAKEN && take_out(&device->taken, share))
-			found = share;
-		if (found == NULL && share->state == SHARE_QUEUED && take_out(&device->queue, share)) {
-			found = share;
-			device->queued_bytes -= share_bytes(share);
-			device->queue_end = &device->queue;
-			while (*device->queue_end != NULL)
-				device->queue_end = &(*device->queue_end)->next;
-		}
+			return share;
+		if (share->state != SHARE_QUEUED || !take_out(&device->queue, share))
+			continue;
+		device->queued_bytes -= share_bytes(share);
+		device->queue_end = &device->queue;
+		while (*device->queue_end != NULL)
+			device->queue_end = &(*device->queue_end)->next;
+		return share;
 	}
+	return NULL;
+}
+
+void device_expire(struct device *device, struct bulla_audit_group *group, bool held)
+{
+	pthread_mutex_lock(&device->lock);
+	bool writing = atomic_load_explicit(&device->writing, memory_order_relaxed);
+	struct bulla_audit_share *found = writing ? take_share(device, group) : NULL;
+
+	if (found != NULL && found->state == SHARE_TAKEN)
+		apart_release(device, found);
+	else if (found != NULL && held)
+		apart_hold(device, found);
+	else if (found != NULL)
+		apart_lose(device, found);
 	if (found != NULL)
 		found->state = SHARE_IDLE;
 	pthread_mutex_unlock(&device->lock);
 	if (found == NULL)
 		return;
-	device_failed(device, "a write does not end");
+	if (!held)
+		device_failed(device, "a write does not end");
 	share_done(found, false);
 }

@@ -10,22 +10,36 @@
 
 #define NS_PER_S INT64_C(1000000000)
 #define ARENA_BYTES 2048
+#define END_WAIT_S 3 /* a little more than a socket's write_timeout */
 
 /* ---- the thread ------------------------------------------------------------------------------------------------------- */
 
-/* Until there is something to do, or a checkpoint is due. */
+static struct timespec at_ns(int64_t ns)
+{
+	return (struct timespec){ .tv_sec = ns / NS_PER_S, .tv_nsec = ns % NS_PER_S };
+}
+
+static bool has_work(const struct device *device)
+{
+	if (device->stop || device->reopen || device->queue != NULL)
+		return true;
+	return device->failed ? device_now_ns() >= device->apart.retry_ns : device->apart.held != NULL;
+}
+
+/* Until there is something to do, or a checkpoint is due, or a device that failed is to be tried again. */
 static void wait_for_work(struct device *device)
 {
-	struct timespec until;
+	int64_t due_ns = device_now_ns() + device->options.checkpoint_s * NS_PER_S;
 
-	(void)clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += device->options.checkpoint_s;
-	while (device->queue == NULL && !device->stop && !device->reopen) {
-		if (device->chain.records == device->chain.signed_records) {
+	while (!has_work(device)) {
+		if (!device->failed && device->chain.records == device->chain.signed_records) {
 			pthread_cond_wait(&device->wake, &device->lock);
 			continue;
 		}
-		if (pthread_cond_clockwait(&device->wake, &device->lock, CLOCK_MONOTONIC, &until) == ETIMEDOUT)
+		struct timespec until = at_ns(device->failed ? device->apart.retry_ns : due_ns);
+		bool late = pthread_cond_clockwait(&device->wake, &device->lock, CLOCK_MONOTONIC, &until) == ETIMEDOUT;
+
+		if (late && !device->failed)
 			return;
 	}
 }
@@ -34,35 +48,62 @@ static void wait_for_work(struct device *device)
 static void change_file(struct device *device)
 {
 	sink_close(&device->sink);
+	pthread_mutex_lock(&device->lock);
+	device->writing_since_ns = device_now_ns();
+	pthread_mutex_unlock(&device->lock);
 	(void)device_write(device, "rotate");
+}
+
+/* What the thread writes beside what is there to be written: a device that failed is tried with something. */
+static const char *event_of(const struct device *device, bool last, bool reopen)
+{
+	if (last)
+		return "close";
+	return reopen ? "rotate" : device->failed ? "time" : NULL;
+}
+
+/* Makes the device busy. With the lock held. */
+static void become_busy(struct device *device)
+{
+	while (atomic_load_explicit(&device->busy, memory_order_relaxed)) {
+		device->wanted = true;
+		pthread_cond_wait(&device->wake, &device->lock);
+	}
+	device->wanted = false;
+	device_take(device, false);
+}
+
+/* One write. False: it was the last. */
+static bool work(struct device *device)
+{
+	pthread_mutex_lock(&device->lock);
+	wait_for_work(device);
+	become_busy(device);
+	bool reopen = device->reopen, stop = device->stop, rest = device->taken != NULL || device->apart.writing != NULL;
+	bool last = stop && !rest;
+	const char *event = event_of(device, last, reopen);
+
+	device->reopen = false;
+	pthread_mutex_unlock(&device->lock);
+	bool good = device_write(device, event);
+
+	if (atomic_load_explicit(&device->abandoned, memory_order_acquire))
+		return false;
+	if (reopen && !stop)
+		change_file(device);
+	pthread_mutex_lock(&device->lock);
+	atomic_store_explicit(&device->busy, false, memory_order_relaxed);
+	pthread_mutex_unlock(&device->lock);
+	return !last && (good || !stop);
 }
 
 static void *run(void *context)
 {
 	struct device *device = context;
-	bool stop = false;
 
-	while (!stop) {
-		pthread_mutex_lock(&device->lock);
-		wait_for_work(device);
-		while (atomic_load_explicit(&device->busy, memory_order_relaxed)) {
-			device->wanted = true;
-			pthread_cond_wait(&device->wake, &device->lock);
-		}
-		device->wanted = false;
-		bool reopen = device->reopen;
-
-		device_take(device, false);
-		device->reopen = false;
-		stop = device->stop && device->taken == NULL;
-		pthread_mutex_unlock(&device->lock);
-		(void)device_write(device, stop ? "close" : reopen ? "rotate" : NULL);
-		if (reopen && !stop)
-			change_file(device);
-		pthread_mutex_lock(&device->lock);
-		atomic_store_explicit(&device->busy, false, memory_order_relaxed);
-		pthread_mutex_unlock(&device->lock);
-	}
+	while (work(device))
+		;
+	device_put(device); /* the thread's own reference */
 	return NULL;
 }
 
@@ -122,12 +163,13 @@ static enum bulla_err start(struct device *device)
 
 	if (failed != 0)
 		return BULLA_E_NO_MEMORY;
+	device->wakes = true;
 	sigfillset(&all); /* signals are for the thread that waits for them; and a pipe that is closed is an error, no signal */
 	(void)pthread_sigmask(SIG_SETMASK, &all, &before);
-	failed = pthread_create(&device->thread, NULL, run, device);
+	failed = pthread_create(&device->thread, NULL, run, device_hold(device));
 	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
 	if (failed != 0) {
-		(void)pthread_cond_destroy(&device->wake);
+		device_put(device);
 		return BULLA_E_NO_MEMORY;
 	}
 	device->started = true;
@@ -141,6 +183,7 @@ static enum bulla_err first_record(struct bulla_call *call, struct device *devic
 	if (device->kind == SINK_FILE && !device->options.to_stdout && !device->options.discard)
 		tail_read(device->options.file_path, &device->chain, &device->sink.torn);
 	device->chain.signed_records = device->chain.records;
+	device->writing_since_ns = device_now_ns();
 	if (!sink_open(&device->sink, &device->options)) {
 		if (must_work && device->kind == SINK_FILE)
 			return bulla_fail(call, BULLA_E_INVALID, "sanity check failed; unable to open \"%s\" for writing: %s",
@@ -192,27 +235,63 @@ void device_put(struct device *device)
 		return;
 	sink_close(&device->sink);
 	out_clear(&device->batch);
+	apart_clear(device);
+	if (device->wakes)
+		(void)pthread_cond_destroy(&device->wake);
 	bulla_secret_free(device->secrets, sizeof *device->secrets);
 	bulla_arena_free(device->arena);
 	pthread_mutex_destroy(&device->lock);
 	free(device);
 }
 
+void device_stop(struct device *device, enum device_end end)
+{
+	pthread_mutex_lock(&device->lock);
+	device->end = end;
+	device->stop = true;
+	if (device->started)
+		pthread_cond_signal(&device->wake);
+	pthread_mutex_unlock(&device->lock);
+}
+
+/* The thread is in a write that does not end, in which it looks at nothing but the batch: it goes when it comes out. What it could sign
+ * with is wiped now. False: it has come out meanwhile. */
+static bool abandon(struct device *device)
+{
+	pthread_mutex_lock(&device->lock);
+	bool writing = atomic_load_explicit(&device->writing, memory_order_relaxed);
+
+	if (writing) {
+		device->abandoned = true;
+		bulla_wipe(device->secrets, sizeof *device->secrets);
+	}
+	pthread_mutex_unlock(&device->lock);
+	return writing;
+}
+
 void device_end(struct device *device, enum device_end end)
 {
+	struct timespec until = at_ns(device_now_ns() + END_WAIT_S * NS_PER_S);
+
+	device_stop(device, end);
 	pthread_mutex_lock(&device->lock);
 	bool wait = device->started;
 
-	device->end = end;
-	device->stop = true;
 	device->started = false;
-	pthread_cond_signal(&device->wake);
 	pthread_mutex_unlock(&device->lock);
 	if (!wait)
 		return;
-	(void)pthread_join(device->thread, NULL);
-	(void)pthread_cond_destroy(&device->wake);
+	while (pthread_clockjoin_np(device->thread, NULL, CLOCK_MONOTONIC, &until) != 0) {
+		if (abandon(device)) {
+			(void)pthread_detach(device->thread);
+			device_log(device, "error", "is left with what was not written", "a write does not end");
+			return;
+		}
+		until.tv_sec++;
+	}
 	sink_close(&device->sink);
+	if (device->apart.held != NULL)
+		device_log(device, "error", "is left with what was not written", device->trouble);
 }
 
 void device_reopen(struct device *device)

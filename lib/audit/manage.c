@@ -341,7 +341,8 @@ static enum bulla_err describe(struct bulla_call *call, struct device *device, s
 	out->healthy = !device->failed;
 	out->records = device->chain.records;
 	out->signed_records = device->chain.signed_records;
-	out->queued_bytes = device->queued_bytes;
+	out->queued_bytes = device->queued_bytes + device->apart.held_bytes;
+	out->lost_records = device->apart.lost;
 	memcpy(out->head, device->chain.head, sizeof out->head);
 	memcpy(trouble, device->trouble, sizeof trouble);
 	pthread_mutex_unlock(&device->lock);

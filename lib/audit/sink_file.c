@@ -109,10 +109,21 @@ bool file_open(struct sink *sink, const struct audit_options *options)
 		return false;
 	}
 	sink->local = is_local(sink->fd) && !options->sync;
+	sink->regular = fstat(sink->fd, &st) == 0 && S_ISREG(st.st_mode);
+	sink->deleted = false;
 	return true;
 }
 
-/* Takes the first done bytes of a write that failed back. */
+bool file_moved(const struct sink *sink, const struct audit_options *options)
+{
+	struct stat open_file, there;
+
+	if (fstat(sink->fd, &open_file) != 0)
+		return false;
+	return stat(options->file_path, &there) != 0 || there.st_dev != open_file.st_dev || there.st_ino != open_file.st_ino;
+}
+
+/* Takes the first done bytes of a write that failed back; else they are there. */
 static void take_back(struct sink *sink, size_t done)
 {
 	struct stat st;
@@ -121,6 +132,17 @@ static void take_back(struct sink *sink, size_t done)
 		return;
 	sink->torn = fstat(sink->fd, &st) != 0 || !S_ISREG(st.st_mode) || st.st_size < (off_t)done ||
 		     ftruncate(sink->fd, st.st_size - (off_t)done) != 0;
+	if (sink->torn)
+		sink->sent = done;
+}
+
+/* Whoever deletes the file does not end the log: what went into it is in no file any more. */
+static void look(struct sink *sink)
+{
+	struct stat st;
+
+	if (sink->regular)
+		sink->deleted = fstat(sink->fd, &st) == 0 && st.st_nlink == 0;
 }
 
 bool file_write(struct sink *sink, const struct audit_options *options, struct bulla_bytes lines)
@@ -139,8 +161,12 @@ bool file_write(struct sink *sink, const struct audit_options *options, struct b
 		take_back(sink, done);
 		return false;
 	}
-	if (options->sync && fsync(sink->fd) != 0 && errno != EINVAL)
-		return sink_trouble(sink, "fsync", options->file_path);
+	if (options->sync && fsync(sink->fd) != 0 && errno != EINVAL) {
+		(void)sink_trouble(sink, "fsync", options->file_path);
+		take_back(sink, lines.len);
+		return false;
+	}
+	look(sink);
 	return true;
 }
 

@@ -114,27 +114,33 @@ static bool send_datagrams(struct sink *sink, const struct audit_options *option
 
 		if (!sink_write_all(sink->fd, bulla_mem(lines.ptr, n), options->write_timeout_ms, &done))
 			return false;
+		sink->sent += n;
 		lines = bulla_mem(lines.ptr + n, lines.len - n);
 	}
 	return true;
 }
 
-/* A peer that has closed is seen before the write, which would still succeed. */
+/* A collector that has closed, or is gone, is seen before the write, which would still succeed. */
 static bool is_closed(const struct sink *sink)
 {
 	char byte;
+	ssize_t n = recv(sink->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
 
-	return recv(sink->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+	if (n < 0 && errno != EAGAIN && errno != EINTR)
+		return true;
+	return n == 0;
 }
 
 bool socket_write(struct sink *sink, const struct audit_options *options, struct bulla_bytes lines)
 {
-	size_t done;
+	size_t done = 0;
 
 	if (is_datagram(options))
 		return send_datagrams(sink, options, lines) || sink_trouble(sink, "write udp", options->address);
-	errno = EPIPE;
-	if (!is_closed(sink) && sink_write_all(sink->fd, lines, options->write_timeout_ms, &done))
+	if (is_closed(sink))
+		errno = EPIPE;
+	else if (sink_write_all(sink->fd, lines, options->write_timeout_ms, &done))
 		return true;
+	sink->sent = done;
 	return sink_trouble(sink, "write", options->address);
 }

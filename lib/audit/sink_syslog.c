@@ -69,6 +69,7 @@ bool syslog_write(struct sink *sink, const struct audit_options *options, struct
 		if (!send_line(sink, options, bulla_mem(lines.ptr, n)))
 			return sink_trouble(sink, "syslog", socket_path(options));
 		n += end != NULL;
+		sink->sent += n;
 		lines = bulla_mem(lines.ptr + n, lines.len - n);
 	}
 	return true;

@@ -99,8 +99,10 @@ struct bulla_audit_group {
 /* Hands a group over. Never blocks. */
 void bulla_audit_submit(struct bulla_audit_group *group);
 
-/* The group has waited for long: gives up those devices whose writing does not end. done may be called. Never blocks for long. */
-void bulla_audit_expire(struct bulla_audit_group *group);
+/* The group has waited so long: from BULLA_AUDIT_LAG_MS on devices that are still writing are no longer waited for, if another has
+ * recorded it (they write it later); after BULLA_AUDIT_WAIT_S they are given up. done may be called. Never blocks for long. */
+void bulla_audit_expire(struct bulla_audit_group *group, int64_t waited_ms);
+#define BULLA_AUDIT_LAG_MS 200
 #define BULLA_AUDIT_WAIT_S 10
 
 /* The same for one who may wait, at most for BULLA_AUDIT_WAIT_S; lines are taken over, NULL is fine. AUDIT: no device could record it. */
@@ -128,7 +130,8 @@ struct bulla_audit_device {
 	struct bulla_bytes trouble;                 /* of one that is not: what and since when */
 	uint64_t records;                           /* written since it was made, checkpoints included */
 	uint64_t signed_records;                    /* the last checkpoint's number; 0: none yet */
-	size_t queued_bytes;
+	size_t queued_bytes;                        /* waiting to be written, those that no request waits for included */
+	uint64_t lost_records;                      /* neither written nor waiting, and not yet told in the log */
 	struct bulla_bytes id;                      /* a UUID */
 	uint8_t head[32], public_key[32];           /* SHA-256 of the last line; Ed25519, of the checkpoints */
 };
@@ -171,6 +174,8 @@ enum bulla_audit_finding {
 	BULLA_AUDIT_TRUNCATED,  /* the last line is cut off, or lines are missing behind it */
 	BULLA_AUDIT_FORGED,     /* a checkpoint that was not signed with the device's key */
 	BULLA_AUDIT_TORN,       /* no offence: a crash cut the line off, and the server has taken note of it */
+	BULLA_AUDIT_GAP,        /* no offence: the server says that the device failed, and lost records */
+	BULLA_AUDIT_DELETED,    /* no offence of this log: the server says that the file before this line was deleted */
 };
 
 struct bulla_audit_report {
@@ -192,6 +197,7 @@ struct bulla_audit_verify_args {
 struct bulla_audit_verdict {
 	uint64_t lines, records, checkpoints, first_record, last_record;
 	uint64_t unsigned_records;   /* behind the last checkpoint */
+	uint64_t lost_records;       /* as gaps tell: the device was not given them */
 	bool closed;                 /* the last line is the checkpoint that the server wrote when it stopped */
 	unsigned offences;
 	uint8_t public_key[32];      /* of the checkpoints; has_key: there was one */

@@ -185,6 +185,7 @@ static void print_report(void *context, const struct bulla_audit_report *r)
 	static const char *const names[] = {
 		[BULLA_AUDIT_CHANGED] = "changed", [BULLA_AUDIT_REMOVED] = "removed", [BULLA_AUDIT_INSERTED] = "inserted",
 		[BULLA_AUDIT_TRUNCATED] = "truncated", [BULLA_AUDIT_FORGED] = "forged", [BULLA_AUDIT_TORN] = "note",
+		[BULLA_AUDIT_GAP] = "note", [BULLA_AUDIT_DELETED] = "note",
 	};
 	unsigned *count = context;
 
@@ -274,6 +275,8 @@ static int expect_of_device(struct cli *cli, const char *path, struct expected *
 	return CLI_GO_ON;
 }
 
+#define NOT_FROM_THE_START 3 /* exit status: nothing is wrong with the lines, of which the first are not there */
+
 static int verify_files(struct cli *cli, struct bulla_audit_verify_args *args)
 {
 	struct bulla_call call = { .arena = cli->arena, .may_block = true };
@@ -295,7 +298,9 @@ static int verify_files(struct cli *cli, struct bulla_audit_verify_args *args)
 		puts("BUT NOTHING OF IT IS SIGNED");
 		return CLI_SERVER_ERROR;
 	}
-	return verdict.offences == 0 ? CLI_DONE : CLI_SERVER_ERROR;
+	if (verdict.offences > 0)
+		return CLI_SERVER_ERROR;
+	return verdict.first_record > 1 ? NOT_FROM_THE_START : CLI_DONE;
 }
 
 static int audit_verify(int argc, char **argv)
@@ -311,7 +316,8 @@ static int audit_verify(int argc, char **argv)
 		.usage = "audit verify [options] FILE...",
 		.about = "  Tells whether the log of an audit device is as the server wrote it: which lines were changed, removed,\n"
 			 "  inserted or cut off. Files that were rotated are given in the order in which they were written; - is\n"
-			 "  standard input. Needs no server. Ends with 0: all is well; 2: it is not; 1: it could not be told.\n\n"
+			 "  standard input. Needs no server. Ends with 0: all is well; 2: it is not; 3: all is well with the lines, but\n"
+			 "  those before the first are not in these files; 1: it could not be told.\n\n"
 			 "      $ bulla audit verify -key=$(cat audit.pub) audit.log.2 audit.log.1 audit.log\n",
 		.flags = flags, .min_args = 1, .max_args = -1, .no_format = true,
 	};

@@ -230,6 +230,8 @@ static enum bulla_err put_audit(struct exchange *x)
 		if (!devices[i].healthy)
 			json_put_string(x->data, "trouble", devices[i].trouble);
 		json_put_int(x->data, "queued_bytes", (int64_t)devices[i].queued_bytes);
+		if (devices[i].lost_records > 0)
+			json_put_int(x->data, "lost_records", (int64_t)devices[i].lost_records);
 		json_close(x->data, '}');
 	}
 	json_close(x->data, ']');

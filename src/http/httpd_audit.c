@@ -244,7 +244,6 @@ void audit_sweep(struct loop *loop)
 {
 	for (struct recording *r = loop->flying, *next; r != NULL; r = next) {
 		next = r->flying;
-		if (loop->now_ms - r->since_ms > BULLA_AUDIT_WAIT_S * 1000)
-			bulla_audit_expire(&r->group);
+		bulla_audit_expire(&r->group, loop->now_ms - r->since_ms);
 	}
 }

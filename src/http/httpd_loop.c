@@ -245,6 +245,8 @@ static int wait_ms(const struct loop *loop)
 		return drain_wait_ms();
 	if (!loop->accepting)
 		return ACCEPT_PAUSE_MS;
+	if (loop->flying != NULL)
+		return BULLA_AUDIT_LAG_MS / 2;
 	return loop->conns != NULL ? SWEEP_MS : -1;
 }
 
@@ -269,8 +271,9 @@ static void turn(struct loop *loop)
 	if (loop->now_ms >= loop->sweep_ms) {
 		loop->sweep_ms = loop->now_ms + SWEEP_MS;
 		conn_sweep(loop);
-		audit_sweep(loop);
 	}
+	if (loop->flying != NULL)
+		audit_sweep(loop);
 	update_accepting(loop);
 }
 
