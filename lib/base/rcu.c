@@ -1,29 +1,20 @@
-/* rcu.c: liburcu behind base/rcu.h; under ThreadSanitizer a rwlock and a plain chained table instead. */
+/* rcu.c: liburcu behind base/rcu.h; under ThreadSanitizer, which does not understand it, a rwlock instead. Any thread.
+ *
+ * Nothing here allocates once rcu_start has been called: liburcu ends the process when an allocation of its own fails. So its thread is
+ * made at the start, its urcu_memb_barrier (which allocates) is not used, and its hash table (which does when it grows) neither:
+ * base/rcu_table.c. */
 #include "base/rcu.h"
 
 #include <pthread.h>
-#include <stdatomic.h>
+#include <signal.h>
 #include <stdlib.h>
-
-struct rcu_table {
-#ifdef BULLA_TSAN
-	struct rcu_node *buckets[4096];
-#else
-	struct cds_lfht *ht;
-#endif
-	atomic_size_t count;
-};
-
-size_t rcu_table_count(const struct rcu_table *table)
-{
-	return atomic_load_explicit(&table->count, memory_order_relaxed);
-}
 
 #ifndef BULLA_TSAN
 
 static pthread_key_t leave_key;
-static pthread_once_t leave_once = PTHREAD_ONCE_INIT;
+static pthread_once_t leave_once = PTHREAD_ONCE_INIT, start_once = PTHREAD_ONCE_INIT;
 static __thread bool registered;
+static bool started;
 
 static void leave(void *unused)
 {
@@ -43,8 +34,29 @@ static void join(void)
 	pthread_once(&leave_once, make_key);
 	urcu_memb_register_thread();
 	registered = true;
+	/* the key was made early in the process, so that its number is small, and no memory is needed here */
 	if (pthread_setspecific(leave_key, &registered) != 0)
 		abort(); /* the thread would end registered, and hang every writer */
+}
+
+/* Signals are for the thread that waits for them, not for liburcu's. */
+static void start(void)
+{
+	sigset_t all, before;
+
+	pthread_once(&leave_once, make_key);
+	sigfillset(&all);
+	if (pthread_sigmask(SIG_SETMASK, &all, &before) != 0)
+		return;
+	started = urcu_memb_get_default_call_rcu_data() != NULL;
+	if (pthread_sigmask(SIG_SETMASK, &before, NULL) != 0)
+		started = false;
+}
+
+bool rcu_start(void)
+{
+	pthread_once(&start_once, start);
+	return started;
 }
 
 void rcu_read_begin(void)
@@ -79,137 +91,43 @@ void rcu_wait(void)
 	urcu_memb_synchronize_rcu();
 }
 
-void rcu_drain(void)
-{
-	urcu_memb_barrier();
-}
+/* One lock for all who drain: it outlives them, and so may be let go after they were told. */
+static pthread_mutex_t drain_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t drained = PTHREAD_COND_INITIALIZER;
 
-struct rcu_table *rcu_table_new(void)
-{
-	struct rcu_table *table = calloc(1, sizeof *table);
-
-	if (table == NULL)
-		return NULL;
-	if (!registered)
-		join();
-	table->ht = cds_lfht_new_flavor(64, 64, 0, CDS_LFHT_AUTO_RESIZE, &urcu_memb_flavor, NULL);
-	if (table->ht == NULL) {
-		free(table);
-		return NULL;
-	}
-	return table;
-}
-
-void rcu_table_free(struct rcu_table *table)
-{
-	if (table == NULL)
-		return;
-	(void)cds_lfht_destroy(table->ht, NULL);
-	free(table);
-}
-
-struct search {
-	rcu_match *match;
-	const void *key;
-	uint64_t hash;
+struct drain {
+	struct rcu_later later;
+	bool done;
 };
 
-static int matches(struct cds_lfht_node *node, const void *context)
+static void end_drain(struct rcu_later *later)
 {
-	const struct search *search = context;
-	const struct rcu_node *n = rcu_entry(node, struct rcu_node, store.node);
-
-	return n->hash == search->hash && search->match(n, search->key);
+	pthread_mutex_lock(&drain_lock);
+	rcu_entry(later, struct drain, later)->done = true;
+	pthread_cond_broadcast(&drained);
+	pthread_mutex_unlock(&drain_lock);
 }
 
-static struct rcu_node *node_or_null(struct cds_lfht_node *node)
+/* What is given to rcu_later is run by one thread, in order. */
+void rcu_drain(void)
 {
-	return node == NULL ? NULL : rcu_entry(node, struct rcu_node, store.node);
-}
+	struct drain drain = { .done = false };
 
-struct rcu_node *rcu_table_find(struct rcu_table *table, uint64_t hash, rcu_match *match, const void *key)
-{
-	struct search search = { match, key, hash };
-	struct cds_lfht_iter iter;
-
-	cds_lfht_lookup(table->ht, (unsigned long)hash, matches, &search, &iter);
-	return node_or_null(cds_lfht_iter_get_node(&iter));
-}
-
-struct rcu_node *rcu_table_replace(struct rcu_table *table, uint64_t hash, rcu_match *match, const void *key,
-				   struct rcu_node *node)
-{
-	struct search search = { match, key, hash };
-
-	cds_lfht_node_init(&node->store.node);
-	node->hash = hash;
-	rcu_read_begin();
-	struct cds_lfht_node *old =
-		cds_lfht_add_replace(table->ht, (unsigned long)hash, matches, &search, &node->store.node);
-
-	rcu_read_end();
-	if (old == NULL)
-		atomic_fetch_add(&table->count, 1);
-	return node_or_null(old);
-}
-
-struct rcu_node *rcu_table_add(struct rcu_table *table, uint64_t hash, rcu_match *match, const void *key,
-			       struct rcu_node *node)
-{
-	struct search search = { match, key, hash };
-
-	cds_lfht_node_init(&node->store.node);
-	node->hash = hash;
-	rcu_read_begin();
-	struct cds_lfht_node *there =
-		cds_lfht_add_unique(table->ht, (unsigned long)hash, matches, &search, &node->store.node);
-
-	rcu_read_end();
-	if (there != &node->store.node)
-		return node_or_null(there);
-	atomic_fetch_add(&table->count, 1);
-	return NULL;
-}
-
-struct rcu_node *rcu_table_remove(struct rcu_table *table, uint64_t hash, rcu_match *match, const void *key)
-{
-	rcu_read_begin();
-	struct rcu_node *node = rcu_table_find(table, hash, match, key);
-
-	if (node != NULL && cds_lfht_del(table->ht, &node->store.node) != 0)
-		node = NULL;
-	rcu_read_end();
-	if (node != NULL)
-		atomic_fetch_sub(&table->count, 1);
-	return node;
-}
-
-bool rcu_table_remove_node(struct rcu_table *table, struct rcu_node *node)
-{
-	rcu_read_begin();
-	bool removed = cds_lfht_del(table->ht, &node->store.node) == 0;
-
-	rcu_read_end();
-	if (removed)
-		atomic_fetch_sub(&table->count, 1);
-	return removed;
-}
-
-void rcu_table_each(struct rcu_table *table, bool (*fn)(struct rcu_node *node, void *context), void *context)
-{
-	struct cds_lfht_iter iter;
-
-	rcu_read_begin();
-	cds_lfht_first(table->ht, &iter);
-	for (struct cds_lfht_node *n; (n = cds_lfht_iter_get_node(&iter)) != NULL; cds_lfht_next(table->ht, &iter))
-		if (!fn(node_or_null(n), context))
-			break;
-	rcu_read_end();
+	rcu_later(&drain.later, end_drain);
+	pthread_mutex_lock(&drain_lock);
+	while (!drain.done)
+		pthread_cond_wait(&drained, &drain_lock);
+	pthread_mutex_unlock(&drain_lock);
 }
 
 #else /* BULLA_TSAN */
 
 static pthread_rwlock_t everything = PTHREAD_RWLOCK_INITIALIZER; /* glibc's default lets read locks nest */
+
+bool rcu_start(void)
+{
+	return true;
+}
 
 void rcu_read_begin(void)
 {
@@ -236,101 +154,6 @@ void rcu_later(struct rcu_later *later, void (*fn)(struct rcu_later *))
 	later->fn = fn;
 	rcu_wait();
 	fn(later);
-}
-
-struct rcu_table *rcu_table_new(void)
-{
-	return calloc(1, sizeof(struct rcu_table));
-}
-
-void rcu_table_free(struct rcu_table *table)
-{
-	free(table);
-}
-
-static struct rcu_node **next_of(struct rcu_node *node)
-{
-	return (struct rcu_node **)(void *)&node->store.next;
-}
-
-/* Where the pointer to the node that key names is, or to the NULL at the chain's end. */
-static struct rcu_node **place(struct rcu_table *table, uint64_t hash, rcu_match *match, const void *key)
-{
-	struct rcu_node **at = &table->buckets[hash % 4096];
-
-	while (*at != NULL && !((*at)->hash == hash && match(*at, key)))
-		at = next_of(*at);
-	return at;
-}
-
-struct rcu_node *rcu_table_find(struct rcu_table *table, uint64_t hash, rcu_match *match, const void *key)
-{
-	return *place(table, hash, match, key);
-}
-
-struct rcu_node *rcu_table_replace(struct rcu_table *table, uint64_t hash, rcu_match *match, const void *key,
-				   struct rcu_node *node)
-{
-	pthread_rwlock_wrlock(&everything);
-	struct rcu_node **at = place(table, hash, match, key), *old = *at;
-
-	node->hash = hash;
-	*next_of(node) = old ? *next_of(old) : NULL;
-	*at = node;
-	pthread_rwlock_unlock(&everything);
-	if (old == NULL)
-		atomic_fetch_add(&table->count, 1);
-	return old;
-}
-
-struct rcu_node *rcu_table_add(struct rcu_table *table, uint64_t hash, rcu_match *match, const void *key,
-			       struct rcu_node *node)
-{
-	pthread_rwlock_wrlock(&everything);
-	struct rcu_node **at = place(table, hash, match, key), *there = *at;
-
-	if (there == NULL) {
-		node->hash = hash;
-		*next_of(node) = NULL;
-		*at = node;
-		atomic_fetch_add(&table->count, 1);
-	}
-	pthread_rwlock_unlock(&everything);
-	return there;
-}
-
-struct rcu_node *rcu_table_remove(struct rcu_table *table, uint64_t hash, rcu_match *match, const void *key)
-{
-	pthread_rwlock_wrlock(&everything);
-	struct rcu_node **at = place(table, hash, match, key), *old = *at;
-
-	if (old != NULL) {
-		*at = *next_of(old);
-		atomic_fetch_sub(&table->count, 1);
-	}
-	pthread_rwlock_unlock(&everything);
-	return old;
-}
-
-static bool is_node(const struct rcu_node *node, const void *key)
-{
-	return node == key;
-}
-
-bool rcu_table_remove_node(struct rcu_table *table, struct rcu_node *node)
-{
-	return rcu_table_remove(table, node->hash, is_node, node) != NULL;
-}
-
-void rcu_table_each(struct rcu_table *table, bool (*fn)(struct rcu_node *node, void *context), void *context)
-{
-	bool go_on = true;
-
-	rcu_read_begin();
-	for (size_t i = 0; i < 4096 && go_on; i++)
-		for (struct rcu_node *n = table->buckets[i]; n != NULL && go_on; n = *next_of(n))
-			go_on = fn(n, context);
-	rcu_read_end();
 }
 
 #endif

@@ -1,8 +1,8 @@
 /* rcu.h: how readers go without a lock. The only home of liburcu (its "memb" flavour).
  *
  * A reader brackets its use of published pointers with rcu_read_begin/end; sections nest. A writer publishes a new snapshot
- * with rcu_publish, and frees the old one with rcu_later. Never call rcu_later, rcu_wait, rcu_drain or a table's replace or
- * remove within a read section: under ThreadSanitizer, which does not understand liburcu, all of this is one rwlock.
+ * with rcu_publish, and frees the old one with rcu_later. Never call rcu_later, rcu_wait or rcu_drain within a read section: under
+ * ThreadSanitizer, which does not understand liburcu, all of this is one rwlock.
  * Threads are registered on their first read section and leave by themselves when they end. */
 #ifndef BULLA_BASE_RCU_H
 #define BULLA_BASE_RCU_H
@@ -15,13 +15,14 @@
 
 #ifdef BULLA_TSAN
 struct rcu_head_store { void *unused; };
-struct rcu_node_store { void *next; };
 #else
 #include <urcu/urcu-memb.h>
-#include <urcu/rculfhash.h>
 struct rcu_head_store { struct rcu_head head; };
-struct rcu_node_store { struct cds_lfht_node node; };
 #endif
+
+/* Before the other functions here, while the process still starts; rcu_table_new does it too. false: no memory or no thread. Nothing
+ * here fails or allocates after it, but rcu_table_new. */
+bool rcu_start(void);
 
 void rcu_read_begin(void);
 void rcu_read_end(void);
@@ -48,8 +49,12 @@ void rcu_drain(void);
 struct rcu_table;
 
 /* Embedded in an entry. */
+struct rcu_link {
+	struct rcu_link *next;
+	uint64_t order;
+};
 struct rcu_node {
-	struct rcu_node_store store;
+	struct rcu_link link;
 	uint64_t hash;
 };
 
@@ -85,6 +90,9 @@ void rcu_table_each(struct rcu_table *table, bool (*fn)(struct rcu_node *node, v
 
 /* Entries, exact when nobody writes. */
 size_t rcu_table_count(const struct rcu_table *table);
+
+/* Buckets: the power of two from the greatest number of entries there ever were on, and at least 64; less only where memory was short. */
+size_t rcu_table_buckets(const struct rcu_table *table);
 
 #define rcu_entry(ptr, type, member) ((type *)(void *)((char *)(uintptr_t)(ptr) - offsetof(type, member)))
 

@@ -10,7 +10,7 @@ shift
 work=fuzz-$target
 mkdir -p "$work/found"
 : >"$work/config.h"
-packages="libcrypto libsodium sqlite3 liburcu liburcu-cds jansson"
+packages="libcrypto libsodium sqlite3 liburcu jansson"
 # shellcheck disable=SC2046,SC2086
 ${CLANG:-clang} -std=gnu11 -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined -D_GNU_SOURCE \
 	-I"$work" -I"$top/lib" -I"$top/src" -I"$top/tests/unit" -I"$here" $(pkg-config --cflags $packages) \

@@ -1,6 +1,7 @@
 /* RCU: nothing is freed under a reader, and the table keeps its promises while threads read and write it. */
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/rcu.h"
@@ -290,6 +291,185 @@ START_TEST(readers_and_writers)
 }
 END_TEST
 
+/* ---- how large the table is: entries whose hashes are as good as a keyed hash's --------------------------------------- */
+
+struct small {
+	struct rcu_node node;
+	uint64_t key;
+};
+
+static uint64_t mixed(uint64_t key)
+{
+	key = (key ^ key >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+	key = (key ^ key >> 27) * UINT64_C(0x94d049bb133111eb);
+	return key ^ key >> 31;
+}
+
+static bool is_small(const struct rcu_node *node, const void *key)
+{
+	return rcu_entry(node, const struct small, node)->key == *(const uint64_t *)key;
+}
+
+static void add_range(struct rcu_table *table, struct small *all, uint64_t from, uint64_t to)
+{
+	for (uint64_t key = from; key < to; key++) {
+		all[key].key = key;
+		ck_assert_ptr_null(rcu_table_add(table, mixed(key), is_small, &key, &all[key].node));
+	}
+}
+
+static bool has(struct rcu_table *table, struct small *all, uint64_t key)
+{
+	rcu_read_begin();
+	struct rcu_node *node = rcu_table_find(table, mixed(key), is_small, &key);
+
+	rcu_read_end();
+	return node == &all[key].node;
+}
+
+/* Links from the start of its bucket to an entry: what a reader goes through. */
+static atomic_size_t asked;
+
+static bool is_asked(const struct rcu_node *node, const void *key)
+{
+	atomic_fetch_add(&asked, 1);
+	return is_small(node, key);
+}
+
+START_TEST(buckets_follow_entries)
+{
+	enum { KEYS_100K = 100000, TOKENS_1M = 1000000 };
+	struct rcu_table *table = rcu_table_new();
+	struct small *all = calloc(TOKENS_1M, sizeof *all);
+	uint64_t nobody = TOKENS_1M;
+
+	ck_assert_uint_eq(rcu_table_buckets(table), 64);
+	add_range(table, all, 0, KEYS_100K);
+	ck_assert_uint_eq(rcu_table_buckets(table), 131072);
+	add_range(table, all, KEYS_100K, TOKENS_1M);
+	ck_assert_uint_eq(rcu_table_buckets(table), 1048576);
+	for (uint64_t key = 0; key < TOKENS_1M; key += 7)
+		ck_assert(has(table, all, key));
+	rcu_read_begin();
+	ck_assert_ptr_null(rcu_table_find(table, mixed(nobody), is_small, &nobody));
+	for (uint64_t key = 0; key < TOKENS_1M; key += 10)
+		ck_assert_ptr_nonnull(rcu_table_find(table, mixed(key), is_asked, &key));
+	rcu_read_end();
+	ck_assert_uint_le(atomic_load(&asked), TOKENS_1M / 10 + 100); /* only what has the very hash is asked */
+	for (uint64_t key = 0; key < TOKENS_1M; key++)
+		ck_assert(rcu_table_remove_node(table, &all[key].node));
+	ck_assert_uint_eq(rcu_table_count(table), 0);
+	ck_assert_uint_eq(rcu_table_buckets(table), 1048576); /* it does not shrink */
+	rcu_table_free(table);
+	free(all);
+}
+END_TEST
+
+/* liburcu's own resizing stood still when entries came at a pace at which its worker was done before it was asked again. */
+START_TEST(paced)
+{
+	enum { COUNT = 20000 };
+	struct rcu_table *table = rcu_table_new();
+	struct small *all = calloc(COUNT, sizeof *all);
+
+	for (uint64_t key = 0; key < COUNT; key++) {
+		add_range(table, all, key, key + 1);
+		if (key % 16 == 0)
+			usleep(50);
+	}
+	ck_assert_uint_eq(rcu_table_buckets(table), 32768);
+	rcu_table_free(table);
+	free(all);
+}
+END_TEST
+
+enum { THREADS = 8, EACH = 25000 };
+
+static struct rcu_table *shared;
+static struct small *shared_all;
+
+static void *add_share(void *number)
+{
+	uint64_t from = (uint64_t)(uintptr_t)number * EACH;
+
+	for (uint64_t key = from; key < from + EACH; key++) {
+		shared_all[key].key = key;
+		if (rcu_table_add(shared, mixed(key), is_small, &key, &shared_all[key].node) != NULL || !has(shared, shared_all, key) ||
+		    !has(shared, shared_all, from))
+			return NULL;
+	}
+	return shared;
+}
+
+START_TEST(many_threads)
+{
+	pthread_t threads[THREADS];
+	void *result = NULL;
+
+	shared = rcu_table_new();
+	shared_all = calloc(THREADS * EACH, sizeof *shared_all);
+	for (uintptr_t i = 0; i < THREADS; i++)
+		ck_assert_int_eq(pthread_create(&threads[i], NULL, add_share, (void *)i), 0);
+	for (size_t i = 0; i < THREADS; i++) {
+		ck_assert_int_eq(pthread_join(threads[i], &result), 0);
+		ck_assert_ptr_nonnull(result);
+	}
+	ck_assert_uint_eq(rcu_table_count(shared), THREADS * EACH);
+	ck_assert_uint_eq(rcu_table_buckets(shared), 262144);
+	for (uint64_t key = 0; key < THREADS * EACH; key++)
+		ck_assert(has(shared, shared_all, key));
+	rcu_table_free(shared);
+	free(shared_all);
+}
+END_TEST
+
+/* ---- no memory ----------------------------------------------------------------------------------------------------------- */
+
+static atomic_bool no_memory;
+
+void *__real_calloc(size_t n, size_t size);
+void *__wrap_calloc(size_t n, size_t size);
+void *__wrap_calloc(size_t n, size_t size)
+{
+	return atomic_load(&no_memory) ? NULL : __real_calloc(n, size);
+}
+
+void *__real_mmap(void *at, size_t n, int protection, int flags, int fd, off_t offset);
+void *__wrap_mmap(void *at, size_t n, int protection, int flags, int fd, off_t offset);
+void *__wrap_mmap(void *at, size_t n, int protection, int flags, int fd, off_t offset)
+{
+	return atomic_load(&no_memory) ? MAP_FAILED : __real_mmap(at, n, protection, flags, fd, offset);
+}
+
+START_TEST(grows_when_there_is_memory)
+{
+	enum { COUNT = 40000 };
+	struct small *all = calloc(COUNT + 1, sizeof *all);
+	struct rcu_table *table = rcu_table_new();
+
+	atomic_store(&no_memory, true);
+	ck_assert_ptr_null(rcu_table_new());
+	add_range(table, all, 0, 2000);
+	ck_assert_uint_eq(rcu_table_buckets(table), 64);
+	for (uint64_t key = 0; key < 2000; key++)
+		ck_assert(has(table, all, key));
+	rcu_drain();
+	atomic_store(&no_memory, false);
+	add_range(table, all, 2000, 20000);
+	ck_assert_uint_eq(rcu_table_buckets(table), 32768);
+	atomic_store(&no_memory, true);
+	add_range(table, all, 20000, COUNT);
+	ck_assert_uint_eq(rcu_table_buckets(table), 32768);
+	atomic_store(&no_memory, false);
+	add_range(table, all, COUNT, COUNT + 1);
+	ck_assert_uint_eq(rcu_table_buckets(table), 65536);
+	for (uint64_t key = 0; key <= COUNT; key++)
+		ck_assert(has(table, all, key));
+	rcu_table_free(table);
+	free(all);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("base/rcu");
@@ -301,6 +481,10 @@ int main(void)
 	tcase_add_test(tc, free_waits_for_readers);
 	tcase_add_test(tc, wait_waits_for_readers);
 	tcase_add_test(tc, readers_and_writers);
+	tcase_add_test(tc, buckets_follow_entries);
+	tcase_add_test(tc, paced);
+	tcase_add_test(tc, many_threads);
+	tcase_add_test(tc, grows_when_there_is_memory);
 	suite_add_tcase(suite, tc);
 	return unit_main(suite);
 }
