@@ -197,6 +197,14 @@ static enum bulla_err open_http(struct server *s)
 	return takeover_try(&s->takeover, &s->call, bind_listeners, s);
 }
 
+static void tell_listener(const struct listener *l)
+{
+	log_write(LOG_LEVEL_INFO, "listening on %s%s", l->address, l->is_unix ? "" : l->tls ? " (tls)" : " (no tls)");
+	if (l->client_ca_file != NULL && !l->demands_client_cert)
+		log_write(LOG_LEVEL_WARN, "listener \"%s\": tls_client_ca_file does nothing without tls_require_and_verify_client_cert: "
+			  "clients need no certificate", l->address);
+}
+
 static void tell_state(const struct server *s)
 {
 	struct bulla_seal_status seal;
@@ -204,11 +212,8 @@ static void tell_state(const struct server *s)
 	bulla_seal_status(s->engine, &seal);
 	if (s->config.warning != NULL)
 		log_write(LOG_LEVEL_WARN, "%s", s->config.warning);
-	for (size_t i = 0; i < s->config.listener_count; i++) {
-		const struct listener *l = &s->config.listeners[i];
-
-		log_write(LOG_LEVEL_INFO, "listening on %s%s", l->address, l->is_unix ? "" : l->tls ? " (tls)" : " (no tls)");
-	}
+	for (size_t i = 0; i < s->config.listener_count; i++)
+		tell_listener(&s->config.listeners[i]);
 	log_write(LOG_LEVEL_INFO, "bulla %s, storage %s, %s", PACKAGE_VERSION, bulla_storage_kind(s->engine),
 		  !seal.initialised ? "not initialised" : seal.sealed ? "sealed" : "unsealed");
 }

@@ -10,6 +10,7 @@
 #include "commands/takeover.h"
 #include "http/file.h"
 #include "http/listen.h"
+#include "http/tls.h"
 
 #define KEY_BYTES 32
 #define KEY_FILE_MAX 4096
@@ -141,6 +142,7 @@ struct tcp {
 	struct listener listener;
 	const struct hcl *forwarders;
 	bool tls_disable, no_open_root;
+	const char *suites;
 	int min_version;
 	int64_t max_request_bytes, max_request_s;
 };
@@ -153,7 +155,9 @@ static const struct setting tcp_settings[] = {
 	LISTENER("tls_cert_file", cert_file, SETTING_TEXT),
 	LISTENER("tls_key_file", key_file, SETTING_TEXT),
 	LISTENER("tls_client_ca_file", client_ca_file, SETTING_TEXT),
+	LISTENER("tls_require_and_verify_client_cert", demands_client_cert, SETTING_BOOL),
 	LISTENER("tls_disable_client_certs", no_client_certs, SETTING_BOOL),
+	{ "tls_cipher_suites", SETTING_TEXT, offsetof(struct tcp, suites), NULL },
 	{ "tls_disable", SETTING_BOOL, offsetof(struct tcp, tls_disable), NULL },
 	{ "disable_unauthed_generate_root_endpoints", SETTING_BOOL, offsetof(struct tcp, no_open_root), NULL },
 	{ "x_forwarded_for_authorized_addrs", SETTING_ANY, offsetof(struct tcp, forwarders), NULL },
@@ -192,11 +196,22 @@ static enum bulla_err check_tcp(struct reader *r, const struct hcl *block, const
 	TRY(check_file(r, block, "tls_client_ca_file", l->client_ca_file));
 	if (!tcp->tls_disable && (l->cert_file == NULL || l->key_file == NULL))
 		return setting_fail(r->call, r->file, block, "listener \"tcp\" needs tls_cert_file and tls_key_file, or tls_disable = true");
-	if (tcp->tls_disable && (l->cert_file != NULL || l->key_file != NULL || l->client_ca_file != NULL || tcp->min_version != 0))
+	if (tcp->tls_disable && (l->cert_file != NULL || l->key_file != NULL || l->client_ca_file != NULL || tcp->min_version != 0 ||
+				 tcp->suites != NULL || l->demands_client_cert))
 		return setting_fail(r->call, r->file, block, "tls_disable contradicts the other tls_ settings");
-	if (l->no_client_certs && l->client_ca_file != NULL)
-		return setting_fail(r->call, r->file, block, "tls_disable_client_certs contradicts tls_client_ca_file");
+	if (l->no_client_certs && l->demands_client_cert)
+		return setting_fail(r->call, r->file, block, "tls_disable_client_certs contradicts tls_require_and_verify_client_cert");
 	return BULLA_OK;
+}
+
+static enum bulla_err read_suites(struct reader *r, const struct hcl *block, struct tcp *tcp)
+{
+	struct bulla_bytes why;
+
+	if (tcp->suites == NULL || tls_suites_parse(r->call->arena, tcp->suites, &tcp->listener.tls_suites, &why))
+		return BULLA_OK;
+	return setting_fail(r->call, r->file, child(block, "tls_cipher_suites"), "\"tls_cipher_suites\": %.*s", (int)why.len,
+			    (const char *)why.ptr);
 }
 
 /* Vault has these limits on its listeners; here one value serves all. */
@@ -276,6 +291,7 @@ static enum bulla_err read_listener(struct reader *r, const struct hcl *block)
 		return setting_fail(r->call, r->file, block, "listener \"unix\" needs an address: the socket's path");
 	if (!is_unix)
 		TRY(check_tcp(r, block, &tcp));
+	TRY(read_suites(r, block, &tcp));
 	TRY(take_limit(r, block, "max_request_size", tcp.max_request_bytes, &r->config->max_request_bytes));
 	TRY(take_limit(r, block, "max_request_duration", tcp.max_request_s, &r->config->max_request_s));
 	TRY(read_forwarding(r, tcp.forwarders, &tcp.listener.forwarding));

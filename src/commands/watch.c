@@ -10,6 +10,7 @@
 #define CLOCK_STEP_NS INT64_C(1000000000)
 #define SPARE_BYTES ((size_t)4 << 20)
 #define GIVE_BACK_S 30
+#define DAY_NS (INT64_C(86400) * 1000000000)
 
 static void reload(struct httpd *httpd, struct bulla *engine)
 {
@@ -21,9 +22,10 @@ static void reload(struct httpd *httpd, struct bulla *engine)
 		log_write(LOG_LEVEL_ERROR, "the log stays where it is: %s", (const char *)call.detail.ptr);
 	bulla_audit_reopen(engine);
 	if (httpd_reload(httpd, &call) == BULLA_OK)
-		log_write(LOG_LEVEL_INFO, "reloaded certificates, log file and audit devices");
+		log_write(LOG_LEVEL_INFO, "reloaded certificates, authorities for clients, log file and audit devices");
 	else
 		log_write(LOG_LEVEL_ERROR, "the certificates stay as they are: %s", (const char *)call.detail.ptr);
+	httpd_warn_of_certificates(httpd);
 	bulla_arena_free(call.arena);
 }
 
@@ -35,6 +37,18 @@ static void watch_clock(void)
 	if (step_ns != 0)
 		log_write(LOG_LEVEL_WARN, "the system's clock was set %s by %.1f s: dates follow, lifetimes and periods do not",
 			  step_ns > 0 ? "forward" : "back", (double)(step_ns > 0 ? step_ns : -step_ns) / 1e9);
+}
+
+/* At start and once a day: of certificates that end soon. */
+static void watch_certificates(struct httpd *httpd)
+{
+	static int64_t again_ns;
+	int64_t now_ns = bulla_elapsed_ns();
+
+	if (now_ns < again_ns)
+		return;
+	again_ns = now_ns + DAY_NS;
+	httpd_warn_of_certificates(httpd);
 }
 
 /* After a wave of connections their memory is free but still ours: gives it back when there is much of it. */
@@ -50,6 +64,7 @@ int watch_until_end(struct httpd *httpd, struct bulla *engine, const sigset_t *s
 
 	watch_clock(); /* steps are told from here on */
 	for (unsigned turns = 0;;) {
+		watch_certificates(httpd);
 		int signal = sigtimedwait(signals, NULL, &second);
 
 		if (signal == SIGHUP)

@@ -16,6 +16,7 @@
 #define DEFAULT_UNFINISHED_S 2
 #define STOP_STEP_NS 2000000
 #define MOST_CONNECTIONS 16384
+#define WARN_DAYS 30 /* before a certificate ends */
 #define OTHER_FILES 64 /* descriptors that are not connections */
 
 static unsigned cores(void)
@@ -47,6 +48,17 @@ static void fill_defaults(struct httpd_config *c)
 	c->max_connections = c->max_connections ? c->max_connections : connections_possible();
 }
 
+static enum bulla_err open_tls(const struct listener *listener, struct bulla_call *call, struct tls **out)
+{
+	const struct tls_settings settings = {
+		.cert_file = listener->cert_file, .key_file = listener->key_file, .client_ca_file = listener->client_ca_file,
+		.min_version = listener->tls_min_version, .suites = listener->tls_suites,
+		.demands_client = listener->demands_client_cert, .asks_client = !listener->no_client_certs,
+	};
+
+	return tls_new(&settings, call, out);
+}
+
 /* Reads the certificates. Plain listeners share daemon 0, each TLS listener has its own. */
 static enum bulla_err make_endpoints(struct httpd *httpd, struct bulla_call *call)
 {
@@ -62,7 +74,7 @@ static enum bulla_err make_endpoints(struct httpd *httpd, struct bulla_call *cal
 			if (tls_priorities(listener->tls_min_version) == NULL)
 				return bulla_fail(call, BULLA_E_CONFIG, "listener \"%s\": unknown TLS version \"%s\"",
 						  listener->address, listener->tls_min_version);
-			TRY(tls_new(listener->cert_file, listener->key_file, call, &endpoint->tls));
+			TRY(open_tls(listener, call, &endpoint->tls));
 			endpoint->daemon = httpd->daemon_count++;
 		}
 	}
@@ -114,7 +126,7 @@ enum bulla_err httpd_open(const struct httpd_config *config, const struct servic
 	httpd->max_body_bytes = 8 * httpd->config.max_request_bytes;
 	httpd->endpoints = calloc(config->listener_count, sizeof httpd->endpoints[0]);
 	httpd->loops = calloc(httpd->config.loops, sizeof httpd->loops[0]);
-	tls_init(conn_tls);
+	tls_init();
 	bool made = httpd->endpoints != NULL && httpd->loops != NULL;
 	enum bulla_err err = made ? make_endpoints(httpd, call) : BULLA_E_NO_MEMORY;
 
@@ -186,6 +198,29 @@ enum bulla_err httpd_reload(struct httpd *httpd, struct bulla_call *call)
 		first = first == BULLA_OK ? err : first;
 	}
 	return first;
+}
+
+static void warn_of_certificate(const struct httpd *httpd, const struct endpoint *endpoint)
+{
+	const int64_t ends_s = tls_ends_s(endpoint->tls), left_s = ends_s - bulla_wall_s();
+	char date[BULLA_TIME_TEXT], line[512];
+
+	if (left_s >= WARN_DAYS * INT64_C(86400) || httpd->service->log == NULL)
+		return;
+	(void)bulla_time_print(ends_s * INT64_C(1000000000), date);
+	if (left_s <= 0)
+		snprintf(line, sizeof line, "the certificate %s has ended, on %s: clients refuse it", endpoint->listener->cert_file, date);
+	else
+		snprintf(line, sizeof line, "the certificate %s ends in %lld days, on %s", endpoint->listener->cert_file,
+			 (long long)(left_s / 86400), date);
+	httpd->service->log(httpd->service->log_context, "warn", line);
+}
+
+void httpd_warn_of_certificates(struct httpd *httpd)
+{
+	for (size_t i = 0; i < httpd->endpoint_count; i++)
+		if (httpd->endpoints[i].tls != NULL)
+			warn_of_certificate(httpd, &httpd->endpoints[i]);
 }
 
 unsigned httpd_port(const struct httpd *httpd, size_t listener)

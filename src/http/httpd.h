@@ -19,6 +19,8 @@ struct listener {
 	bool tls;
 	const char *cert_file, *key_file, *client_ca_file; /* PEM; NULL: none */
 	const char *tls_min_version; /* "tls12", "tls13" */
+	unsigned tls_suites;        /* of TLS 1.2; 0: all */
+	bool demands_client_cert;   /* of the authorities in client_ca_file, or of the system's */
 	bool no_client_certs;       /* clients are not asked for a certificate (which auth/cert needs) */
 	bool may_generate_root;      /* without a token: sys/generate-root */
 	struct forwarding forwarding;
@@ -54,8 +56,10 @@ bool httpd_stop_step(struct httpd *httpd);
 void httpd_cut(struct httpd *httpd);
 /* Stops, if httpd_stop_step has not done it, ends the threads, frees. */
 void httpd_stop(struct httpd *httpd);
-/* Reads the certificates again; on failure the old ones stay. CONFIG. */
+/* Reads the certificates and the authorities for clients again; on failure the old ones stay. CONFIG. */
 BULLA_MUST_USE enum bulla_err httpd_reload(struct httpd *httpd, struct bulla_call *call);
+/* Writes warnings to the service's log: of certificates that end within 30 days, or have ended. */
+void httpd_warn_of_certificates(struct httpd *httpd);
 /* The port that a listener with port 0 got. */
 unsigned httpd_port(const struct httpd *httpd, size_t listener);
 

@@ -22,6 +22,10 @@ static unsigned soft_limit(const struct httpd *httpd)
 
 static void add(struct loop *loop, const struct arrival *arrival)
 {
+	if (arrival->endpoint->tls != NULL) {
+		lobby_enter(loop, arrival);
+		return;
+	}
 	loop->adding = arrival;
 	/* on failure libmicrohttpd has closed the socket */
 	(void)MHD_add_connection(loop->daemons[arrival->endpoint->daemon].mhd, arrival->fd,
@@ -134,41 +138,33 @@ void conn_take_arrivals(struct loop *loop)
 	}
 }
 
-static void ask_for_certificate(const struct listener *listener, void *session)
-{
-	if (listener->client_ca_file != NULL)
-		tls_demand_client(session);
-	else if (!listener->no_client_certs)
-		tls_request_client(session);
-}
-
-static void conn_started(struct loop *loop, struct MHD_Connection *mhd, void **context)
+struct conn *conn_new(struct loop *loop, const struct arrival *arrival)
 {
 	struct conn *conn = calloc(1, sizeof *conn);
-
-	if (conn == NULL)
-		return; /* request_line finds no context and closes */
-	conn->loop = loop;
-	conn->endpoint = loop->adding->endpoint;
-	conn->fd = loop->adding->fd;
 	unsigned max_s = loop->httpd->config.max_request_s;
 
+	if (conn == NULL)
+		return NULL;
+	conn->loop = loop;
+	conn->endpoint = arrival->endpoint;
+	conn->fd = arrival->fd;
 	conn->deadline_ms = loop->now_ms + (max_s < FIRST_HEADER_S ? max_s : FIRST_HEADER_S) * INT64_C(1000);
 	conn->quiet_since_ms = loop->now_ms;
-	address_print((const struct sockaddr *)&loop->adding->address, conn->remote);
+	address_print((const struct sockaddr *)&arrival->address, conn->remote);
 	conn->next = loop->conns;
 	if (conn->next != NULL)
 		conn->next->prev = conn;
 	loop->conns = conn;
 	count(loop, 1);
 	conn->refused = atomic_load_explicit(&loop->httpd->connections, memory_order_relaxed) > soft_limit(loop->httpd);
-	if (conn->endpoint->tls != NULL)
-		ask_for_certificate(conn->endpoint->listener, MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_GNUTLS_SESSION)->tls_session);
-	*context = conn;
+	return conn;
 }
 
-static void conn_closed(struct loop *loop, struct conn *conn)
+void conn_free(struct conn *conn)
 {
+	struct loop *loop = conn->loop;
+
+	lobby_forget(conn);
 	if (conn->prev != NULL)
 		conn->prev->next = conn->next;
 	else
@@ -181,10 +177,17 @@ static void conn_closed(struct loop *loop, struct conn *conn)
 
 void conn_notify(void *context, struct MHD_Connection *mhd, void **socket_context, enum MHD_ConnectionNotificationCode code)
 {
-	if (code == MHD_CONNECTION_NOTIFY_STARTED)
-		conn_started(context, mhd, socket_context);
-	else if (*socket_context != NULL)
-		conn_closed(context, *socket_context);
+	struct loop *loop = context;
+
+	if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+		if (loop->adding_conn != NULL)
+			lobby_introduced(loop->adding_conn, mhd);
+		/* without memory there is none: request_line finds no context and closes */
+		*socket_context = loop->adding_conn != NULL ? loop->adding_conn : conn_new(loop, loop->adding);
+		loop->adding_conn = NULL;
+	} else if (*socket_context != NULL) {
+		conn_free(*socket_context);
+	}
 }
 
 void conn_kill(struct conn *conn)
@@ -211,12 +214,4 @@ void conn_sweep(struct loop *loop)
 		if (late || is_abandoned(conn))
 			conn_kill(conn);
 	}
-}
-
-struct tls *conn_tls(void *mhd)
-{
-	const union MHD_ConnectionInfo *info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
-	const struct conn *conn = info == NULL ? NULL : info->socket_context;
-
-	return conn == NULL ? NULL : conn->endpoint->tls;
 }

@@ -2,6 +2,7 @@
  *   httpd.c          starts and stops, opens listeners
  *   httpd_loop.c     a loop's turn: wait, accept, run, resume, sweep
  *   httpd_conn.c     connections: limits, deadlines, balance
+ *   httpd_lobby.c    connections to TLS listeners, until their handshakes are done
  *   drain.c          stops: refuses, finishes, closes
  *   httpd_request.c  gathers a request, has it served
  *   httpd_header.c   what its headers say
@@ -17,6 +18,7 @@
 #include <stdatomic.h>
 #include <sys/socket.h>
 
+#include "http/hello.h"
 #include "http/httpd.h"
 #include "http/listen.h"
 #include "http/tls.h"
@@ -48,10 +50,11 @@ struct endpoint {
 	struct tls *tls;  /* NULL: plain */
 };
 
-/* One connection; made and freed by libmicrohttpd's connection notification. */
+/* One connection: made when it has been accepted, or by libmicrohttpd's notification; freed by that, or in the lobby. */
 struct conn {
 	struct conn *prev, *next; /* of the loop */
 	struct loop *loop;
+	struct guest *guest;      /* not NULL: the handshake is not done */
 	const struct endpoint *endpoint;
 	struct task *task;        /* the request under way, NULL: idle */
 	int fd;
@@ -61,6 +64,7 @@ struct conn {
 	int64_t moved_ms;         /* when that was last another number */
 	bool answered;            /* a request at least */
 	bool refused;             /* beyond the limit: is told so and closed */
+	bool denied;              /* its handshake has failed: no request is taken from it */
 	char remote[ADDRESS_TEXT];
 };
 
@@ -118,6 +122,11 @@ struct arrival {
 	struct sockaddr_storage address;
 };
 
+/* Guests that wait for their turn, first come, first served. */
+struct guests {
+	struct guest *first, **end;
+};
+
 struct loop {
 	struct httpd *httpd;
 	pthread_t thread;
@@ -134,6 +143,8 @@ struct loop {
 	unsigned turn_records, records_before; /* how many requests with records this turn has had so far, and the last one that had any */
 	struct recording *flying;
 	const struct arrival *adding;   /* while MHD_add_connection runs */
+	struct conn *adding_conn;       /* and what it is, if it was known before; NULL once it is libmicrohttpd's */
+	struct guests come, go_on;      /* in the lobby: those whose first bytes are there; those in a handshake */
 	int64_t now_ms, sweep_ms, accept_again_ms;
 	int64_t stop_ms, unfinished_ms; /* while it drains: when all ends, and when what is not whole does */
 	int64_t drain_ms;               /* the next look */
@@ -188,7 +199,17 @@ void conn_notify(void *loop, struct MHD_Connection *mhd, void **context, enum MH
 void conn_sweep(struct loop *loop);     /* shuts down what is past its deadline */
 bool conn_hand_over(struct httpd *httpd, const struct endpoint *endpoint); /* any thread: accepts one for a loop; false: errno */
 void conn_kill(struct conn *conn);
-struct tls *conn_tls(void *mhd);        /* for tls.c: the TLS settings of a connection */
+struct conn *conn_new(struct loop *loop, const struct arrival *arrival); /* NULL: no memory */
+void conn_free(struct conn *conn);      /* its socket is closed, or somebody else's to close */
+
+/* httpd_lobby.c */
+void lobby_init(struct loop *loop);
+void lobby_enter(struct loop *loop, const struct arrival *arrival); /* of a TLS listener; takes over the socket */
+bool lobby_waits(const struct loop *loop); /* there is something to do without an event */
+void lobby_turn(struct loop *loop);     /* does some of it: the share of handshakes in a turn */
+void lobby_clear(struct loop *loop);    /* the loop has ended */
+void lobby_introduced(struct conn *conn, struct MHD_Connection *mhd); /* libmicrohttpd has it now */
+void lobby_forget(struct conn *conn);   /* it is being freed */
 
 /* drain.c; by the stopping thread: */
 bool drain_step(struct httpd *httpd);   /* true: all loops have ended */

@@ -1,6 +1,6 @@
 /* httpd_loop.c: owns an event loop: one thread, its libmicrohttpd daemons (without threads of their own), its epoll.
  *
- * A turn: wait; accept; run the daemons, which serves what needs no worker; resume as one group what the workers have done
+ * A turn: wait; accept; take some handshakes further; run the daemons, which serves what needs no worker; resume as one group what the workers have done
  * (a connection resumed alone costs half the throughput, and one resumed by another thread can be lost: docs/DECISIONS.md);
  * once a second look at the deadlines. */
 #define _GNU_SOURCE
@@ -76,16 +76,15 @@ static size_t keep_escapes(void *context, struct MHD_Connection *mhd, char *text
 	return strlen(text);
 }
 
-static struct MHD_Daemon *start_daemon(struct loop *loop, const struct listener *listener, const char *client_ca)
+static struct MHD_Daemon *start_daemon(struct loop *loop, const struct listener *listener)
 {
 	union {
 		void (*plain)(void);
 		void *object;
-	} callback = { .plain = tls_certificate_callback() };
+	} callback = { .plain = tls_no_certificate() };
 	struct MHD_OptionItem tls[] = {
 		{ MHD_OPTION_HTTPS_CERT_CALLBACK, 0, callback.object },
 		{ MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)(uintptr_t)tls_priorities(listener ? listener->tls_min_version : NULL) },
-		{ client_ca ? MHD_OPTION_HTTPS_MEM_TRUST : MHD_OPTION_END, 0, (void *)(uintptr_t)client_ca },
 		{ MHD_OPTION_END, 0, NULL },
 	};
 	unsigned flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_NO_LISTEN_SOCKET | (listener ? MHD_USE_TLS : 0);
@@ -99,18 +98,15 @@ static struct MHD_Daemon *start_daemon(struct loop *loop, const struct listener 
 				MHD_OPTION_CONNECTION_TIMEOUT, 0u,
 				MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
 				MHD_OPTION_CONNECTION_LIMIT, loop->httpd->config.max_connections,
-				MHD_OPTION_ARRAY, listener ? tls : tls + 3,
+				MHD_OPTION_ARRAY, listener ? tls : tls + 2,
 				MHD_OPTION_END);
 }
 
 static enum bulla_err add_daemon(struct loop *loop, unsigned index, const struct listener *listener, struct bulla_call *call)
 {
 	struct daemon *daemon = &loop->daemons[index];
-	const char *client_ca = NULL;
 
-	if (listener != NULL && listener->client_ca_file != NULL)
-		TRY(tls_read_ca(listener->client_ca_file, call, &client_ca));
-	daemon->mhd = start_daemon(loop, listener, client_ca);
+	daemon->mhd = start_daemon(loop, listener);
 	if (daemon->mhd == NULL)
 		return bulla_fail(call, BULLA_E_CONFIG, "the HTTP library refuses to start");
 	daemon->epoll_fd = MHD_get_daemon_info(daemon->mhd, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
@@ -122,6 +118,7 @@ enum bulla_err loop_init(struct loop *loop, struct httpd *httpd, struct bulla_ca
 {
 	loop->httpd = httpd;
 	pthread_mutex_init(&loop->inbox_lock, NULL);
+	lobby_init(loop);
 	loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	loop->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	loop->wake.ready = woken;
@@ -139,6 +136,7 @@ void loop_clear(struct loop *loop)
 {
 	if (loop->httpd == NULL)
 		return;
+	lobby_clear(loop);
 	for (unsigned i = 0; loop->daemons != NULL && i < loop->httpd->daemon_count; i++)
 		MHD_stop_daemon(loop->daemons[i].mhd);
 	task_free_spares(loop);
@@ -236,7 +234,7 @@ static void update_accepting(struct loop *loop)
 
 static int wait_ms(const struct loop *loop)
 {
-	if (loop->recorded != NULL)
+	if (loop->recorded != NULL || lobby_waits(loop))
 		return 0;
 	for (unsigned i = 0; i < loop->httpd->daemon_count; i++)
 		if (loop->daemons[i].due)
@@ -263,6 +261,7 @@ static void turn(struct loop *loop)
 	}
 	conn_take_arrivals(loop);
 	audit_resume(loop);
+	lobby_turn(loop);
 	run_due(loop);
 	if (resume_done(loop))
 		run_due(loop);

@@ -69,7 +69,7 @@ void *request_line(void *context, const char *target, struct MHD_Connection *mhd
 {
 	struct loop *loop = context;
 	struct conn *conn = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
-	struct task *task = conn == NULL ? NULL : task_new(loop);
+	struct task *task = conn == NULL || conn->denied ? NULL : task_new(loop);
 
 	if (task == NULL)
 		return NULL; /* request_access closes the connection */

@@ -145,8 +145,8 @@ class CurlTls(Curl):
         self.assertEqual(done.returncode, 60)
 
     def test_http_on_the_tls_port(self):
-        done = subprocess.run(["curl", "-sS", self.base.replace("https", "http") + "/v1/sys/health"], capture_output=True)
-        self.assertNotEqual(done.returncode, 0)
+        done = subprocess.run(["curl", "-sS", "-w", " %{http_code}", self.base.replace("https", "http") + "/v1/sys/health"], capture_output=True)
+        self.assertEqual(done.stdout, b"Client sent an HTTP request to an HTTPS server.\n 400", done.stderr)
         self.assertEqual(self.curl("GET", "sys/health")[0], 200)
 
     def test_old_tls(self):
@@ -192,7 +192,7 @@ class ClientCertificates(unittest.TestCase):
             servers.certificates(f)
             port = servers.free_port()
             listener = (f'tls_cert_file = "{f}/server.pem"\n  tls_key_file = "{f}/server.key"\n'
-                        f'  tls_client_ca_file = "{f}/ca.pem"\n  tls_min_version = "tls13"')
+                        f'  tls_client_ca_file = "{f}/ca.pem"\n  tls_require_and_verify_client_cert = true\n  tls_min_version = "tls13"')
             text = servers.config_text(port, f"{f}/b.db", listener=listener)
             with servers.bulla_config(f, text, port, context=servers.tls_context(f, client=True)) as server:
                 env = servers.clean_environment() | {"VAULT_ADDR": server.url, "VAULT_CACERT": f"{f}/ca.pem"}

@@ -47,6 +47,7 @@ DATES = {
     "lib/audit/sink_syslog.c": "time of messages",
     "src/commands/log.c": "time of lines",
     "src/handlers/sys_seal.c": "server_time_utc",
+    "src/http/httpd.c": "how long certificates are valid",
     "src/http/serve.c": "time of a request's record",
     "src/http/tls_dev.c": "validity of the throw-away certificate",
 }

@@ -36,7 +36,7 @@ EXCEPTIONS = {"src/handlers/*": ["src/http/routes.h"]}
 # where a foreign header may be included; the first pattern that fits the header counts
 HOMES = [
     ("microhttpd.h", ["src/http/httpd*"]),
-    ("gnutls/*", ["src/http/tls*.c"]),
+    ("gnutls/*", ["src/http/tls*.c", "src/http/tls_internal.h"]),
     ("openssl/ssl.h", ["src/http/fetch_trust.c"]),
     ("openssl/*", ["lib/crypto/*", "src/http/fetch_trust.c"]),
     ("crypt.h", ["lib/crypto/password.c"]),

@@ -29,6 +29,7 @@ static enum bulla_err read_text(struct bulla_call *call, const char *text, struc
 
 #define STORAGE "storage \"sqlite\" {\n path = \"/x/b.db\"\n}\n"
 #define LISTENER "listener \"tcp\" {\n address = \"127.0.0.1:1\"\n tls_disable = true\n}\n"
+#define PEMS " tls_cert_file = \"/dev/null\"\n tls_key_file = \"/dev/null\"\n"
 #define GOOD STORAGE LISTENER
 #define HEX32 "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"
 
@@ -74,6 +75,14 @@ static const struct {
 	{ STORAGE "listener \"tcp\" {\n tls_cert_file = \"/no/such\"\n}\n", 5, "No such file" },
 	{ STORAGE "listener \"tcp\" {\n tls_client_ca_file = \"/dev/null\"\n tls_disable = true\n}\n", 4, "contradicts" },
 	{ STORAGE "listener \"tcp\" {\n tls_min_version = \"tls10\"\n}\n", 5, "tls_min_version" },
+	{ STORAGE "listener \"tcp\" {\n tls_require_and_verify_client_cert = \"yes\"\n}\n", 5, "true or false" },
+	{ STORAGE "listener \"tcp\" {\n tls_require_and_verify_client_cert = true\n tls_disable = true\n}\n", 4, "contradicts" },
+	{ STORAGE "listener \"tcp\" {\n" PEMS " tls_require_and_verify_client_cert = true\n tls_disable_client_certs = true\n}\n", 4,
+	  "tls_disable_client_certs contradicts" },
+	{ STORAGE "listener \"tcp\" {\n" PEMS " tls_cipher_suites = \"nosuch\"\n}\n", 7, "\"tls_cipher_suites\": cipher suite \"nosuch\" is unknown" },
+	{ STORAGE "listener \"tcp\" {\n" PEMS " tls_cipher_suites = [\"TLS_AES_128_GCM_SHA256\"]\n}\n", 7, "a string" },
+	{ STORAGE "listener \"tcp\" {\n" PEMS " tls_cipher_suites = \"TLS_RSA_WITH_AES_128_GCM_SHA256\"\n}\n", 7, "no forward secrecy" },
+	{ STORAGE "listener \"tcp\" {\n tls_cipher_suites = \"TLS_AES_128_GCM_SHA256\"\n tls_disable = true\n}\n", 4, "contradicts" },
 	{ STORAGE "listener \"tcp\" {\n socket_mode = \"0600\"\n}\n", 5, "unknown key" },
 	{ STORAGE "listener \"unix\" {\n}\n", 4, "needs an address" },
 	{ STORAGE "listener \"unix\" {\n address = \"/s\"\n tls_disable = true\n}\n", 6, "unknown key" },
@@ -177,9 +186,11 @@ START_TEST(reads_everything)
 		"storage \"sqlite\" {\n path = \"/x/b.db\"\n}\n"
 		"listener \"tcp\" {\n address = \"[::1]:8200\"\n tls_disable = \"true\"\n max_request_size = \"1MiB\"\n}\n"
 		"listener \"tcp\" {\n tls_cert_file = \"/dev/null\"\n tls_key_file = \"/dev/null\"\n tls_client_ca_file = \"/dev/null\"\n"
-		" tls_min_version = \"tls13\"\n}\n"
+		" tls_min_version = \"tls13\"\n tls_require_and_verify_client_cert = true\n}\n"
 		"listener \"unix\" {\n address = \"/s\"\n socket_mode = \"0660\"\n}\n"
 		"listener \"unix\" {\n address = \"/t\"\n}\n"
+		"listener \"tcp\" {\n" PEMS " tls_client_ca_file = \"/dev/null\"\n tls_disable_client_certs = true\n"
+		" tls_cipher_suites = \"TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256\"\n}\n"
 		"disable_mlock = true\nlog_level = \"WARN\"\nlog_format = \"json\"\nlog_file = \"/l\"\nmax_request_size = 1048576\n"
 		"max_request_duration = \"1m30s\"\npid_file = \"/p\"\napi_addr = \"http://a\"\ncluster_name = \"c\"\n"
 		"default_lease_ttl = \"1h\"\nmax_lease_ttl = 7200\nstartup_wait = 0\n"
@@ -189,7 +200,7 @@ START_TEST(reads_everything)
 
 	ck_assert_ok(read_text(&call, text, &c));
 	ck_assert_str_eq(c.storage_path, "/x/b.db");
-	ck_assert_uint_eq(c.listener_count, 4);
+	ck_assert_uint_eq(c.listener_count, 5);
 	ck_assert_str_eq(c.listeners[0].address, "[::1]:8200");
 	ck_assert(!c.listeners[0].tls && !c.listeners[0].is_unix);
 	ck_assert(c.listeners[1].tls);
@@ -198,6 +209,8 @@ START_TEST(reads_everything)
 	ck_assert_str_eq(c.listeners[1].key_file, "/dev/null");
 	ck_assert_str_eq(c.listeners[1].client_ca_file, "/dev/null");
 	ck_assert_str_eq(c.listeners[1].tls_min_version, "tls13");
+	ck_assert(c.listeners[1].demands_client_cert && !c.listeners[1].no_client_certs && c.listeners[1].tls_suites == 0);
+	ck_assert(c.listeners[4].no_client_certs && !c.listeners[4].demands_client_cert && c.listeners[4].tls_suites != 0);
 	ck_assert(c.listeners[2].is_unix && c.listeners[2].socket_mode == 0660);
 	ck_assert_uint_eq(c.listeners[3].socket_mode, 0600);
 	ck_assert(c.disable_mlock && c.log_json);

@@ -127,6 +127,7 @@ static void read_listener(char *arg, struct listener *l)
 		l->cert_file = a;
 		l->key_file = b;
 		l->client_ca_file = c != NULL && *c != '-' ? c : NULL;
+		l->demands_client_cert = l->client_ca_file != NULL;
 		l->tls_min_version = d;
 	}
 }
