@@ -142,6 +142,7 @@ BULLA_MUST_USE enum bulla_err accessor_read(struct access *access, struct bulla_
 struct slots {
 	struct store_id *items; /* in the arena */
 	size_t count, room;
+	size_t damaged;         /* records that named none */
 };
 BULLA_MUST_USE enum bulla_err slots_add(struct bulla_call *call, struct slots *slots, const struct store_id *slot);
 BULLA_MUST_USE enum bulla_err children_read(struct access *access, struct bulla_call *call, const struct store_id *parent,

@@ -291,7 +291,8 @@ static enum bulla_err sweep(struct access *access, struct bulla_call *call, bool
 	const struct documents documents = { access->store, access->seal };
 	struct document_name any = { .kind = KIND };
 	struct ended ended = { .call = call };
-	enum bulla_err err = document_each(&documents, call, &any, true, note_ended, &ended);
+	size_t damaged = 0;
+	enum bulla_err err = document_each(&documents, call, &any, &damaged, note_ended, &ended);
 
 	*more = ended.count == SWEPT_AT_ONCE;
 	if (err != BULLA_OK && !(err == BULLA_E_BUSY && *more))

@@ -153,13 +153,14 @@ enum bulla_err bulla_cubbyhole_list(struct bulla *engine, struct bulla_call *cal
 {
 	struct listing l = { .call = call, .folder = folder };
 	const struct store_id *slot = NULL;
-	size_t n = 0;
+	size_t n = 0, damaged = 0;
 
 	TRY(begin(engine, call, &slot));
 	const struct documents documents = documents_of(engine->access);
 	const struct document_name name = name_of(slot, (struct bulla_bytes){ 0 });
 
-	TRY(access_end(engine->access, document_each(&documents, call, &name, false, add_name, &l)));
+	TRY(access_end(engine->access, document_each(&documents, call, &name, &damaged, add_name, &l)));
+	TRY(document_warn_damaged(call, damaged, l.count));
 	if (l.count > 1)
 		qsort(l.names, l.count, sizeof *l.names, by_bytes);
 	for (size_t i = 0; i < l.count; i++)

@@ -91,6 +91,7 @@ struct listing {
 	struct bulla_bytes prefix; /* ends with a slash, or is empty */
 	struct bulla_bytes *names;
 	size_t count, room;
+	size_t damaged; /* of whatever prefix: it cannot be told */
 };
 
 static enum bulla_err add_name(struct listing *l, struct bulla_bytes name)
@@ -151,10 +152,12 @@ static enum bulla_err list_some(struct access *access, struct bulla_call *scratc
 	struct store_id first = *next;
 
 	TRY(accessors_walk(access, scratch, &first, &slots, ENDED_AT_ONCE, next, more));
+	l->damaged += slots.damaged;
 	for (size_t i = 0; i < slots.count; i++) {
 		struct token *token;
 		enum bulla_err err = token_load(access, scratch, &slots.items[i], &token);
 
+		l->damaged += err == BULLA_E_STORE_DAMAGED;
 		if (err == BULLA_E_NOT_FOUND || err == BULLA_E_NO_TOKEN || err == BULLA_E_STORE_DAMAGED)
 			continue;
 		TRY(err);
@@ -196,6 +199,8 @@ enum bulla_err bulla_lease_list(struct bulla *engine, struct bulla_call *call, s
 
 	bulla_arena_free(scratch.arena);
 	TRY(access_end(engine->access, err));
+	if (l.damaged > 0)
+		TRY(bulla_warn(call, "tokens whose stored record is damaged are not listed: %zu", l.damaged));
 	if (l.count > 1)
 		qsort(l.names, l.count, sizeof *l.names, by_bytes);
 	*names = l.names;

@@ -161,18 +161,17 @@ static void drop_loaded(struct loading *l)
 	l->count = 0;
 }
 
-static enum bulla_err load_documents(struct access *access, struct bulla_call *call, struct loading *l, bool *incomplete)
+static enum bulla_err load_documents(struct access *access, struct bulla_call *call, struct loading *l, size_t *damaged)
 {
 	struct documents documents = documents_of(access);
 	struct document_name name = document_of((struct bulla_bytes){ 0 });
-	enum bulla_err err = document_each(&documents, call, &name, false, load_one, l);
+	enum bulla_err err = document_each(&documents, call, &name, NULL, load_one, l);
 
-	*incomplete = err == BULLA_E_STORE_DAMAGED;
-	if (!*incomplete)
+	if (err != BULLA_E_STORE_DAMAGED)
 		return err;
 	drop_loaded(l);
 	call->detail = (struct bulla_bytes){ 0 };
-	return document_each(&documents, call, &name, true, load_one, l);
+	return document_each(&documents, call, &name, damaged, load_one, l);
 }
 
 static enum bulla_err add_builtin(struct loading *l, const char *name)
@@ -193,9 +192,9 @@ static int by_name(const void *a, const void *b)
 /* Stored ones come over the builtin ones. */
 static enum bulla_err build(struct access *access, struct bulla_call *call, struct loading *l, struct policy_table **out)
 {
-	bool incomplete = false;
+	size_t damaged = 0;
 
-	TRY(load_documents(access, call, l, &incomplete));
+	TRY(load_documents(access, call, l, &damaged));
 	if (l->count > 1)
 		qsort(l->items, l->count, sizeof(struct policy *), by_name);
 	size_t stored = l->count;
@@ -211,7 +210,7 @@ static enum bulla_err build(struct access *access, struct bulla_call *call, stru
 	for (size_t i = stored; i < l->count; i++)
 		if (policy_table_find(table, l->items[i]->name) == NULL)
 			policy_table_add(table, policy_hold(l->items[i]));
-	table->incomplete = incomplete;
+	table->damaged = damaged;
 	*out = table;
 	return BULLA_OK;
 }
@@ -255,7 +254,7 @@ enum bulla_err policy_store_tell(struct access *access, struct bulla_call *call)
 		if (table->items[i]->broken)
 			err = bulla_warn(call, "the policy \"%.*s\" cannot be read: tokens that have it are denied everything",
 					 (int)table->items[i]->name.len, (const char *)table->items[i]->name.ptr);
-	if (table != NULL && !table->told && err == BULLA_OK && table->incomplete)
+	if (table != NULL && !table->told && err == BULLA_OK && table->damaged > 0)
 		err = bulla_warn(call, "the record of a policy is damaged: tokens with a policy that is not found are denied everything");
 	if (table != NULL && err == BULLA_OK)
 		table->told = true;
@@ -319,6 +318,8 @@ static enum bulla_err list_names(const struct policy_table *table, struct bulla_
 	qsort(list, n, sizeof *list, by_bytes);
 	*names = list;
 	*count = n;
+	if (table->damaged > 0)
+		return bulla_warn(call, "policies whose stored record is damaged are not listed: %zu", table->damaged);
 	return BULLA_OK;
 }
 

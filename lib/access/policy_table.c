@@ -94,7 +94,7 @@ struct policy_table *policy_table_copy(const struct policy_table *table, struct 
 	for (size_t i = 0; i < table->count; i++)
 		if (without.len == 0 || !bulla_equal(table->items[i]->name, without))
 			copy->items[copy->count++] = policy_hold(table->items[i]);
-	copy->incomplete = table->incomplete;
+	copy->damaged = table->damaged;
 	copy->told = table->told;
 	return copy;
 }
@@ -178,7 +178,7 @@ static struct acl *compile(const struct policy_table *table, const struct bulla_
 	struct acl *acl = acl_new(list, n, &now);
 
 	free(list);
-	if (acl != NULL && missing && table->incomplete)
+	if (acl != NULL && missing && table->damaged > 0)
 		acl->broken = true;
 	return acl;
 }

@@ -26,7 +26,7 @@ struct policy_table {
 	struct rcu_later later;
 	struct policy **items;           /* sorted by name */
 	size_t count;
-	bool incomplete;                 /* a record could not be read: what is not found here may have been it */
+	size_t damaged;                  /* records that could not be read: what is not found here may have been one */
 	bool told;                       /* the log knows of what could not be read */
 	/* compiled sets: added by whoever holds lock, read by anyone */
 	pthread_mutex_t lock;

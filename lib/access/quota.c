@@ -124,7 +124,7 @@ static enum bulla_err fill(const struct documents *documents, struct bulla_call 
 	rules->items = bulla_arena_alloc(rules->arena, QUOTA_MAX_RULES * sizeof *rules->items);
 	if (rules->items == NULL)
 		return BULLA_E_NO_MEMORY;
-	TRY(document_each(documents, call, &any, false, add_rule, rules));
+	TRY(document_each(documents, call, &any, NULL, add_rule, rules));
 	qsort(rules->items, rules->count, sizeof *rules->items, by_reach);
 	return quota_config_get(documents, &own, &rules->config, &revision);
 }

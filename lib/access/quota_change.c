@@ -130,7 +130,7 @@ enum bulla_err bulla_rate_limit_list(struct bulla *engine, struct bulla_call *ca
 {
 	struct document_name any = { .kind = QUOTA_RULE };
 
-	return document_names(&engine->access->quotas->documents, call, &any, names, count);
+	return document_list(&engine->access->quotas->documents, call, &any, names, count);
 }
 
 static enum bulla_err store_config(struct quotas *quotas, struct bulla_call *call, const struct bulla_quota_config *config)

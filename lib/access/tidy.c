@@ -30,6 +30,7 @@ static enum bulla_err visit(const struct store_record *record, void *context)
 
 	if (err == BULLA_E_STORE_DAMAGED) { /* of whom it speaks is not known */
 		walk->call->detail = (struct bulla_bytes){ 0 };
+		walk->slots->damaged++;
 		return BULLA_OK;
 	}
 	TRY(err);

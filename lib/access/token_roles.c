@@ -152,5 +152,5 @@ enum bulla_err bulla_token_role_list(struct bulla *engine, struct bulla_call *ca
 	const struct documents documents = documents_of(engine->access);
 	const struct document_name document_name = name_of((struct bulla_bytes){ 0 });
 
-	return document_names(&documents, call, &document_name, names, count);
+	return document_list(&documents, call, &document_name, names, count);
 }

@@ -225,6 +225,8 @@ void device_log(const struct device *device, const char *level, const char *what
 /* Told once, however long it lasts. */
 void device_failed(struct device *device, const char *trouble);
 void share_done(struct bulla_audit_share *share, bool recorded);
+/* Before share_done: if end is so, the server is being sealed. */
+void share_closed(struct bulla_audit_share *share, enum device_end end);
 size_t share_bytes(const struct bulla_audit_share *share);
 /* Nanoseconds of a clock that is never set. */
 int64_t device_now_ns(void);

@@ -28,7 +28,15 @@ void share_done(struct bulla_audit_share *share, bool recorded)
 	if (atomic_fetch_sub_explicit(&group->left, 1, memory_order_acq_rel) != 1)
 		return;
 	group->recorded = atomic_load_explicit(&group->any, memory_order_relaxed);
+	group->sealed = atomic_load_explicit(&group->closed, memory_order_relaxed);
 	group->done(group);
+}
+
+/* Whoever was not recorded is told that the server is sealed, if that is why. */
+void share_closed(struct bulla_audit_share *share, enum device_end end)
+{
+	if (end == DEVICE_CLOSED)
+		atomic_store_explicit(&share->group->closed, true, memory_order_relaxed);
 }
 
 size_t share_bytes(const struct bulla_audit_share *share)
@@ -164,6 +172,7 @@ void device_submit(struct device *device, struct bulla_audit_share *share, bool 
 	pthread_mutex_unlock(&device->lock);
 	if (end == DEVICE_ON && !refused)
 		device_failed(device, stuck ? "a write does not end" : "too much is waiting to be written");
+	share_closed(share, end);
 	share_done(share, end == DEVICE_DISABLED); /* nobody wants it any more */
 }
 
@@ -212,11 +221,14 @@ void device_expire(struct device *device, struct bulla_audit_group *group, bool 
 		apart_hold(device, found);
 	else if (found != NULL)
 		apart_lose(device, found);
+	enum device_end end = device->end;
+
 	if (found != NULL)
 		found->state = SHARE_IDLE;
 	pthread_mutex_unlock(&device->lock);
 	if (found == NULL)
 		return;
+	share_closed(found, end);
 	if (!held)
 		device_failed(device, "a write does not end");
 	share_done(found, false);

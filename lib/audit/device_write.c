@@ -146,10 +146,11 @@ static void build(struct device *device, const char *event, struct chain *chain)
 }
 
 /* Gives back what was taken: whether it was written. */
-static void give_back(struct bulla_audit_share *taken, bool recorded)
+static void give_back(struct bulla_audit_share *taken, bool recorded, enum device_end end)
 {
 	for (struct bulla_audit_share *share = taken, *next; share != NULL; share = next) {
 		next = share->next; /* the group may be gone with its last share */
+		share_closed(share, end);
 		share_done(share, recorded);
 	}
 }
@@ -235,6 +236,7 @@ bool device_write(struct device *device, const char *event)
 		news = is_first_failure(device, trouble, took_ns);
 		note_failure(device, &chain, taken);
 	}
+	enum device_end end = device->end;
 	bool abandoned = device->abandoned; /* then only the device itself is there */
 
 	pthread_mutex_unlock(&device->lock);
@@ -242,7 +244,7 @@ bool device_write(struct device *device, const char *event)
 		log_success(device, lost);
 	if (news && !abandoned)
 		device_log(device, "error", "does not record", trouble);
-	give_back(taken, good);
+	give_back(taken, good, end);
 	if (good && !nothing && !abandoned)
 		look_at_path(device);
 	return good;

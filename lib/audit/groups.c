@@ -14,6 +14,7 @@ void bulla_audit_submit(struct bulla_audit_group *group)
 	group->share_count = (unsigned)set->count;
 	atomic_init(&group->left, group->share_count);
 	atomic_init(&group->any, false);
+	atomic_init(&group->closed, false);
 	for (unsigned i = 0; i < group->share_count; i++)
 		group->shares[i] = (struct bulla_audit_share){ .group = group };
 	bool apart[BULLA_AUDIT_MAX_DEVICES] = { false };
@@ -103,5 +104,5 @@ enum bulla_err bulla_audit_commit(struct bulla_call *call, struct bulla_audit_li
 	pthread_cond_destroy(&waiter.wake);
 	pthread_mutex_destroy(&waiter.lock);
 	bulla_audit_lines_free(lines);
-	return waiter.group.recorded ? BULLA_OK : BULLA_E_AUDIT;
+	return waiter.group.recorded ? BULLA_OK : bulla_audit_refusal(&waiter.group);
 }

@@ -29,7 +29,7 @@ enum bulla_err bulla_approle_list(struct bulla *engine, struct bulla_call *call,
 {
 	const struct document_name at = { KIND_ROLE, mount_scope(mount), { 0 } };
 
-	return document_names(&engine->auth->documents, call, &at, names, count);
+	return document_list(&engine->auth->documents, call, &at, names, count);
 }
 
 /* ---- changing -------------------------------------------------------------------------------------------------------------- */

@@ -323,6 +323,7 @@ enum bulla_err bulla_secret_id_list(struct bulla *engine, struct bulla_call *cal
 	struct bulla_bytes name;
 	struct document_name at;
 	struct role role;
+	size_t damaged = 0;
 
 	if (!call->may_block)
 		return BULLA_E_MUST_BLOCK;
@@ -333,7 +334,8 @@ enum bulla_err bulla_secret_id_list(struct bulla *engine, struct bulla_call *cal
 		return role_missing(call, BULLA_E_INVALID, name);
 	TRY(err);
 	TRY(secret_name(call, mount->uuid, name, (struct bulla_bytes){ 0 }, &at));
-	TRY(document_each(&engine->auth->documents, call, &at, false, add_accessor, &list));
+	TRY(document_each(&engine->auth->documents, call, &at, &damaged, add_accessor, &list));
+	TRY(document_warn_damaged(call, damaged, list.count));
 	if (list.count > 1)
 		qsort(list.items, list.count, sizeof *list.items, by_bytes);
 	*accessors = list.items;

@@ -84,10 +84,11 @@ static enum bulla_err sweep_role(struct auth *auth, struct sweep *sweep, const u
 {
 	do {
 		struct document_name at;
+		size_t damaged = 0; /* they go with the role */
 
 		sweep->count = sweep->removed = 0;
 		TRY(secret_name(&sweep->scratch, uuid, role, (struct bulla_bytes){ 0 }, &at));
-		TRY(document_each(&auth->documents, &sweep->scratch, &at, true, find_one, sweep));
+		TRY(document_each(&auth->documents, &sweep->scratch, &at, &damaged, find_one, sweep));
 		if (sweep->count > 0)
 			TRY(remove_found(auth, sweep, uuid, role));
 	} while (sweep->count == REMOVED_AT_ONCE && sweep->removed > 0);

@@ -156,7 +156,9 @@ enum bulla_err cert_names(struct auth *auth, struct bulla_call *call, const stru
 enum bulla_err bulla_cert_list(struct bulla *engine, struct bulla_call *call, const struct bulla_mount *mount,
 			       struct bulla_bytes **names, size_t *count)
 {
-	return cert_names(engine->auth, call, mount, names, count);
+	struct document_name any = document(CERT_ENTRY, mount, (struct bulla_bytes){ 0 });
+
+	return document_list(&engine->auth->documents, call, &any, names, count);
 }
 
 /* ---- settings of the mount -------------------------------------------------------------------------------------------------------- */

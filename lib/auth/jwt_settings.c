@@ -338,5 +338,5 @@ enum bulla_err bulla_jwt_role_list(struct bulla *engine, struct bulla_call *call
 {
 	struct document_name any = document(JWT_ROLE, mount, (struct bulla_bytes){ 0 });
 
-	return document_names(&engine->auth->documents, call, &any, names, count);
+	return document_list(&engine->auth->documents, call, &any, names, count);
 }

@@ -90,7 +90,7 @@ enum bulla_err bulla_user_list(struct bulla *engine, struct bulla_call *call, co
 {
 	const struct document_name at = place(mount, (struct bulla_bytes){ 0 });
 
-	return document_names(&engine->auth->documents, call, &at, names, count);
+	return document_list(&engine->auth->documents, call, &at, names, count);
 }
 
 enum bulla_err bulla_user_delete(struct bulla *engine, struct bulla_call *call, const struct bulla_mount *mount,

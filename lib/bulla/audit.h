@@ -90,11 +90,18 @@ struct bulla_audit_group {
 	/* Called once, by any thread, perhaps before bulla_audit_submit returns. The group is the caller's again. */
 	void (*done)(struct bulla_audit_group *group);
 	bool recorded;                   /* set before done: at least one device has it */
+	bool sealed;                     /* set before done: if not, then because the devices are closed */
 	struct bulla_audit_share shares[BULLA_AUDIT_MAX_DEVICES];
 	unsigned share_count;
 	atomic_uint left;
-	atomic_bool any;
+	atomic_bool any, closed;
 };
+
+/* What a request is answered with whose group could not be recorded: SEALED, AUDIT. */
+static inline enum bulla_err bulla_audit_refusal(const struct bulla_audit_group *group)
+{
+	return group->sealed ? BULLA_E_SEALED : BULLA_E_AUDIT;
+}
 
 /* Hands a group over. Never blocks. */
 void bulla_audit_submit(struct bulla_audit_group *group);
@@ -105,7 +112,8 @@ void bulla_audit_expire(struct bulla_audit_group *group, int64_t waited_ms);
 #define BULLA_AUDIT_LAG_MS 200
 #define BULLA_AUDIT_WAIT_S 10
 
-/* The same for one who may wait, at most for BULLA_AUDIT_WAIT_S; lines are taken over, NULL is fine. AUDIT: no device could record it. */
+/* The same for one who may wait, at most for BULLA_AUDIT_WAIT_S; lines are taken over, NULL is fine. AUDIT: no device could record it;
+ * SEALED: they were closed meanwhile. */
 BULLA_MUST_USE enum bulla_err bulla_audit_commit(struct bulla_call *call, struct bulla_audit_lines *lines);
 
 /* ---- devices --------------------------------------------------------------------------------------------------------- */

@@ -115,7 +115,7 @@ struct walk {
 	struct bulla_call scratch; /* its arena is emptied after each */
 	document_visit *visit;
 	void *context;
-	bool skip_damaged;
+	size_t *damaged; /* NULL: one is an error */
 };
 
 static enum bulla_err walk_one(const struct store_record *record, void *context)
@@ -126,17 +126,19 @@ static enum bulla_err walk_one(const struct store_record *record, void *context)
 	bulla_arena_reset(walk->scratch.arena);
 	enum bulla_err err = open_record(walk->documents, &walk->scratch, record, &document);
 
-	if (err == BULLA_E_STORE_DAMAGED && walk->skip_damaged)
+	if (err == BULLA_E_STORE_DAMAGED && walk->damaged != NULL) {
+		++*walk->damaged;
 		return BULLA_OK;
+	}
 	TRY(err);
 	return walk->visit(&document, walk->context);
 }
 
 enum bulla_err document_each(const struct documents *d, struct bulla_call *call, const struct document_name *name,
-			     bool skip_damaged, document_visit *visit, void *context)
+			     size_t *damaged, document_visit *visit, void *context)
 {
 	struct walk walk = { .documents = d, .scratch = { .may_block = true }, .visit = visit, .context = context,
-			     .skip_damaged = skip_damaged };
+			     .damaged = damaged };
 	struct store_id id;
 
 	if (!call->may_block)
@@ -187,17 +189,39 @@ static int by_bytes(const void *a, const void *b)
 	return bulla_compare(*(const struct bulla_bytes *)a, *(const struct bulla_bytes *)b);
 }
 
-enum bulla_err document_names(const struct documents *d, struct bulla_call *call, const struct document_name *name,
-			      struct bulla_bytes **out, size_t *count)
+static enum bulla_err names_of(const struct documents *d, struct bulla_call *call, const struct document_name *name,
+			       size_t *damaged, struct bulla_bytes **out, size_t *count)
 {
 	struct names names = { .call = call };
 
-	TRY(document_each(d, call, name, false, add_name, &names));
+	TRY(document_each(d, call, name, damaged, add_name, &names));
 	if (names.count > 1)
 		qsort(names.items, names.count, sizeof *names.items, by_bytes);
 	*out = names.items;
 	*count = names.count;
 	return BULLA_OK;
+}
+
+enum bulla_err document_names(const struct documents *d, struct bulla_call *call, const struct document_name *name,
+			      struct bulla_bytes **out, size_t *count)
+{
+	return names_of(d, call, name, NULL, out, count);
+}
+
+enum bulla_err document_warn_damaged(struct bulla_call *call, size_t count, size_t listed)
+{
+	if (count > 0 && listed == 0)
+		return bulla_fail(call, BULLA_E_STORE_DAMAGED, "all that is stored here is damaged: %zu", count);
+	return count == 0 ? BULLA_OK : bulla_warn(call, "entries whose stored record is damaged are not listed: %zu", count);
+}
+
+enum bulla_err document_list(const struct documents *d, struct bulla_call *call, const struct document_name *name,
+			     struct bulla_bytes **out, size_t *count)
+{
+	size_t damaged = 0;
+
+	TRY(names_of(d, call, name, &damaged, out, count));
+	return document_warn_damaged(call, damaged, *count);
 }
 
 /* By id, so that a damaged one goes, too. */

@@ -46,15 +46,21 @@ BULLA_MUST_USE enum bulla_err document_removal(const struct documents *documents
 					       uint64_t expected, struct store_write *out);
 
 /* All of a kind and scope (name->item is ignored), in no order; stops with visit's error. visit must not use the store.
- * A damaged one: STORE_DAMAGED, unless skip_damaged. */
+ * A damaged one: STORE_DAMAGED, unless damaged is given: then it is left out, and counted in *damaged. */
 typedef enum bulla_err document_visit(const struct document *document, void *context);
 BULLA_MUST_USE enum bulla_err document_each(const struct documents *documents, struct bulla_call *call,
-					    const struct document_name *name, bool skip_damaged, document_visit *visit,
+					    const struct document_name *name, size_t *damaged, document_visit *visit,
 					    void *context);
 
 /* The names of a kind and scope, sorted by bytes, in the arena. */
 BULLA_MUST_USE enum bulla_err document_names(const struct documents *documents, struct bulla_call *call,
 					     const struct document_name *name, struct bulla_bytes **names, size_t *count);
+
+/* The same for a list that people see: damaged ones are left out, with a warning. STORE_DAMAGED: nothing else is there. */
+BULLA_MUST_USE enum bulla_err document_list(const struct documents *documents, struct bulla_call *call,
+					    const struct document_name *name, struct bulla_bytes **names, size_t *count);
+/* That warning, where count is not 0; listed: so many are there beside them. STORE_DAMAGED: none. */
+BULLA_MUST_USE enum bulla_err document_warn_damaged(struct bulla_call *call, size_t count, size_t listed);
 
 /* Deletes all of a kind and scope, in commits of bounded size: may be repeated after a crash. */
 BULLA_MUST_USE enum bulla_err document_remove_all(const struct documents *documents, struct bulla_call *call,

@@ -102,7 +102,7 @@ static void resume(struct loop *loop, struct task *tasks, struct recording *reco
 	for (struct task *task = tasks, *next; task != NULL; task = next) {
 		next = task->next;
 		if (!is_recorded(recording))
-			reply_refuse(task, BULLA_E_AUDIT);
+			reply_refuse(task, recording != NULL ? bulla_audit_refusal(&recording->group) : BULLA_E_AUDIT);
 		go_on(loop, task);
 	}
 	if (recording != NULL)

@@ -129,7 +129,9 @@ START_TEST(damaged)
 {
 	struct document_name a = named("policy", "", "a");
 	struct store_write write;
+	struct bulla_bytes *names;
 	struct document found;
+	size_t left_out = 0, listed;
 	int count = 0;
 
 	ck_assert_ok(put_document("a", 0, "v"));
@@ -138,10 +140,23 @@ START_TEST(damaged)
 	((uint8_t *)(uintptr_t)write.bytes.ptr)[write.bytes.len - 1] ^= 1;
 	ck_assert_ok(store_commit(store, &call, &write, 1, NULL));
 	ck_assert_err(get_document("a", &found), BULLA_E_STORE_DAMAGED);
-	ck_assert_err(document_each(&documents, &call, &a, false, tally, &count), BULLA_E_STORE_DAMAGED);
+	ck_assert_err(document_each(&documents, &call, &a, NULL, tally, &count), BULLA_E_STORE_DAMAGED);
 	count = 0;
-	ck_assert_ok(document_each(&documents, &call, &a, true, tally, &count));
+	ck_assert_ok(document_each(&documents, &call, &a, &left_out, tally, &count));
 	ck_assert_int_eq(count, 1);
+	ck_assert_uint_eq(left_out, 1);
+	ck_assert_err(document_names(&documents, &call, &a, &names, &listed), BULLA_E_STORE_DAMAGED);
+	ck_assert_ptr_null(call.warnings);
+	ck_assert_ok(document_list(&documents, &call, &a, &names, &listed));
+	ck_assert_uint_eq(listed, 1);
+	ck_assert_ptr_nonnull(call.warnings);
+	ck_assert(bulla_is(call.warnings->text, "entries whose stored record is damaged are not listed: 1"));
+	ck_assert_ptr_null(call.warnings->next);
+	call.warnings = NULL;
+	const struct document_name b = named("policy", "", "b");
+
+	ck_assert_ok(document_remove(&documents, &call, &b, STORE_ANY_REVISION));
+	ck_assert_err(document_list(&documents, &call, &a, &names, &listed), BULLA_E_STORE_DAMAGED); /* and not: there is nothing */
 	ck_assert_ok(document_remove_all(&documents, &call, &a));
 	ck_assert_err(get_document("a", &found), BULLA_E_NOT_FOUND);
 }
