@@ -72,8 +72,10 @@ class Silent(Folder):
         hello, socks = out.read(), []
         for part in (0, 3, 50, len(hello)):
             for _ in range(5):
-                socks.append(stack.enter_context(socket.create_connection(("127.0.0.1", port), servers.START_S)))
-                socks[-1].sendall(hello[:part])
+                sock = stack.enter_context(socket.create_connection(("127.0.0.1", port), servers.START_S))
+                sock.sendall(hello[:part])
+                if part in (0, len(hello)):  # a part of one is left where it is until the rest comes
+                    socks.append(sock)
         for part in SILENT.values():
             sock = socket.create_connection(("127.0.0.1", port), servers.START_S)
             stack.enter_context(context.wrap_socket(sock, server_hostname="localhost")).sendall(part)
