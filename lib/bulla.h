@@ -8,6 +8,7 @@
 #include <bulla/bytes.h>
 #include <bulla/call.h>
 #include <bulla/clock.h>
+#include <bulla/cors.h>
 #include <bulla/cubbyhole.h>
 #include <bulla/encode.h>
 #include <bulla/engine.h>
@@ -30,6 +31,7 @@
 #include <bulla/token_roles.h>
 #include <bulla/tools.h>
 #include <bulla/transit.h>
+#include <bulla/ui_headers.h>
 #include <bulla/userpass.h>
 #include <bulla/wrapping.h>
 

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "access/access_private.h"
+#include "access/cors.h"
 #include "access/counters.h"
 #include "access/policy_table.h"
 #include "access/quota.h"
@@ -21,6 +22,7 @@ enum bulla_err access_new(struct store *store, struct seal *seal, int64_t defaul
 	access->max_ttl_s = max_ttl_s;
 	pthread_mutex_init(&access->expiry.lock, NULL);
 	pthread_mutex_init(&access->policy_lock, NULL);
+	pthread_mutex_init(&access->ui_lock, NULL);
 	pthread_rwlockattr_init(&attr);
 	/* or a parent that makes children all the time could never be revoked */
 	(void)pthread_rwlockattr_setkind_np(&attr, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
@@ -33,6 +35,8 @@ enum bulla_err access_new(struct store *store, struct seal *seal, int64_t defaul
 		err = counters_new(MAX_BUDGETS, &access->budgets);
 	if (err == BULLA_OK)
 		err = quotas_new(store, seal, &access->quotas);
+	if (err == BULLA_OK && (access->cors = cors_new(store, seal)) == NULL)
+		err = BULLA_E_NO_MEMORY;
 
 	if (err != BULLA_OK) {
 		access_free(access);
@@ -47,6 +51,7 @@ enum bulla_err access_load(struct access *access, struct bulla_call *call)
 {
 	cache_empty(access);
 	TRY(policy_store_load(access, call));
+	TRY(cors_load(access->cors, call));
 	return quotas_load(access->quotas, call);
 }
 
@@ -65,10 +70,12 @@ void access_free(struct access *access)
 		return;
 	counters_free(access->budgets);
 	quotas_free(access->quotas);
+	cors_free(access->cors);
 	cache_clear(access);
 	pthread_mutex_destroy(&access->expiry.lock);
 	policy_store_empty(access);
 	pthread_mutex_destroy(&access->policy_lock);
+	pthread_mutex_destroy(&access->ui_lock);
 	for (size_t i = 0; i < STRIPES; i++)
 		pthread_rwlock_destroy(&access->stripes[i]);
 	free(access);

@@ -78,6 +78,8 @@ struct access {
 	/* what is counted: budgets of policies (budget.c), requests of clients (quota.c) */
 	struct counters *budgets;
 	struct quotas *quotas;
+	struct cors *cors;
+	pthread_mutex_t ui_lock; /* one change of headers for pages at a time, over its commit */
 	_Atomic int64_t next_budget_sweep_ns;
 };
 

@@ -194,6 +194,8 @@ static enum bulla_err open_http(struct server *s)
 	};
 	TRY(serve_check(&s->call));
 	TRY(httpd_open(&config, &s->service, &s->call, &s->httpd));
+	s->service.info.sends_header = httpd_sends_header;
+	s->service.info.sends_context = s->httpd;
 	return takeover_try(&s->takeover, &s->call, bind_listeners, s);
 }
 
@@ -212,6 +214,8 @@ static void tell_state(const struct server *s)
 	bulla_seal_status(s->engine, &seal);
 	if (s->config.warning != NULL)
 		log_write(LOG_LEVEL_WARN, "%s", s->config.warning);
+	for (const struct header_warning *w = s->config.header_warnings; w != NULL; w = w->next)
+		log_write(LOG_LEVEL_WARN, "%s", w->text);
 	for (size_t i = 0; i < s->config.listener_count; i++)
 		tell_listener(&s->config.listeners[i]);
 	log_write(LOG_LEVEL_INFO, "bulla %s, storage %s, %s", PACKAGE_VERSION, bulla_storage_kind(s->engine),
@@ -261,7 +265,7 @@ static void stop(struct server *s, const sigset_t *signals)
  * a loss of power. */
 static void serve_until_end(struct server *s, const sigset_t *signals)
 {
-	int signal = watch_until_end(s->httpd, s->engine, signals);
+	int signal = watch_until_end(s->httpd, s->engine, s->options.config_file, signals);
 
 	if (takeover_leave(s->httpd, signals, signal))
 		return;

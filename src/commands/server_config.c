@@ -140,7 +140,7 @@ static enum bulla_err read_storage(struct reader *r, const struct hcl *block)
 
 struct tcp {
 	struct listener listener;
-	const struct hcl *forwarders;
+	const struct hcl *forwarders, *headers;
 	bool tls_disable, no_open_root;
 	const char *suites;
 	int min_version;
@@ -164,6 +164,7 @@ static const struct setting tcp_settings[] = {
 	LISTENER("x_forwarded_for_hop_skips", forwarding.hop_skips, SETTING_NUMBER),
 	LISTENER("x_forwarded_for_reject_not_present", forwarding.reject_not_present, SETTING_BOOL),
 	LISTENER("x_forwarded_for_reject_not_authorized", forwarding.reject_not_authorized, SETTING_BOOL),
+	{ "custom_response_headers", SETTING_ANY, offsetof(struct tcp, headers), NULL },
 	{ "tls_min_version", SETTING_CHOICE, offsetof(struct tcp, min_version), tls_versions },
 	{ "max_request_size", SETTING_BYTES, offsetof(struct tcp, max_request_bytes), NULL },
 	{ "max_request_duration", SETTING_SECONDS, offsetof(struct tcp, max_request_s), NULL },
@@ -173,6 +174,7 @@ static const struct setting unix_settings[] = {
 	{ "disable_unauthed_generate_root_endpoints", SETTING_BOOL, offsetof(struct tcp, no_open_root), NULL },
 	LISTENER("address", address, SETTING_TEXT),
 	LISTENER("socket_mode", socket_mode, SETTING_MODE),
+	{ "custom_response_headers", SETTING_ANY, offsetof(struct tcp, headers), NULL },
 	{ "max_request_size", SETTING_BYTES, offsetof(struct tcp, max_request_bytes), NULL },
 	{ "max_request_duration", SETTING_SECONDS, offsetof(struct tcp, max_request_s), NULL },
 	{ 0 },
@@ -295,6 +297,8 @@ static enum bulla_err read_listener(struct reader *r, const struct hcl *block)
 	TRY(take_limit(r, block, "max_request_size", tcp.max_request_bytes, &r->config->max_request_bytes));
 	TRY(take_limit(r, block, "max_request_duration", tcp.max_request_s, &r->config->max_request_s));
 	TRY(read_forwarding(r, tcp.forwarders, &tcp.listener.forwarding));
+	if (tcp.headers != NULL)
+		TRY(header_config_read(r->call, r->file, tcp.headers, &tcp.listener.headers, &r->config->header_warnings));
 	tcp.listener.may_generate_root = !tcp.no_open_root;
 	tcp.listener.is_unix = is_unix;
 	tcp.listener.tls = !is_unix && !tcp.tls_disable;

@@ -2,6 +2,7 @@
 #ifndef BULLA_COMMANDS_SERVER_CONFIG_H
 #define BULLA_COMMANDS_SERVER_CONFIG_H
 
+#include "commands/header_config.h"
 #include "commands/lockout_config.h"
 #include "commands/log.h"
 #include "http/httpd.h"
@@ -29,6 +30,7 @@ struct server_config {
 	bool allow_audit_log_prefixing;       /* the option "prefix" of audit devices */
 	bool unsafe_allow_api_audit_creation; /* sys/audit may enable devices */
 	struct lockout_config lockout;
+	struct header_warning *header_warnings; /* to be logged, too */
 	const char *warning;            /* something to log at start; NULL: nothing */
 };
 

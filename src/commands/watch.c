@@ -6,13 +6,36 @@
 #include <time.h>
 
 #include "commands/log.h"
+#include "commands/server_config.h"
 
 #define CLOCK_STEP_NS INT64_C(1000000000)
 #define SPARE_BYTES ((size_t)4 << 20)
 #define GIVE_BACK_S 30
 #define DAY_NS (INT64_C(86400) * 1000000000)
 
-static void reload(struct httpd *httpd, struct bulla *engine)
+/* As OpenBao: of all that the configuration says, the headers of replies. */
+static void reload_headers(struct httpd *httpd, const char *config_file)
+{
+	struct bulla_call call = { .arena = bulla_arena_new(16384), .may_block = true };
+	struct server_config config = { 0 };
+
+	if (call.arena == NULL)
+		return;
+	enum bulla_err err = server_config_read(config_file, &call, &config);
+
+	bulla_wipe((void *)(uintptr_t)config.seal.key.ptr, config.seal.key.len); /* the engine has had it */
+	if (err == BULLA_OK)
+		err = httpd_set_headers(httpd, config.listeners, config.listener_count);
+	for (const struct header_warning *w = err == BULLA_OK ? config.header_warnings : NULL; w != NULL; w = w->next)
+		log_write(LOG_LEVEL_WARN, "%s", w->text);
+	if (err == BULLA_OK)
+		log_write(LOG_LEVEL_INFO, "reloaded the headers of replies");
+	else
+		log_write(LOG_LEVEL_ERROR, "the headers of replies stay as they are: %s", (const char *)bulla_call_text(&call, err).ptr);
+	bulla_arena_free(call.arena);
+}
+
+static void reload(struct httpd *httpd, struct bulla *engine, const char *config_file)
 {
 	struct bulla_call call = { .arena = bulla_arena_new(4096), .may_block = true };
 
@@ -27,6 +50,8 @@ static void reload(struct httpd *httpd, struct bulla *engine)
 		log_write(LOG_LEVEL_ERROR, "the certificates stay as they are: %s", (const char *)call.detail.ptr);
 	httpd_warn_of_certificates(httpd);
 	bulla_arena_free(call.arena);
+	if (config_file != NULL)
+		reload_headers(httpd, config_file);
 }
 
 /* Dates follow a step of the system's clock at once, everything else does not: the log gives its size. */
@@ -58,7 +83,7 @@ static void give_back_memory(void)
 		(void)malloc_trim(0);
 }
 
-int watch_until_end(struct httpd *httpd, struct bulla *engine, const sigset_t *signals)
+int watch_until_end(struct httpd *httpd, struct bulla *engine, const char *config_file, const sigset_t *signals)
 {
 	const struct timespec second = { 1, 0 };
 
@@ -68,7 +93,7 @@ int watch_until_end(struct httpd *httpd, struct bulla *engine, const sigset_t *s
 		int signal = sigtimedwait(signals, NULL, &second);
 
 		if (signal == SIGHUP)
-			reload(httpd, engine);
+			reload(httpd, engine, config_file);
 		if (signal == SIGTERM || signal == SIGINT)
 			return signal;
 		watch_clock();

@@ -6,8 +6,8 @@
 
 #include "http/httpd.h"
 
-/* Returns SIGTERM or SIGINT when it came. SIGHUP reloads certificates, and opens the log file and the audit devices anew;
- * the signals are blocked in all threads. */
-int watch_until_end(struct httpd *httpd, struct bulla *engine, const sigset_t *signals);
+/* Returns SIGTERM or SIGINT when it came. SIGHUP reloads certificates and, from the configuration's file (NULL: there is none), the headers of
+ * replies, and opens the log file and the audit devices anew. The signals are blocked in all threads. */
+int watch_until_end(struct httpd *httpd, struct bulla *engine, const char *config_file, const sigset_t *signals);
 
 #endif

@@ -176,6 +176,15 @@ static enum bulla_err pass_help(struct passage *p)
 	return BULLA_OK;
 }
 
+/* As OpenBao: before all else, but after the rate limits, whether the server is sealed or not. */
+static enum bulla_err pass_browser(struct passage *p)
+{
+	if (!bulla_cors_on(p->x.engine))
+		return BULLA_OK;
+	TRY(gate_rate(p)); /* which counts a request once, however often it is asked */
+	return gate_cors(p);
+}
+
 enum bulla_err gates_pass(struct passage *p)
 {
 	struct exchange *x = &p->x;
@@ -183,18 +192,22 @@ enum bulla_err gates_pass(struct passage *p)
 
 	if (!x->call->may_block && x->request->body_len > LOOP_MAX_BODY)
 		return BULLA_E_MUST_BLOCK;
-	if (!is_header_text(x->request->token) || !is_header_text(x->request->namespace) || !is_header_text(x->request->wrap_ttl))
+	if (!is_header_text(x->request->token) || !is_header_text(x->request->namespace) || !is_header_text(x->request->wrap_ttl) ||
+	    !is_header_text(x->request->origin))
 		return BULLA_E_BAD_TARGET;
 	TRY(target_decode(x->call, x->request->target, &target));
-	if (target.location.len > 0) {
-		p->reply->location = target.location;
-		return BULLA_OK;
-	}
 	x->path = target.path;
 	x->query = target.query;
 	if (x->method == METHOD_PUT)
 		x->method = METHOD_POST;
 	TRY(gate_outside(p));
+	if (x->request->origin.len > 0)
+		TRY(pass_browser(p));
+	if (p->answered)
+		return BULLA_OK;
+	p->reply->location = target.location;
+	if (target.location.len > 0)
+		return BULLA_OK;
 	if (asks_for_help(x->query) && !target.relative)
 		return pass_help(p);
 	find_edge(p);

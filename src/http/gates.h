@@ -12,6 +12,7 @@ struct passage {
 	struct reply *reply;
 	const struct route_path *path; /* NULL: no such path within the mount */
 	struct bulla_bytes rest;       /* of x.path, below the mount */
+	bool answered;                 /* by the gates: reply has a status, and no body */
 	bool help;                     /* ?help=1: what the path can do is told, and nothing done */
 	struct out auth;
 	size_t data_at, data_end;
@@ -28,7 +29,7 @@ struct passage {
 	struct bulla_bytes wrapped_accessor, made_name;
 };
 
-/* All gates in the peer's order. BULLA_OK with reply->location set: a redirect; with help set: help is to be printed, of the
+/* All gates in the peer's order. BULLA_OK with reply->location set: a redirect; with answered set: nothing is left to do; with help set: help is to be printed, of the
  * whole mount where path is NULL; else x.route may be run. Any other error is
  * the answer; MUST_BLOCK when !may_block: nothing has happened yet. x.mount and call->token are held, also on failure. */
 BULLA_MUST_USE enum bulla_err gates_pass(struct passage *p);

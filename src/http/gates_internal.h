@@ -18,6 +18,11 @@ BULLA_MUST_USE enum bulla_err gate_method(struct passage *p);
 /* The body, where the method has one: a document or nothing. TOO_LARGE, BAD_REQUEST, NO_MEMORY. */
 BULLA_MUST_USE enum bulla_err gate_body(struct passage *p);
 
+/* ---- gate_cors.c ---------------------------------------------------------------------------------------------------------- */
+
+/* Of a request with an Origin: whether that one may call, and what its browser is told; answers preflights. FORBIDDEN, NO_MEMORY. */
+BULLA_MUST_USE enum bulla_err gate_cors(struct passage *p);
+
 /* ---- gates_caller.c ------------------------------------------------------------------------------------------------------ */
 
 /* How long the reply's wrapping is to live; 0: none was asked for. BAD_REQUEST. */

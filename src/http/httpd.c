@@ -77,6 +77,7 @@ static enum bulla_err make_endpoints(struct httpd *httpd, struct bulla_call *cal
 			TRY(open_tls(listener, call, &endpoint->tls));
 			endpoint->daemon = httpd->daemon_count++;
 		}
+		TRY(own_headers_open(endpoint));
 	}
 	return BULLA_OK;
 }
@@ -179,8 +180,10 @@ void httpd_stop(struct httpd *httpd)
 	workers_free(httpd->slow_workers);
 	for (unsigned i = 0; httpd->loops != NULL && i < httpd->config.loops; i++)
 		loop_clear(&httpd->loops[i]);
-	for (size_t i = 0; httpd->endpoints != NULL && i < httpd->config.listener_count; i++)
+	for (size_t i = 0; httpd->endpoints != NULL && i < httpd->config.listener_count; i++) {
 		tls_free(httpd->endpoints[i].tls);
+		own_headers_close(&httpd->endpoints[i]);
+	}
 	free(httpd->endpoints);
 	free(httpd->loops);
 	free(httpd);

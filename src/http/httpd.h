@@ -2,6 +2,7 @@
 #ifndef BULLA_HTTP_HTTPD_H
 #define BULLA_HTTP_HTTPD_H
 
+#include "http/reply_headers.h"
 #include "http/serve.h"
 
 /* How to know a client behind a proxy: by X-Forwarded-For, believed only where authorized says so. */
@@ -24,6 +25,7 @@ struct listener {
 	bool no_client_certs;       /* clients are not asked for a certificate (which auth/cert needs) */
 	bool may_generate_root;      /* without a token: sys/generate-root */
 	struct forwarding forwarding;
+	const struct reply_headers *headers; /* NULL: none of its own */
 };
 
 struct httpd_config {
@@ -60,6 +62,11 @@ void httpd_stop(struct httpd *httpd);
 BULLA_MUST_USE enum bulla_err httpd_reload(struct httpd *httpd, struct bulla_call *call);
 /* Writes warnings to the service's log: of certificates that end within 30 days, or have ended. */
 void httpd_warn_of_certificates(struct httpd *httpd);
+/* Puts the headers of these listeners in the place of those that the ones with the same address have. NO_MEMORY: some may be as they
+ * were. One thread, not while it stops. */
+BULLA_MUST_USE enum bulla_err httpd_set_headers(struct httpd *httpd, const struct listener *listeners, size_t count);
+/* Whether replies of some listener have a header of that name by its settings. Any thread. */
+bool httpd_sends_header(const void *httpd, struct bulla_bytes name);
 /* The port that a listener with port 0 got. */
 unsigned httpd_port(const struct httpd *httpd, size_t listener);
 

@@ -105,6 +105,12 @@ static bool take_coding(struct task *task, struct bulla_bytes value)
 	return true;
 }
 
+/* What only CORS asks for. */
+static bool take_browser(struct task *task, struct bulla_bytes *field, struct bulla_bytes value)
+{
+	return bulla_cors_on(task->conn->loop->httpd->service->engine) ? take(task, field, value) : true;
+}
+
 static bool take_header(struct task *task, struct bulla_bytes name, struct bulla_bytes value)
 {
 	struct request *request = &task->request;
@@ -113,7 +119,7 @@ static bool take_header(struct task *task, struct bulla_bytes name, struct bulla
 	case 6:
 		if (is_name(name, "Expect"))
 			task->expects = is_name(value, "100-continue");
-		return true;
+		return is_name(name, "Origin") ? take_browser(task, &request->origin, value) : true;
 	case 12:
 		return is_name(name, "Content-Type") ? take(task, &request->content_type, value) : true;
 	case 13:
@@ -130,6 +136,8 @@ static bool take_header(struct task *task, struct bulla_bytes name, struct bulla
 	case 17:
 		return is_name(name, "X-Vault-Namespace") ? take(task, &request->namespace, value) :
 		       is_name(name, "Transfer-Encoding") ? take_coding(task, value) : true;
+	case 29:
+		return is_name(name, "Access-Control-Request-Method") ? take_browser(task, &request->wanted_method, value) : true;
 	default:
 		return true;
 	}

@@ -38,6 +38,13 @@ struct watched {
 	void (*ready)(struct loop *loop, struct watched *self, uint32_t events);
 };
 
+/* A listener's headers of replies. */
+struct own_headers {
+	struct reply_headers *rules; /* owned */
+	struct own_headers *older;   /* of the retired */
+	int64_t retired_ns;
+};
+
 /* One bound socket. */
 struct endpoint {
 	struct watched watched; /* first */
@@ -48,6 +55,8 @@ struct endpoint {
 	unsigned port;
 	unsigned daemon;  /* index in each loop's daemons */
 	struct tls *tls;  /* NULL: plain */
+	_Atomic(struct own_headers *) headers; /* NULL: none */
+	struct own_headers *retired; /* those before, which a reply may still be reading */
 };
 
 /* One connection: made when it has been accepted, or by libmicrohttpd's notification; freed by that, or in the lobby. */
@@ -246,6 +255,10 @@ void wipe_in_place(struct bulla_bytes bytes); /* in libmicrohttpd's buffer */
 /* httpd_body.c */
 void body_receive(struct task *task, struct bulla_bytes data); /* copies; the caller wipes data */
 void body_drop(struct task *task);
+
+/* httpd_own_headers.c */
+BULLA_MUST_USE enum bulla_err own_headers_open(struct endpoint *endpoint);
+void own_headers_close(struct endpoint *endpoint);
 
 /* httpd_reply.c */
 enum MHD_Result reply_send(struct task *task);

@@ -1,5 +1,6 @@
 /* httpd_reply.c: sends a reply. Its body becomes libmicrohttpd's, which wipes and frees it when it has been sent. */
 #include <stdio.h>
+#include <strings.h>
 
 #include "http/envelope.h"
 #include "http/httpd_internal.h"
@@ -38,54 +39,141 @@ static struct MHD_Response *response_of(struct out *body)
 	return response;
 }
 
-static bool add_rate(struct MHD_Response *response, const struct bulla_rate_state *rate)
+/* ---- the head ------------------------------------------------------------------------------------------------------------------ */
+
+/* What a reply's head gets: at once, or where the listener's settings may replace some of it, from a list when all is known. */
+struct head {
+	struct MHD_Response *response;
+	struct bulla_arena *arena;
+	struct reply_header *list; /* NULL: at once */
+	size_t count;
+};
+
+#define MOST_HEADERS 24    /* that the server itself gives to one reply */
+#define MAX_NAMESPACE 1024 /* a longer one is not said back: head of request and head of reply share their memory */
+
+static bool put(struct head *head, const char *name, const char *value)
 {
-	const struct {
-		const char *name;
-		int64_t value;
-	} headers[] = { { "X-Ratelimit-Limit", rate->limit }, { "X-Ratelimit-Remaining", rate->remaining },
-			{ "X-Ratelimit-Reset", rate->reset_s } };
+	if (head->list == NULL)
+		return MHD_add_response_header(head->response, name, value) == MHD_YES;
+	struct bulla_bytes copy = bulla_arena_copy(head->arena, bulla_str(value));
+	size_t i = 0;
 
-	for (size_t i = 0; i < sizeof headers / sizeof headers[0]; i++) {
-		char number[24];
+	while (i < head->count && strcasecmp(head->list[i].name, name) != 0)
+		i++;
+	head->list[i] = (struct reply_header){ name, (const char *)copy.ptr };
+	head->count += i == head->count;
+	return copy.ptr != NULL;
+}
 
-		snprintf(number, sizeof number, "%lld", (long long)headers[i].value);
-		if (MHD_add_response_header(response, headers[i].name, number) != MHD_YES)
-			return false;
+static bool put_number(struct head *head, const char *name, int64_t value)
+{
+	char number[24];
+
+	snprintf(number, sizeof number, "%lld", (long long)value);
+	return put(head, name, number);
+}
+
+static bool put_rate(struct head *head, const struct bulla_rate_state *rate)
+{
+	return put_number(head, "X-Ratelimit-Limit", rate->limit) && put_number(head, "X-Ratelimit-Remaining", rate->remaining) &&
+	       put_number(head, "X-Ratelimit-Reset", rate->reset_s);
+}
+
+static bool put_cors(struct head *head, const struct reply_cors *cors)
+{
+	if (!put(head, "Access-Control-Allow-Origin", cors->origin) || !put(head, "Vary", "Origin"))
+		return false;
+	if (cors->credentials && !put(head, "Access-Control-Allow-Credentials", "true"))
+		return false;
+	return cors->headers == NULL || (put(head, "Access-Control-Allow-Methods", "DELETE,GET,OPTIONS,POST,PUT,LIST,SCAN") &&
+					 put(head, "Access-Control-Allow-Headers", cors->headers) &&
+					 put(head, "Access-Control-Max-Age", "300"));
+}
+
+/* The namespace that was asked for, as it was said; not where it is what was wrong with the request. */
+static bool put_namespace(struct head *head, struct bulla_bytes name)
+{
+	if (name.len > MAX_NAMESPACE)
+		return true;
+	for (size_t i = 0; i < name.len; i++)
+		if ((name.ptr[i] < 0x20 && name.ptr[i] != '\t') || name.ptr[i] == 0x7f)
+			return true;
+	return put(head, "X-Vault-Namespace", (const char *)name.ptr);
+}
+
+static bool put_optional(struct head *head, const struct task *task)
+{
+	const struct reply *reply = &task->reply;
+
+	if (reply->location.len > 0 && !put(head, "Location", (const char *)reply->location.ptr))
+		return false;
+	if (reply->allow != NULL && !put(head, "Allow", reply->allow))
+		return false;
+	if (reply->retry_after_s > 0 && !put_number(head, "Retry-After", reply->retry_after_s))
+		return false;
+	if (reply->rate.show && !put_rate(head, &reply->rate))
+		return false;
+	if (reply->cors != NULL && !put_cors(head, reply->cors))
+		return false;
+	if (task->request.namespace.len > 0 && !put_namespace(head, task->request.namespace))
+		return false;
+	if (!task->closes && !task->conn->refused && !task->conn->loop->draining)
+		return true;
+	return put(head, "Connection", "close");
+}
+
+/* A preflight's answer has none of the settings', as with OpenBao. */
+static bool is_preflight(const struct reply *reply)
+{
+	return reply->cors != NULL && reply->cors->headers != NULL;
+}
+
+static bool put_all(struct head *head, const struct task *task, bool transport)
+{
+	const char *type = task->reply.content_type;
+
+	return put(head, "Cache-Control", "no-store") && (type == NULL || put(head, "Content-Type", type)) &&
+	       (!transport || put(head, STRICT_TRANSPORT, STRICT_TRANSPORT_VALUE)) && put_optional(head, task);
+}
+
+static bool put_own(struct head *head, const struct reply_headers *own, int status)
+{
+	for (size_t i = 0; i < own->count; i++) {
+		const struct reply_rule *rule = &own->rules[i];
+
+		for (size_t j = 0; status >= rule->first && status <= rule->last && j < rule->count; j++)
+			if (!put(head, rule->headers[j].name, rule->headers[j].value))
+				return false;
 	}
 	return true;
 }
 
-static bool add_optional(struct MHD_Response *response, const struct task *task)
+/* The settings' headers take the place of those of the same name. */
+static bool add_with_own(struct head *head, const struct task *task, const struct reply_headers *own)
 {
-	const struct reply *reply = &task->reply;
-	char number[16];
+	size_t room = MOST_HEADERS;
 
-	if (reply->location.len > 0 &&
-	    MHD_add_response_header(response, "Location", (const char *)reply->location.ptr) != MHD_YES)
+	for (size_t i = 0; i < own->count; i++)
+		room += own->rules[i].count;
+	head->list = bulla_arena_alloc(head->arena, room * sizeof *head->list);
+	if (head->list == NULL || !put_all(head, task, false) || !put_own(head, own, task->reply.status))
 		return false;
-	if (reply->allow != NULL && MHD_add_response_header(response, "Allow", reply->allow) != MHD_YES)
-		return false;
-	if (reply->retry_after_s > 0) {
-		snprintf(number, sizeof number, "%d", reply->retry_after_s);
-		if (MHD_add_response_header(response, "Retry-After", number) != MHD_YES)
+	for (size_t i = 0; i < head->count; i++)
+		if (MHD_add_response_header(head->response, head->list[i].name, head->list[i].value) != MHD_YES)
 			return false;
-	}
-	if (reply->rate.show && !add_rate(response, &reply->rate))
-		return false;
-	if (!task->closes && !task->conn->refused && !task->conn->loop->draining)
-		return true;
-	return MHD_add_response_header(response, "Connection", "close") == MHD_YES;
+	return true;
 }
 
 static bool add_headers(struct MHD_Response *response, const struct task *task)
 {
-	const char *type = task->reply.content_type;
+	struct head head = { .response = response, .arena = task->arena };
+	const struct own_headers *own = atomic_load_explicit(&task->conn->endpoint->headers, memory_order_acquire);
+	bool preflight = is_preflight(&task->reply);
 
-	return MHD_add_response_header(response, "Cache-Control", "no-store") == MHD_YES &&
-	       (type == NULL || MHD_add_response_header(response, "Content-Type", type) == MHD_YES) &&
-	       MHD_add_response_header(response, "Strict-Transport-Security", "max-age=31536000; includeSubDomains") == MHD_YES &&
-	       add_optional(response, task);
+	if (own != NULL && !preflight)
+		return add_with_own(&head, task, own->rules);
+	return put_all(&head, task, !preflight);
 }
 
 enum MHD_Result reply_send(struct task *task)

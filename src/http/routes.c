@@ -15,7 +15,7 @@ static const struct route *const tables[] = {
 	transit_sign_routes, token_role_routes, cubbyhole_routes,
 	approle_routes, approle_field_routes, approle_secret_routes,
 	userpass_routes, sys_lockout_routes,
-	auth_cert_routes, auth_jwt_routes, sys_quota_routes,
+	auth_cert_routes, auth_jwt_routes, sys_quota_routes, sys_config_routes,
 	sys_policy_routes, sys_acl_routes,
 };
 

@@ -210,7 +210,7 @@ bool serve(const struct service *service, struct bulla_call *call, const struct 
 		err = record_before(&p);
 	if (err == BULLA_OK && p.help)
 		err = answer_help(&p);
-	else if (err == BULLA_OK && reply->location.len == 0)
+	else if (err == BULLA_OK && reply->location.len == 0 && !p.answered)
 		err = run_handler(&p);
 	if (err == BULLA_E_MUST_BLOCK && !call->may_block) {
 		release(&p);

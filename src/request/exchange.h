@@ -30,7 +30,15 @@ struct request {
 	 * else are written before serve() returns */
 	struct bulla_audit_lines **lines;
 	bool groups_records;
+	struct bulla_bytes origin, wanted_method; /* of Origin and Access-Control-Request-Method, where anybody asks; a NUL behind them */
 	bool may_generate_root;        /* it came where anybody may take part in making a root token */
+};
+
+/* What the script of a web page is told (gate_cors.c). */
+struct reply_cors {
+	const char *origin;
+	bool credentials;
+	const char *headers; /* of a preflight; NULL: it is none */
 };
 
 struct reply {
@@ -40,6 +48,7 @@ struct reply {
 	struct bulla_bytes location;   /* of a redirect; in the arena, a NUL behind it */
 	const char *allow;             /* 405: methods, NULL: none */
 	int retry_after_s;             /* 503, 429: 0: none */
+	const struct reply_cors *cors; /* in the arena; NULL: nothing */
 	struct bulla_rate_state rate;  /* shown in headers where rate.show is set */
 	bool audited;                  /* not to be sent before its records are written */
 	struct bulla_audit_lines *lines; /* owned: its records, where they are not among the request's lines */
@@ -51,6 +60,9 @@ struct server_info {
 	const char *api_addr;
 	size_t max_request_bytes;
 	bool allow_api_audit;    /* sys/audit may enable devices */
+	/* whether some reply of some listener has a header of that name, by its settings; NULL: none has any */
+	bool (*sends_header)(const void *context, struct bulla_bytes name);
+	const void *sends_context;
 };
 
 #define MAX_PARAMS 4

@@ -22,7 +22,7 @@ PUBLIC_OF = {
     "mount": "mounts.h",
     "keyring": "keys.h",
     "policy": "policies.h",
-    "access": "access.h cubbyhole.h leases.h quotas.h token_params.h token_roles.h wrapping.h",
+    "access": "access.h cors.h cubbyhole.h leases.h quotas.h token_params.h token_roles.h ui_headers.h wrapping.h",
     "auth": "approle.h cert.h jwt.h lockout.h userpass.h",
     "transit": "import.h sign.h tools.h transit.h",
     "audit": "audit.h",

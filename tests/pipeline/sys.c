@@ -179,9 +179,33 @@ static const struct step others[] = {
 	{ NULL },
 };
 
+#define NEEDS_ORIGIN "{\"errors\":[\"1 error occurred:\\n\\t* at least one origin or the wildcard must be provided\\n\\n\"]}"
+
+/* tests/e2e/test_browsers.py has what browsers get, beside a real OpenBao */
+static const struct step config[] = {
+	{ "GET sys/config/cors", .token = "", .status = FORBIDDEN }, { "POST sys/config/cors", "{}", .token = "bad", .status = FORBIDDEN },
+	{ "POST sys/config/cors", "{}", .status = 500, .expect = NEEDS_ORIGIN },
+	{ "POST sys/config/cors", "{\"allowed_origins\":\"a,*\"}", .status = 500 },
+	{ "POST sys/config/cors", "{\"allowed_origins\":\"*\",\"allow_credentials\":\"x\"}", .status = 400 },
+	{ "POST sys/config/cors", "{\"allowed_origins\":[\"https://a\"],\"allowed_headers\":\"X-A\"}", .status = 204, .expect = "" },
+	{ "GET sys/config/cors", .status = 200, .expect = "{\"data\":{\"enabled\":true,\"allowed_origins\":[\"https://a\"],\"allow_credentials\":false},"
+							  "\"allowed_origins\":[\"https://a\"]}" },
+	{ "DELETE sys/config/cors", .token = "", .status = FORBIDDEN }, { "DELETE sys/config/cors", .status = 204 },
+	{ "GET sys/config/cors", .status = 200, .expect = "{\"data\":{\"enabled\":false}}", .absent = "data.allowed_origins" },
+	{ "LIST sys/config/ui/headers", .status = 404 }, { "LIST sys/config/ui/headers", .token = "", .status = FORBIDDEN },
+	{ "GET sys/config/ui/headers/x", .status = 404 }, { "POST sys/config/ui/headers/x", "{}", .status = 400, .expect = PLAIN("header and values must be specified") },
+	{ "POST sys/config/ui/headers/x-VAULT-x", "{\"values\":[\"a\"]}", .status = 400, .expect = PLAIN("X-Vault headers cannot be set") },
+	{ "POST sys/config/ui/headers/x-fRAME", "{\"values\":[\"a\",\"b\"]}", .status = 200, .expect = "{\"data\":null}" },
+	{ "GET sys/config/ui/headers/X-FRAME", .status = 200, .expect = "{\"data\":{\"value\":\"a\"}}" },
+	{ "GET sys/config/ui/headers/x-frame?multivalue=true", .status = 200, .expect = "{\"data\":{\"values\":[\"a\",\"b\"]}}" },
+	{ "LIST sys/config/ui/headers", .status = 200, .expect = "{\"data\":{\"keys\":[\"X-Frame\"]}}" },
+	{ "DELETE sys/config/ui/headers/x-frame", .token = "bad", .status = FORBIDDEN }, { "DELETE sys/config/ui/headers/x-frame", .status = 204 },
+	{ "GET sys/config/ui/headers/x-frame", .status = 404 }, { NULL },
+};
+
 START_TEST(cases)
 {
-	static const struct step *const lists[] = { edge, mounts, auth_mounts, others };
+	static const struct step *const lists[] = { edge, mounts, auth_mounts, others, config };
 
 	pipeline_begin();
 	pipeline_run(lists[_i]);
@@ -218,7 +242,7 @@ Suite *sys_suite(void)
 	TCase *tc = tcase_create("all");
 
 	tcase_set_timeout(tc, 60);
-	tcase_add_loop_test(tc, cases, 0, 4);
+	tcase_add_loop_test(tc, cases, 0, 5);
 	tcase_add_test(tc, first_start);
 	tcase_add_test(tc, sealing);
 	suite_add_tcase(suite, tc);

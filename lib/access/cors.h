@@ -1,0 +1,16 @@
+/* cors.h: for access.c: which web pages' scripts may call. Public operations: bulla/cors.h. */
+#ifndef BULLA_ACCESS_CORS_H
+#define BULLA_ACCESS_CORS_H
+
+#include "access/access_internal.h"
+#include "bulla/cors.h"
+
+struct cors;
+
+/* NULL: no memory. */
+struct cors *cors_new(struct store *store, struct seal *seal);
+/* After unsealing. A damaged record is no reason not to unseal: it is off then. */
+BULLA_MUST_USE enum bulla_err cors_load(struct cors *cors, struct bulla_call *call);
+void cors_free(struct cors *cors); /* NULL is fine */
+
+#endif
