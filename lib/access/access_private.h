@@ -261,8 +261,8 @@ BULLA_MUST_USE enum bulla_err wrapping_deletions(struct access *access, const st
 						 size_t *count);
 
 /* ---- policy.c ---- */
-/* Whether the token's policies grant sudo on the path. */
-bool token_may_sudo(struct access *access, const struct bulla_token *token, struct bulla_bytes path);
+/* Whether the token's policies grant sudo on the path: BULLA_OK, DENIED, NO_MEMORY. */
+BULLA_MUST_USE enum bulla_err token_may_sudo(struct access *access, const struct bulla_token *token, struct bulla_bytes path);
 /* Whether a policy of that name is stored or built in. */
 bool policy_exists(struct access *access, struct bulla_bytes name);
 

@@ -35,39 +35,43 @@ unsigned bulla_capabilities(struct bulla *engine, const struct bulla_token *toke
 
 	if (token->root)
 		return BULLA_CAN_ROOT;
-	acl_use_begin(engine->access, token, &use);
+	enum bulla_err err = acl_use_begin(engine->access, token, &use);
 	const struct acl_rule *rule = rule_for(&use, path, true);
 	unsigned can = rule != NULL ? rule->base.can : 0;
 
 	acl_use_end(&use);
+	if (err != BULLA_OK)
+		return 0;
 	return can != 0 ? can : BULLA_CAN_DENY;
 }
 
-bool bulla_may_reach(struct bulla *engine, const struct bulla_token *token, struct bulla_bytes mount_path)
+enum bulla_err bulla_may_reach(struct bulla *engine, const struct bulla_token *token, struct bulla_bytes mount_path)
 {
 	struct acl_use use;
 
 	if (token->root)
-		return true;
-	acl_use_begin(engine->access, token, &use);
+		return BULLA_OK;
+	enum bulla_err err = acl_use_begin(engine->access, token, &use);
 	bool reaches = use.acl != NULL && mount_path.len > 0 && acl_reaches(use.acl, mount_path);
 
 	acl_use_end(&use);
-	return reaches;
+	TRY(err);
+	return reaches ? BULLA_OK : BULLA_E_DENIED;
 }
 
-bool token_may_sudo(struct access *access, const struct bulla_token *token, struct bulla_bytes path)
+enum bulla_err token_may_sudo(struct access *access, const struct bulla_token *token, struct bulla_bytes path)
 {
 	struct acl_use use;
 
 	if (token->root)
-		return true;
-	acl_use_begin(access, token, &use);
+		return BULLA_OK;
+	enum bulla_err err = acl_use_begin(access, token, &use);
 	const struct acl_rule *rule = rule_for(&use, path, false);
 	bool sudo = rule != NULL && (rule->base.can & BULLA_CAN_SUDO) != 0;
 
 	acl_use_end(&use);
-	return sudo;
+	TRY(err);
+	return sudo ? BULLA_OK : BULLA_E_DENIED;
 }
 
 static enum bulla_err authorise(struct bulla_call *call, const struct acl_use *use, const struct bulla_ask *ask)
@@ -102,51 +106,63 @@ enum bulla_err bulla_authorise(struct bulla *engine, struct bulla_call *call, co
 		return BULLA_E_NO_TOKEN;
 	if (call->token->root)
 		return BULLA_OK;
-	acl_use_begin(engine->access, call->token, &use);
-	enum bulla_err err = authorise(call, &use, ask);
+	enum bulla_err err = acl_use_begin(engine->access, call->token, &use);
 
+	if (err == BULLA_OK)
+		err = authorise(call, &use, ask);
 	acl_use_end(&use);
 	return err;
 }
 
 /* ---- for the audit log ---------------------------------------------------------------------------------------------------- */
 
-size_t bulla_granting_policies(struct bulla *engine, struct bulla_call *call, struct bulla_bytes path, enum bulla_capability need,
-			       struct bulla_bytes *names, size_t room)
+static enum bulla_err name_granting(struct bulla_call *call, const struct acl_rule *rule, enum bulla_capability need,
+				    struct bulla_bytes *names, size_t room, size_t *count)
 {
-	struct acl_use use;
-	size_t count = 0;
-
-	if (call->token->root && room > 0) {
-		names[0] = bulla_str("root");
-		return 1;
-	}
-	acl_use_begin(engine->access, call->token, &use);
-	const struct acl_rule *rule = rule_for(&use, path, need == BULLA_CAN_LIST || need == BULLA_CAN_SCAN);
-
-	for (size_t i = 0; rule != NULL && i < rule->part_count && count < room; i++) {
+	for (size_t i = 0; rule != NULL && i < rule->part_count && *count < room; i++) {
 		if ((rule->parts[i]->base.can & (unsigned)need) == 0)
 			continue;
-		names[count] = bulla_arena_copy(call->arena, rule->parts[i]->policy->name);
-		count += names[count].ptr != NULL;
+		names[*count] = bulla_arena_copy(call->arena, rule->parts[i]->policy->name);
+		if (names[*count].ptr == NULL)
+			return BULLA_E_NO_MEMORY;
+		++*count;
 	}
+	return BULLA_OK;
+}
+
+enum bulla_err bulla_granting_policies(struct bulla *engine, struct bulla_call *call, struct bulla_bytes path,
+				       enum bulla_capability need, struct bulla_bytes *names, size_t room, size_t *count)
+{
+	struct acl_use use;
+
+	*count = 0;
+	if (call->token->root && room > 0) {
+		names[(*count)++] = bulla_str("root");
+		return BULLA_OK;
+	}
+	enum bulla_err err = acl_use_begin(engine->access, call->token, &use);
+
+	if (err == BULLA_OK)
+		err = name_granting(call, rule_for(&use, path, need == BULLA_CAN_LIST || need == BULLA_CAN_SCAN), need, names, room, count);
 	acl_use_end(&use);
-	return count;
+	return err;
 }
 
 /* ---- for whoever wants to see them all ---------------------------------------------------------------------------------- */
 
-const struct bulla_acl *bulla_acl_get(struct bulla *engine, const struct bulla_token *token)
+enum bulla_err bulla_acl_get(struct bulla *engine, const struct bulla_token *token, const struct bulla_acl **out)
 {
 	struct acl_use use;
 
+	*out = NULL;
 	if (token->root)
-		return NULL;
-	acl_use_begin(engine->access, token, &use);
-	struct acl *held = use.acl != NULL && !use.acl->broken ? acl_hold((struct acl *)(uintptr_t)use.acl) : NULL;
+		return BULLA_OK;
+	enum bulla_err err = acl_use_begin(engine->access, token, &use);
 
+	if (err == BULLA_OK && use.acl != NULL && !use.acl->broken)
+		*out = (const struct bulla_acl *)acl_hold((struct acl *)(uintptr_t)use.acl);
 	acl_use_end(&use);
-	return (const struct bulla_acl *)held;
+	return err;
 }
 
 void bulla_acl_put(const struct bulla_acl *acl)

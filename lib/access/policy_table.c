@@ -236,7 +236,7 @@ static void begin_anew(struct access *access, const struct policy_table *full)
 	pthread_mutex_unlock(&access->policy_lock);
 }
 
-void acl_use_begin(struct access *access, const struct bulla_token *token, struct acl_use *use)
+enum bulla_err acl_use_begin(struct access *access, const struct bulla_token *token, struct acl_use *use)
 {
 	uint64_t hash = hash_names(token);
 
@@ -247,7 +247,7 @@ void acl_use_begin(struct access *access, const struct bulla_token *token, struc
 
 	if (table == NULL || found != NULL) {
 		use->acl = found != NULL ? found->acl : NULL;
-		return;
+		return BULLA_OK;
 	}
 	atomic_fetch_add(&table->refs, 1); /* outlives the read section, in which nothing may be published */
 	rcu_read_end();
@@ -258,6 +258,7 @@ void acl_use_begin(struct access *access, const struct bulla_token *token, struc
 	policy_table_put(table);
 	use->acl = use->owned = acl;
 	rcu_read_begin(); /* so that the end is the same */
+	return acl != NULL ? BULLA_OK : BULLA_E_NO_MEMORY;
 }
 
 void acl_use_end(struct acl_use *use)

@@ -48,12 +48,13 @@ struct policy_table *policy_table_copy(const struct policy_table *table, struct 
 /* Publishes it in the place of the one before. The caller holds access->policy_lock and is in no read section. */
 void policy_table_publish(struct access *access, struct policy_table *table);
 
-/* What a token's policies allow: good until acl_use_end; NULL: nothing. Never blocks, waits for nobody. */
+/* What a token's policies allow: good until acl_use_end; NULL: nothing. Never blocks, waits for nobody.
+ * NO_MEMORY: it is not known what they allow; acl_use_end has to follow then too. */
 struct acl_use {
 	const struct acl *acl;
 	struct acl *owned;               /* NULL: good for the read section that is open */
 };
-void acl_use_begin(struct access *access, const struct bulla_token *token, struct acl_use *use);
+BULLA_MUST_USE enum bulla_err acl_use_begin(struct access *access, const struct bulla_token *token, struct acl_use *use);
 void acl_use_end(struct acl_use *use);
 
 /* ---- policy_store.c ---- */

@@ -422,13 +422,15 @@ static enum bulla_err create(struct access *access, struct bulla_call *call, con
 			     const struct bulla_mount *mount, struct bulla_auth *out)
 {
 	const struct token *caller = (const struct token *)(const void *)call->token;
-	struct creation c = { .args = args, .caller = call->token, .mount = mount,
-			      .sudo = token_may_sudo(access, call->token, args->path) };
+	enum bulla_err sudo = token_may_sudo(access, call->token, args->path);
+	struct creation c = { .args = args, .caller = call->token, .mount = mount, .sudo = sudo == BULLA_OK };
 	struct bulla_token_role role;
 	struct token_new new = { 0 };
 	struct bulla_bytes text;
 	struct token *made;
 
+	if (sudo != BULLA_OK && sudo != BULLA_E_DENIED)
+		return sudo;
 	if (args->role.len > 0) {
 		TRY(find_role(access, call, args->role, &role));
 		c.role = &role;

@@ -366,7 +366,12 @@ enum bulla_err bulla_token_revoke_orphan(struct bulla *engine, struct bulla_call
 {
 	if (text.len == 0)
 		return bulla_fail(call, BULLA_E_INVALID, "missing token ID");
-	if (call->token == NULL || !token_may_sudo(engine->access, call->token, bulla_str("auth/token/revoke-orphan")))
+	enum bulla_err sudo = call->token == NULL ? BULLA_E_DENIED
+						  : token_may_sudo(engine->access, call->token, bulla_str("auth/token/revoke-orphan"));
+
+	if (sudo != BULLA_OK && sudo != BULLA_E_DENIED)
+		return sudo;
+	if (sudo != BULLA_OK)
 		return bulla_fail(call, BULLA_E_INVALID, "root or sudo privileges required to revoke and orphan");
 	TRY(access_begin(engine->access, call));
 	return access_end(engine->access, revoke_orphan(engine->access, call, text));

@@ -208,10 +208,11 @@ static enum bulla_err attempt(struct auth *auth, struct bulla_call *call, const 
 {
 	struct user user = { 0 };
 	enum bulla_err err = read_user(auth, call, mount, name, &user);
-	bool known = err == BULLA_OK;
+	bool known = err == BULLA_OK, right;
 
 	TRY(err == BULLA_E_NOT_FOUND ? BULLA_OK : err);
-	if (!password_verify(password, user.hash))
+	TRY(password_verify(password, user.hash, &right)); /* without memory it is nobody's fault, and not counted */
+	if (!right)
 		return bulla_fail(call, known ? BULLA_E_BAD_TOKEN : BULLA_E_INVALID, WRONG); /* only users are counted, and locked out */
 	return make_token(auth, call, mount, &user, out);
 }

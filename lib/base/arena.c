@@ -28,8 +28,10 @@ static struct block *block_new(size_t size, struct block *older)
 {
 	struct block *b = size > SIZE_MAX - HEADER ? NULL : malloc(HEADER + size);
 
-	if (b == NULL)
+	if (b == NULL) {
+		bulla_shortage_note();
 		return NULL;
+	}
 	*b = (struct block){ .older = older, .size = size };
 	return b;
 }

@@ -15,6 +15,7 @@ bool out_grow(struct out *out, size_t more)
 	uint8_t *p = cap - out->len < more ? NULL : malloc(cap);
 
 	if (p == NULL) {
+		bulla_shortage_note();
 		out->failed = true;
 		return false;
 	}

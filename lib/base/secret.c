@@ -136,6 +136,8 @@ void *bulla_secret_alloc(size_t n)
 		in_use += (size_t)SMALLEST << class;
 	}
 	pthread_mutex_unlock(&lock);
+	if (cell == NULL)
+		bulla_shortage_note();
 	return cell;
 }
 
@@ -163,17 +165,38 @@ size_t bulla_secret_in_use(void)
 	return n;
 }
 
+static __thread bool fell_short;
+
+void bulla_shortage_note(void)
+{
+	fell_short = true;
+}
+
+void bulla_shortage_forget(void)
+{
+	fell_short = false;
+}
+
+bool bulla_shortage(void)
+{
+	return fell_short;
+}
+
 void *bulla_wiping_malloc(size_t n)
 {
-	return malloc(n);
+	void *p = malloc(n);
+
+	if (p == NULL)
+		bulla_shortage_note();
+	return p;
 }
 
 void *bulla_wiping_realloc(void *p, size_t n)
 {
 	if (p == NULL)
-		return malloc(n);
+		return bulla_wiping_malloc(n);
 	size_t old = malloc_usable_size(p);
-	void *grown = n <= old && n > 0 ? p : malloc(n ? n : 1);
+	void *grown = n <= old && n > 0 ? p : bulla_wiping_malloc(n ? n : 1);
 
 	if (grown == NULL || grown == p)
 		return grown;

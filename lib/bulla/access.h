@@ -47,11 +47,12 @@ enum bulla_capability {
 	BULLA_CAN_SCAN = 1 << 8, BULLA_CAN_ROOT = 1 << 9,
 };
 
-/* What token may do on path (below /v1/, without a namespace): a set of enum bulla_capability. Never blocks. */
+/* What token may do on path (below /v1/, without a namespace): a set of enum bulla_capability; 0: no memory. Never blocks. */
 unsigned bulla_capabilities(struct bulla *engine, const struct bulla_token *token, struct bulla_bytes path);
 
-/* Whether the caller may do anything at all somewhere below the mount at path: then it may know of it. Never blocks. */
-bool bulla_may_reach(struct bulla *engine, const struct bulla_token *token, struct bulla_bytes mount_path);
+/* Whether the caller may do anything at all somewhere below the mount at path: then it may know of it. BULLA_OK, DENIED, NO_MEMORY.
+ * Never blocks. */
+BULLA_MUST_USE enum bulla_err bulla_may_reach(struct bulla *engine, const struct bulla_token *token, struct bulla_bytes mount_path);
 
 /* What a request needs. */
 struct bulla_ask {
@@ -65,9 +66,10 @@ struct bulla_ask {
 /* DENIED unless the caller may do it. Else call->grant has the conditions that are checked later, to be given back with
  * bulla_grant_put. Never blocks. */
 BULLA_MUST_USE enum bulla_err bulla_authorise(struct bulla *engine, struct bulla_call *call, const struct bulla_ask *ask);
-/* The names of those of the caller's policies that grant need on path, in the arena, at most room; how many. Never blocks. */
-size_t bulla_granting_policies(struct bulla *engine, struct bulla_call *call, struct bulla_bytes path, enum bulla_capability need,
-			       struct bulla_bytes *names, size_t room);
+/* The names of those of the caller's policies that grant need on path, in the arena, at most room; *count is how many. Never blocks.
+ * NO_MEMORY. */
+BULLA_MUST_USE enum bulla_err bulla_granting_policies(struct bulla *engine, struct bulla_call *call, struct bulla_bytes path,
+						      enum bulla_capability need, struct bulla_bytes *names, size_t room, size_t *count);
 void bulla_grant_put(const struct bulla_grant *grant); /* NULL is fine */
 /* How many names the policies let a list hold (pagination_limit), at most what was asked for; 0: they do not care. NULL is fine. */
 int64_t bulla_grant_page_limit(const struct bulla_grant *grant);

@@ -67,6 +67,15 @@ struct bulla_bytes bulla_arena_quote(struct bulla_arena *arena, struct bulla_byt
 /* As Go prints a list with %q: ["a" "b"]. */
 struct bulla_bytes bulla_arena_quote_list(struct bulla_arena *arena, const struct bulla_bytes *items, size_t count) BULLA_MUST_USE;
 
+/* ---- when memory is short -------------------------------------------------- */
+
+/* Libraries often tell a failed allocation as what they were to find out: "the signature is wrong". So those who allocate (arenas, secrets,
+ * the allocators below, which OpenSSL and GnuTLS have) note here that one failed, and whoever is about to tell a caller that he is at
+ * fault, or that something is not valid, looks. Of this thread, since it last forgot. */
+void bulla_shortage_note(void);
+void bulla_shortage_forget(void);
+bool bulla_shortage(void);
+
 /* ---- allocators for libraries that would leave secrets on the heap -------- */
 
 /* malloc, realloc, free that wipe before they free: for GnuTLS, OpenSSL and jansson (set before their first use). */

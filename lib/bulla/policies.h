@@ -78,8 +78,8 @@ struct bulla_acl_rule {
 struct bulla_acl;
 
 /* What token's policies allow, as of now; to be put back. NULL: of a root token, which needs no rules, and of one whose policies
- * cannot be read, which may do nothing; also NULL when there is no memory. */
-const struct bulla_acl *bulla_acl_get(struct bulla *engine, const struct bulla_token *token);
+ * cannot be read, which may do nothing. NO_MEMORY. */
+BULLA_MUST_USE enum bulla_err bulla_acl_get(struct bulla *engine, const struct bulla_token *token, const struct bulla_acl **out);
 void bulla_acl_put(const struct bulla_acl *acl); /* NULL is fine */
 /* The i-th rule, in the order of kinds; NULL: there are no more. */
 const struct bulla_acl_rule *bulla_acl_rule_at(const struct bulla_acl *acl, size_t i);

@@ -1,6 +1,7 @@
 /* password.c: see password.h. */
 #include "crypto/password.h"
 
+#include <errno.h>
 #include <crypt.h>
 #include <pthread.h>
 #include <sodium.h>
@@ -49,27 +50,29 @@ enum bulla_err password_hash(struct bulla_bytes password, char out[PASSWORD_TEXT
 	return failed != 0 ? BULLA_E_NO_MEMORY : BULLA_OK;
 }
 
-static bool verify_argon2(struct bulla_bytes password, struct bulla_bytes hash)
+static enum bulla_err verify_argon2(struct bulla_bytes password, struct bulla_bytes hash, bool *right)
 {
 	char text[PASSWORD_TEXT] = { 0 };
 
+	*right = false;
 	if (hash.len >= sizeof text)
-		return false;
+		return BULLA_OK;
 	memcpy(text, hash.ptr, hash.len);
-	return crypto_pwhash_str_verify(text, (const char *)password.ptr, password.len) == 0;
+	errno = 0;
+	*right = crypto_pwhash_str_verify(text, (const char *)password.ptr, password.len) == 0;
+	return !*right && errno == ENOMEM ? BULLA_E_NO_MEMORY : BULLA_OK;
 }
 
 /* As long as for a hash that exists; what comes out is no one's. */
-static bool verify_nobody(struct bulla_bytes password)
+static enum bulla_err verify_nobody(struct bulla_bytes password)
 {
 	char text[PASSWORD_TEXT];
 
 	int failed = crypto_pwhash_str_alg(text, (const char *)password.ptr, password.len, PASSES, PASSWORD_MEMORY,
 					   crypto_pwhash_ALG_ARGON2ID13);
 
-	(void)failed; /* no password is right either way */
 	bulla_wipe(text, sizeof text);
-	return false;
+	return failed != 0 ? BULLA_E_NO_MEMORY : BULLA_OK; /* as for a hash that exists */
 }
 
 /* ---- bcrypt ---------------------------------------------------------------------------------------------------------------- */
@@ -94,20 +97,21 @@ bool password_bcrypt_cost(struct bulla_bytes hash, unsigned *cost)
 }
 
 /* libxcrypt takes text that ends with NUL: a password with one within it is no one's. Only the first 72 bytes count, by design. */
-static bool verify_bcrypt(struct bulla_bytes password, struct bulla_bytes hash)
+static enum bulla_err verify_bcrypt(struct bulla_bytes password, struct bulla_bytes hash, bool *right)
 {
 	char setting[BCRYPT_TEXT + 1] = { 0 };
 	struct crypt_data *data = calloc(1, sizeof *data);
 	char *text = calloc(1, password.len + 1);
-	bool right = false;
+	enum bulla_err err = data == NULL || text == NULL ? BULLA_E_NO_MEMORY : BULLA_OK;
 
+	*right = false;
 	if (data != NULL && text != NULL && (password.len == 0 || memchr(password.ptr, 0, password.len) == NULL)) {
 		memcpy(setting, hash.ptr, hash.len);
 		if (password.len > 0)
 			memcpy(text, password.ptr, password.len);
 		const char *made = crypt_r(text, setting, data);
 
-		right = made != NULL && bulla_equal_secret(bulla_str(made), hash);
+		*right = made != NULL && bulla_equal_secret(bulla_str(made), hash);
 	}
 	if (text != NULL)
 		bulla_wipe(text, password.len);
@@ -115,23 +119,24 @@ static bool verify_bcrypt(struct bulla_bytes password, struct bulla_bytes hash)
 		bulla_wipe(data, sizeof *data);
 	free(text);
 	free(data);
-	return right;
+	return err;
 }
 
-bool password_verify(struct bulla_bytes password, struct bulla_bytes hash)
+enum bulla_err password_verify(struct bulla_bytes password, struct bulla_bytes hash, bool *right)
 {
+	enum bulla_err err;
 	unsigned cost;
-	bool right;
 
+	*right = false;
 	if (password.len > PASSWORD_MAX_BYTES)
-		return false;
+		return BULLA_OK;
 	begin();
 	if (hash.len == 0)
-		right = verify_nobody(password);
+		err = verify_nobody(password);
 	else if (password_bcrypt_cost(hash, &cost))
-		right = verify_bcrypt(password, hash);
+		err = verify_bcrypt(password, hash, right);
 	else
-		right = verify_argon2(password, hash);
+		err = verify_argon2(password, hash, right);
 	end();
-	return right;
+	return err;
 }

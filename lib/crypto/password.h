@@ -15,9 +15,9 @@
 /* The hash as text, with its salt and its parameters. NO_MEMORY; INVALID: longer than PASSWORD_MAX_BYTES. */
 BULLA_MUST_USE enum bulla_err password_hash(struct bulla_bytes password, char out[PASSWORD_TEXT]);
 
-/* hash: of password_hash, or a bcrypt hash. false, too, for lack of memory or where hash is neither. A hash that is empty is
- * nobody's: it takes as long as one of password_hash, and no password is right. */
-BULLA_MUST_USE bool password_verify(struct bulla_bytes password, struct bulla_bytes hash);
+/* hash: of password_hash, or a bcrypt hash; where it is neither, no password is right. A hash that is empty is nobody's: it takes as
+ * long as one of password_hash, and no password is right. NO_MEMORY: it is not known. */
+BULLA_MUST_USE enum bulla_err password_verify(struct bulla_bytes password, struct bulla_bytes hash, bool *right);
 
 /* Whether hash is a bcrypt hash ("$2b$10$..." of 60 characters), and its cost. */
 bool password_bcrypt_cost(struct bulla_bytes hash, unsigned *cost);

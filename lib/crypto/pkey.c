@@ -233,7 +233,16 @@ enum bulla_err pkey_verify(const struct pkey *pkey, const struct pkey_params *pa
 {
 	if (pkey->alg->family->verify == NULL)
 		return BULLA_E_CRYPTO;
-	return leave(pkey->alg->family->verify(pkey, params, input, signature, valid));
+	bool short_before = bulla_shortage();
+
+	bulla_shortage_forget();
+	enum bulla_err err = leave(pkey->alg->family->verify(pkey, params, input, signature, valid));
+
+	if (err == BULLA_OK && !*valid && bulla_shortage())
+		err = BULLA_E_NO_MEMORY; /* OpenSSL may say that of a signature because it had no room to look at it */
+	if (short_before)
+		bulla_shortage_note();
+	return err;
 }
 
 enum bulla_err pkey_encrypt(const struct pkey *pkey, const struct pkey_params *params, struct bulla_bytes input, uint8_t *out)

@@ -145,6 +145,8 @@ enum bulla_err transit_settle_as(struct bulla_call *call, enum bulla_err err, en
 		return BULLA_OK;
 	if (bulla_err_row(err)->kind != BULLA_CLASS_CALLER && err != BULLA_E_STORE_DAMAGED)
 		return err;
+	if (bulla_shortage())
+		return BULLA_E_NO_MEMORY;
 	*item_err = err;
 	*item_error = bulla_call_text(call, err);
 	call->detail = (struct bulla_bytes){ 0 };

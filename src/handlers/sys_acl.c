@@ -67,20 +67,29 @@ static bool seen_before(const struct field_strings *paths, size_t at)
 	return false;
 }
 
-static void print_capabilities(struct exchange *x, const struct bulla_token *token, const struct field_strings *paths)
+static enum bulla_err print_one(struct exchange *x, const struct bulla_token *token, struct bulla_bytes path)
+{
+	unsigned can = ask(x, token, path);
+
+	put_capabilities(x->data, can);
+	return can != 0 ? BULLA_OK : BULLA_E_NO_MEMORY;
+}
+
+static enum bulla_err print_capabilities(struct exchange *x, const struct bulla_token *token, const struct field_strings *paths)
 {
 	json_open(x->data, '{');
 	for (size_t i = 0; i < paths->count; i++) {
 		if (seen_before(paths, i))
 			continue;
 		json_key_bytes(x->data, paths->items[i]);
-		put_capabilities(x->data, ask(x, token, paths->items[i]));
+		TRY(print_one(x, token, paths->items[i]));
 	}
 	if (paths->count == 1 && !bulla_is(paths->items[0], "capabilities")) {
 		json_key(x->data, "capabilities");
-		put_capabilities(x->data, ask(x, token, paths->items[0]));
+		TRY(print_one(x, token, paths->items[0]));
 	}
 	json_close(x->data, '}');
+	return BULLA_OK;
 }
 
 static enum bulla_err capabilities_self(struct exchange *x)
@@ -90,8 +99,7 @@ static enum bulla_err capabilities_self(struct exchange *x)
 
 	TRY(fields_bind(x->call, x->doc, capability_fields, true, &f));
 	TRY(choose_paths(x, &f, &paths));
-	print_capabilities(x, x->call->token, &paths);
-	return BULLA_OK;
+	return print_capabilities(x, x->call->token, &paths);
 }
 
 static enum bulla_err capabilities(struct exchange *x)
@@ -109,9 +117,9 @@ static enum bulla_err capabilities(struct exchange *x)
 	if (err == BULLA_E_BAD_TOKEN)
 		return bulla_fail(x->call, BULLA_E_INVALID_LISTED, "invalid token");
 	TRY(err);
-	print_capabilities(x, token, &paths);
+	err = print_capabilities(x, token, &paths);
 	bulla_token_put(token);
-	return BULLA_OK;
+	return err;
 }
 
 static enum bulla_err capabilities_accessor(struct exchange *x)
@@ -125,9 +133,10 @@ static enum bulla_err capabilities_accessor(struct exchange *x)
 		return bulla_fail(x->call, BULLA_E_INVALID, "missing accessor");
 	TRY(choose_paths(x, &f, &paths));
 	TRY(bulla_token_lookup_accessor(x->engine, x->call, f.accessor, &token));
-	print_capabilities(x, token, &paths);
+	enum bulla_err err = print_capabilities(x, token, &paths);
+
 	bulla_token_put(token);
-	return BULLA_OK;
+	return err;
 }
 
 /* ---- all of it ----------------------------------------------------------------------------------------------------------- */
@@ -210,8 +219,9 @@ static void put_rules(struct out *out, const char *key, const struct bulla_acl *
 /* Patterns with + are not told, as at the peer. */
 static enum bulla_err resultant_acl(struct exchange *x)
 {
-	const struct bulla_acl *acl = bulla_acl_get(x->engine, x->call->token);
+	const struct bulla_acl *acl;
 
+	TRY(bulla_acl_get(x->engine, x->call->token, &acl));
 	json_open(x->data, '{');
 	if (!x->call->token->root) {
 		put_rules(x->data, "exact_paths", acl, BULLA_PATTERN_EXACT);

@@ -47,7 +47,7 @@ static enum bulla_err remount_status(struct exchange *x)
 
 /* ---- for user interfaces: what a caller may know of ---------------------------------------------------------------------- */
 
-static void put_reachable(struct exchange *x, const struct bulla_mount *const *mounts, size_t count, bool auth)
+static enum bulla_err put_reachable(struct exchange *x, const struct bulla_mount *const *mounts, size_t count, bool auth)
 {
 	const struct bulla_token *caller = x->call->token;
 
@@ -58,12 +58,16 @@ static void put_reachable(struct exchange *x, const struct bulla_mount *const *m
 
 		if (bulla_mount_is_auth(mounts[i]) != auth)
 			continue;
-		if (!open && (caller == NULL || !bulla_may_reach(x->engine, caller, mounts[i]->path)))
+		enum bulla_err reach = open ? BULLA_OK : caller == NULL ? BULLA_E_DENIED : bulla_may_reach(x->engine, caller, mounts[i]->path);
+
+		if (reach == BULLA_E_DENIED)
 			continue;
+		TRY(reach);
 		json_key_bytes(x->data, mount_name(mounts[i]));
 		mount_print(x, mounts[i], false);
 	}
 	json_close(x->data, '}');
+	return BULLA_OK;
 }
 
 /* Anybody may ask; who shows a token sees more. */
@@ -74,11 +78,13 @@ static enum bulla_err ui_mounts(struct exchange *x)
 
 	TRY(bulla_mount_list(x->engine, x->call, &mounts, &count));
 	json_open(x->data, '{');
-	put_reachable(x, mounts, count, true);
-	put_reachable(x, mounts, count, false);
+	enum bulla_err err = put_reachable(x, mounts, count, true);
+
+	if (err == BULLA_OK)
+		err = put_reachable(x, mounts, count, false);
 	json_close(x->data, '}');
 	mounts_put(mounts, count);
-	return BULLA_OK;
+	return err;
 }
 
 static enum bulla_err ui_mount(struct exchange *x)
@@ -88,13 +94,13 @@ static enum bulla_err ui_mount(struct exchange *x)
 	if (x->call->token == NULL)
 		return BULLA_E_NO_TOKEN;
 	const struct bulla_mount *mount = bulla_mount_find(x->engine, path, &rest);
-	bool seen = mount != NULL && bulla_may_reach(x->engine, x->call->token, mount->path);
+	enum bulla_err seen = mount != NULL ? bulla_may_reach(x->engine, x->call->token, mount->path) : BULLA_E_DENIED;
 
-	if (seen)
+	if (seen == BULLA_OK)
 		mount_print(x, mount, true);
 	bulla_mount_put(mount);
-	if (seen)
-		return BULLA_OK;
+	if (seen != BULLA_E_DENIED)
+		return seen;
 	return bulla_fail(x->call, BULLA_E_FORBIDDEN, "preflight capability check returned 403, please ensure client's policies "
 			  "grant access to path \"%.*s\"", (int)path.len, (const char *)path.ptr);
 }

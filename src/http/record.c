@@ -119,12 +119,12 @@ static struct bulla_audit_entry entry_of(const struct passage *p)
 
 #define MAX_GRANTING 16
 
-static void name_granting(struct passage *p, struct bulla_bytes names[MAX_GRANTING], struct bulla_audit_entry *e)
+static enum bulla_err name_granting(struct passage *p, struct bulla_bytes names[MAX_GRANTING], struct bulla_audit_entry *e)
 {
 	if (!p->allowed || p->need == 0 || p->x.call->token == NULL)
-		return;
+		return BULLA_OK;
 	e->granting = names;
-	e->granting_count = bulla_granting_policies(p->x.engine, p->x.call, p->x.path, p->need, names, MAX_GRANTING);
+	return bulla_granting_policies(p->x.engine, p->x.call, p->x.path, p->need, names, MAX_GRANTING, &e->granting_count);
 }
 
 /* Into the lines of the loop's turn where the request came with such; else into lines of its own. */
@@ -155,7 +155,7 @@ enum bulla_err record_before(struct passage *p)
 	TRY(name_request(p));
 	struct bulla_audit_entry entry = entry_of(p);
 
-	name_granting(p, names, &entry);
+	TRY(name_granting(p, names, &entry));
 	TRY(bulla_audit_add(x->engine, x->call, &entry, BULLA_AUDIT_REQUEST, &lines, &fits));
 	p->on_record = true;
 	return bulla_audit_commit(x->call, lines);
@@ -175,7 +175,7 @@ enum bulla_err record_after(struct passage *p, enum bulla_err err)
 	TRY(name_request(p));
 	struct bulla_audit_entry entry = entry_of(p);
 
-	name_granting(p, names, &entry);
+	TRY(name_granting(p, names, &entry));
 	if (err == BULLA_OK)
 		name_made_token(p);
 	if (err == BULLA_OK)

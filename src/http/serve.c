@@ -7,16 +7,19 @@
 #include "http/help.h"
 #include "http/record.h"
 
-/* The accessor in what a handler printed as the reply's auth; empty: there is none. */
-static struct bulla_bytes accessor_of(struct bulla_call *call, const struct out *auth)
+/* The accessor in what a handler printed as the reply's auth; empty: there is none. NO_MEMORY. */
+static enum bulla_err accessor_of(struct bulla_call *call, const struct out *auth, struct bulla_bytes *out)
 {
-	struct json *printed;
+	struct json *printed = NULL;
 
-	if (auth->len == 0 || json_parse(call, auth->ptr, auth->len, &printed) != BULLA_OK)
-		return (struct bulla_bytes){ 0 };
+	*out = (struct bulla_bytes){ 0 };
+	if (auth->len > 0)
+		TRY(json_parse(call, auth->ptr, auth->len, &printed));
 	const struct json *accessor = json_get(printed, "accessor");
 
-	return accessor != NULL ? accessor->text : (struct bulla_bytes){ 0 };
+	if (accessor != NULL)
+		*out = accessor->text;
+	return BULLA_OK;
 }
 
 /* Puts the finished reply away, and answers with its wrapping. If that fails, nothing of it goes out. */
@@ -30,9 +33,9 @@ static enum bulla_err wrap_reply(struct passage *p)
 
 	if (body->failed || p->auth.failed)
 		return BULLA_E_NO_MEMORY;
+	TRY(accessor_of(x->call, &p->auth, &p->wrapped_accessor));
 	TRY(bulla_wrapping_new(x->engine, x->call, &args, &p->wrapping));
 	p->wrapped = true;
-	p->wrapped_accessor = accessor_of(x->call, &p->auth);
 	out_cut(body, 0);
 	envelope_wrapping(body, &p->wrapping, p->wrapped_accessor);
 	p->reply->status = 200;
@@ -49,21 +52,42 @@ static enum bulla_err answer_wrapping(struct passage *p)
 	return p->reply->body.failed ? BULLA_E_NO_MEMORY : BULLA_OK;
 }
 
-static enum bulla_err run_handler(struct passage *p)
-{
-	struct exchange *x = &p->x;
-	struct out *body = &p->reply->body;
-	bool raw = (x->route->flags & ROUTE_RAW) != 0;
+/* Room that is there before the handler begins: for the answers of nearly all that changes something, so that no change is made whose
+ * answer then finds no memory. */
+#define ROOM_BYTES 256
+#define ROOM_OF_CHANGES 4096
+#define ROOM_OF_AUTH 1024
 
+/* Whether the handler may have made something durable: only workers do. */
+static bool changes(const struct exchange *x)
+{
+	return x->call->may_block && x->method != METHOD_GET && x->method != METHOD_HEAD && x->method != METHOD_LIST && x->method != METHOD_SCAN;
+}
+
+static enum bulla_err prepare_reply(struct passage *p, bool raw)
+{
+	struct out *body = &p->reply->body;
+	bool durable = changes(&p->x);
+
+	if (!out_reserve(body, durable ? ROOM_OF_CHANGES : ROOM_BYTES) || (durable && !out_reserve(&p->auth, ROOM_OF_AUTH)))
+		return BULLA_E_NO_MEMORY;
 	if (!raw) {
 		if (p->id[0] == 0) /* else it is on record already */
 			TRY(bulla_uuid(p->id));
 		envelope_begin(body, p->id);
 	}
 	p->data_at = body->len;
-	x->data = body;
-	x->auth = &p->auth;
-	TRY(x->route->fn(x));
+	return BULLA_OK;
+}
+
+/* What the handler printed becomes the reply. */
+static enum bulla_err finish_reply(struct passage *p, bool raw)
+{
+	struct exchange *x = &p->x;
+	struct out *body = &p->reply->body;
+
+	if (body->failed || p->auth.failed) /* some of it, perhaps all, is missing: what is there says nothing */
+		return BULLA_E_NO_MEMORY;
 	if (x->wrapping != NULL)
 		return answer_wrapping(p);
 	p->data_end = body->len;
@@ -82,7 +106,47 @@ static enum bulla_err run_handler(struct passage *p)
 		out_clear(body);
 	if (answers && x->wrap_ttl_s > 0)
 		return wrap_reply(p);
-	return body->failed || p->auth.failed ? BULLA_E_NO_MEMORY : BULLA_OK;
+	return body->failed ? BULLA_E_NO_MEMORY : BULLA_OK;
+}
+
+/* A token that nobody is going to hear of. If it cannot be revoked, it lives until it ends. */
+static void revoke_unheard(struct passage *p)
+{
+	struct bulla_call *call = p->x.call;
+	struct bulla_bytes accessor = { 0 };
+	enum bulla_err err = p->auth.failed ? BULLA_E_NO_MEMORY : accessor_of(call, &p->auth, &accessor);
+
+	if (err == BULLA_OK && accessor.len > 0)
+		err = bulla_token_revoke_accessor(p->x.engine, call, accessor);
+	(void)err;
+}
+
+/* The handler's answer cannot be given, because of err: what it made is undone, or told. */
+static enum bulla_err lose_reply(struct passage *p, enum bulla_err err)
+{
+	if (err == BULLA_E_MUST_BLOCK || !changes(&p->x)) {
+		p->x.call->detail = (struct bulla_bytes){ 0 };
+		return err;
+	}
+	revoke_unheard(p);
+	p->x.call->detail = (struct bulla_bytes){ 0 };
+	return bulla_fail(p->x.call, BULLA_E_REPLY_LOST, "%s", bulla_err_row(err)->text);
+}
+
+static enum bulla_err run_handler(struct passage *p)
+{
+	struct exchange *x = &p->x;
+	bool raw = (x->route->flags & ROUTE_RAW) != 0;
+
+	TRY(prepare_reply(p, raw));
+	x->data = &p->reply->body;
+	x->auth = &p->auth;
+	enum bulla_err err = x->route->fn(x);
+
+	if (err != BULLA_OK) /* without memory it may have failed behind what it made */
+		return err == BULLA_E_NO_MEMORY ? lose_reply(p, err) : err;
+	err = finish_reply(p, raw);
+	return err == BULLA_OK ? BULLA_OK : lose_reply(p, err);
 }
 
 static enum bulla_err answer_help(struct passage *p)
@@ -188,6 +252,14 @@ static void release(struct passage *p)
 	out_clear(&p->auth);
 }
 
+/* Whether the caller is told that the fault is his: not while there was no memory to find out. */
+static bool is_blame(enum bulla_err err)
+{
+	const struct bulla_err_row *row = bulla_err_row(err);
+
+	return row->kind == BULLA_CLASS_CALLER && row->status != 503;
+}
+
 enum bulla_err serve_check(struct bulla_call *call)
 {
 	return routes_init(call);
@@ -201,6 +273,7 @@ bool serve(const struct service *service, struct bulla_call *call, const struct 
 	};
 
 	*reply = (struct reply){ 0 };
+	bulla_shortage_forget();
 	call->remote_ip = without_port(request->remote);
 	call->client_chain = request->client_chain;
 	call->client_chain_count = request->client_chain_count;
@@ -212,6 +285,8 @@ bool serve(const struct service *service, struct bulla_call *call, const struct 
 		err = answer_help(&p);
 	else if (err == BULLA_OK && reply->location.len == 0 && !p.answered)
 		err = run_handler(&p);
+	if (err != BULLA_OK && bulla_shortage() && is_blame(err))
+		err = lose_reply(&p, BULLA_E_NO_MEMORY);
 	if (err == BULLA_E_MUST_BLOCK && !call->may_block) {
 		release(&p);
 		out_clear(&reply->body);
@@ -222,6 +297,8 @@ bool serve(const struct service *service, struct bulla_call *call, const struct 
 	}
 	enum bulla_err recorded = record_after(&p, err);
 
+	if (recorded == BULLA_E_NO_MEMORY && err == BULLA_OK && p.x.route != NULL)
+		recorded = lose_reply(&p, recorded);
 	if (recorded != BULLA_OK)
 		call->detail = (struct bulla_bytes){ 0 };
 	err = recorded != BULLA_OK ? recorded : err;

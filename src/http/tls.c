@@ -21,6 +21,7 @@ void tls_init(void)
 	gnutls_malloc = bulla_wiping_malloc;
 	gnutls_realloc = bulla_wiping_realloc;
 	gnutls_free = bulla_wiping_free;
+	tls_memory_init();
 }
 
 static void creds_free(struct tls_creds *creds)

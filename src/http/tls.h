@@ -21,6 +21,9 @@ struct tls_settings {
 /* Gives GnuTLS allocators that wipe. Call once, before anything else of GnuTLS runs. */
 void tls_init(void);
 
+/* tls_memory.c: a failed allocation in the arithmetic below GnuTLS does not end the process. tls_init calls it. */
+void tls_memory_init(void);
+
 /* Reads PEM files. CONFIG: unreadable, not PEM, key and certificate do not belong together; the detail names the file. */
 BULLA_MUST_USE enum bulla_err tls_new(const struct tls_settings *settings, struct bulla_call *call, struct tls **out);
 void tls_free(struct tls *tls); /* no handshake may be left; NULL is fine */

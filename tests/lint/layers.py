@@ -37,6 +37,7 @@ EXCEPTIONS = {"src/handlers/*": ["src/http/routes.h"]}
 HOMES = [
     ("microhttpd.h", ["src/http/httpd*"]),
     ("gnutls/*", ["src/http/tls*.c", "src/http/tls_internal.h"]),
+    ("gmp.h", ["src/http/tls_memory.c"]),
     ("openssl/ssl.h", ["src/http/fetch_trust.c"]),
     ("openssl/*", ["lib/crypto/*", "src/http/fetch_trust.c"]),
     ("crypt.h", ["lib/crypto/password.c"]),

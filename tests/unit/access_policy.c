@@ -95,11 +95,11 @@ END_TEST
 
 START_TEST(reaches)
 {
-	ck_assert(bulla_may_reach(engine, &root, bulla_str("transit/")));
-	ck_assert(!bulla_may_reach(engine, &limited, bulla_str("transit/")));
-	ck_assert(bulla_may_reach(engine, &limited, bulla_str("cubbyhole/")));
-	ck_assert(bulla_may_reach(engine, &limited, bulla_str("auth/token/")));
-	ck_assert(!bulla_may_reach(engine, &powerless, bulla_str("cubbyhole/")));
+	ck_assert_ok(bulla_may_reach(engine, &root, bulla_str("transit/")));
+	ck_assert_err(bulla_may_reach(engine, &limited, bulla_str("transit/")), BULLA_E_DENIED);
+	ck_assert_ok(bulla_may_reach(engine, &limited, bulla_str("cubbyhole/")));
+	ck_assert_ok(bulla_may_reach(engine, &limited, bulla_str("auth/token/")));
+	ck_assert_err(bulla_may_reach(engine, &powerless, bulla_str("cubbyhole/")), BULLA_E_DENIED);
 }
 END_TEST
 
@@ -357,8 +357,11 @@ START_TEST(denies_what_it_cannot_read)
 	reload();
 	ck_assert_uint_eq(bulla_capabilities(engine, &both, bulla_str("auth/token/lookup-self")), D);
 	ck_assert_err(ask_as(&c, &both, R, "auth/token/lookup-self"), BULLA_E_DENIED);
-	ck_assert(!bulla_may_reach(engine, &both, bulla_str("auth/token/")));
-	ck_assert_ptr_null(bulla_acl_get(engine, &both));
+	ck_assert_err(bulla_may_reach(engine, &both, bulla_str("auth/token/")), BULLA_E_DENIED);
+	const struct bulla_acl *acl;
+
+	ck_assert_ok(bulla_acl_get(engine, &both, &acl));
+	ck_assert_ptr_null(acl);
 	ck_assert_uint_eq(bulla_capabilities(engine, &limited, bulla_str("auth/token/lookup-self")), R); /* who has not got it */
 	call.warnings = NULL;
 	(void)!access_tick(engine->access, &call);
