@@ -67,8 +67,9 @@ enum bulla_err batch_make(struct access *access, struct bulla_call *call, const 
 
 	t.type = BULLA_TOKEN_BATCH;
 	t.accessor = (struct bulla_bytes){ 0 };
-	t.issued_ns = bulla_clock_ns();
-	t.created_date_ns = bulla_date_of(t.issued_ns) / NS_PER_S * NS_PER_S; /* as the peer prints it */
+	/* whole seconds as dates, as OpenBao prints them */
+	t.created_date_ns = bulla_date_of(bulla_clock_ns()) / NS_PER_S * NS_PER_S;
+	t.issued_ns = bulla_clock_of(t.created_date_ns);
 	t.num_uses = 0;
 	t.period_s = t.explicit_max_ttl_s = 0;
 	t.renewable = false;

@@ -210,6 +210,7 @@ START_TEST(nothing_is_stored)
 	ck_assert(found->orphan && !found->renewable);
 	ck_assert_uint_eq(found->accessor.len, 0);
 	ck_assert_int_eq(found->created_date_ns % 1000000000, 0);
+	ck_assert_int_eq(bulla_token_end_date_ns(found) % 1000000000, 0);
 	ck_assert_int_eq(found->ttl_s, 600);
 	bulla_token_put(found);
 }
