@@ -68,6 +68,13 @@ class Clocks:
 
 
 class Stepped(unittest.TestCase):
+    def start(self, wall=0):
+        """A new store, begun with the system's clock off by so much."""
+        self.clocks.step(wall)
+        self.server.start()
+        answer = self.server.request("PUT", "sys/init", {"recovery_shares": 1, "recovery_threshold": 1}, token=None)
+        self.server.token = answer.json["root_token"]
+
     def setUp(self):
         self.folder = servers.tempfile.mkdtemp(prefix="bulla-test-")
         self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
@@ -84,9 +91,6 @@ class Stepped(unittest.TestCase):
             cafile=os.path.join(self.folder, "ca.pem")))
         self.server.environment = self.clocks.environment
         self.addCleanup(self.server.close)
-        self.server.start()
-        answer = self.server.request("PUT", "sys/init", {"recovery_shares": 1, "recovery_threshold": 1}, token=None)
-        self.server.token = answer.json["root_token"]
 
     def ok(self, answer, status=(200, 204)):
         self.assertIn(answer.status, status, answer)
@@ -200,6 +204,7 @@ class Stepped(unittest.TestCase):
         self.ok(self.login_cert(), (200,) if certificate_is_valid else (400, 403, 500))
 
     def test_while_it_runs(self):
+        self.start()
         self.make_all()
         self.check_lengths()
         self.check_dates(True)
@@ -232,7 +237,22 @@ class Stepped(unittest.TestCase):
         self.assertIsNone(self.left(self.token))
         self.assertIsNone(self.left(self.batch))
 
+    def test_begun_in_1970(self):
+        """As a machine without a battery begins, before it has asked for the time."""
+        self.start(None)
+        self.make_all()
+        self.check_lengths()
+        self.check_dates(False)
+        self.clocks.step(0)
+        self.check_dates(True)
+        self.check_lengths()
+        self.restart()
+        self.assertIn("too many to be believed", self.server.log_text())
+        self.assertGreater(self.left(self.token), HOUR - 600)
+        self.check_dates(True)
+
     def test_over_restarts(self):
+        self.start()
         hour, minute = self.make_token(ttl="1h"), self.make_token(ttl="1m", type="batch")
         self.clocks.passes(90)
         self.assertIsNone(self.left(minute))
