@@ -402,6 +402,66 @@ START_TEST(an_old_store)
 }
 END_TEST
 
+/* A file of the last version with one clock (tests/vectors/README.md): all ends mean what they meant. */
+#define OLD_BATCH                                                                                                              \
+	"b.AQAAAAE5B6lZ_nXZEbzRO5prTVUr4jtrRQfixW0jPD-onZtD1X4XU6JfYAobvOecBCy-KEjSEYe67Ds7ZIbKEYIMUxozi8hPTdXPBbRotoHDnNuk53lw" \
+	"3IRCoI9fiPcu_413XsCDqvzxrk5ZQ67kmnanti00gSzwESUSKBwxXU4K8VhIFd71C1JYhD2fjtpDB5RGcpJskqmSNro-d1e5rVi5qbHQMUkYvsLsaIw4HcMa" \
+	"U_ZjflQHKto9GxSGVVC7cQ"
+
+static uint32_t latest_version(void)
+{
+	struct bulla_bytes rest;
+	const struct bulla_mount *mount = bulla_mount_find(engine, bulla_str("transit/keys/k"), &rest);
+	struct bulla_key_info info;
+
+	ck_assert_ok(bulla_key_read(engine, &call, mount, bulla_str("k"), &info));
+	bulla_mount_put(mount);
+	return info.latest;
+}
+
+static void use_old_file(void)
+{
+	char command[256];
+
+	close_store();
+	snprintf(command, sizeof command, "install -m 600 %s/stores/before-two-clocks.db %s", VECTORS, path);
+	ck_assert_int_eq(system(command), 0);
+	begin_process(BEGIN + 600 * S);
+	open_store();
+	unseal();
+}
+
+START_TEST(a_file_of_an_older_version)
+{
+	struct bulla_policy_info info;
+	struct bulla_wrapping wrapping;
+
+	use_old_file();
+	ck_assert_str_eq(logged, "");
+	wall_now += steps[_i];
+	ck_assert_int_eq(left_s("an-hour"), 3000);
+	ck_assert_int_eq(left_s("an-hour-again"), 3000);
+	ck_assert_int_eq(left_s(OLD_BATCH), 3000);
+	ck_assert_ok(bulla_wrapping_lookup(engine, &call, bulla_str("s.lIiQh6RDbO4ZJPGgwaP9nCPh"), &wrapping));
+	ck_assert_int_eq(wrapping.created_date_ns, BEGIN);
+	wall_now -= steps[_i]; /* its end was made a date there, by a ttl too */
+	ck_assert_ok(bulla_policy_get(engine, &call, bulla_str("an-hour"), &info));
+	ck_assert(info.end.by_date);
+	ck_assert_int_eq(info.end.ns, BEGIN + 3600 * S);
+	wall_now += steps[_i];
+	pass(3000 * S);
+	ck_assert_int_eq(left_s("an-hour"), -1);
+	ck_assert_int_eq(left_s("an-hour-again"), -1);
+	ck_assert_int_eq(left_s(OLD_BATCH), -1);
+	ck_assert_err(bulla_wrapping_lookup(engine, &call, bulla_str("s.lIiQh6RDbO4ZJPGgwaP9nCPh"), &wrapping), BULLA_E_WRAPPING_TOKEN);
+	tick();
+	ck_assert_uint_eq(latest_version(), 1);
+	pass(3601 * S);
+	tick();
+	ck_assert_uint_eq(latest_version(), 2);
+}
+END_TEST
+
 static const struct {
 	const char *bytes;
 	size_t n;
@@ -433,6 +493,7 @@ int main(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_loop_test(tc, a_damaged_point, 0, sizeof damaged / sizeof damaged[0]);
 	tcase_add_test(tc, an_old_store);
+	tcase_add_loop_test(tc, a_file_of_an_older_version, 0, sizeof steps / sizeof steps[0]);
 	tcase_add_loop_test(tc, a_step_changes_no_end, 0, sizeof steps / sizeof steps[0]);
 	tcase_add_loop_test(tc, sealed_and_unsealed, 0, sizeof steps / sizeof steps[0]);
 	tcase_add_test(tc, kept_now_and_then);
