@@ -9,8 +9,8 @@
 #define NS_PER_S INT64_C(1000000000)
 #define FORMAT 1
 #define RECORD_BYTES 9
-#define WITH_OTHERS_NS (60 * NS_PER_S)  /* so old may it get while something else is written, */
-#define BY_ITSELF_NS (600 * NS_PER_S)   /* and so old while nothing is */
+#define WITH_OTHERS_NS (10 * NS_PER_S) /* so old may it get while something else is written, */
+#define BY_ITSELF_NS (60 * NS_PER_S)   /* and so old while nothing is */
 
 static enum bulla_err slot(struct seal *seal, struct store_id *out)
 {

@@ -190,22 +190,22 @@ START_TEST(kept_now_and_then)
 
 	tick();
 	ck_assert_int_eq(kept_ns(), BEGIN);
-	pass(59 * S);
+	pass(9 * S);
 	make_token(3600, token);
 	tick();
 	ck_assert_int_eq(kept_ns(), BEGIN); /* too soon */
 	pass(S);
 	tick();
-	ck_assert_int_eq(kept_ns(), BEGIN + 60 * S);
+	ck_assert_int_eq(kept_ns(), BEGIN + 10 * S);
 	uint64_t batches = store_counts(engine->store).batches;
 
-	pass(599 * S);
+	pass(59 * S);
 	tick();
-	ck_assert_int_eq(kept_ns(), BEGIN + 60 * S); /* nothing else was written */
+	ck_assert_int_eq(kept_ns(), BEGIN + 10 * S); /* nothing else was written */
 	ck_assert_uint_eq(store_counts(engine->store).batches, batches);
 	pass(S);
 	tick();
-	ck_assert_int_eq(kept_ns(), BEGIN + 660 * S);
+	ck_assert_int_eq(kept_ns(), BEGIN + 70 * S);
 	ck_assert_uint_eq(store_counts(engine->store).batches, batches + 1);
 }
 END_TEST
