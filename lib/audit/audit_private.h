@@ -178,7 +178,9 @@ struct device {
 	struct bulla_audit_share *queue, **queue_end, *taken;
 	size_t queued_bytes;
 	bool started, stop, reopen;
-	bool wakes;                  /* wake is made */
+	bool wakes;                  /* wake is made, and so is left */
+	pthread_cond_t left;         /* the thread has nothing more to do: gone */
+	bool gone;
 	atomic_bool abandoned;       /* it ended while its thread was in a write, which is not waited for; set with the lock held */
 	bool failed;
 	atomic_bool busy;            /* someone writes, the thread or a submitter; changed with the lock held */

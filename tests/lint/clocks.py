@@ -14,7 +14,7 @@ BY_WALL = {
     "pthread_cond_timedwait": "pthread_cond_clockwait", "cnd_timedwait": "pthread_cond_clockwait",
     "sem_timedwait": "sem_clockwait", "mtx_timedlock": "pthread_mutex_clocklock",
     "pthread_mutex_timedlock": "pthread_mutex_clocklock", "pthread_rwlock_timedrdlock": "pthread_rwlock_clockrdlock",
-    "pthread_rwlock_timedwrlock": "pthread_rwlock_clockwrlock", "pthread_timedjoin_np": "pthread_clockjoin_np",
+    "pthread_rwlock_timedwrlock": "pthread_rwlock_clockwrlock", "pthread_timedjoin_np": "pthread_cond_clockwait, then pthread_join",
     "mq_timedsend": "a descriptor and poll", "mq_timedreceive": "a descriptor and poll",
     "thrd_sleep": "nanosleep",
 }

@@ -15,7 +15,7 @@ OFFENCES = [
     ("lib/base/rcu.c", "pthread_mutex_timedlock(&m, &until);", "clocklock"),
     ("lib/base/rcu.c", "pthread_rwlock_timedwrlock(&m, &until);", "clockwrlock"),
     ("lib/base/rcu.c", "cnd_timedwait(&c, &m, &until);", "clockwait"),
-    ("src/commands/ticker.c", "pthread_timedjoin_np(t, NULL, &until);", "clockjoin"),
+    ("src/commands/ticker.c", "pthread_timedjoin_np(t, NULL, &until);", "pthread_join"),
     ("src/commands/ticker.c", "mq_timedreceive(q, p, n, NULL, &until);", "poll"),
     ("src/http/httpd_loop.c", "int fd = timerfd_create(\n\tCLOCK_REALTIME, 0);", "timerfd_create"),
     ("lib/audit/audit.c", "pthread_cond_clockwait(&w, &l, which(0), &until);", "pthread_cond_clockwait without"),
