@@ -414,6 +414,8 @@ static const struct setting top_settings[] = {
 	TOP("max_request_duration", max_request_s, SETTING_SECONDS),
 	TOP("default_lease_ttl", default_lease_ttl_s, SETTING_SECONDS),
 	TOP("max_lease_ttl", max_lease_ttl_s, SETTING_SECONDS),
+	TOP("max_connections", max_connections, SETTING_COUNT),
+	TOP("connection_share_percent", share_percent, SETTING_COUNT),
 	TOP("startup_wait", startup_wait_s, SETTING_SECONDS_OR_NONE),
 	TOP("pid_file", pid_file, SETTING_TEXT),
 	TOP("api_addr", api_addr, SETTING_TEXT),
@@ -467,6 +469,10 @@ static enum bulla_err check_limits(struct reader *r, const struct hcl *root)
 
 	if (c->max_request_s > INT32_MAX || c->startup_wait_s > INT32_MAX || c->max_request_bytes > INT32_MAX)
 		return setting_fail(r->call, r->file, root, "max_request_size, max_request_duration or startup_wait is beyond reason");
+	if (c->max_connections > MOST_CONNECTIONS)
+		return setting_fail(r->call, r->file, root, "max_connections is more than %d", MOST_CONNECTIONS);
+	if (c->share_percent > 100)
+		return setting_fail(r->call, r->file, root, "connection_share_percent is more than 100");
 	if (c->listener_count == 0)
 		return setting_fail(r->call, r->file, root, "no listener");
 	return BULLA_OK;

@@ -22,6 +22,8 @@ struct server_config {
 	const char *log_file;           /* NULL: stderr */
 	int64_t max_request_bytes;      /* 0: the default */
 	int64_t max_request_s;
+	int64_t max_connections;        /* 0: the default, as the next */
+	int64_t share_percent;
 	int64_t startup_wait_s;         /* for a server that still has the storage or an address */
 	int64_t default_lease_ttl_s, max_lease_ttl_s;
 	const char *pid_file, *api_addr, *cluster_name; /* NULL: none */

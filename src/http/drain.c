@@ -159,8 +159,8 @@ static uint64_t fetched(const struct conn *conn)
 	return ioctl(conn->fd, SIOCOUTQ, &unsent) == 0 ? (uint64_t)unsent : 0;
 }
 
-/* Whether something has arrived since the last answer was complete, that libmicrohttpd keeps until the request line is
- * whole; before the first, a handshake of TLS is that, too, and the rest of one that is over is not told apart. */
+/* Whether something has arrived since the last answer was complete, or the handshake of TLS was, which is kept until the
+ * request line is whole; before, a part of a handshake is that, too. */
 static bool has_begun(const struct loop *loop, const struct conn *conn)
 {
 	struct tcp_info info = { 0 };
@@ -168,7 +168,7 @@ static bool has_begun(const struct loop *loop, const struct conn *conn)
 
 	if (getsockopt(conn->fd, IPPROTO_TCP, TCP_INFO, &info, &len) != 0)
 		return false;
-	return conn->answered ? loop->now_ms - (int64_t)info.tcpi_last_data_recv > conn->quiet_since_ms + HEARD_SLACK_MS :
+	return conn->settled ? loop->now_ms - (int64_t)info.tcpi_last_data_recv > conn->quiet_since_ms + HEARD_SLACK_MS :
 				info.tcpi_bytes_received > 0;
 }
 
@@ -179,13 +179,15 @@ static bool nothing_unread(const struct conn *conn)
 	return ioctl(conn->fd, FIONREAD, &unread) == 0 && unread == 0;
 }
 
-static void drain_idle(const struct loop *loop, const struct conn *conn)
+static void drain_idle(const struct loop *loop, struct conn *conn)
 {
 	if (loop->now_ms < conn->quiet_since_ms + QUIET_MS)
 		return;
 	if (has_begun(loop, conn) && loop->now_ms < loop->unfinished_ms)
 		return;
-	if (nothing_unread(conn) || loop->now_ms >= loop->unfinished_ms)
+	if (loop->now_ms >= loop->unfinished_ms)
+		conn_kill(conn);
+	else if (nothing_unread(conn))
 		(void)shutdown(conn->fd, SHUT_RD); /* what arrives at this moment is still read and answered */
 }
 

@@ -14,8 +14,8 @@
 #define DEFAULT_REQUEST_S 90
 #define DEFAULT_QUEUE 1024
 #define DEFAULT_UNFINISHED_S 2
+#define DEFAULT_SHARE_PERCENT 80
 #define STOP_STEP_NS 2000000
-#define MOST_CONNECTIONS 16384
 #define WARN_DAYS 30 /* before a certificate ends */
 #define OTHER_FILES 64 /* descriptors that are not connections */
 
@@ -45,7 +45,10 @@ static void fill_defaults(struct httpd_config *c)
 	c->max_request_bytes = c->max_request_bytes ? c->max_request_bytes : DEFAULT_REQUEST_BYTES;
 	c->max_request_s = c->max_request_s ? c->max_request_s : DEFAULT_REQUEST_S;
 	c->unfinished_s = c->unfinished_s ? c->unfinished_s : DEFAULT_UNFINISHED_S;
-	c->max_connections = c->max_connections ? c->max_connections : connections_possible();
+	c->share_percent = c->share_percent ? c->share_percent : DEFAULT_SHARE_PERCENT;
+	unsigned possible = connections_possible();
+
+	c->max_connections = c->max_connections != 0 && c->max_connections < possible ? c->max_connections : possible;
 }
 
 static enum bulla_err open_tls(const struct listener *listener, struct bulla_call *call, struct tls **out)
@@ -128,7 +131,10 @@ enum bulla_err httpd_open(const struct httpd_config *config, const struct servic
 	httpd->endpoints = calloc(config->listener_count, sizeof httpd->endpoints[0]);
 	httpd->loops = calloc(httpd->config.loops, sizeof httpd->loops[0]);
 	tls_init();
-	bool made = httpd->endpoints != NULL && httpd->loops != NULL;
+	httpd->share_limit = (unsigned)((uint64_t)httpd->config.max_connections * httpd->config.share_percent / 100);
+	httpd->clients = clients_new(httpd->config.max_connections);
+	httpd->askers = clients_new(httpd->config.max_connections);
+	bool made = httpd->endpoints != NULL && httpd->loops != NULL && httpd->clients != NULL && httpd->askers != NULL;
 	enum bulla_err err = made ? make_endpoints(httpd, call) : BULLA_E_NO_MEMORY;
 
 	if (err != BULLA_OK) {
@@ -184,6 +190,8 @@ void httpd_stop(struct httpd *httpd)
 		tls_free(httpd->endpoints[i].tls);
 		own_headers_close(&httpd->endpoints[i]);
 	}
+	clients_free(httpd->clients);
+	clients_free(httpd->askers);
 	free(httpd->endpoints);
 	free(httpd->loops);
 	free(httpd);

@@ -28,6 +28,8 @@ struct listener {
 	const struct reply_headers *headers; /* NULL: none of its own */
 };
 
+#define MOST_CONNECTIONS 16384
+
 struct httpd_config {
 	const struct listener *listeners;
 	size_t listener_count;
@@ -37,6 +39,7 @@ struct httpd_config {
 	size_t max_request_bytes;   /* 0: 32 MiB */
 	unsigned max_request_s;     /* 0: 90 */
 	unsigned max_connections;   /* 0: from RLIMIT_NOFILE */
+	unsigned share_percent;     /* of them, beyond which each client address may have a share only; 0: 80; 100: never */
 	unsigned unfinished_s;      /* for a head, a body or a handshake that is not whole when the server stops; 0: 2 */
 };
 

@@ -100,7 +100,7 @@ bool conn_hand_over(struct httpd *httpd, const struct endpoint *endpoint)
 	while (accept_on(endpoint, &arrival) < 0)
 		if (errno != EINTR && errno != ECONNABORTED)
 			return false;
-	if (!send_to(least_loaded(&httpd->loops[0]), &arrival))
+	if (!shares_turn_away(httpd, &arrival) && !send_to(least_loaded(&httpd->loops[0]), &arrival))
 		close(arrival.fd);
 	return true;
 }
@@ -113,7 +113,8 @@ void conn_accept(struct loop *loop, const struct endpoint *endpoint)
 		if (atomic_load_explicit(&loop->httpd->connections, memory_order_relaxed) >= loop->httpd->config.max_connections)
 			return;
 		if (accept_on(endpoint, &arrival) >= 0) {
-			deliver(loop, &arrival);
+			if (!shares_turn_away(loop->httpd, &arrival))
+				deliver(loop, &arrival);
 			continue;
 		}
 		if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS)
@@ -155,8 +156,11 @@ struct conn *conn_new(struct loop *loop, const struct arrival *arrival)
 	if (conn->next != NULL)
 		conn->next->prev = conn;
 	loop->conns = conn;
+	if (loop->oldest == NULL)
+		loop->oldest = conn;
 	count(loop, 1);
 	conn->refused = atomic_load_explicit(&loop->httpd->connections, memory_order_relaxed) > soft_limit(loop->httpd);
+	shares_enter(conn, (const struct sockaddr *)&arrival->address);
 	return conn;
 }
 
@@ -171,6 +175,9 @@ void conn_free(struct conn *conn)
 		loop->conns = conn->next;
 	if (conn->next != NULL)
 		conn->next->prev = conn->prev;
+	else
+		loop->oldest = conn->prev;
+	shares_leave(conn);
 	count(loop, -1);
 	free(conn);
 }

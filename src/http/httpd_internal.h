@@ -3,6 +3,7 @@
  *   httpd_loop.c     a loop's turn: wait, accept, run, resume, sweep
  *   httpd_conn.c     connections: limits, deadlines, balance
  *   httpd_lobby.c    connections to TLS listeners, until their handshakes are done
+ *   shares.c         who gives way when connections are scarce
  *   drain.c          stops: refuses, finishes, closes
  *   httpd_request.c  gathers a request, has it served
  *   httpd_header.c   what its headers say
@@ -18,6 +19,7 @@
 #include <stdatomic.h>
 #include <sys/socket.h>
 
+#include "http/clients.h"
 #include "http/hello.h"
 #include "http/httpd.h"
 #include "http/listen.h"
@@ -71,8 +73,11 @@ struct conn {
 	int64_t quiet_since_ms;   /* no request is under way since then */
 	uint64_t fetched;         /* of the reply, when the server stops */
 	int64_t moved_ms;         /* when that was last another number */
-	bool answered;            /* a request at least */
-	bool refused;             /* beyond the limit: is told so and closed */
+	bool settled;             /* all that had come by then has been answered, or was the handshake */
+	bool refused;             /* beyond the limit, or its address's share: is told so and closed */
+	bool evicted;             /* closed, because its address has more than its share */
+	bool is_proxy;            /* one that is trusted to name its clients */
+	struct client *client;    /* counted there; NULL: not at all */
 	bool denied;              /* its handshake has failed: no request is taken from it */
 	char remote[ADDRESS_TEXT];
 };
@@ -93,6 +98,8 @@ struct task {
 	struct request request;
 	struct reply reply;
 	enum task_state state;
+	int64_t began_ms;
+	struct client *asker;     /* counted there; NULL: not at all */
 	const char *version_at;   /* where the HTTP version must stand if the target holds no NUL */
 	uint8_t *body;            /* what request.body borrows */
 	size_t body_len, body_cap;
@@ -143,7 +150,9 @@ struct loop {
 	int epoll_fd, wake_fd;
 	struct watched wake;
 	struct daemon *daemons;         /* 0: all plain listeners; then one for each TLS listener */
-	struct conn *conns;
+	struct conn *conns, *oldest;    /* the youngest first */
+	unsigned evicted;               /* connections that are closed, but not gone yet */
+	int64_t relieve_ms;
 	struct task *spare;
 	unsigned spare_count, suspended;
 	struct bulla_audit_lines *lines; /* records of this turn's requests; may be empty */
@@ -180,6 +189,9 @@ struct httpd {
 	unsigned daemon_count;
 	struct loop *loops;
 	atomic_uint connections;        /* of all loops */
+	unsigned share_limit;           /* so many connections are not scarce */
+	struct clients *clients;        /* by their connections */
+	struct clients *askers;         /* by their requests in flight, while connections are scarce */
 	atomic_size_t body_bytes;       /* held in large bodies by all loops */
 	size_t max_body_bytes;
 	_Atomic(enum stop_phase) phase;
@@ -219,6 +231,14 @@ void lobby_turn(struct loop *loop);     /* does some of it: the share of handsha
 void lobby_clear(struct loop *loop);    /* the loop has ended */
 void lobby_introduced(struct conn *conn, struct MHD_Connection *mhd); /* libmicrohttpd has it now */
 void lobby_forget(struct conn *conn);   /* it is being freed */
+
+/* shares.c */
+void shares_enter(struct conn *conn, const struct sockaddr *address); /* counts it, and may refuse it */
+void shares_leave(struct conn *conn);
+bool shares_turn_away(struct httpd *httpd, const struct arrival *arrival); /* true: closed, with an answer. Any thread */
+void shares_relieve(struct loop *loop); /* in each turn: closes what is too much */
+bool shares_admit(struct task *task);   /* false: its client has too many requests in flight */
+void shares_done(struct task *task);
 
 /* drain.c; by the stopping thread: */
 bool drain_step(struct httpd *httpd);   /* true: all loops have ended */

@@ -210,6 +210,8 @@ static void step(struct loop *loop, struct guest *guest)
 		return;
 	}
 	if (at == TLS_DONE) {
+		guest->conn->settled = true;
+		guest->conn->quiet_since_ms = loop->now_ms;
 		hand_over(loop, guest);
 		return;
 	}

@@ -267,6 +267,7 @@ static void turn(struct loop *loop)
 		run_due(loop);
 	if (audit_end_turn(loop))
 		run_due(loop);
+	shares_relieve(loop);
 	if (loop->now_ms >= loop->sweep_ms) {
 		loop->sweep_ms = loop->now_ms + SWEEP_MS;
 		conn_sweep(loop);

@@ -86,6 +86,7 @@ void *request_line(void *context, const char *target, struct MHD_Connection *mhd
 							      task->arena, &task->request.client_chain_count);
 	task->malformed = task->request.target.ptr == NULL;
 	conn->task = task;
+	task->began_ms = loop->now_ms;
 	conn->deadline_ms = loop->now_ms + (int64_t)loop->httpd->config.max_request_s * 1000;
 	return task;
 }
@@ -100,10 +101,11 @@ void request_completed(void *context, struct MHD_Connection *mhd, void **task, e
 	struct conn *conn = ((struct task *)*task)->conn;
 
 	audit_forget(*task);
+	shares_done(*task);
 	task_recycle(loop, *task);
 	*task = NULL;
 	conn->task = NULL;
-	conn->answered = true;
+	conn->settled = true;
 	conn->quiet_since_ms = loop->now_ms;
 	conn->deadline_ms = loop->now_ms + IDLE_S * 1000;
 }
@@ -194,7 +196,7 @@ static enum MHD_Result begin(struct task *task, const char *method, const char *
 		reply_refuse_because(task, BULLA_E_BAD_REQUEST, bulla_call_text(&task->call, BULLA_E_BAD_REQUEST));
 		return reply_send(task);
 	}
-	if (task->conn->refused) {
+	if (task->conn->refused || !shares_admit(task)) {
 		reply_refuse(task, BULLA_E_BUSY);
 		task->state = task->declared_len > max ? TASK_ANSWERED : TASK_REFUSED;
 		return task->declared_len > max ? reply_send(task) : MHD_YES;

@@ -193,7 +193,7 @@ START_TEST(reads_everything)
 		" tls_cipher_suites = \"TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256\"\n}\n"
 		"disable_mlock = true\nlog_level = \"WARN\"\nlog_format = \"json\"\nlog_file = \"/l\"\nmax_request_size = 1048576\n"
 		"max_request_duration = \"1m30s\"\npid_file = \"/p\"\napi_addr = \"http://a\"\ncluster_name = \"c\"\n"
-		"default_lease_ttl = \"1h\"\nmax_lease_ttl = 7200\nstartup_wait = 0\n"
+		"default_lease_ttl = \"1h\"\nmax_lease_ttl = 7200\nstartup_wait = 0\nmax_connections = 500\nconnection_share_percent = \"90\"\n"
 		"seal \"static\" {\n current_key_id = \"k1\"\n current_key = \"" HEX32 "\"\n}\n";
 	struct bulla_call call = call_begin();
 	struct server_config c;
@@ -219,6 +219,8 @@ START_TEST(reads_everything)
 	ck_assert_int_eq(c.max_request_bytes, 1048576);
 	ck_assert_int_eq(c.max_request_s, 90);
 	ck_assert_int_eq(c.startup_wait_s, 0);
+	ck_assert_int_eq(c.max_connections, 500);
+	ck_assert_int_eq(c.share_percent, 90);
 	ck_assert_str_eq(c.pid_file, "/p");
 	ck_assert_str_eq(c.api_addr, "http://a");
 	ck_assert_str_eq(c.cluster_name, "c");

@@ -1,6 +1,6 @@
 /* http_wire.c: the HTTP server with a serve() of its own that says what it was given, for http_wire.py to talk to.
  * Without arguments (as "make check" runs it) it starts that script with its own path. With arguments it serves:
- *   http_wire [workers=N] [queue=N] [loops=N] [bytes=N] [seconds=N] [unfinished=N] [connections=N] [hold=FILE] LISTENER...
+ *   http_wire [workers=N] [queue=N] [loops=N] [bytes=N] [seconds=N] [unfinished=N] [share=N] [connections=N] [hold=FILE] LISTENER...
  *   LISTENER: tcp | unix:PATH:MODE | tls:CERT:KEY[:CA[:VERSION]]
  * prints the ports, then obeys lines on stdin: "reload", "held N" (waits until workers hold N requests), "stop" (as end of
  * file). What is held is let go when FILE of hold=FILE exists, also while it stops. */
@@ -161,6 +161,7 @@ static int run(int argc, char **argv)
 		config.loops |= option(argv[i], "loops");
 		config.max_request_bytes |= option(argv[i], "bytes");
 		config.max_request_s |= option(argv[i], "seconds");
+		config.share_percent |= option(argv[i], "share");
 		config.unfinished_s |= option(argv[i], "unfinished");
 		config.max_connections |= option(argv[i], "connections");
 		if (strncmp(argv[i], "hold=", 5) == 0)

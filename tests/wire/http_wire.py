@@ -541,6 +541,51 @@ def a_peer_that_leaves_while_it_is_refused_frees_its_slot():
         [c.close() for c in idle]
 
 
+# ---- shares of the connections --------------------------------------------------
+
+def connect_from(address, port):
+    return socket.create_connection(("127.0.0.1", port), tcp.PATIENCE_S, source_address=(address, 0))
+
+
+@case
+def an_address_beyond_its_share_is_told():
+    """32 of 40 slots are one address's, with requests in work: beyond, it gets 503, and others are served."""
+    with server("tcp", "connections=40", "workers=2", "loops=1") as s:
+        held = []
+        for _ in range(32):
+            held.append(connect(s.ports[0]))
+            held[-1].sendall(b"GET /hold HTTP/1.1\r\nHost: h\r\n\r\n")
+            tcp.wait_until_read(held[-1])
+        for address, wanted in (("127.0.0.1", 503), ("127.0.0.2", 200), ("127.0.0.1", 503), ("127.0.0.3", 200)):
+            with connect_from(address, s.ports[0]) as c:
+                c.sendall(b"GET /echo HTTP/1.1\r\nHost: h\r\n\r\n")
+                status, headers, _ = Reader(c).answer()
+                assert status == wanted, (address, status)
+                assert ("retry-after" in headers) == (status == 503)
+        s.release()
+        assert [Reader(c).answer()[0] for c in held] == [200] * 32  # what is in work is not taken away
+        [c.close() for c in held]
+
+
+@case
+def idle_connections_beyond_a_share_are_closed_the_oldest_first():
+    with server("tcp", "connections=40", "loops=1") as s:
+        other = connect_from("127.0.0.2", s.ports[0])
+        other.sendall(b"GET /echo HTTP/1.1\r\nHost: h\r\n\r\n")
+        assert Reader(other).answer()[0] == 200
+        idle = []
+        for _ in range(32):
+            idle.append(connect(s.ports[0]))
+            idle[-1].sendall(b"GET /echo HTTP/1.1\r\nHost: h\r\n\r\n")
+            assert Reader(idle[-1]).answer()[0] in (200, 503)
+        assert Reader(idle[0]).closed()
+        tcp.wait_until(lambda: ask(s.ports[0], "GET", "/echo")[0] == 200, "slots that come back")
+        idle[-2].sendall(b"GET /echo HTTP/1.1\r\nHost: h\r\n\r\n")  # one of the youngest
+        other.sendall(b"GET /echo HTTP/1.1\r\nHost: h\r\n\r\n")
+        assert Reader(other).answer()[0] == 200
+        [c.close() for c in (other, *idle)]
+
+
 # ---- stopping -------------------------------------------------------------------
 
 @case
