@@ -256,7 +256,9 @@ bool drain_loop(struct loop *loop)
 				drain_conn(loop, conn);
 		}
 	}
-	return phase == STOP_CLOSED && loop->suspended == 0 && audit_ended(loop) && (loop->conns == NULL || last);
+	bool lingers = loop->lingering > 0 && loop->now_ms < loop->unfinished_ms; /* answers that may not have been read */
+
+	return phase == STOP_CLOSED && loop->suspended == 0 && audit_ended(loop) && ((loop->conns == NULL && !lingers) || last);
 }
 
 void drain_end(struct loop *loop)

@@ -130,6 +130,10 @@ enum bulla_err httpd_open(const struct httpd_config *config, const struct servic
 	httpd->max_body_bytes = 8 * httpd->config.max_request_bytes;
 	httpd->endpoints = calloc(config->listener_count, sizeof httpd->endpoints[0]);
 	httpd->loops = calloc(httpd->config.loops, sizeof httpd->loops[0]);
+	if (!transport_check()) {
+		httpd_stop(httpd);
+		return bulla_fail(call, BULLA_E_INTERNAL, "the HTTP library does not read through this program's framing");
+	}
 	tls_init();
 	httpd->share_limit = (unsigned)((uint64_t)httpd->config.max_connections * httpd->config.share_percent / 100);
 	httpd->clients = clients_new(httpd->config.max_connections);

@@ -2,9 +2,7 @@
  * belong to its thread; a connection that another loop accepted arrives through the inbox. */
 #define _GNU_SOURCE
 #include <errno.h>
-#include <poll.h>
 #include <stdlib.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "http/httpd_internal.h"
@@ -51,7 +49,7 @@ static struct loop *least_loaded(struct loop *loop)
 }
 
 /* Counts first, so that a burst is spread: the count is taken back when the connection ends or cannot be made. */
-static void count(struct loop *loop, int change)
+void conn_count(struct loop *loop, int change)
 {
 	atomic_fetch_add_explicit(&loop->conn_count, (unsigned)change, memory_order_relaxed);
 	atomic_fetch_add_explicit(&loop->httpd->connections, (unsigned)change, memory_order_relaxed);
@@ -65,7 +63,7 @@ static bool send_to(struct loop *target, const struct arrival *arrival)
 	if (copy == NULL)
 		return false;
 	*copy = *arrival;
-	count(target, 1);
+	conn_count(target, 1);
 	pthread_mutex_lock(&target->inbox_lock);
 	copy->next = target->inbox;
 	target->inbox = copy;
@@ -133,7 +131,7 @@ void conn_take_arrivals(struct loop *loop)
 	pthread_mutex_unlock(&loop->inbox_lock);
 	for (struct arrival *next; arrival != NULL; arrival = next) {
 		next = arrival->next;
-		count(loop, -1); /* conn_notify counts it again */
+		conn_count(loop, -1); /* conn_notify counts it again */
 		add(loop, arrival);
 		free(arrival);
 	}
@@ -152,13 +150,17 @@ struct conn *conn_new(struct loop *loop, const struct arrival *arrival)
 	conn->deadline_ms = loop->now_ms + (max_s < FIRST_HEADER_S ? max_s : FIRST_HEADER_S) * INT64_C(1000);
 	conn->quiet_since_ms = loop->now_ms;
 	address_print((const struct sockaddr *)&arrival->address, conn->remote);
+	if (!transport_open(conn)) {
+		free(conn);
+		return NULL;
+	}
 	conn->next = loop->conns;
 	if (conn->next != NULL)
 		conn->next->prev = conn;
 	loop->conns = conn;
 	if (loop->oldest == NULL)
 		loop->oldest = conn;
-	count(loop, 1);
+	conn_count(loop, 1);
 	conn->refused = atomic_load_explicit(&loop->httpd->connections, memory_order_relaxed) > soft_limit(loop->httpd);
 	shares_enter(conn, (const struct sockaddr *)&arrival->address);
 	return conn;
@@ -178,8 +180,34 @@ void conn_free(struct conn *conn)
 	else
 		loop->oldest = conn->prev;
 	shares_leave(conn);
-	count(loop, -1);
+	conn_forget_half(conn);
+	if (!conn_linger(conn))
+		conn_count(loop, -1);
+	transport_close(conn);
 	free(conn);
+}
+
+static struct conn *introduced(struct loop *loop, struct MHD_Connection *mhd)
+{
+	struct conn *conn = loop->adding_conn;
+
+	loop->adding_conn = NULL;
+	lobby_introduced(conn, mhd);
+	return conn;
+}
+
+/* NULL: no memory; the socket is shut down, and libmicrohttpd will see that. */
+static struct conn *started(struct loop *loop)
+{
+	struct conn *conn = conn_new(loop, loop->adding);
+
+	if (conn != NULL && !conn_watch(conn)) {
+		conn_free(conn);
+		conn = NULL;
+	}
+	if (conn == NULL)
+		(void)shutdown(loop->adding->fd, SHUT_RDWR);
+	return conn;
 }
 
 void conn_notify(void *context, struct MHD_Connection *mhd, void **socket_context, enum MHD_ConnectionNotificationCode code)
@@ -187,11 +215,7 @@ void conn_notify(void *context, struct MHD_Connection *mhd, void **socket_contex
 	struct loop *loop = context;
 
 	if (code == MHD_CONNECTION_NOTIFY_STARTED) {
-		if (loop->adding_conn != NULL)
-			lobby_introduced(loop->adding_conn, mhd);
-		/* without memory there is none: request_line finds no context and closes */
-		*socket_context = loop->adding_conn != NULL ? loop->adding_conn : conn_new(loop, loop->adding);
-		loop->adding_conn = NULL;
+		*socket_context = loop->adding_conn != NULL ? introduced(loop, mhd) : started(loop);
 	} else if (*socket_context != NULL) {
 		conn_free(*socket_context);
 	}
@@ -199,18 +223,8 @@ void conn_notify(void *context, struct MHD_Connection *mhd, void **socket_contex
 
 void conn_kill(struct conn *conn)
 {
+	conn->killed = true;
 	(void)shutdown(conn->fd, SHUT_RDWR);
-}
-
-/* Whether the peer has left in the middle of a body: libmicrohttpd then waits for a timeout. */
-static bool is_abandoned(const struct conn *conn)
-{
-	struct pollfd p = { .fd = conn->fd, .events = POLLRDHUP };
-	bool receiving = conn->task != NULL && (conn->task->state == TASK_RECEIVING || conn->task->state == TASK_REFUSED);
-	int unread = 0;
-
-	return receiving && poll(&p, 1, 0) > 0 &&
-	       (p.revents & POLLRDHUP) != 0 && ioctl(conn->fd, FIONREAD, &unread) == 0 && unread == 0;
 }
 
 void conn_sweep(struct loop *loop)
@@ -218,7 +232,7 @@ void conn_sweep(struct loop *loop)
 	for (struct conn *conn = loop->conns; conn != NULL; conn = conn->next) {
 		bool late = loop->now_ms >= conn->deadline_ms && (conn->task == NULL || conn->task->state != TASK_WORKING);
 
-		if (late || is_abandoned(conn))
+		if (late)
 			conn_kill(conn);
 	}
 }

@@ -84,7 +84,7 @@ static bool take_forwarded(struct task *task, struct bulla_bytes value)
 
 /* Content-Length and Transfer-Encoding decide where the request ends: nothing may be left to opinion (RFC 9112, 6.3 and 11.2).
  * Where both stand, the coding counts, as at the peer, and the connection ends with the reply: whatever a proxy before us took
- * for the next request is not read. libmicrohttpd has refused a length that is not a number. */
+ * for the next request is not read. The framing machine has refused a length that is not a number. */
 static bool take_length(struct task *task, struct bulla_bytes value)
 {
 	if (task->has_length)
@@ -109,6 +109,23 @@ static bool take_coding(struct task *task, struct bulla_bytes value)
 static bool take_browser(struct task *task, struct bulla_bytes *field, struct bulla_bytes value)
 {
 	return bulla_cors_on(task->conn->loop->httpd->service->engine) ? take(task, field, value) : true;
+}
+
+/* All that take_header() has a case for: others never come so far. */
+bool header_wanted(struct bulla_bytes name)
+{
+	static const char *const names[][2] = {
+		[6] = { "Expect", "Origin" }, [12] = { "Content-Type" }, [13] = { "X-Vault-Token", "Authorization" },
+		[14] = { "Content-Length" }, [15] = { "X-Vault-Request", "X-Forwarded-For" }, [16] = { "X-Vault-Wrap-TTL" },
+		[17] = { "X-Vault-Namespace", "Transfer-Encoding" }, [29] = { "Access-Control-Request-Method" },
+	};
+
+	if (name.len >= sizeof names / sizeof names[0])
+		return false;
+	for (size_t i = 0; i < 2 && names[name.len][i] != NULL; i++)
+		if (is_name(name, names[name.len][i]))
+			return true;
+	return false;
 }
 
 static bool take_header(struct task *task, struct bulla_bytes name, struct bulla_bytes value)

@@ -5,6 +5,8 @@
  *   httpd_lobby.c    connections to TLS listeners, until their handshakes are done
  *   shares.c         who gives way when connections are scarce
  *   drain.c          stops: refuses, finishes, closes
+ *   httpd_ends.c     how they end: half-closed ones, lingering
+ *   httpd_transport.c  what they send, through the framing machine
  *   httpd_request.c  gathers a request, has it served
  *   httpd_header.c   what its headers say
  *   httpd_body.c     its body, within limits
@@ -20,10 +22,12 @@
 #include <sys/socket.h>
 
 #include "http/clients.h"
+#include "http/framing.h"
 #include "http/hello.h"
 #include "http/httpd.h"
 #include "http/listen.h"
 #include "http/tls.h"
+#include "http/tls_record.h"
 #include "http/workers.h"
 
 #define FIRST_HEADER_S 30  /* at most, from accept (with the TLS handshake) to the end of the first request line */
@@ -31,6 +35,8 @@
 #define REPLY_GRACE_S 30   /* at least this long to fetch the reply of a request that waited for a worker */
 #define SMALL_BODY 16384   /* a task keeps a body buffer up to this size */
 #define INLINE_BODY 8192   /* larger bodies go to a worker at once: a batch of this size takes half a millisecond */
+
+#define LINGERS 64         /* closed connections of a loop whose unread bytes are still read and dropped */
 
 struct loop;
 
@@ -61,8 +67,16 @@ struct endpoint {
 	struct own_headers *retired; /* those before, which a reply may still be reading */
 };
 
+/* Bytes on their way to libmicrohttpd that do not stand in its own buffer: ready ones at at, and behind them the rest of an
+ * incomplete head or line. */
+struct held {
+	uint8_t *bytes;           /* NULL: none */
+	size_t cap, at, ready, rest;
+};
+
 /* One connection: made when it has been accepted, or by libmicrohttpd's notification; freed by that, or in the lobby. */
 struct conn {
+	struct watched watched;   /* first: the client's end */
 	struct conn *prev, *next; /* of the loop */
 	struct loop *loop;
 	struct guest *guest;      /* not NULL: the handshake is not done */
@@ -79,6 +93,15 @@ struct conn {
 	bool is_proxy;            /* one that is trusted to name its clients */
 	struct client *client;    /* counted there; NULL: not at all */
 	bool denied;              /* its handshake has failed: no request is taken from it */
+	struct framing framing;
+	struct held held;
+	uint64_t done;            /* requests that libmicrohttpd has completed */
+	struct conn *half_prev, *half_next; /* of the loop's half-closed ones */
+	bool half_closed;         /* is among them: the client has shut down its sending side, or so it seems */
+	bool ended;               /* all that the client sent has been read */
+	bool nudged;              /* libmicrohttpd has been made to see that end */
+	bool killed;
+	bool reads_records;       /* GnuTLS reads for gnutls_record_recv() */
 	char remote[ADDRESS_TEXT];
 };
 
@@ -100,7 +123,6 @@ struct task {
 	enum task_state state;
 	int64_t began_ms;
 	struct client *asker;     /* counted there; NULL: not at all */
-	const char *version_at;   /* where the HTTP version must stand if the target holds no NUL */
 	uint8_t *body;            /* what request.body borrows */
 	size_t body_len, body_cap;
 	struct bulla_bytes forwarded_for; /* X-Forwarded-For; ptr NULL: not there, or nobody asks */
@@ -138,6 +160,15 @@ struct arrival {
 	struct sockaddr_storage address;
 };
 
+/* A connection that libmicrohttpd has closed; fd < 0: none. */
+struct lingering {
+	struct watched watched;   /* first */
+	int fd;
+	bool local;               /* a unix socket */
+	int64_t end_ms, quiet_ms; /* it ends at either */
+	int64_t left;             /* bytes it may still send */
+};
+
 /* Guests that wait for their turn, first come, first served. */
 struct guests {
 	struct guest *first, **end;
@@ -153,6 +184,11 @@ struct loop {
 	struct conn *conns, *oldest;    /* the youngest first */
 	unsigned evicted;               /* connections that are closed, but not gone yet */
 	int64_t relieve_ms;
+	struct conn *half_closed;
+	struct conn **by_fd;            /* by_fd_count of them; NULL: not a connection of this loop */
+	size_t by_fd_count;
+	struct lingering lingers[LINGERS];
+	unsigned lingering;
 	struct task *spare;
 	unsigned spare_count, suspended;
 	struct bulla_audit_lines *lines; /* records of this turn's requests; may be empty */
@@ -220,6 +256,7 @@ void conn_notify(void *loop, struct MHD_Connection *mhd, void **context, enum MH
 void conn_sweep(struct loop *loop);     /* shuts down what is past its deadline */
 bool conn_hand_over(struct httpd *httpd, const struct endpoint *endpoint); /* any thread: accepts one for a loop; false: errno */
 void conn_kill(struct conn *conn);
+void conn_count(struct loop *loop, int change); /* of open connections, lingering ones among them */
 struct conn *conn_new(struct loop *loop, const struct arrival *arrival); /* NULL: no memory */
 void conn_free(struct conn *conn);      /* its socket is closed, or somebody else's to close */
 
@@ -248,6 +285,27 @@ bool drain_loop(struct loop *loop);     /* after each turn. True: the loop ends 
 void drain_end(struct loop *loop);      /* it has ended */
 int drain_wait_ms(void);
 
+/* httpd_transport.c */
+void transport_bind(struct loop *loop); /* this thread is the loop's */
+bool transport_open(struct conn *conn); /* its bytes go through its framing from now on. False: no memory */
+void transport_close(struct conn *conn);
+bool transport_check(void);             /* whether libmicrohttpd reads through here; call once, before anything is read */
+struct conn *transport_conn(const struct loop *loop, int fd); /* NULL: not one of the loop's */
+
+/* Reads at most len > 0 bytes; as recv(), but TRANSPORT_AGAIN or TRANSPORT_LOST instead of -1 */
+typedef ssize_t transport_source(struct conn *conn, void *context, void *buf, size_t len);
+
+/* httpd_ends.c */
+bool conn_watch(struct conn *conn);     /* for its client's end. False: no memory */
+bool conn_in_work(const struct conn *conn);    /* a request of it is whole, and not yet answered */
+bool conn_is_last(const struct conn *conn);    /* the request in work is its last one: no more can come */
+void conn_half_closed(struct conn *conn);
+void conn_forget_half(struct conn *conn);
+void conn_end_halves(struct loop *loop);       /* at the end of a turn */
+bool conn_linger(struct conn *conn);    /* when it is closed: true, if its socket lives on, still counted */
+void linger_init(struct loop *loop);
+void linger_sweep(struct loop *loop, bool all);
+
 /* httpd_request.c: libmicrohttpd's callbacks; context is the loop */
 void *request_line(void *loop, const char *target, struct MHD_Connection *mhd);
 enum MHD_Result request_access(void *loop, struct MHD_Connection *mhd, const char *url, const char *method,
@@ -270,6 +328,7 @@ void audit_free_spares(struct loop *loop);
 enum method header_method(const char *text);
 enum MHD_Result header_take(void *task, enum MHD_ValueKind kind, const char *name, size_t name_len, const char *value,
 			    size_t value_len); /* marks the task malformed if the header is not to be believed */
+bool header_wanted(struct bulla_bytes name);  /* whether header_take() reads it */
 void wipe_in_place(struct bulla_bytes bytes); /* in libmicrohttpd's buffer */
 
 /* httpd_body.c */
@@ -283,6 +342,7 @@ void own_headers_close(struct endpoint *endpoint);
 /* httpd_reply.c */
 enum MHD_Result reply_send(struct task *task);
 void reply_refuse_because(struct task *task, enum bulla_err err, struct bulla_bytes text);
+void reply_refuse_framing(struct task *task); /* what the framing machine refused; the connection ends with it */
 void reply_refuse(struct task *task, enum bulla_err err); /* makes the reply for what serve() never sees */
 void resume_task(struct loop *loop, struct task *task);   /* httpd_loop.c: a suspended one goes on, to be answered */
 

@@ -186,6 +186,10 @@ static void hand_over(struct loop *loop, struct guest *guest)
 
 	loop_forget(loop, conn->fd);
 	lobby_forget(conn);
+	if (!conn->denied)
+		tls_record_owner(MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_GNUTLS_SESSION)->tls_session, conn);
+	if (!conn->denied && !conn_watch(conn))
+		conn_kill(conn);
 	loop->daemons[conn->endpoint->daemon].due = true;
 	MHD_resume_connection(mhd);
 }

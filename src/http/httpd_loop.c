@@ -16,8 +16,9 @@
 #define EVENTS 64
 #define SWEEP_MS 1000
 #define ACCEPT_PAUSE_MS 100
-/* libmicrohttpd's memory for a connection: headers must fit in; it is zeroed after every request, so small is fast */
-#define CONNECTION_MEMORY 16384
+/* libmicrohttpd's memory for a connection: what the framing machine lets through of a head must fit in, with its entries and the reply's
+ * head; it is zeroed after every request, so small is fast */
+#define CONNECTION_MEMORY 32768
 
 int64_t clock_ms(void)
 {
@@ -94,7 +95,6 @@ static struct MHD_Daemon *start_daemon(struct loop *loop, const struct listener 
 				MHD_OPTION_NOTIFY_COMPLETED, request_completed, loop,
 				MHD_OPTION_NOTIFY_CONNECTION, conn_notify, loop,
 				MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL,
-				MHD_OPTION_STRICT_FOR_CLIENT, 1,
 				MHD_OPTION_CONNECTION_TIMEOUT, 0u,
 				MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
 				MHD_OPTION_CONNECTION_LIMIT, loop->httpd->config.max_connections,
@@ -119,6 +119,7 @@ enum bulla_err loop_init(struct loop *loop, struct httpd *httpd, struct bulla_ca
 	loop->httpd = httpd;
 	pthread_mutex_init(&loop->inbox_lock, NULL);
 	lobby_init(loop);
+	linger_init(loop);
 	loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	loop->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	loop->wake.ready = woken;
@@ -139,9 +140,11 @@ void loop_clear(struct loop *loop)
 	lobby_clear(loop);
 	for (unsigned i = 0; loop->daemons != NULL && i < loop->httpd->daemon_count; i++)
 		MHD_stop_daemon(loop->daemons[i].mhd);
+	linger_sweep(loop, true);
 	task_free_spares(loop);
 	audit_free_spares(loop);
 	free(loop->daemons);
+	free(loop->by_fd);
 	if (loop->wake_fd >= 0)
 		close(loop->wake_fd);
 	if (loop->epoll_fd >= 0)
@@ -245,7 +248,7 @@ static int wait_ms(const struct loop *loop)
 		return ACCEPT_PAUSE_MS;
 	if (loop->flying != NULL)
 		return BULLA_AUDIT_LAG_MS / 2;
-	return loop->conns != NULL ? SWEEP_MS : -1;
+	return loop->conns != NULL || loop->lingering > 0 ? SWEEP_MS : -1;
 }
 
 static void turn(struct loop *loop)
@@ -268,9 +271,11 @@ static void turn(struct loop *loop)
 	if (audit_end_turn(loop))
 		run_due(loop);
 	shares_relieve(loop);
+	conn_end_halves(loop);
 	if (loop->now_ms >= loop->sweep_ms) {
 		loop->sweep_ms = loop->now_ms + SWEEP_MS;
 		conn_sweep(loop);
+		linger_sweep(loop, false);
 	}
 	if (loop->flying != NULL)
 		audit_sweep(loop);
@@ -281,6 +286,7 @@ void *loop_main(void *context)
 {
 	struct loop *loop = context;
 
+	transport_bind(loop);
 	loop->now_ms = clock_ms();
 	update_accepting(loop);
 	while (!drain_loop(loop))

@@ -25,6 +25,17 @@ void reply_refuse_because(struct task *task, enum bulla_err err, struct bulla_by
 	envelope_error(body, row, text);
 }
 
+void reply_refuse_framing(struct task *task)
+{
+	const struct framing *framing = &task->conn->framing;
+	struct out *body = &task->reply.body;
+
+	out_clear(body);
+	task->reply = (struct reply){ .status = framing->status, .content_type = JSON_TYPE };
+	task->closes = true;
+	envelope_error(body, bulla_err_row(BULLA_E_BAD_REQUEST), bulla_str(framing->text));
+}
+
 static struct MHD_Response *response_of(struct out *body)
 {
 	static char nothing[1];
@@ -118,7 +129,7 @@ static bool put_optional(struct head *head, const struct task *task)
 		return false;
 	if (task->request.namespace.len > 0 && !put_namespace(head, task->request.namespace))
 		return false;
-	if (!task->closes && !task->conn->refused && !task->conn->loop->draining)
+	if (!task->closes && !task->conn->refused && !task->conn->loop->draining && !conn_is_last(task->conn))
 		return true;
 	return put(head, "Connection", "close");
 }

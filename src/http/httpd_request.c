@@ -69,22 +69,25 @@ void *request_line(void *context, const char *target, struct MHD_Connection *mhd
 {
 	struct loop *loop = context;
 	struct conn *conn = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
-	struct task *task = conn == NULL || conn->denied ? NULL : task_new(loop);
+	/* no request that was not framed */
+	struct task *task = conn == NULL || conn->denied || target == NULL || conn->done >= conn->framing.heads ? NULL : task_new(loop);
 
 	if (task == NULL)
 		return NULL; /* request_access closes the connection */
-	size_t len = target == NULL ? 0 : strlen(target);
+	size_t len = strlen(target);
+	char *query = memchr(target, '?', len);
 
 	task->conn = conn;
 	task->mhd = mhd;
 	task->call.arena = task->arena;
-	task->version_at = target == NULL ? NULL : target + len + 1;
 	task->request.target = bulla_arena_copy(task->arena, bulla_mem(target, len));
 	task->request.remote = bulla_str(conn->remote);
 	if (conn->endpoint->tls != NULL)
 		task->request.client_chain = tls_client_chain(MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_GNUTLS_SESSION)->tls_session,
 							      task->arena, &task->request.client_chain_count);
 	task->malformed = task->request.target.ptr == NULL;
+	if (query != NULL)
+		query[1] = '\0'; /* libmicrohttpd would make an entry of each parameter, which nobody reads */
 	conn->task = task;
 	task->began_ms = loop->now_ms;
 	conn->deadline_ms = loop->now_ms + (int64_t)loop->httpd->config.max_request_s * 1000;
@@ -107,6 +110,7 @@ void request_completed(void *context, struct MHD_Connection *mhd, void **task, e
 	conn->task = NULL;
 	conn->settled = true;
 	conn->quiet_since_ms = loop->now_ms;
+	conn->done++;
 	conn->deadline_ms = loop->now_ms + IDLE_S * 1000;
 }
 
@@ -176,16 +180,42 @@ static enum MHD_Result run(struct task *task, bool whole)
 	return reply_send(task);
 }
 
+/* Whether the framing machine has refused this very request. */
+static bool is_refused(const struct task *task)
+{
+	const struct framing *framing = &task->conn->framing;
+
+	return framing->status != 0 && task->conn->done + 1 == framing->heads;
+}
+
+/* All of the request is there that will come. */
+static enum MHD_Result run_whole(struct task *task)
+{
+	const struct framing *framing = &task->conn->framing;
+
+	if (is_refused(task)) {
+		reply_refuse_framing(task);
+		return reply_send(task);
+	}
+	if (framing->too_large && task->conn->done + 1 == framing->heads)
+		task->request.body_too_large = task->closes = true;
+	return run(task, true);
+}
+
 /* Headers are there, the body is not. Whoever asks first whether to send too much, or would send without end, is answered
  * now; libmicrohttpd then closes the connection. */
-static enum MHD_Result begin(struct task *task, const char *method, const char *version)
+static enum MHD_Result begin(struct task *task, const char *method)
 {
 	size_t max = task->conn->loop->httpd->config.max_request_bytes;
 
 	task->state = TASK_RECEIVING;
 	task->request.method = header_method(method);
 	MHD_get_connection_values_n(task->mhd, MHD_HEADER_KIND, header_take, task);
-	if (task->malformed || task->version_at != version) {
+	if (is_refused(task)) {
+		reply_refuse_framing(task);
+		return reply_send(task);
+	}
+	if (task->malformed) {
 		reply_refuse(task, BULLA_E_BAD_REQUEST);
 		return reply_send(task);
 	}
@@ -212,11 +242,11 @@ enum MHD_Result request_access(void *context, struct MHD_Connection *mhd, const 
 {
 	struct task *task = *task_at;
 
-	(void)context, (void)mhd, (void)url;
+	(void)context, (void)mhd, (void)url, (void)version;
 	if (task == NULL)
 		return MHD_NO;
 	if (task->state == TASK_NEW)
-		return begin(task, method, version);
+		return begin(task, method);
 	if (*size > 0) {
 		body_receive(task, bulla_mem(data, *size));
 		wipe_in_place(bulla_mem(data, *size));
@@ -234,6 +264,6 @@ enum MHD_Result request_access(void *context, struct MHD_Connection *mhd, const 
 	case TASK_FLYING:
 		return suspend(task);
 	default:
-		return run(task, true);
+		return run_whole(task);
 	}
 }
