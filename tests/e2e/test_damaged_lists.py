@@ -1,4 +1,5 @@
 """A list leaves nothing out without a word: an entry whose record is damaged is missing, and a warning says so."""
+import contextlib
 import os
 import sqlite3
 import sys
@@ -29,7 +30,7 @@ class Lists(Audited):
             self.assertIn(answer.status, (200, 204), (path, answer))
 
     def ids(self):
-        with sqlite3.connect(self.database) as db:
+        with contextlib.closing(sqlite3.connect(self.database)) as db:
             return {row[0] for row in db.execute("SELECT id FROM record")}
 
     def listed(self, server):
@@ -54,7 +55,7 @@ class Lists(Audited):
         self.make(server, "second")
         self.assertEqual([n for n, _ in self.listed(server).values()], [n + 1 for n, _ in before.values()])
         self.assertEqual(server.stop(), 0)
-        with sqlite3.connect(self.database) as db:
+        with contextlib.closing(sqlite3.connect(self.database)) as db, db:
             for id in self.ids() - good:
                 (text,) = db.execute("SELECT bytes FROM record WHERE id = ?", (id,)).fetchone()
                 db.execute("UPDATE record SET bytes = ? WHERE id = ?", (text[:-1] + bytes([text[-1] ^ 1]), id))
