@@ -55,6 +55,9 @@ enum bulla_err bulla_open(const struct bulla_config *config, struct bulla_call *
 	if (engine == NULL)
 		return BULLA_E_NO_MEMORY;
 	pthread_mutex_init(&engine->lock, NULL);
+	pthread_cond_init(&engine->sealed, NULL);
+	engine->log = config->log;
+	engine->log_context = config->log_context;
 	pthread_mutex_init(&engine->root.lock, NULL);
 	pthread_mutex_init(&engine->clock.lock, NULL);
 	engine->clock.from_wall = config->clock_from_wall;
@@ -105,6 +108,7 @@ void bulla_close(struct bulla *bulla)
 		return;
 	struct engine *engine = engine_of(bulla);
 
+	engine_seal_finish(engine);
 	if (bulla->audit != NULL) /* all parts are there */
 		seal_quietly(bulla);
 	audit_free(bulla->audit);
@@ -115,6 +119,7 @@ void bulla_close(struct bulla *bulla)
 	mounts_free(bulla->mounts);
 	seal_free(bulla->seal);
 	store_close(bulla->store);
+	pthread_cond_destroy(&engine->sealed);
 	pthread_mutex_destroy(&engine->lock);
 	pthread_mutex_destroy(&engine->root.lock);
 	pthread_mutex_destroy(&engine->clock.lock);

@@ -36,7 +36,14 @@ struct engine {
 	struct root_attempt root;
 	struct engine_clock clock;
 	pthread_mutex_t lock; /* one change of the seal's state at a time: init, unseal, seal */
+	bool sealing;         /* a thread of its own does it (engine_seal.c); changes are refused until it is done */
+	pthread_cond_t sealed; /* with lock: it is done */
+	void (*log)(void *context, const char *level, const char *text); /* as configured; may be NULL */
+	void *log_context;
 };
+
+/* Waits until a sealing that is under way is done. */
+void engine_seal_finish(struct engine *engine);
 
 static inline struct engine *engine_of(struct bulla *bulla)
 {

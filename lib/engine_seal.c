@@ -1,16 +1,47 @@
 /* engine_seal.c: initialising, unsealing and sealing, over all parts in their order. Changes of state are made one at a time;
  * the questions may be asked by any thread. */
+#define _GNU_SOURCE /* pthread_cond_clockwait */
 #include "engine_private.h"
+
+#include <errno.h>
+#include <time.h>
 
 #include "base/rcu.h"
 #include "bulla/root_token.h"
 
+#define SEAL_WAIT_S 2 /* for requests that are under way, and devices' last lines */
+
+static struct timespec in_seconds(int seconds)
+{
+	struct timespec until;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += seconds;
+	return until;
+}
+
+/* With engine->lock. Whether a sealing that is under way is done by then. */
+static bool wait_sealed(struct engine *engine, int seconds)
+{
+	struct timespec until = in_seconds(seconds);
+
+	while (engine->sealing)
+		if (pthread_cond_clockwait(&engine->sealed, &engine->lock, CLOCK_MONOTONIC, &until) == ETIMEDOUT)
+			break;
+	return !engine->sealing;
+}
+
 static enum bulla_err change_begin(struct bulla *engine, struct bulla_call *call)
 {
+	struct engine *e = engine_of(engine);
+
 	if (!call->may_block)
 		return BULLA_E_MUST_BLOCK;
-	pthread_mutex_lock(&engine_of(engine)->lock);
-	return BULLA_OK;
+	pthread_mutex_lock(&e->lock);
+	if (wait_sealed(e, SEAL_WAIT_S))
+		return BULLA_OK;
+	pthread_mutex_unlock(&e->lock);
+	return bulla_fail(call, BULLA_E_BUSY, "the server is still being sealed: its storage does not answer");
 }
 
 static enum bulla_err change_end(struct bulla *engine, enum bulla_err err)
@@ -24,7 +55,8 @@ static enum bulla_err change_end(struct bulla *engine, enum bulla_err err)
 static enum bulla_err seal(struct bulla *engine)
 {
 	audit_close(engine->audit); /* while the store can still be told how far each device came */
-	TRY(seal_close(engine->seal));
+	enum bulla_err err = seal_close(engine->seal);
+
 	bulla_root_cancel(engine);
 	keyring_empty(engine->keyring);
 	auth_empty(engine->auth);
@@ -32,13 +64,64 @@ static enum bulla_err seal(struct bulla *engine)
 	mounts_empty(engine->mounts);
 	rcu_drain();
 	seal_forget(engine->seal);
+	return err;
+}
+
+static void *seal_apart(void *context)
+{
+	struct engine *engine = context;
+
+	(void)seal(&engine->parts); /* it was open; whoever asked has seen to that */
+	pthread_mutex_lock(&engine->lock);
+	engine->sealing = false;
+	pthread_cond_broadcast(&engine->sealed);
+	pthread_mutex_unlock(&engine->lock);
+	return NULL;
+}
+
+/* Some request does not end, for it waits for a disk that does not answer. What it holds goes with it; all other keys go now. */
+static void wipe_keys(struct engine *engine)
+{
+	bool wiped = seal_wipe(engine->parts.seal);
+
+	keyring_wipe(engine->parts.keyring);
+	if (engine->log != NULL)
+		engine->log(engine->log_context, "error", wiped ?
+			    "sealed, while writes are under way that do not end: the keys are wiped but for what these writes hold" :
+			    "sealed, while a change of the barrier's keys is being written that does not end: they are wiped with it");
+}
+
+/* By a thread of its own: whoever asked is answered, and nobody else is let in, even if some request does not end. */
+static enum bulla_err start_sealing(struct engine *engine)
+{
+	pthread_t thread;
+
+	if (seal_is_sealed(engine->parts.seal))
+		return BULLA_E_SEALED;
+	seal_refuse(engine->parts.seal);
+	engine->sealing = true;
+	if (pthread_create(&thread, NULL, seal_apart, engine) != 0) {
+		engine->sealing = false;
+		return seal(&engine->parts);
+	}
+	(void)pthread_detach(thread);
+	if (!wait_sealed(engine, SEAL_WAIT_S))
+		wipe_keys(engine);
 	return BULLA_OK;
 }
 
 enum bulla_err bulla_seal(struct bulla *engine, struct bulla_call *call)
 {
 	TRY(change_begin(engine, call));
-	return change_end(engine, seal(engine));
+	return change_end(engine, start_sealing(engine_of(engine)));
+}
+
+void engine_seal_finish(struct engine *engine)
+{
+	pthread_mutex_lock(&engine->lock);
+	while (engine->sealing)
+		pthread_cond_wait(&engine->sealed, &engine->lock);
+	pthread_mutex_unlock(&engine->lock);
 }
 
 /* ---- unseal ---------------------------------------------------------------- */

@@ -271,6 +271,7 @@ enum bulla_err audit_new(struct store *store, struct seal *seal, const struct au
 	audit->documents = (struct documents){ .store = store, .seal = seal };
 	audit->config = *config;
 	pthread_mutex_init(&audit->lock, NULL);
+	pthread_mutex_init(&audit->heads, NULL);
 	audit->config_arena = bulla_arena_new(1024);
 	struct bulla_audit_spec *specs = audit->config_arena == NULL ? NULL :
 		bulla_arena_alloc(audit->config_arena, config->spec_count * sizeof *specs);
@@ -301,7 +302,7 @@ enum bulla_err audit_load(struct audit *audit, struct bulla_call *call)
 	return err;
 }
 
-/* Where device came to, if that is news for the store. */
+/* Where device came to, if that is news for the store. With audit->heads. */
 static enum bulla_err store_head(struct audit *audit, struct bulla_call *call, struct device *device)
 {
 	pthread_mutex_lock(&device->lock);
@@ -321,22 +322,24 @@ enum bulla_err audit_tick(struct audit *audit, struct bulla_call *call)
 
 	if (rcu_load(audit->set) == NULL)
 		return BULLA_OK;
-	pthread_mutex_lock(&audit->lock);
-	for (size_t i = 0; audit->set != NULL && i < audit->set->count; i++) {
-		enum bulla_err err = store_head(audit, call, audit->set->devices[i]);
+	pthread_mutex_lock(&audit->heads); /* not the lock: a disk that does not answer must not keep the devices from being closed */
+	struct audit_set *set = set_get(audit);
+
+	for (size_t i = 0; set != NULL && i < set->count; i++) {
+		enum bulla_err err = store_head(audit, call, set->devices[i]);
 
 		first = first == BULLA_OK ? err : first;
 	}
-	pthread_mutex_unlock(&audit->lock);
+	pthread_mutex_unlock(&audit->heads);
+	set_put(set);
 	return first;
 }
 
 /* What cannot be stored is found in the file's end, the next time. */
-static void end_device(struct audit *audit, struct device *device)
+static void store_end(struct audit *audit, struct device *device)
 {
 	struct bulla_call call = { .arena = bulla_arena_new(1024), .may_block = true };
 
-	device_end(device, DEVICE_CLOSED);
 	if (call.arena != NULL && store_head(audit, &call, device) != BULLA_OK)
 		audit_log(audit, "warn", "how far audit device %.*s came could not be stored", (int)device->path.len,
 			  (const char *)device->path.ptr);
@@ -353,7 +356,11 @@ void audit_close(struct audit *audit)
 		for (size_t i = 0; i < set->count; i++)
 			device_stop(set->devices[i], DEVICE_CLOSED); /* all at once: none waits for another's last write */
 		for (size_t i = 0; i < set->count; i++)
-			end_device(audit, set->devices[i]);
+			device_end(set->devices[i], DEVICE_CLOSED);
+		pthread_mutex_lock(&audit->heads);
+		for (size_t i = 0; i < set->count; i++)
+			store_end(audit, set->devices[i]);
+		pthread_mutex_unlock(&audit->heads);
 	}
 	set_put(set);
 	headers_drop(audit);
@@ -367,6 +374,7 @@ void audit_free(struct audit *audit)
 	audit_close(audit);
 	rcu_drain();
 	bulla_arena_free(audit->config_arena);
+	pthread_mutex_destroy(&audit->heads);
 	pthread_mutex_destroy(&audit->lock);
 	free(audit);
 }

@@ -298,6 +298,7 @@ struct audit {
 	bool closing;                /* published with it: records are refused */
 	struct header_rules *headers; /* published; NULL: none */
 	pthread_mutex_t lock;        /* of changes */
+	pthread_mutex_t heads;       /* of what is stored of how far devices came: held over disk work, taken after lock */
 };
 
 /* With a reference; NULL: none is on. */

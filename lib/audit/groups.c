@@ -32,11 +32,11 @@ void bulla_audit_submit(struct bulla_audit_group *group)
 	set_put(set);
 }
 
-void bulla_audit_expire(struct bulla_audit_group *group, int64_t waited_ms)
+static void expire(struct bulla_audit_group *group, int64_t waited_ms, int64_t wait_ms)
 {
 	struct device *devices[BULLA_AUDIT_MAX_DEVICES];
 	unsigned count = group->share_count;
-	bool late = waited_ms > BULLA_AUDIT_WAIT_S * 1000;
+	bool late = waited_ms > wait_ms;
 
 	if (!late && (waited_ms < BULLA_AUDIT_LAG_MS || !atomic_load_explicit(&group->any, memory_order_relaxed)))
 		return;
@@ -52,6 +52,11 @@ void bulla_audit_expire(struct bulla_audit_group *group, int64_t waited_ms)
 			device_expire(devices[i], group, !late);
 		device_put(devices[i]);
 	}
+}
+
+void bulla_audit_expire(struct bulla_audit_group *group, int64_t waited_ms)
+{
+	expire(group, waited_ms, BULLA_AUDIT_WAIT_S * 1000);
 }
 
 struct waiter {
@@ -80,6 +85,11 @@ static struct timespec after_ms(int64_t ms)
 
 enum bulla_err bulla_audit_commit(struct bulla_call *call, struct bulla_audit_lines *lines)
 {
+	return bulla_audit_commit_within(call, lines, BULLA_AUDIT_WAIT_S * 1000);
+}
+
+enum bulla_err bulla_audit_commit_within(struct bulla_call *call, struct bulla_audit_lines *lines, int64_t wait_ms)
+{
 	struct waiter waiter = { .group = { .lines = lines, .done = wake_waiter } };
 
 	(void)call;
@@ -96,7 +106,7 @@ enum bulla_err bulla_audit_commit(struct bulla_call *call, struct bulla_audit_li
 	while (!waiter.done)
 		if (pthread_cond_clockwait(&waiter.wake, &waiter.lock, CLOCK_MONOTONIC, &until) == ETIMEDOUT) {
 			pthread_mutex_unlock(&waiter.lock);
-			bulla_audit_expire(&waiter.group, (device_now_ns() - since) / 1000000);
+			expire(&waiter.group, (device_now_ns() - since) / 1000000, wait_ms);
 			until = after_ms(BULLA_AUDIT_LAG_MS);
 			pthread_mutex_lock(&waiter.lock);
 		}

@@ -161,12 +161,19 @@ static enum bulla_err enable(struct audit *audit, struct bulla_call *call, const
 	return err;
 }
 
-static enum bulla_err disable(struct audit *audit, struct bulla_call *call, struct device *device)
+static enum bulla_err remove_device(struct audit *audit, struct bulla_call *call, struct device *device)
 {
 	TRY(stored_remove(audit, call, device->path, device->id));
-	device_hold(device);
-	enum bulla_err err = remove_from_set(audit, device);
+	return remove_from_set(audit, device);
+}
 
+static enum bulla_err disable(struct audit *audit, struct bulla_call *call, struct device *device)
+{
+	device_hold(device);
+	pthread_mutex_lock(&audit->heads); /* nobody stores how far it came once that is removed */
+	enum bulla_err err = remove_device(audit, call, device);
+
+	pthread_mutex_unlock(&audit->heads);
 	if (err == BULLA_OK)
 		device_end(device, DEVICE_DISABLED);
 	device_put(device);

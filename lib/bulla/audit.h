@@ -115,6 +115,8 @@ void bulla_audit_expire(struct bulla_audit_group *group, int64_t waited_ms);
 /* The same for one who may wait, at most for BULLA_AUDIT_WAIT_S; lines are taken over, NULL is fine. AUDIT: no device could record it;
  * SEALED: they were closed meanwhile. */
 BULLA_MUST_USE enum bulla_err bulla_audit_commit(struct bulla_call *call, struct bulla_audit_lines *lines);
+/* The same, at most for so long. */
+BULLA_MUST_USE enum bulla_err bulla_audit_commit_within(struct bulla_call *call, struct bulla_audit_lines *lines, int64_t wait_ms);
 
 /* ---- devices --------------------------------------------------------------------------------------------------------- */
 

@@ -50,6 +50,11 @@ void keyring_empty(struct keyring *keyring)
 	schedule_forget(keyring);
 }
 
+void keyring_wipe(struct keyring *keyring)
+{
+	cache_forget(keyring, NULL);
+}
+
 void keyring_free(struct keyring *keyring)
 {
 	if (keyring == NULL)

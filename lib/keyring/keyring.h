@@ -126,6 +126,8 @@ bool keyring_name_allowed(struct bulla_bytes name);
 BULLA_MUST_USE enum bulla_err keyring_new(struct store *store, struct seal *seal, size_t max_cached_bytes, struct keyring **out);
 /* Forgets every snapshot and index, and returns when none is in use. The seal is closed. */
 void keyring_empty(struct keyring *keyring);
+/* While a write is under way that does not end: wipes every key in memory but what that write holds. */
+void keyring_wipe(struct keyring *keyring);
 void keyring_free(struct keyring *keyring);
 /* Destroys all keys of a mount that has been taken out of the table. Blocks. */
 BULLA_MUST_USE enum bulla_err keyring_destroy_mount(struct keyring *keyring, struct bulla_call *call, const uint8_t uuid[16]);

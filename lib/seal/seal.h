@@ -33,6 +33,11 @@ void seal_reset(struct seal *seal);
 /* In three steps, so that the engine can empty its caches between: refuse new requests and holders and wait for the present
  * ones (close); [engine empties keyring, access, mounts]; wipe the barrier (forget). SEALED. */
 BULLA_MUST_USE enum bulla_err seal_close(struct seal *seal);
+/* Before close: new requests are refused, those under way go on. */
+void seal_refuse(struct seal *seal);
+/* While close waits for a holder who does not end: no new ones, and the barrier's keys are wiped under him. False: he, or another, is at
+ * changing them; nothing was wiped. */
+bool seal_wipe(struct seal *seal);
 void seal_forget(struct seal *seal);
 
 /* While unsealed: takes one share (raw bytes) of a proof that as many holders as the threshold agree, in shares of its own.

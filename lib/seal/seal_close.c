@@ -21,6 +21,11 @@ void seal_release(struct seal *seal)
 	pthread_mutex_unlock(&seal->state);
 }
 
+void seal_refuse(struct seal *seal)
+{
+	atomic_store(&seal->admitted, false);
+}
+
 enum bulla_err seal_close(struct seal *seal)
 {
 	pthread_mutex_lock(&seal->operation); /* not while it is being opened */
@@ -36,10 +41,9 @@ enum bulla_err seal_close(struct seal *seal)
 	return open ? BULLA_OK : BULLA_E_SEALED;
 }
 
-void seal_forget(struct seal *seal)
+/* With seal->keyring. */
+static void drop_keys(struct seal *seal)
 {
-	pthread_mutex_lock(&seal->operation);
-	pthread_mutex_lock(&seal->keyring);
 	struct barrier_keys *keys = seal->keys;
 
 	rcu_publish(seal->keys, NULL);
@@ -47,6 +51,25 @@ void seal_forget(struct seal *seal)
 	barrier_keys_free(keys);
 	seal_key_drop(&seal->root_key);
 	seal->keyring_revision = 0;
+}
+
+void seal_forget(struct seal *seal)
+{
+	pthread_mutex_lock(&seal->operation);
+	pthread_mutex_lock(&seal->keyring);
+	drop_keys(seal);
 	pthread_mutex_unlock(&seal->keyring);
 	pthread_mutex_unlock(&seal->operation);
+}
+
+bool seal_wipe(struct seal *seal)
+{
+	pthread_mutex_lock(&seal->state);
+	seal->open = false;
+	pthread_mutex_unlock(&seal->state);
+	if (pthread_mutex_trylock(&seal->keyring) != 0) /* it is held over disk work */
+		return false;
+	drop_keys(seal);
+	pthread_mutex_unlock(&seal->keyring);
+	return true;
 }

@@ -223,8 +223,10 @@ enum bulla_err gates_pass(struct passage *p)
 	TRY(gate_rate(p));
 	TRY(gate_path(p));
 	find_route(p);
-	if (must_block(p))
+	if (must_block(p)) { /* all that write may wait for a disk that does not answer: sealing and its like must not wait behind them */
+		x->call->takes_long = x->route != NULL && (x->route->flags & ROUTE_EDGE) != 0;
 		return BULLA_E_MUST_BLOCK;
+	}
 	p->recorded = p->path == NULL || (p->path->flags & (ROUTE_EDGE | ROUTE_NO_TOKEN)) != (ROUTE_EDGE | ROUTE_NO_TOKEN);
 	p->refused = true;
 	TRY(gate_wrapping(p));

@@ -141,6 +141,18 @@ static enum bulla_err add(struct passage *p, const struct bulla_audit_entry *ent
 	return bulla_audit_add(x->engine, x->call, entry, which, own, &fits);
 }
 
+#define SEAL_WAIT_MS 2000
+
+/* Sealing is what is left to do on a bad day: it is done without a record, where no device takes one. */
+static enum bulla_err record_sealing(const struct passage *p, enum bulla_err err)
+{
+	if (err != BULLA_E_AUDIT)
+		return err;
+	if (p->service->log != NULL)
+		p->service->log(p->service->log_context, "error", "is being sealed, though no audit device could record that");
+	return BULLA_OK;
+}
+
 enum bulla_err record_before(struct passage *p)
 {
 	const struct exchange *x = &p->x;
@@ -158,7 +170,9 @@ enum bulla_err record_before(struct passage *p)
 	TRY(name_granting(p, names, &entry));
 	TRY(bulla_audit_add(x->engine, x->call, &entry, BULLA_AUDIT_REQUEST, &lines, &fits));
 	p->on_record = true;
-	return bulla_audit_commit(x->call, lines);
+	if ((x->route->flags & ROUTE_SEALS) == 0)
+		return bulla_audit_commit(x->call, lines);
+	return record_sealing(p, bulla_audit_commit_within(x->call, lines, SEAL_WAIT_MS));
 }
 
 enum bulla_err record_after(struct passage *p, enum bulla_err err)

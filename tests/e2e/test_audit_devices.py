@@ -17,6 +17,7 @@ import servers  # noqa: E402
 from test_audit import Audited, command, device_text, records  # noqa: E402
 
 LONG = os.environ.get("BULLA_TEST_LONG") == "1"
+takes_long = unittest.skipUnless(LONG, "takes seconds: BULLA_TEST_LONG=1")
 COLLECTOR = 'audit "socket" "far" {{\n  options {{\n    address = "{address}"\n    socket_type = "{type}"\n    skip_test = "true"\n  }}\n}}\n'
 WAIT_S = 60  # for what takes a second or two
 
@@ -94,10 +95,9 @@ class Files(Devices):
         self.assertEqual(server.post("transit/encrypt/k", {"plaintext": "eA=="}).status, 200)
         self.assertTrue(self.health(server)["main/"]["healthy"])
 
+    @takes_long
     def test_moved_and_nobody_said_so(self):
         """logrotate without its signal: after some seconds the new file is used, and the old one has ended with a checkpoint."""
-        if not LONG:
-            self.skipTest("takes seconds: BULLA_TEST_LONG=1")
         server = self.audited()
         self.make_key(server)
         os.rename(server.audit, server.audit + ".1")
@@ -232,6 +232,7 @@ class Collectors(Devices):
         """Next to nothing is lost, and nothing out of order, while a collector restarts: the file keeps the server going."""
         self.restarted("tcp")
 
+    @takes_long
     def test_restarted_unix(self):
         self.restarted("unix")
 
@@ -338,6 +339,7 @@ class FullDisk(Devices):
         server.stop()
         self.verified(server.audit)
 
+    @takes_long
     def test_it_is_tried_without_requests(self):
         """Whoever asks for its health, and sends no requests to a server that is not well, sees it well again."""
         server = self.audited("disk/log")

@@ -4,6 +4,7 @@ import http.client
 import os
 import random
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -86,6 +87,7 @@ class UnderLoad(Audited):
         server = self.serve_shamir()
         self.assertGreater(self.under_load(server, 25, self.seal_and_unseal).statuses[503], 0)
 
+    @unittest.skipUnless(LONG, "BULLA_TEST_LONG=1")
     def test_sealing_with_a_slow_device(self):
         self.under_load(self.serve_shamir(sync="true"), 15, self.seal_and_unseal)
 
@@ -103,6 +105,93 @@ class UnderLoad(Audited):
     def test_other_changes(self):
         """SIGHUP, audit devices that come and go, mounts that do, keys that are deleted."""
         self.under_load(self.serve_shamir(), 10, self.change_all)
+
+
+class StuckDisk(Audited):
+    """Syncs of the database, or of the audit log, do not end: what does not write is served, and sealing seals."""
+
+    def setUp(self):
+        super().setUp()
+        self.library, self.hang = os.path.join(self.folder, "hang.so"), os.path.join(self.folder, "hang")
+        source = os.path.join(os.path.dirname(os.path.abspath(__file__)), "sync_hang.c")
+        subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-o", self.library, source, "-ldl"], check=True)
+
+    def stuck(self, name, extra=""):
+        """A server with a key that is in memory and a list that is, whose disk then stops answering."""
+        port = servers.free_port()
+        text = servers.config_text(port, self.database, seal_key=None, extra=extra)
+        server = servers.bulla_config(self.folder, text, port)
+        server.environment = {"LD_PRELOAD": self.library, "SYNC_HANG_NAME": name, "SYNC_HANG": self.hang}
+        self.addCleanup(server.close)
+        server.start()
+        answer = server.request("PUT", "sys/init", {"secret_shares": 1, "secret_threshold": 1}, token=None).json
+        server.token, self.key = answer["root_token"], answer["keys"][0]
+        self.assertEqual(server.request("PUT", "sys/unseal", {"key": self.key}, token=None).status, 200)
+        self.assertEqual(server.post("sys/mounts/transit", {"type": "transit"}).status, 204)
+        self.assertEqual(server.post("transit/keys/k").status, 200)
+        self.assertEqual(server.post("transit/encrypt/k", {"plaintext": "eA=="}).status, 200)
+        self.assertEqual(server.list("transit/keys").data["keys"], ["k"])
+        open(self.hang, "w").close()
+        return server
+
+    def writes(self, server, count):
+        """Writes that wait for the disk: more than there are threads."""
+        for n in range(count):
+            connection = server.connection()
+            self.addCleanup(connection.close)
+            connection.request("POST", f"/v1/transit/keys/new{n}", body=b"{}", headers={"X-Vault-Token": server.token})
+        time.sleep(0.5)
+
+    def sealed(self, server):
+        self.assertEqual(server.post("sys/seal").status, 204)
+        self.assertTrue(server.get("sys/seal-status", token=None).json["sealed"])
+        self.assertEqual(server.get("sys/health", token=None).status, 503)
+        self.assertEqual(server.post("transit/encrypt/k", {"plaintext": "eA=="}).status, 503)
+
+    def unseal(self, server):
+        """When the disk answers again. While it does not, the answer is 503, and why."""
+        answer = server.request("PUT", "sys/unseal", {"key": self.key}, token=None)
+        self.assertEqual(answer.status, 503, answer)
+        self.assertIn("still being sealed", answer.errors[0])
+        os.unlink(self.hang)
+        end = time.monotonic() + 60
+        while server.request("PUT", "sys/unseal", {"key": self.key}, token=None).status != 200:
+            self.assertLess(time.monotonic(), end)
+            time.sleep(0.05)
+        self.assertEqual(server.post("transit/encrypt/k", {"plaintext": "eA=="}).status, 200)
+        self.assertEqual(server.stop(), 0)
+
+    def test_of_the_database(self):
+        server = self.stuck("b.db")
+        self.writes(server, 40)
+        self.assertEqual(server.list("transit/keys").data["keys"], ["k"])
+        self.assertEqual(server.get("transit/keys/k").status, 200)
+        self.assertEqual(server.get("auth/token/lookup-self").status, 200)
+        self.assertEqual(server.get("sys/health", token=None).status, 200)
+        self.sealed(server)
+        self.assertIn("the keys are wiped but for what these writes hold", server.log_text())
+        self.unseal(server)
+
+    def test_of_the_log(self):
+        """Sealing is done at once, though no device can record it."""
+        server = self.stuck("audit.log", device_text(os.path.join(self.folder, "audit.log"), sync="true"))
+        self.assertEqual(server.get("sys/health", token=None).status, 200)
+        self.sealed(server)
+        self.assertIn("is being sealed, though no audit device could record that", server.log_text())
+        os.unlink(self.hang)
+
+    @unittest.skipUnless(LONG, "BULLA_TEST_LONG=1")
+    def test_of_a_log_beside_another(self):
+        """Nobody waits for the disk of a log whose records another device has."""
+        second = device_text(os.path.join(self.folder, "second")).replace('"main"', '"second"')
+        server = self.stuck("audit.log", device_text(os.path.join(self.folder, "audit.log"), sync="true") + second)
+        since = time.monotonic()
+        for _ in range(20):
+            self.assertEqual(server.post("transit/encrypt/k", {"plaintext": "eA=="}).status, 200)
+            self.assertEqual(server.post("transit/keys/k/rotate").status, 200)
+        self.assertLess(time.monotonic() - since, 40)
+        self.sealed(server)
+        os.unlink(self.hang)
 
 
 if __name__ == "__main__":
