@@ -212,7 +212,7 @@ static struct bulla_audit_share *take_share(struct device *device, struct bulla_
 void device_expire(struct device *device, struct bulla_audit_group *group, bool held)
 {
 	pthread_mutex_lock(&device->lock);
-	bool writing = atomic_load_explicit(&device->writing, memory_order_relaxed);
+	bool writing = atomic_load_explicit(&device->writing, memory_order_acquire);
 	struct bulla_audit_share *found = writing ? take_share(device, group) : NULL;
 
 	if (found != NULL && found->state == SHARE_TAKEN)
