@@ -50,8 +50,8 @@ static void chosen(const char *text, const char *rsa, const char *other)
 			ck_assert_uint_eq(got.len, 0);
 			continue;
 		}
-		same(got, bulla_arena_printf(call.arena, "NORMAL:-VERS-ALL:+VERS-TLS1.2:-CIPHER-ALL%s:-RSA:-DHE-RSA:-AES-128-CBC:"
-					     "-AES-256-CBC:-SHA1:%%SERVER_PRECEDENCE", wanted));
+		same(got, bulla_arena_printf(call.arena, "NORMAL:-VERS-ALL:+VERS-TLS1.2:-CIPHER-ALL%s:-GROUP-ALL:+GROUP-X25519:"
+					     "+GROUP-SECP256R1:+GROUP-SECP384R1:+GROUP-SECP521R1:-RSA:-DHE-RSA:-AES-128-CBC:-AES-256-CBC:-SHA1:%%SERVER_PRECEDENCE", wanted));
 	}
 	call_end(&call);
 }
