@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <openssl/ssl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -113,7 +114,7 @@ int main(int argc, char **argv)
 	pthread_t thread;
 	int bytes, one = 1;
 
-	if (argc != 5 || !open_tls(argv[3], argv[4]))
+	if (argc != 5 || !open_tls(argv[3], argv[4]) || signal(SIGPIPE, SIG_IGN) == SIG_ERR)
 		return 2;
 	a.sin_port = htons((unsigned short)atoi(argv[1]));
 	bytes = atoi(argv[2]);
