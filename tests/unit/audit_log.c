@@ -617,6 +617,68 @@ START_TEST(a_socket_that_closes_is_noticed_and_comes_back)
 }
 END_TEST
 
+/* What a collector got, as a file. */
+static void append(const char *name, const char *text)
+{
+	FILE *file = fopen(name, "a");
+
+	ck_assert_ptr_nonnull(file);
+	fputs(text, file);
+	ck_assert_int_eq(fclose(file), 0);
+}
+
+/* What was lost while it failed stands in the chain, signed; what is missing elsewhere is still missed. */
+START_TEST(a_gap_is_told)
+{
+	char where[sizeof path + 4], text[65536];
+
+	snprintf(where, sizeof where, "%s.s", path);
+	const struct bulla_pair options[] = { { bulla_str("address"), bulla_str(where) }, { bulla_str("socket_type"), bulla_str("unix") } };
+	int listener = listen_at(where, SOCK_STREAM);
+
+	enable("socket", options, 2);
+	int peer = accept(listener, NULL, NULL);
+
+	record(3);
+	close(listener);
+	(void)shutdown(peer, SHUT_WR);
+	do { /* what was sent is not lost */
+		receive(peer, text, sizeof text);
+		append(path, text);
+		read_lines();
+	} while (line_count < 7);
+	close(peer);
+	(void)unlink(where);
+	ck_assert_err(record_as(&call, "lost"), BULLA_E_AUDIT);
+	ck_assert_err(record_as(&call, "lost"), BULLA_E_AUDIT);
+	ck_assert_uint_eq(device()->lost_records, 4);
+	listener = listen_at(where, SOCK_STREAM);
+	ck_assert_ok(record_as(&call, "back"));
+	ck_assert_uint_eq(device()->lost_records, 0);
+	peer = accept(listener, NULL, NULL);
+	receive(peer, text, sizeof text);
+	ck_assert_ptr_nonnull(strstr(text, "\"event\":\"gap\",\"device\":\"main/\",\"lost\":\"4\",\"after\":\"7\",\"id\":"));
+	append(path, text);
+	struct bulla_audit_verdict verdict = verify(NULL, path, NULL);
+
+	ck_assert_uint_eq(verdict.offences, 0);
+	ck_assert_uint_eq(verdict.lost_records, 4);
+	ck_assert_uint_eq(found_count, 1);
+	ck_assert_int_eq(found[0].finding, BULLA_AUDIT_GAP);
+	read_lines();
+	free(lines[6]); /* the last one before the gap, which is sure to have gone out */
+	lines[6] = NULL;
+	write_lines(path, 0, line_count);
+	verdict = verify(NULL, path, NULL);
+	ck_assert_uint_eq(verdict.offences, 1);
+	ck_assert_int_eq(found[0].finding, BULLA_AUDIT_REMOVED);
+	ck_assert_ok(bulla_audit_disable(engine, &call, bulla_str("main")));
+	close(peer);
+	close(listener);
+	(void)unlink(where);
+}
+END_TEST
+
 START_TEST(a_log_daemon_gets_a_message_a_line)
 {
 	const struct bulla_pair options[] = { { bulla_str("address"), bulla_str(path) }, { bulla_str("facility"), bulla_str("local3") },
@@ -702,6 +764,7 @@ int main(void)
 	tcase_add_loop_test(tc, a_line_before_an_opening_is_looked_at, 0, 5);
 	tcase_add_test(tc, lines_removed_while_it_was_away_are_missed);
 	tcase_add_test(tc, a_socket_that_closes_is_noticed_and_comes_back);
+	tcase_add_test(tc, a_gap_is_told);
 	tcase_add_test(tc, a_log_daemon_gets_a_message_a_line);
 	tcase_add_test(tc, many_at_once_make_one_chain);
 	suite_add_tcase(suite, tc);
