@@ -25,8 +25,8 @@ struct bulla_bytes gates_query(const struct json *query, const char *name)
 	return value != NULL ? value->text : (struct bulla_bytes){ 0 };
 }
 
-/* The query as a document: without what is no parameter of an endpoint. */
-static enum bulla_err query_document(struct exchange *x, bool folded)
+/* The query as a document: without what is no parameter of an endpoint. folded: what named the method; NULL: nothing did. */
+static enum bulla_err query_document(struct exchange *x, const char *folded)
 {
 	struct json *doc = bulla_arena_alloc(x->call->arena, sizeof *doc);
 	struct json **end;
@@ -36,7 +36,7 @@ static enum bulla_err query_document(struct exchange *x, bool folded)
 	doc->type = JSON_OBJECT;
 	end = &doc->first;
 	for (const struct json *v = x->query->first; v != NULL; v = v->next) {
-		if (bulla_is(v->name, "help") || (folded && (bulla_is(v->name, "list") || bulla_is(v->name, "scan"))))
+		if (bulla_is(v->name, "help") || (folded != NULL && bulla_is(v->name, folded)))
 			continue;
 		*end = bulla_arena_alloc(x->call->arena, sizeof **end);
 		if (*end == NULL)
@@ -71,7 +71,8 @@ enum bulla_err gate_fold(struct exchange *x)
 		const char *name;
 		enum method method;
 	} folds[] = { { "list", METHOD_LIST }, { "scan", METHOD_SCAN } };
-	bool get = x->method == METHOD_GET, yes, folded = false;
+	bool get = x->method == METHOD_GET, yes;
+	const char *folded = NULL;
 
 	for (size_t i = 0; get && x->query != NULL && i < 2; i++) {
 		struct bulla_bytes text = gates_query(x->query, folds[i].name);
@@ -79,9 +80,11 @@ enum bulla_err gate_fold(struct exchange *x)
 		if (text.len == 0)
 			continue;
 		TRY(parse_bool(text, &yes));
+		if (yes && folded != NULL)
+			return BULLA_E_EMPTY_400; /* one or the other */
 		if (yes) {
 			x->method = folds[i].method;
-			folded = true;
+			folded = folds[i].name;
 		}
 	}
 	if (x->method == METHOD_LIST || x->method == METHOD_SCAN)

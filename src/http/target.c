@@ -2,6 +2,8 @@
  * policies are bypassed. Stateless: any thread. */
 #include "http/target.h"
 
+#include <strings.h>
+
 #include "request/form.h"
 #include <bulla/utf8.h>
 
@@ -13,7 +15,7 @@ static struct bulla_bytes origin_form(struct bulla_bytes raw)
 	for (size_t i = 0; i < 2; i++) {
 		size_t n = strlen(schemes[i]);
 
-		if (raw.len < n || memcmp(raw.ptr, schemes[i], n) != 0)
+		if (raw.len < n || strncasecmp((const char *)raw.ptr, schemes[i], n) != 0)
 			continue;
 		raw = bulla_mem(raw.ptr + n, raw.len - n);
 		const uint8_t *slash = memchr(raw.ptr, '/', raw.len);

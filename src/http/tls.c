@@ -34,6 +34,7 @@ static void creds_free(struct tls_creds *creds)
 		gnutls_certificate_free_credentials(creds->cred);
 	if (creds->tls12 != NULL)
 		gnutls_priority_deinit(creds->tls12);
+	tls_trust_free(creds->trust);
 	free(creds);
 }
 
@@ -150,6 +151,8 @@ static enum bulla_err load_authorities(struct tls_creds *creds, struct bulla_cal
 
 	if (e >= 0 && count > 0)
 		e = gnutls_certificate_set_x509_trust(creds->cred, list, (int)count);
+	if (e >= 0 && count > 0)
+		e = tls_trust_new(list, count, &creds->trust);
 	for (unsigned i = 0; list != NULL && i < count; i++)
 		gnutls_x509_crt_deinit(list[i]);
 	gnutls_free(list);

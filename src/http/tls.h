@@ -49,6 +49,7 @@ bool tls_suites_parse(struct bulla_arena *arena, const char *text, unsigned *set
 struct tls_shake {
 	struct tls_creds *creds; /* NULL: none is under way */
 	void *session;           /* a gnutls_session_t, the HTTP library's */
+	unsigned status;         /* what is wrong with the client's certificate, where creds->trust says it */
 	bool last_flight;
 };
 

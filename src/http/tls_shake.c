@@ -104,6 +104,22 @@ static int hello_read(gnutls_session_t session)
 
 /* ---- the handshake -------------------------------------------------------------- */
 
+static int verify_client(gnutls_session_t session)
+{
+	struct tls_shake *shake = gnutls_session_get_ptr(session);
+
+	shake->status = tls_trust_verify(shake->creds->trust, session);
+	return shake->status == 0 ? 0 : GNUTLS_E_CERTIFICATE_VERIFICATION_ERROR;
+}
+
+/* What was wrong with the client's certificate. */
+static unsigned status_of(gnutls_session_t session)
+{
+	const struct tls_shake *shake = gnutls_session_get_ptr(session);
+
+	return shake->creds->trust != NULL ? shake->status : gnutls_session_get_verify_cert_status(session);
+}
+
 static void demand_client(gnutls_session_t session, const struct tls_creds *creds)
 {
 	/* GnuTLS keeps the pointer */
@@ -111,7 +127,10 @@ static void demand_client(gnutls_session_t session, const struct tls_creds *cred
 	static gnutls_typed_vdata_st purpose = { .type = GNUTLS_DT_KEY_PURPOSE_OID, .data = client };
 
 	gnutls_certificate_server_set_request(session, GNUTLS_CERT_REQUIRE);
-	gnutls_session_set_verify_cert2(session, &purpose, 1, 0);
+	if (creds->trust != NULL)
+		gnutls_session_set_verify_function(session, verify_client);
+	else
+		gnutls_session_set_verify_cert2(session, &purpose, 1, 0);
 	if (creds->settings->client_ca_file == NULL)
 		gnutls_certificate_send_x509_rdn_sequence(session, 1); /* not the names of all that the system trusts */
 }
@@ -148,7 +167,7 @@ static void tell(gnutls_session_t session, int e, char why[TLS_WHY])
 		return;
 	case GNUTLS_E_CERTIFICATE_ERROR:
 	case GNUTLS_E_CERTIFICATE_VERIFICATION_ERROR:
-		if (gnutls_certificate_verification_status_print(gnutls_session_get_verify_cert_status(session), GNUTLS_CRT_X509, &text, 0) >= 0)
+		if (gnutls_certificate_verification_status_print(status_of(session), GNUTLS_CRT_X509, &text, 0) >= 0)
 			snprintf(why, TLS_WHY, "%s", (const char *)text.data);
 		else
 			snprintf(why, TLS_WHY, "%s", gnutls_strerror(e));
@@ -162,7 +181,7 @@ static void tell(gnutls_session_t session, int e, char why[TLS_WHY])
 /* As Go's TLS tells it, where GnuTLS would say no more than "bad certificate". */
 static void send_alert(gnutls_session_t session, int e)
 {
-	unsigned status = e == GNUTLS_E_CERTIFICATE_VERIFICATION_ERROR ? gnutls_session_get_verify_cert_status(session) : 0;
+	unsigned status = e == GNUTLS_E_CERTIFICATE_VERIFICATION_ERROR ? status_of(session) : 0;
 
 	if ((status & (GNUTLS_CERT_SIGNER_NOT_FOUND | GNUTLS_CERT_SIGNER_NOT_CA)) != 0)
 		(void)gnutls_alert_send(session, GNUTLS_AL_FATAL, GNUTLS_A_UNKNOWN_CA);

@@ -191,6 +191,27 @@ class Cert(unittest.TestCase):
             self.assertEqual(logins(self.server, entries), wanted)
             self.assertEqual(logins(peer, entries), wanted)
 
+    def test_listener_with_authorities_of_one_name(self):
+        """tls_client_ca_file: the same, in either order."""
+        stranger = Authority(self.folder, "nobody")
+        stranger.client("nameless", "/CN=app.example.com", "extendedKeyUsage=clientAuth\nauthorityKeyIdentifier=none\n")
+        for order in ((self.own, self.other), (self.other, self.own)):
+            with servers.temporary_folder() as folder:
+                with open(f"{folder}/cas.pem", "w") as f:
+                    f.write("".join(authority.text("ca.pem") for authority in order))
+                port = servers.free_port()
+                listener = f'{self.tls}\n  tls_client_ca_file = "{folder}/cas.pem"\n  tls_require_and_verify_client_cert = true'
+                context = ssl.create_default_context(cafile=self.own.path("ca.pem"))
+                context.load_cert_chain(self.own.path("nameless.pem"), self.own.path("nameless.key"))
+                with servers.bulla_config(folder, servers.config_text(port, f"{folder}/b.db", listener=listener), port, context=context) as server:
+                    for authority in (self.own, self.other, stranger):
+                        connection = self.connection(authority, "nameless", server)
+                        if authority is not stranger:
+                            self.assertEqual(server.get("sys/health", token=None, connection=connection).status, 501)
+                            continue
+                        with self.assertRaisesRegex((OSError, servers.http.client.HTTPException), "(?i)unknown ca|disconnected|reset"):
+                            server.get("sys/health", token=None, connection=connection)
+
     def test_renewal(self):
         """Over a connection of the same certificate, unless the mount does without."""
         self.ok(self.entry(token_ttl="5m"))
