@@ -1,5 +1,6 @@
-/* cors.c: owns which web pages' scripts may call: an immutable snapshot, read without a lock, changed by one writer at a time. At a seal
- * it stays, as with OpenBao: a page must be told that the server is sealed, and origins are no secrets. */
+/* cors.c: owns which web pages' scripts may call: an immutable snapshot, read without a lock, changed by one writer at
+ * a time. At a seal it stays, as with OpenBao: a page must be told that the server is sealed, and origins are no
+ * secrets. */
 #include "access/cors_private.h"
 
 #include <stdlib.h>
@@ -8,8 +9,9 @@
 
 /* What OpenBao's clients send. */
 static const char *const standard[] = {
-	"Content-Type", "Authorization", "X-Vault-Token", "X-Vault-MFA", "X-Vault-No-Request-Forwarding", "X-Vault-Wrap-Format",
-	"X-Vault-Wrap-TTL", "X-Requested-With", "X-Vault-AWS-IAM-Server-ID", "X-Vault-Policy-Override",
+	"Content-Type", "Authorization", "X-Vault-Token", "X-Vault-MFA", "X-Vault-No-Request-Forwarding",
+	"X-Vault-Wrap-Format", "X-Vault-Wrap-TTL", "X-Requested-With", "X-Vault-AWS-IAM-Server-ID",
+	"X-Vault-Policy-Override",
 };
 #define STANDARD (sizeof standard / sizeof standard[0])
 
@@ -56,7 +58,7 @@ void cors_free(struct cors *cors)
 	free(cors);
 }
 
-/* ---- the snapshot ------------------------------------------------------------------------------------------------------------- */
+/* ---- the snapshot ------------------------------------------------------------------------------------------------ */
 
 static struct cors_rules *rules_new(void)
 {
@@ -69,7 +71,8 @@ static struct cors_rules *rules_new(void)
 	return rules;
 }
 
-static enum bulla_err copy_list(struct bulla_arena *arena, const struct bulla_bytes *items, size_t count, struct bulla_bytes *out)
+static enum bulla_err copy_list(struct bulla_arena *arena, const struct bulla_bytes *items, size_t count,
+				struct bulla_bytes *out)
 {
 	for (size_t i = 0; i < count; i++) {
 		out[i] = bulla_arena_copy(arena, items[i]);
@@ -79,8 +82,9 @@ static enum bulla_err copy_list(struct bulla_arena *arena, const struct bulla_by
 	return BULLA_OK;
 }
 
-/* With commas between. What would end a header or may not stand in one becomes a space, as OpenBao's library does it. */
-static enum bulla_err join(struct bulla_arena *arena, const struct bulla_bytes *items, size_t count, struct bulla_bytes *out)
+/* With commas between. What would end a header or may not stand in one becomes a space, as Go makes it. */
+static enum bulla_err join(struct bulla_arena *arena, const struct bulla_bytes *items, size_t count,
+			   struct bulla_bytes *out)
 {
 	size_t len = 0;
 
@@ -94,7 +98,9 @@ static enum bulla_err join(struct bulla_arena *arena, const struct bulla_bytes *
 		if (i > 0)
 			*to++ = ',';
 		for (size_t j = 0; j < items[i].len; j++, to++)
-			*to = (items[i].ptr[j] < 0x20 && items[i].ptr[j] != '\t') || items[i].ptr[j] == 0x7f ? ' ' : items[i].ptr[j];
+			*to = (items[i].ptr[j] < 0x20 && items[i].ptr[j] != '\t') || items[i].ptr[j] == 0x7f
+				      ? ' '
+				      : items[i].ptr[j];
 	}
 	*to = 0;
 	*out = bulla_mem(text, len);
@@ -104,7 +110,8 @@ static enum bulla_err join(struct bulla_arena *arena, const struct bulla_bytes *
 static enum bulla_err fill(struct cors_rules *rules, const struct bulla_cors_config *config)
 {
 	struct bulla_bytes *origins = bulla_arena_alloc(rules->arena, config->origin_count * sizeof *origins);
-	struct bulla_bytes *headers = bulla_arena_alloc(rules->arena, (STANDARD + config->header_count) * sizeof *headers);
+	size_t header_count = STANDARD + config->header_count;
+	struct bulla_bytes *headers = bulla_arena_alloc(rules->arena, header_count * sizeof *headers);
 
 	if (origins == NULL || headers == NULL)
 		return BULLA_E_NO_MEMORY;
@@ -112,9 +119,10 @@ static enum bulla_err fill(struct cors_rules *rules, const struct bulla_cors_con
 		headers[i] = bulla_str(standard[i]);
 	TRY(copy_list(rules->arena, config->origins, config->origin_count, origins));
 	TRY(copy_list(rules->arena, config->headers, config->header_count, headers + STANDARD));
-	rules->config = (struct bulla_cors_config){ .enabled = true, .origins = origins, .origin_count = config->origin_count,
-						    .headers = headers, .header_count = STANDARD + config->header_count,
-						    .credentials = config->credentials };
+	rules->config = (struct bulla_cors_config){
+		.enabled = true, .origins = origins, .origin_count = config->origin_count, .headers = headers,
+		.header_count = header_count, .credentials = config->credentials,
+	};
 	return join(rules->arena, headers, rules->config.header_count, &rules->headers);
 }
 
@@ -160,7 +168,7 @@ enum bulla_err cors_load(struct cors *cors, struct bulla_call *call)
 	return err;
 }
 
-/* ---- asking ------------------------------------------------------------------------------------------------------------------- */
+/* ---- asking ------------------------------------------------------------------------------------------------------ */
 
 static enum bulla_err copy_out(struct bulla_call *call, const struct cors_rules *rules, struct bulla_cors_config *out)
 {

@@ -1,4 +1,5 @@
-/* cors_change.c: the record of who may call from web pages (docs/FORMATS.md), and its changes. Workers only, one writer at a time. */
+/* cors_change.c: the record of who may call from web pages (docs/FORMATS.md), and its changes. Workers only, one writer
+ * at a time. */
 #include "access/access_private.h"
 #include "access/cors_private.h"
 #include "base/pack.h"
@@ -9,7 +10,7 @@
 
 static const struct document_name stored_name = { .kind = "cors", .item = { (const uint8_t *)"config", 6 } };
 
-/* ---- the record --------------------------------------------------------------------------------------------------------------- */
+/* ---- the record -------------------------------------------------------------------------------------------------- */
 
 static void pack_list(struct pack *pack, const struct bulla_bytes *items, size_t count)
 {
@@ -18,7 +19,8 @@ static void pack_list(struct pack *pack, const struct bulla_bytes *items, size_t
 		pack_bytes(pack, items[i]);
 }
 
-static enum bulla_err unpack_list(struct bulla_call *call, struct unpack *in, const struct bulla_bytes **items, size_t *count)
+static enum bulla_err unpack_list(struct bulla_call *call, struct unpack *in, const struct bulla_bytes **items,
+				  size_t *count)
 {
 	*count = unpack_count(in, 4);
 	struct bulla_bytes *list = bulla_arena_alloc(call->arena, *count * sizeof *list);
@@ -31,7 +33,8 @@ static enum bulla_err unpack_list(struct bulla_call *call, struct unpack *in, co
 	return BULLA_OK;
 }
 
-static enum bulla_err unpack_config(struct bulla_call *call, const struct document *document, struct bulla_cors_config *out)
+static enum bulla_err unpack_config(struct bulla_call *call, const struct document *document,
+				    struct bulla_cors_config *out)
 {
 	struct unpack in = { .ptr = document->value.ptr, .left = document->value.len };
 	struct bulla_cors_config config = { .enabled = true };
@@ -73,7 +76,7 @@ static enum bulla_err store(struct cors *cors, struct bulla_call *call, const st
 	return document_put(&cors->documents, call, &stored_name, err == BULLA_OK ? before.revision : 0, value);
 }
 
-/* ---- changing ----------------------------------------------------------------------------------------------------------------- */
+/* ---- changing ---------------------------------------------------------------------------------------------------- */
 
 static enum bulla_err check(struct bulla_call *call, const struct bulla_cors_config *config)
 {
@@ -93,7 +96,8 @@ static enum bulla_err check(struct bulla_call *call, const struct bulla_cors_con
 	for (size_t i = 0; i < config->header_count; i++)
 		text += config->headers[i].len + 1;
 	if (text > MAX_HEADER_TEXT)
-		return bulla_fail(call, BULLA_E_INVALID, "the headers are longer than %d bytes in all", MAX_HEADER_TEXT);
+		return bulla_fail(call, BULLA_E_INVALID, "the headers are longer than %d bytes in all",
+				  MAX_HEADER_TEXT);
 	return BULLA_OK;
 }
 

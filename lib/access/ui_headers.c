@@ -1,5 +1,5 @@
-/* ui_headers.c: headers for the pages of a user interface: one document (docs/FORMATS.md), read anew each time. Workers only, one writer
- * at a time. */
+/* ui_headers.c: headers for the pages of a user interface: one document (docs/FORMATS.md), read anew each time. Workers
+ * only, one writer at a time. */
 #include "bulla/ui_headers.h"
 
 #include <stdlib.h>
@@ -45,7 +45,7 @@ static enum bulla_err canonical(struct bulla_call *call, struct bulla_bytes name
 	return BULLA_OK;
 }
 
-/* ---- the record --------------------------------------------------------------------------------------------------------------- */
+/* ---- the record -------------------------------------------------------------------------------------------------- */
 
 static enum bulla_err unpack_header(struct bulla_call *call, struct unpack *in, struct header *out)
 {
@@ -110,7 +110,7 @@ static enum bulla_err store(const struct documents *documents, struct bulla_call
 	return document_put(documents, call, &stored_name, headers->revision, value);
 }
 
-/* ---- operations --------------------------------------------------------------------------------------------------------------- */
+/* ---- operations -------------------------------------------------------------------------------------------------- */
 
 /* Where name is, or belongs. */
 static size_t place_of(const struct headers *headers, struct bulla_bytes name, bool *there)
@@ -124,7 +124,8 @@ static size_t place_of(const struct headers *headers, struct bulla_bytes name, b
 }
 
 /* new NULL: without it. */
-static enum bulla_err change(const struct documents *documents, struct bulla_call *call, struct bulla_bytes name, const struct header *new)
+static enum bulla_err change(const struct documents *documents, struct bulla_call *call, struct bulla_bytes name,
+			     const struct header *new)
 {
 	struct headers headers;
 	bool there;
@@ -143,7 +144,8 @@ static enum bulla_err change(const struct documents *documents, struct bulla_cal
 	return store(documents, call, &headers);
 }
 
-static enum bulla_err change_locked(struct bulla *engine, struct bulla_call *call, struct bulla_bytes name, struct header *new)
+static enum bulla_err change_locked(struct bulla *engine, struct bulla_call *call, struct bulla_bytes name,
+				    struct header *new)
 {
 	struct access *access = engine->access;
 	const struct documents documents = { access->store, access->seal };
@@ -180,8 +182,8 @@ static enum bulla_err load_any(struct bulla *engine, struct bulla_call *call, st
 	return load(&documents, call, out);
 }
 
-enum bulla_err bulla_ui_header_read(struct bulla *engine, struct bulla_call *call, struct bulla_bytes name, struct bulla_bytes **values,
-				    size_t *count)
+enum bulla_err bulla_ui_header_read(struct bulla *engine, struct bulla_call *call, struct bulla_bytes name,
+				    struct bulla_bytes **values, size_t *count)
 {
 	struct headers headers;
 	bool there;
@@ -197,7 +199,8 @@ enum bulla_err bulla_ui_header_read(struct bulla *engine, struct bulla_call *cal
 	return BULLA_OK;
 }
 
-enum bulla_err bulla_ui_header_list(struct bulla *engine, struct bulla_call *call, struct bulla_bytes **names, size_t *count)
+enum bulla_err bulla_ui_header_list(struct bulla *engine, struct bulla_call *call, struct bulla_bytes **names,
+				    size_t *count)
 {
 	struct headers headers;
 

@@ -16,13 +16,16 @@ struct bulla_cors_config {
 	bool credentials;                  /* the browser may send those it has */
 };
 
-/* In the arena; headers with the standard ones. Never blocks. STORE_DAMAGED: what is stored cannot be read, so that it is off;
- * NO_MEMORY. */
-BULLA_MUST_USE enum bulla_err bulla_cors_read(struct bulla *engine, struct bulla_call *call, struct bulla_cors_config *out);
+/* In the arena; headers with the standard ones. Never blocks. STORE_DAMAGED: what is stored cannot be read, so that it
+ * is off; NO_MEMORY. */
+BULLA_MUST_USE enum bulla_err bulla_cors_read(struct bulla *engine, struct bulla_call *call,
+					      struct bulla_cors_config *out);
 
-/* Durable when it returns. INVALID_500 with OpenBao's texts: no origin, or others beside "*"; INVALID: more than 256 origins or headers,
- * an origin longer than 1024 bytes, or more than 4096 bytes of headers. MUST_BLOCK, SEALED, STORE*, NO_MEMORY. */
-BULLA_MUST_USE enum bulla_err bulla_cors_enable(struct bulla *engine, struct bulla_call *call, const struct bulla_cors_config *config);
+/* Durable when it returns. INVALID_500 with OpenBao's texts: no origin, or others beside "*"; INVALID: more than 256
+ * origins or headers, an origin longer than 1024 bytes, or more than 4096 bytes of headers. MUST_BLOCK, SEALED, STORE*,
+ * NO_MEMORY. */
+BULLA_MUST_USE enum bulla_err bulla_cors_enable(struct bulla *engine, struct bulla_call *call,
+						const struct bulla_cors_config *config);
 /* The same, and fine where it is off. */
 BULLA_MUST_USE enum bulla_err bulla_cors_disable(struct bulla *engine, struct bulla_call *call);
 
@@ -33,8 +36,8 @@ struct bulla_cors_answer {
 	struct bulla_bytes headers; /* for a preflight: with commas between, in the arena, a NUL behind it */
 };
 /* Never blocks. NO_MEMORY. */
-BULLA_MUST_USE enum bulla_err bulla_cors_ask(struct bulla *engine, struct bulla_call *call, struct bulla_bytes origin, bool preflight,
-					     struct bulla_cors_answer *out);
+BULLA_MUST_USE enum bulla_err bulla_cors_ask(struct bulla *engine, struct bulla_call *call, struct bulla_bytes origin,
+					     bool preflight, struct bulla_cors_answer *out);
 
 /* Whether it is on at all: one load. */
 bool bulla_cors_on(const struct bulla *engine);

@@ -1,14 +1,15 @@
 /* x509_chain.c: whether a client's certificate comes from whom we trust (RFC 5280 section 6). Stateless: any thread.
  *
- * OpenSSL takes the first certificate of the issuer's name for the issuer, and does not come back to try another one. But authorities
- * change their keys and keep their names, sign each other's, and renew certificates while the old ones lie about. So the way from the
- * client to an anchor is found here, by signatures, and OpenSSL checks each way that there is: dates, purposes, lengths, constraints.
+ * OpenSSL takes the first certificate of the issuer's name for the issuer, and does not come back to try another one.
+ * But authorities change their keys and keep their names, sign each other's, and renew certificates while the old ones
+ * lie about. So the way from the client to an anchor is found here, by signatures, and OpenSSL checks each way that
+ * there is: dates, purposes, lengths, constraints.
  *
- * A link that bears its issuer's name has to say which key it was signed with (authorityKeyIdentifier): OpenSSL takes it for self-signed
- * otherwise.
+ * A link that bears its issuer's name has to say which key it was signed with (authorityKeyIdentifier): OpenSSL takes
+ * it for self-signed otherwise.
  *
- * Whoever connects may send what he likes: only keys that lead to an anchor verify anything, so that a stranger's certificates cost a
- * comparison of names, and signatures by the anchors' own keys at most. */
+ * A client may send anything: only keys that lead to an anchor verify anything, so that a stranger's certificates cost
+ * a comparison of names, and signatures by the anchors' own keys at most. */
 #include "crypto/x509_private.h"
 
 #include <openssl/err.h>
@@ -17,7 +18,8 @@
 
 #define MAX_CHAIN X509_MAX_CERTIFICATES
 #define MAX_SIGNATURES 64  /* verified at most */
-/* Somebody with 16 certificates of one name and key, each of which signed all, could make a million of ways. The short ones come first. */
+/* Somebody with 16 certificates of one name and key, each of which signed all, could make a million of ways. The short
+ * ones come first. */
 #define MAX_STEPS 4096
 #define MAX_WAYS 32
 
@@ -26,7 +28,8 @@ struct search {
 	int64_t now_s;
 	X509 *sent[MAX_CHAIN], *anchors[MAX_CHAIN]; /* sent[0]: the client's own */
 	size_t sent_count, anchor_count;
-	/* whether sent[i] was signed by anchors[j], or by sent[j - anchor_count]: set only for issuers that come from an anchor */
+	/* whether sent[i] was signed by anchors[j], or by sent[j - anchor_count]: set only for issuers that come from
+	 * an anchor */
 	bool signed_by[MAX_CHAIN][2 * MAX_CHAIN];
 	bool known[MAX_CHAIN]; /* that sent[i] comes from an anchor */
 	unsigned signatures, steps, ways;
@@ -35,7 +38,7 @@ struct search {
 	enum bulla_err verdict;
 };
 
-/* ---- who signed what --------------------------------------------------------------------------------------------------------- */
+/* ---- who signed what --------------------------------------------------------------------------------------------- */
 
 static X509 *issuer_at(const struct search *s, size_t i)
 {
@@ -93,7 +96,7 @@ static enum bulla_err find_signers(struct search *s)
 	return BULLA_OK;
 }
 
-/* ---- one way ----------------------------------------------------------------------------------------------------------------- */
+/* ---- one way ----------------------------------------------------------------------------------------------------- */
 
 /* OpenSSL's own notion of an issuer would lead it astray: it is to go the way that was found. */
 static int is_next(X509_STORE_CTX *ctx, X509 *certificate, X509 *issuer)
@@ -122,12 +125,14 @@ static enum bulla_err verdict(struct bulla_call *call, X509_STORE_CTX *ctx)
 	case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
 		return BULLA_E_AUTH_FAILED;
 	default:
-		return bulla_fail(call, BULLA_E_BAD_FIELD, "%s", X509_verify_cert_error_string(X509_STORE_CTX_get_error(ctx)));
+		return bulla_fail(call, BULLA_E_BAD_FIELD, "%s",
+				  X509_verify_cert_error_string(X509_STORE_CTX_get_error(ctx)));
 	}
 }
 
 /* An anchor need not be self-signed: a company's own CA below a public one is trusted, and the public one not. */
-static bool set_up(X509_STORE_CTX *ctx, X509_STORE *store, const struct search *s, STACK_OF(X509) *between, STACK_OF(X509) *anchor)
+static bool set_up(X509_STORE_CTX *ctx, X509_STORE *store, const struct search *s, STACK_OF(X509) *between,
+		   STACK_OF(X509) *anchor)
 {
 	X509_STORE_set_check_issued(store, is_next);
 	if (X509_STORE_CTX_init(ctx, store, s->way[0], between) != 1)
@@ -160,7 +165,7 @@ static enum bulla_err check_way(struct search *s)
 	return err;
 }
 
-/* ---- all ways ---------------------------------------------------------------------------------------------------------------- */
+/* ---- all ways ---------------------------------------------------------------------------------------------------- */
 
 /* The way has come to an anchor. What speaks against it counts only where there is no better one. */
 static enum bulla_err arrive(struct search *s)
@@ -190,7 +195,8 @@ static bool is_on_way(const struct search *s, const X509 *certificate)
 /* sent[at] is the last on the way so far: tries each way on that has so many links more before its anchor. */
 static enum bulla_err go_on(struct search *s, size_t at, size_t links)
 {
-	size_t first = links > 0 ? s->anchor_count : 0, end = links > 0 ? s->anchor_count + s->sent_count : s->anchor_count;
+	size_t first = links > 0 ? s->anchor_count : 0,
+	       end = links > 0 ? s->anchor_count + s->sent_count : s->anchor_count;
 
 	for (size_t i = first; s->verdict != BULLA_OK && i < end; i++) {
 		if (!s->signed_by[at][i] || s->steps == MAX_STEPS || s->ways == MAX_WAYS)
@@ -238,7 +244,8 @@ static void free_all(X509 *certificates[MAX_CHAIN], size_t count)
 		X509_free(certificates[i]);
 }
 
-enum bulla_err x509_client_verify(struct bulla_call *call, const struct x509_list *chain, const struct x509_list *anchors, int64_t now_s)
+enum bulla_err x509_client_verify(struct bulla_call *call, const struct x509_list *chain,
+				  const struct x509_list *anchors, int64_t now_s)
 {
 	struct search s = { .call = call, .now_s = now_s, .verdict = BULLA_E_AUTH_FAILED };
 

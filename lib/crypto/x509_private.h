@@ -1,4 +1,4 @@
-/* x509_private.h: what the files of clients' certificates share: x509_client.c, x509_chain.c. Nobody else includes it. */
+/* x509_private.h: what the files of clients' certificates share: x509_client.c, x509_chain.c. Nobody else has it. */
 #ifndef BULLA_CRYPTO_X509_PRIVATE_H
 #define BULLA_CRYPTO_X509_PRIVATE_H
 

@@ -28,7 +28,7 @@ static enum bulla_err warn(struct reader *r, const char *what, const char *name)
 	return BULLA_OK;
 }
 
-/* ---- a header ------------------------------------------------------------------------------------------------------------------ */
+/* ---- a header ---------------------------------------------------------------------------------------------------- */
 
 /* RFC 9110 section 5.6.2. */
 static bool is_token(const char *text)
@@ -36,7 +36,8 @@ static bool is_token(const char *text)
 	static const char more[] = "!#$%&'*+-.^_`|~";
 
 	for (const char *c = text; *c != 0; c++)
-		if (!((*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') || (*c >= '0' && *c <= '9') || strchr(more, *c) != NULL))
+		if (!((*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') || (*c >= '0' && *c <= '9') ||
+		      strchr(more, *c) != NULL))
 			return false;
 	return *text != 0;
 }
@@ -44,8 +45,8 @@ static bool is_token(const char *text)
 /* Those that say where a message ends or what becomes of its connection: whoever sets them breaks both. */
 static bool is_framing(const char *name)
 {
-	static const char *const names[] = { "Connection", "Content-Length", "Keep-Alive", "Proxy-Connection", "TE", "Trailer",
-					     "Transfer-Encoding", "Upgrade" };
+	static const char *const names[] = { "Connection", "Content-Length", "Keep-Alive", "Proxy-Connection",
+					     "TE", "Trailer", "Transfer-Encoding", "Upgrade" };
 
 	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
 		if (strcasecmp(name, names[i]) == 0)
@@ -60,7 +61,8 @@ static const char *canonical(struct bulla_call *call, const char *name)
 	char *text = (char *)(uintptr_t)copy.ptr;
 
 	for (size_t i = 0; text != NULL && i < copy.len; i++) {
-		bool first = i == 0 || text[i - 1] == '-', lower = text[i] >= 'a' && text[i] <= 'z', upper = text[i] >= 'A' && text[i] <= 'Z';
+		bool first = i == 0 || text[i - 1] == '-', lower = text[i] >= 'a' && text[i] <= 'z',
+		     upper = text[i] >= 'A' && text[i] <= 'Z';
 
 		if (first ? lower : upper)
 			text[i] ^= 0x20;
@@ -94,14 +96,16 @@ static enum bulla_err join_values(struct reader *r, const struct hcl *at, const 
 		return setting_fail(r->call, r->file, at, "the values of \"%s\" must be a list of strings", at->name);
 	for (const struct hcl *h = at->first; h != NULL; h = h->next) {
 		if (h->kind != HCL_STRING)
-			return setting_fail(r->call, r->file, h, "the values of \"%s\" must be a list of strings", at->name);
+			return setting_fail(r->call, r->file, h, "the values of \"%s\" must be a list of strings",
+					    at->name);
 		if (has_control(h->text))
-			return setting_fail(r->call, r->file, h, "a value of \"%s\" holds a control character", at->name);
+			return setting_fail(r->call, r->file, h, "a value of \"%s\" holds a control character",
+					    at->name);
 		struct bulla_bytes value = trimmed(h->text);
 
 		if (value.len > 0)
-			text = bulla_arena_printf(r->call->arena, "%.*s%s%.*s", (int)text.len, (const char *)text.ptr, text.len > 0 ? "; " : "",
-						  (int)value.len, (const char *)value.ptr);
+			text = bulla_arena_printf(r->call->arena, "%.*s%s%.*s", (int)text.len, (const char *)text.ptr,
+						  text.len > 0 ? "; " : "", (int)value.len, (const char *)value.ptr);
 		if (text.ptr == NULL)
 			return BULLA_E_NO_MEMORY;
 	}
@@ -114,7 +118,8 @@ static enum bulla_err check_name(struct reader *r, const struct hcl *block, cons
 	if (!is_token(at->name))
 		return setting_fail(r->call, r->file, at, "\"%s\" is no name of a header", at->name);
 	if (is_framing(at->name))
-		return setting_fail(r->call, r->file, at, "\"%s\" is the server's own affair and cannot be set", at->name);
+		return setting_fail(r->call, r->file, at, "\"%s\" is the server's own affair and cannot be set",
+				    at->name);
 	for (const struct hcl *h = block->first; h != at; h = h->next)
 		if (strcasecmp(h->name, at->name) == 0)
 			return setting_fail(r->call, r->file, at, "\"%s\" is given twice", at->name);
@@ -122,7 +127,8 @@ static enum bulla_err check_name(struct reader *r, const struct hcl *block, cons
 }
 
 /* header->name NULL: it is left out, with a warning. */
-static enum bulla_err read_header(struct reader *r, const struct hcl *block, const struct hcl *at, struct reply_header *header)
+static enum bulla_err read_header(struct reader *r, const struct hcl *block, const struct hcl *at,
+				  struct reply_header *header)
 {
 	const char *name, *value;
 
@@ -140,7 +146,7 @@ static enum bulla_err read_header(struct reader *r, const struct hcl *block, con
 	return BULLA_OK;
 }
 
-/* ---- a rule -------------------------------------------------------------------------------------------------------------------- */
+/* ---- a rule ------------------------------------------------------------------------------------------------------ */
 
 /* "default", "2xx", "200". */
 static bool read_status(const char *text, int *first, int *last)
@@ -176,7 +182,8 @@ static enum bulla_err read_rule(struct reader *r, const struct hcl *at, struct r
 	size_t count = 1; /* Strict-Transport-Security may come to it */
 
 	if (!read_status(at->name, &rule->first, &rule->last))
-		return setting_fail(r->call, r->file, at, "\"%s\" is no status: \"default\", \"2xx\", \"200\" and their like are", at->name);
+		return setting_fail(r->call, r->file, at,
+				    "\"%s\" is no status: \"default\", \"2xx\", \"200\" and their like are", at->name);
 	if (block == NULL)
 		return setting_fail(r->call, r->file, at, "the headers of \"%s\" must be an object of lists", at->name);
 	for (const struct hcl *h = block->first; h != NULL; h = h->next)
@@ -194,7 +201,7 @@ static enum bulla_err read_rule(struct reader *r, const struct hcl *at, struct r
 	return BULLA_OK;
 }
 
-/* ---- all of them --------------------------------------------------------------------------------------------------------------- */
+/* ---- all of them ------------------------------------------------------------------------------------------------- */
 
 /* Default, then classes, then single statuses. */
 static void sort(struct reply_rule *rules, size_t count)
@@ -235,7 +242,7 @@ static enum bulla_err add_rules(struct reader *r, const struct hcl *block, struc
 	return BULLA_OK;
 }
 
-/* What every reply has says that it is for HTTPS only, unless the settings say otherwise. rules[0] is the default one. */
+/* What every reply has says that it is for HTTPS only, unless the settings say otherwise. rules[0] is for all. */
 static void add_transport(const struct reader *r, struct reply_rule *rule, struct reply_header *own)
 {
 	struct reply_header *headers = rule->headers != NULL ? (struct reply_header *)(uintptr_t)rule->headers : own;
@@ -255,8 +262,8 @@ static size_t children(const struct hcl *at)
 	return n;
 }
 
-enum bulla_err header_config_read(struct bulla_call *call, const char *file, const struct hcl *at, const struct reply_headers **out,
-				  struct header_warning **warnings)
+enum bulla_err header_config_read(struct bulla_call *call, const char *file, const struct hcl *at,
+				  const struct reply_headers **out, struct header_warning **warnings)
 {
 	struct reader r = { call, file, warnings, false };
 	const struct hcl *block = object_of(at);
@@ -268,7 +275,9 @@ enum bulla_err header_config_read(struct bulla_call *call, const char *file, con
 	if (headers == NULL || rules == NULL || own == NULL)
 		return BULLA_E_NO_MEMORY;
 	if (block == NULL)
-		return setting_fail(call, file, at, "\"custom_response_headers\" must be an object: { \"default\" = { \"X-A\" = [\"b\"] } }");
+		return setting_fail(
+			call, file, at,
+			"\"custom_response_headers\" must be an object: { \"default\" = { \"X-A\" = [\"b\"] } }");
 	TRY(add_rules(&r, block, rules, &count));
 	sort(rules, count);
 	if (count == 0 || rules[0].last != 999) {
@@ -279,7 +288,8 @@ enum bulla_err header_config_read(struct bulla_call *call, const char *file, con
 	*headers = (struct reply_headers){ rules, count };
 	for (int status = 100; status <= MAX_STATUS; status++)
 		if (bytes_for(headers, status) > MAX_REPLY_BYTES)
-			return setting_fail(call, file, at, "the headers of a reply with status %d are more than %d bytes", status,
+			return setting_fail(call, file, at,
+					    "the headers of a reply with status %d are more than %d bytes", status,
 					    MAX_REPLY_BYTES);
 	*out = headers;
 	return BULLA_OK;

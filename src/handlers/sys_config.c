@@ -1,11 +1,12 @@
-/* sys_config.c: what browsers are told: CORS, and headers for pages of a user interface. Any thread, one exchange at a time. */
+/* sys_config.c: what browsers are told: CORS, and headers for pages of a user interface. Any thread, one exchange at a
+ * time. */
 #include <bulla/cors.h>
 #include <bulla/ui_headers.h>
 #include <strings.h>
 
 #include "http/routes.h"
 
-/* ---- CORS ---------------------------------------------------------------------------------------------------------------------- */
+/* ---- CORS -------------------------------------------------------------------------------------------------------- */
 
 struct cors_fields {
 	struct field_strings origins, headers;
@@ -26,8 +27,10 @@ static enum bulla_err write_cors(struct exchange *x)
 	struct cors_fields f = { 0 };
 
 	TRY(fields_bind(x->call, x->doc, cors_fields, true, &f));
-	const struct bulla_cors_config config = { .origins = f.origins.items, .origin_count = f.origins.count, .headers = f.headers.items,
-						  .header_count = f.headers.count, .credentials = f.credentials };
+	const struct bulla_cors_config config = {
+		.origins = f.origins.items, .origin_count = f.origins.count, .headers = f.headers.items,
+		.header_count = f.headers.count, .credentials = f.credentials,
+	};
 
 	return bulla_cors_enable(x->engine, x->call, &config);
 }
@@ -53,7 +56,7 @@ static enum bulla_err delete_cors(struct exchange *x)
 	return bulla_cors_disable(x->engine, x->call);
 }
 
-/* ---- headers of pages ---------------------------------------------------------------------------------------------------------- */
+/* ---- headers of pages -------------------------------------------------------------------------------------------- */
 
 struct header_fields {
 	struct field_strings values;
@@ -79,8 +82,9 @@ static enum bulla_err check_name(struct exchange *x, struct bulla_bytes name)
 	if (name.len >= n && strncasecmp((const char *)name.ptr, reserved, n) == 0)
 		return bulla_fail(x->call, BULLA_E_INVALID, "X-Vault headers cannot be set");
 	if (x->server->sends_header != NULL && x->server->sends_header(x->server->sends_context, name))
-		return bulla_fail(x->call, BULLA_E_INVALID,
-				  "This header already exists in the server configuration and cannot be set in the UI.");
+		return bulla_fail(
+			x->call, BULLA_E_INVALID,
+			"This header already exists in the server configuration and cannot be set in the UI.");
 	return BULLA_OK;
 }
 
@@ -95,7 +99,9 @@ static enum bulla_err write_header(struct exchange *x)
 	TRY(check_name(x, name));
 	TRY(bulla_ui_header_write(x->engine, x->call, name, f.values.items, f.values.count));
 	if (is_name(name, "Content-Security-Policy"))
-		TRY(bulla_warn(x->call, "overriding default Content-Security-Policy which is secure by default, proceed with caution"));
+		TRY(bulla_warn(
+			x->call,
+			"overriding default Content-Security-Policy which is secure by default, proceed with caution"));
 	json_nil(x->data);
 	return BULLA_OK;
 }
@@ -134,7 +140,7 @@ static enum bulla_err list_headers(struct exchange *x)
 	return BULLA_OK;
 }
 
-/* ---- routes -------------------------------------------------------------------------------------------------------------------- */
+/* ---- routes ------------------------------------------------------------------------------------------------------ */
 
 #define ROW(method, path, handler_, flags_, known, anchor)                                                     \
 	{ .mount = BULLA_MOUNT_SYSTEM, .methods = ON(method), .pattern = path, .fn = handler_, .flags = flags_, \
@@ -148,6 +154,7 @@ const struct route sys_config_routes[] = {
 	ROW(LIST, "config/ui/headers", list_headers, SUDO, NULL, "headers-of-pages"),
 	ROW(GET, "config/ui/headers/{header}", read_header, SUDO, header_fields, "headers-of-pages"),
 	ROW(POST, "config/ui/headers/{header}", write_header, SUDO | ROUTE_BLOCKS, header_fields, "headers-of-pages"),
-	ROW(DELETE, "config/ui/headers/{header}", delete_header, SUDO | ROUTE_BLOCKS, header_fields, "headers-of-pages"),
+	ROW(DELETE, "config/ui/headers/{header}", delete_header, SUDO | ROUTE_BLOCKS, header_fields,
+	    "headers-of-pages"),
 	{ .fn = NULL },
 };

@@ -1,5 +1,5 @@
-/* fetch_trust.c: which of several authorities of one name a server's certificate comes from, where libcurl stands on OpenSSL, which takes
- * the first. Any thread. */
+/* fetch_trust.c: which of several authorities of one name a server's certificate comes from, where libcurl stands on
+ * OpenSSL, which takes the first. Any thread. */
 #include "http/fetch_trust.h"
 
 #include <openssl/err.h>

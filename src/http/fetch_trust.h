@@ -5,8 +5,8 @@
 #include <curl/curl.h>
 #include <stdbool.h>
 
-/* Has the issuer of a server's certificate found by its signature, not by its name alone. Nothing happens where libcurl has another TLS
- * library than OpenSSL. false: no memory. */
+/* Has the issuer of a server's certificate found by its signature, not by its name alone. Nothing happens where libcurl
+ * has another TLS library than OpenSSL. false: no memory. */
 bool fetch_trust_by_signature(CURL *curl);
 
 #endif

@@ -1,5 +1,5 @@
-/* gate_cors.c: what the script of a web page is told that calls from another origin (Fetch standard, section 3.2), in OpenBao's words.
- * Stateless: any thread. */
+/* gate_cors.c: what the script of a web page is told that calls from another origin (Fetch standard, section 3.2), in
+ * OpenBao's words. Stateless: any thread. */
 #include <bulla/cors.h>
 
 #include "http/gates_internal.h"

@@ -1,5 +1,5 @@
-/* httpd_own_headers.c: owns the headers that a listener's settings add to its replies. Loops read the present ones without a lock; what was
- * replaced lives on until no reply can be reading it. Changed by the main thread. */
+/* httpd_own_headers.c: owns the headers that a listener's settings add to its replies. Loops read the present ones
+ * without a lock; what was replaced lives on until no reply can be reading it. Changed by the main thread. */
 #include <stdlib.h>
 
 #include "http/httpd_internal.h"
@@ -24,7 +24,8 @@ static void own_headers_freep(struct own_headers **headers)
 /* rules NULL: *out becomes NULL, too. */
 static enum bulla_err make(const struct reply_headers *rules, struct own_headers **out)
 {
-	struct own_headers *headers BULLA_CLEANUP(own_headers_freep) = rules != NULL ? calloc(1, sizeof *headers) : NULL;
+	struct own_headers *headers BULLA_CLEANUP(own_headers_freep) =
+		rules != NULL ? calloc(1, sizeof *headers) : NULL;
 
 	*out = NULL;
 	if (rules == NULL)
@@ -100,7 +101,8 @@ bool httpd_sends_header(const void *context, struct bulla_bytes name)
 	const struct httpd *httpd = context;
 
 	for (size_t i = 0; i < httpd->endpoint_count; i++) {
-		const struct own_headers *headers = atomic_load_explicit(&httpd->endpoints[i].headers, memory_order_acquire);
+		const struct own_headers *headers =
+			atomic_load_explicit(&httpd->endpoints[i].headers, memory_order_acquire);
 
 		if (reply_headers_have(headers != NULL ? headers->rules : NULL, name))
 			return true;

@@ -1,4 +1,5 @@
-/* reply_headers.h: what a listener's custom_response_headers add to replies, by status. Knows no HTTP library. Immutable: any thread. */
+/* reply_headers.h: what a listener's custom_response_headers add to replies, by status. Knows no HTTP library.
+ * Immutable: any thread. */
 #ifndef BULLA_HTTP_REPLY_HEADERS_H
 #define BULLA_HTTP_REPLY_HEADERS_H
 
@@ -18,8 +19,8 @@ struct reply_rule {
 	size_t count;
 };
 
-/* The most general rule first: where several name the same header, the last one counts, and all of them come before what the server
- * itself says. */
+/* The most general rule first: where several name the same header, the last one counts, and all of them come before
+ * what the server itself says. */
 struct reply_headers {
 	const struct reply_rule *rules;
 	size_t count;
@@ -28,7 +29,8 @@ struct reply_headers {
 /* A copy in one piece, for free(). NULL: no memory. */
 struct reply_headers *reply_headers_copy(const struct reply_headers *headers);
 
-/* Whether a reply of some status has such a header, of any case. headers NULL: what a listener sends without any settings. */
+/* Whether a reply of some status has such a header, of any case. headers NULL: what a listener sends without any
+ * settings. */
 bool reply_headers_have(const struct reply_headers *headers, struct bulla_bytes name);
 
 #endif

@@ -1,6 +1,6 @@
-/* tls_trust.c: owns the authorities for clients where some share a name. GnuTLS takes the last one of a name for the issuer and does not
- * come back, so each stands in a list in which it is the only one of its name, and whoever one of the lists trusts is trusted. Made with
- * its listener's files and not changed; any thread. */
+/* tls_trust.c: owns the authorities for clients where some share a name. GnuTLS takes the last one of a name for the
+ * issuer and does not come back, so each stands in a list in which it is the only one of its name, and whoever one of
+ * the lists trusts is trusted. Made with its listener's files and not changed; any thread. */
 #include <gnutls/x509.h>
 #include <stdlib.h>
 
@@ -24,8 +24,8 @@ void tls_trust_free(struct tls_trust *trust)
 static bool same_name(gnutls_x509_crt_t a, gnutls_x509_crt_t b)
 {
 	gnutls_datum_t one = { 0 }, other = { 0 };
-	bool same = gnutls_x509_crt_get_raw_dn(a, &one) >= 0 && gnutls_x509_crt_get_raw_dn(b, &other) >= 0 && one.size == other.size &&
-		    memcmp(one.data, other.data, one.size) == 0;
+	bool same = gnutls_x509_crt_get_raw_dn(a, &one) >= 0 && gnutls_x509_crt_get_raw_dn(b, &other) >= 0 &&
+		    one.size == other.size && memcmp(one.data, other.data, one.size) == 0;
 
 	gnutls_free(one.data);
 	gnutls_free(other.data);

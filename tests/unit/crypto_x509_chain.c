@@ -1,5 +1,5 @@
-/* Which clients come from whom: authorities that share a name, in every order, and what is none of theirs. The certificates are made
- * here, by OpenSSL. */
+/* Which clients come from whom: authorities that share a name, in every order, and what is none of theirs. The
+ * certificates are made here, by OpenSSL. */
 #include <openssl/evp.h>
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
@@ -26,7 +26,7 @@ static void tear_down(void)
 	call_end(&call);
 }
 
-/* ---- making certificates --------------------------------------------------------------------------------------------------------- */
+/* ---- making certificates ----------------------------------------------------------------------------------------- */
 
 struct authority {
 	const char *name;
@@ -42,7 +42,8 @@ static struct authority authority(const char *name)
 
 static void set_name(X509_NAME *name, const char *text)
 {
-	ck_assert_int_eq(X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, (const unsigned char *)text, -1, -1, 0), 1);
+	ck_assert_int_eq(X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, (const unsigned char *)text, -1, -1, 0),
+			 1);
 }
 
 static void extend(X509 *certificate, int nid, const char *value)
@@ -103,7 +104,7 @@ static struct bulla_bytes issue(struct authority issuer, struct authority subjec
 	return copy;
 }
 
-/* ---- asking ---------------------------------------------------------------------------------------------------------------------- */
+/* ---- asking ------------------------------------------------------------------------------------------------------ */
 
 #define LIST(...) (struct x509_list){ (struct bulla_bytes[]){ __VA_ARGS__ }, \
 				      sizeof (struct bulla_bytes[]){ __VA_ARGS__ } / sizeof(struct bulla_bytes) }
@@ -122,7 +123,8 @@ static void swap(struct bulla_bytes *a, struct bulla_bytes *b)
 	*b = kept;
 }
 
-/* The answer has to be the same, whatever the order of the anchors and of what stands behind the client's own certificate. */
+/* The answer has to be the same, whatever the order of the anchors and of what stands behind the client's own
+ * certificate. */
 static void expect_from(struct x509_list chain, struct x509_list anchors, size_t moved, enum bulla_err wanted)
 {
 	size_t behind = chain.count - 1, n = behind + anchors.count;
@@ -144,12 +146,14 @@ static void expect_from(struct x509_list chain, struct x509_list anchors, size_t
 
 #define EXPECT(chain, anchors, wanted) expect_from(chain, anchors, 0, wanted)
 
-/* ---- what is refused ------------------------------------------------------------------------------------------------------------- */
+/* ---- what is refused --------------------------------------------------------------------------------------------- */
 
 START_TEST(strangers)
 {
-	struct authority ca = authority("ca"), impostor = authority("ca"), other = authority("other"), user = authority("user");
-	struct bulla_bytes trusted = issue(ca, ca, CA), false_ca = issue(impostor, impostor, CA), client = issue(impostor, user, CLIENT);
+	struct authority ca = authority("ca"), impostor = authority("ca"), other = authority("other");
+	struct authority user = authority("user");
+	struct bulla_bytes trusted = issue(ca, ca, CA), false_ca = issue(impostor, impostor, CA);
+	struct bulla_bytes client = issue(impostor, user, CLIENT);
 
 	EXPECT(LIST(client), LIST(trusted), BULLA_E_AUTH_FAILED);
 	EXPECT(LIST(client, false_ca), LIST(trusted), BULLA_E_AUTH_FAILED);
@@ -165,7 +169,8 @@ END_TEST
 
 START_TEST(false_links)
 {
-	struct authority ca = authority("ca"), below = authority("below"), twin = authority("below"), user = authority("user");
+	struct authority ca = authority("ca"), below = authority("below"), twin = authority("below");
+	struct authority user = authority("user");
 	struct bulla_bytes trusted = issue(ca, ca, CA), link = issue(ca, below, CA), client = issue(twin, user, CLIENT);
 
 	/* the link's twin has its name, and nobody's trust; nobody else's signature stands for the anchor's */
@@ -185,7 +190,8 @@ END_TEST
 
 START_TEST(flaws)
 {
-	struct authority ca = authority("ca"), below = authority("below"), deeper = authority("deeper"), user = authority("user");
+	struct authority ca = authority("ca"), below = authority("below"), deeper = authority("deeper");
+	struct authority user = authority("user");
 	struct bulla_bytes trusted = issue(ca, ca, CA), twin = issue(authority("ca"), authority("ca"), CA);
 
 	EXPECT(LIST(issue(ca, user, OLD_CLIENT)), LIST(trusted, twin), BULLA_E_BAD_FIELD);
@@ -193,16 +199,17 @@ START_TEST(flaws)
 	EXPECT(LIST(issue(ca, user, SERVER)), LIST(trusted, twin), BULLA_E_BAD_FIELD);
 	EXPECT(LIST(issue(ca, user, CLIENT)), LIST(issue(ca, ca, OLD_CA), twin), BULLA_E_BAD_FIELD);
 	EXPECT(LIST(issue(below, user, CLIENT), issue(ca, below, OLD_CA)), LIST(trusted, twin), BULLA_E_BAD_FIELD);
-	EXPECT(LIST(issue(deeper, user, CLIENT), issue(below, deeper, CA), issue(ca, below, CA_OF_LEAVES)), LIST(trusted),
-	       BULLA_E_BAD_FIELD);
+	EXPECT(LIST(issue(deeper, user, CLIENT), issue(below, deeper, CA), issue(ca, below, CA_OF_LEAVES)),
+	       LIST(trusted), BULLA_E_BAD_FIELD);
 }
 END_TEST
 
-/* ---- what is accepted ------------------------------------------------------------------------------------------------------------ */
+/* ---- what is accepted -------------------------------------------------------------------------------------------- */
 
 START_TEST(one_name_two_keys)
 {
-	struct authority old = authority("ca"), new = authority("ca"), third = authority("ca"), user = authority("user");
+	struct authority old = authority("ca"), new = authority("ca"), third = authority("ca");
+	struct authority user = authority("user");
 	struct bulla_bytes a = issue(old, old, CA), b = issue(new, new, CA), c = issue(third, third, CA);
 
 	EXPECT(LIST(issue(old, user, CLIENT)), LIST(a, b), BULLA_OK);
@@ -212,36 +219,43 @@ START_TEST(one_name_two_keys)
 	/* each signed the other, as RFC 4210 section 4.4 has it for new keys */
 	EXPECT(LIST(issue(new, user, CLIENT), issue(old, new, CROSS_CA)), LIST(a), BULLA_OK);
 	EXPECT(LIST(issue(old, user, CLIENT), issue(new, old, CROSS_CA), issue(old, new, CROSS_CA)), LIST(b), BULLA_OK);
-	EXPECT(LIST(issue(third, user, CLIENT), issue(new, third, CROSS_CA), issue(old, new, CROSS_CA)), LIST(a), BULLA_OK);
+	EXPECT(LIST(issue(third, user, CLIENT), issue(new, third, CROSS_CA), issue(old, new, CROSS_CA)), LIST(a),
+	       BULLA_OK);
 }
 END_TEST
 
 START_TEST(old_beside_new)
 {
-	struct authority ca = authority("ca"), next = authority("ca"), below = authority("below"), user = authority("user");
-	struct bulla_bytes expired = issue(ca, ca, OLD_CA), renewed = issue(ca, ca, CA), client = issue(ca, user, CLIENT);
+	struct authority ca = authority("ca"), next = authority("ca"), below = authority("below");
+	struct authority user = authority("user");
+	struct bulla_bytes expired = issue(ca, ca, OLD_CA), renewed = issue(ca, ca, CA);
+	struct bulla_bytes client = issue(ca, user, CLIENT);
 
 	EXPECT(LIST(client), LIST(expired, renewed), BULLA_OK);
 	EXPECT(LIST(client, expired), LIST(renewed), BULLA_OK);
 	EXPECT(LIST(issue(next, user, CLIENT)), LIST(expired, issue(next, next, CA)), BULLA_OK);
 	EXPECT(LIST(client), LIST(expired, issue(next, next, CA)), BULLA_E_BAD_FIELD);
-	EXPECT(LIST(issue(below, user, CLIENT), issue(ca, below, OLD_CA), issue(ca, below, CA)), LIST(expired, renewed), BULLA_OK);
-	EXPECT(LIST(issue(below, user, CLIENT), issue(ca, below, CA_OF_LEAVES), issue(ca, below, OLD_CA)), LIST(renewed), BULLA_OK);
+	EXPECT(LIST(issue(below, user, CLIENT), issue(ca, below, OLD_CA), issue(ca, below, CA)),
+	       LIST(expired, renewed), BULLA_OK);
+	EXPECT(LIST(issue(below, user, CLIENT), issue(ca, below, CA_OF_LEAVES), issue(ca, below, OLD_CA)),
+	       LIST(renewed), BULLA_OK);
 }
 END_TEST
 
 START_TEST(links_of_one_name)
 {
-	struct authority ca = authority("ca"), unknown = authority("unknown"), one = authority("below"), two = authority("below"),
-			 user = authority("user");
+	struct authority ca = authority("ca"), unknown = authority("unknown"), one = authority("below");
+	struct authority two = authority("below"), user = authority("user");
 	struct bulla_bytes trusted = issue(ca, ca, CA), client = issue(two, user, CLIENT);
 
 	EXPECT(LIST(client, issue(ca, one, CA), issue(ca, two, CA)), LIST(trusted), BULLA_OK);
 	/* one key, signed by somebody unknown and by the anchor */
 	EXPECT(LIST(client, issue(unknown, two, CA), issue(ca, two, CA)), LIST(trusted), BULLA_OK);
-	EXPECT(LIST(client, issue(unknown, two, CA), issue(unknown, unknown, CA), issue(ca, one, CA)), LIST(trusted), BULLA_E_AUTH_FAILED);
+	EXPECT(LIST(client, issue(unknown, two, CA), issue(unknown, unknown, CA), issue(ca, one, CA)),
+	       LIST(trusted), BULLA_E_AUTH_FAILED);
 	/* the second way is the good one, for the first is too long for its authority */
-	EXPECT(LIST(issue(user, authority("x"), CLIENT), issue(two, user, CA), issue(ca, two, CA_OF_LEAVES), issue(ca, two, CA)),
+	EXPECT(LIST(issue(user, authority("x"), CLIENT), issue(two, user, CA), issue(ca, two, CA_OF_LEAVES),
+	            issue(ca, two, CA)),
 	       LIST(trusted), BULLA_OK);
 	/* what cannot be read stands in nobody's way */
 	EXPECT(LIST(client, bulla_str("none"), issue(ca, two, CA)), LIST(trusted, bulla_str("none")), BULLA_OK);
