@@ -14,6 +14,8 @@ static const struct command commands[] = {
 	{ "write", command_write, "Write data to a path: keys, encryption, settings" },
 	{ "list", command_list, "List the keys at a path" },
 	{ "delete", command_delete, "Delete what is at a path" },
+	{ "patch", command_patch, "Change members of what is at a path" },
+	{ "unwrap", command_unwrap, "Print what a wrapping token holds" },
 	{ "status", command_status, "Tell whether the server is initialised and sealed" },
 	{ "operator", command_operator, "Initialise, unseal and seal the server" },
 	{ "secrets", command_secrets, "Enable, disable and list engines" },
@@ -22,6 +24,9 @@ static const struct command commands[] = {
 	{ "login", command_login, "Get a token from an auth method, and keep it" },
 	{ "policy", command_policy, "Write, read and list policies" },
 	{ "token", command_token, "Make, look up, renew and revoke tokens" },
+	{ "lease", command_lease, "Look up, renew and revoke leases" },
+	{ "path-help", command_path_help, "Print what the server says of a path" },
+	{ "print", command_print, "Print what commands use: the token" },
 	{ "version", command_version, "Print the version of this program" },
 	{ 0 },
 };

@@ -1,5 +1,6 @@
 /* cli.c: owns the life of a client command: its line, its environment, its requests and what is said when one is refused. */
 #include "commands/cli.h"
+#include "commands/preview.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -27,10 +28,10 @@ const char *cli_printf(struct cli *cli, const char *format, ...)
 	return (const char *)text.ptr;
 }
 
-/* BULLA_NAME, then VAULT_NAME; an empty value counts as none. */
+/* BULLA_NAME, then BAO_NAME, then VAULT_NAME; an empty value counts as none. */
 static const char *environment(struct cli *cli, const char *name)
 {
-	static const char *const prefixes[] = { "BULLA_", "VAULT_" };
+	static const char *const prefixes[] = { "BULLA_", "BAO_", "VAULT_" };
 
 	for (size_t i = 0; i < sizeof prefixes / sizeof prefixes[0]; i++) {
 		const char *value = getenv(cli_printf(cli, "%s%s", prefixes[i], name));
@@ -96,7 +97,7 @@ static bool environment_bool(struct cli *cli, const char *name, bool *out)
 
 	if (value == NULL || flags_parse_bool(value, out))
 		return true;
-	fprintf(stderr, "BULLA_%s or VAULT_%s is neither true nor false: %s\n", name, name, value);
+	fprintf(stderr, "BULLA_%s, BAO_%s or VAULT_%s is neither true nor false: %s\n", name, name, name, value);
 	return false;
 }
 
@@ -108,6 +109,9 @@ static int read_environment(struct cli *cli)
 	config->address = address != NULL ? address : DEFAULT_ADDRESS;
 	config->ca_cert = environment(cli, "CACERT");
 	config->ca_path = environment(cli, "CAPATH");
+	config->ca_bytes = environment(cli, "CACERT_BYTES");
+	config->tls_server_name = environment(cli, "TLS_SERVER_NAME");
+	config->wrap_ttl = environment(cli, "WRAP_TTL");
 	config->client_cert = environment(cli, "CLIENT_CERT");
 	config->client_key = environment(cli, "CLIENT_KEY");
 	config->namespace_ = environment(cli, "NAMESPACE");
@@ -146,6 +150,16 @@ static void print_help(const struct cli_spec *spec, const struct flag *http, con
 	flags_print(stdout, "HTTP Options", http);
 }
 
+static bool is_format(const char *text)
+{
+	static const char *const formats[] = { "table", "json", "yaml", "yml", "raw" };
+
+	for (size_t i = 0; i < sizeof formats / sizeof formats[0]; i++)
+		if (strcmp(text, formats[i]) == 0)
+			return true;
+	return false;
+}
+
 static int parse(struct cli *cli, const struct cli_spec *spec, int argc, char **argv)
 {
 	static const struct flag none[] = { { 0 } };
@@ -156,19 +170,24 @@ static int parse(struct cli *cli, const struct cli_spec *spec, int argc, char **
 		{ "client-cert", FLAG_STRING, &cli->config.client_cert, "PEM file to show to the server (BULLA_CLIENT_CERT, VAULT_CLIENT_CERT)." },
 		{ "client-key", FLAG_STRING, &cli->config.client_key, "Its private key (BULLA_CLIENT_KEY, VAULT_CLIENT_KEY)." },
 		{ "tls-skip-verify", FLAG_BOOL, &cli->config.tls_skip_verify, "Do not verify the server's certificate (BULLA_SKIP_VERIFY, VAULT_SKIP_VERIFY)." },
-		{ "namespace", FLAG_STRING, &cli->config.namespace_, NULL },
+		{ "tls-server-name", FLAG_STRING, &cli->config.tls_server_name, "The name that the server's certificate must have (BULLA_TLS_SERVER_NAME ...)." },
+		{ "wrap-ttl", FLAG_DURATION, &cli->wrap_ttl_s, "Wrap the answer in a token that holds it so long (BULLA_WRAP_TTL ...)." },
+		{ "header", FLAG_LIST, &cli->headers, "A further header, name=value; may be given many times." },
+		{ "namespace", FLAG_STRING, &cli->config.namespace_, "The namespace: there is only root here (BULLA_NAMESPACE ...). Also: -ns." },
 		{ "ns", FLAG_STRING, &cli->config.namespace_, NULL },
+		{ "non-interactive", FLAG_BOOL, &cli->non_interactive, "Ask for nothing on the terminal." },
+		{ "output-curl-string", FLAG_BOOL, &cli->curl_string, "Send nothing: print the request as a line for curl." },
+		{ "output-policy", FLAG_BOOL, &cli->policy, "Send nothing: print a policy that allows the request." },
 		{ 0 },
 	};
 	struct flag output[3] = { 0 }, *next = output;
 	const struct flag *tables[] = { spec->flags != NULL ? spec->flags : none, http, output, NULL };
-	int rest;
 
 	if (!spec->no_format)
-		*next++ = (struct flag){ "format", FLAG_STRING, &cli->format, "How to print: table or json (BULLA_FORMAT, VAULT_FORMAT)." };
+		*next++ = (struct flag){ "format", FLAG_STRING, &cli->format, "How to print: table, json, yaml or raw (BULLA_FORMAT, BAO_FORMAT, VAULT_FORMAT)." };
 	if (spec->has_field)
 		*next++ = (struct flag){ "field", FLAG_STRING, &cli->field, "Print only this field, without a line break on a pipe." };
-	switch (flags_parse(tables, argc, argv, &rest)) {
+	switch (flags_parse(tables, &argc, argv)) {
 	case FLAGS_OK:
 		break;
 	case FLAGS_HELP:
@@ -177,12 +196,12 @@ static int parse(struct cli *cli, const struct cli_spec *spec, int argc, char **
 	case FLAGS_WRONG:
 		return CLI_LOCAL_ERROR;
 	}
-	if (!spec->no_format && strcmp(cli->format, "table") != 0 && strcmp(cli->format, "json") != 0) {
+	if (!spec->no_format && !is_format(cli->format)) {
 		fprintf(stderr, "Invalid output format: %s\n", cli->format);
 		return CLI_LOCAL_ERROR;
 	}
-	cli->argc = argc - rest;
-	cli->argv = argv + rest;
+	cli->argc = argc - 1;
+	cli->argv = argv + 1;
 	return check_arguments(cli, spec);
 }
 
@@ -191,6 +210,7 @@ int cli_begin(struct cli *cli, const struct cli_spec *spec, int argc, char **arg
 	char error[CLIENT_ERROR_MAX];
 
 	memset(cli, 0, sizeof *cli);
+	cli->wrap_ttl_s = -1;
 	if (bulla_memory_init(false) != BULLA_OK)
 		cli_out_of_memory();
 	json_set_alloc_funcs(bulla_wiping_malloc, bulla_wiping_free);
@@ -203,6 +223,14 @@ int cli_begin(struct cli *cli, const struct cli_spec *spec, int argc, char **arg
 		status = parse(cli, spec, argc, argv);
 	if (status != CLI_GO_ON)
 		return status;
+	if (cli->wrap_ttl_s >= 0) {
+		char ttl[DURATION_TEXT_MAX];
+
+		duration_print(cli->wrap_ttl_s, ttl);
+		cli->config.wrap_ttl = cli->wrap_ttl_s > 0 ? cli_printf(cli, "%s", ttl) : NULL;
+	}
+	cli->config.headers = cli->headers.items;
+	cli->config.header_count = cli->headers.count;
 	cli->client = client_new(&cli->config, error);
 	if (cli->client == NULL) {
 		fprintf(stderr, "%s\n", error);
@@ -230,7 +258,12 @@ void cli_json_clear(json_t **json)
 
 bool cli_wants_json(const struct cli *cli)
 {
-	return strcmp(cli->format, "json") == 0;
+	return strcmp(cli->format, "table") != 0;
+}
+
+bool cli_wants_yaml(const struct cli *cli)
+{
+	return strcmp(cli->format, "yaml") == 0 || strcmp(cli->format, "yml") == 0;
 }
 
 /* Characters that stand as they are (RFC 3986): in a path what Go leaves, in a query only the unreserved. */
@@ -317,11 +350,19 @@ int cli_send(struct cli *cli, const char *what, const char *method, const char *
 {
 	char error[CLIENT_ERROR_MAX];
 	struct client_answer raw = { 0 };
+
+	if (cli->curl_string || cli->policy) {
+		if (cli->curl_string)
+			preview_curl(cli, method, target, body);
+		else
+			preview_policy(method, target);
+		return CLI_DONE;
+	}
 	char *text = body != NULL ? json_dumps(body, JSON_COMPACT | JSON_ENCODE_ANY) : NULL;
 
 	if (body != NULL && text == NULL)
 		cli_out_of_memory();
-	bool writes = strcmp(method, "PUT") == 0 || strcmp(method, "POST") == 0;
+	bool writes = strcmp(method, "PUT") == 0 || strcmp(method, "POST") == 0 || strcmp(method, "PATCH") == 0;
 	struct bulla_bytes bytes = text != NULL ? bulla_str(text) : writes ? bulla_mem("", 0) : (struct bulla_bytes){ 0 };
 	bool came = client_send(cli->client, method, target, bytes, &raw, error);
 
@@ -333,6 +374,7 @@ int cli_send(struct cli *cli, const char *what, const char *method, const char *
 		fprintf(stderr, "%s: %s \"%s\": %s\n", what, method, answer->url, error);
 		return CLI_SERVER_ERROR;
 	}
+	cli->body = raw.body;
 	answer->doc = json_loadb((const char *)raw.body.ptr, raw.body.len, JSON_ALLOW_NUL, NULL);
 	return CLI_GO_ON;
 }

@@ -26,6 +26,11 @@ struct cli {
 	struct client_config config;
 	struct client *client;
 	const char *format, *field; /* field NULL: all */
+	bool curl_string, policy;   /* nothing is sent: it is printed instead */
+	bool non_interactive;       /* nothing is asked for on the terminal */
+	struct flag_list headers;
+	struct bulla_bytes body;    /* of the last answer, in the client */
+	int64_t wrap_ttl_s;         /* -1: not given */
 	int argc;                   /* the arguments after the flags */
 	char **argv;
 };
@@ -45,8 +50,9 @@ void cli_end(struct cli *cli);
 void cli_answer_clear(struct cli_answer *answer);
 void cli_json_clear(json_t **json);
 
-/* Whether answers are to be printed as JSON. */
+/* Whether answers are to be printed as what came (JSON, YAML), not as a table. */
 bool cli_wants_json(const struct cli *cli);
+bool cli_wants_yaml(const struct cli *cli);
 
 /* Says so and ends the process. The type lets callers write: return cli_out_of_memory(). */
 const char *cli_out_of_memory(void) __attribute__((noreturn));
@@ -67,7 +73,7 @@ const char *cli_target_with(struct cli *cli, const char *target, json_t *query);
 const char *cli_mount_path(struct cli *cli, const char *path);
 
 /* Sends; body NULL: none, json_null() is sent as null. what begins the message on stderr: "Error reading x". CLI_GO_ON when an
- * answer of any status came, else CLI_SERVER_ERROR. */
+ * answer of any status came, else CLI_SERVER_ERROR; CLI_DONE when the request was only to be shown. */
 int cli_send(struct cli *cli, const char *what, const char *method, const char *target, json_t *body, struct cli_answer *answer);
 /* The same, and a status of 400 or more is told on stderr and gives CLI_SERVER_ERROR. */
 int cli_call(struct cli *cli, const char *what, const char *method, const char *target, json_t *body, struct cli_answer *answer);

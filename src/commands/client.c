@@ -12,8 +12,10 @@
 
 struct client {
 	CURL *curl;
-	struct curl_slist *headers;
+	struct curl_slist *headers, *patch_headers; /* that differ in the type of what is sent */
 	char *base;        /* no slash at the end */
+	char *named_base;  /* with the name of the server's certificate; NULL: it is the address's */
+	struct curl_slist *connect_to;
 	char *body;
 	size_t len, size;
 	bool too_big;
@@ -76,7 +78,7 @@ static bool is_loopback(const char *base)
 	return false;
 }
 
-static bool add_header(struct client *client, const char *name, const char *value)
+static bool add_header(struct curl_slist **list, const char *name, const char *value)
 {
 	size_t n = strlen(name) + strlen(value) + 3;
 	char *line = bulla_wiping_malloc(n);
@@ -84,12 +86,12 @@ static bool add_header(struct client *client, const char *name, const char *valu
 	if (line == NULL)
 		return false;
 	snprintf(line, n, "%s: %s", name, value);
-	struct curl_slist *headers = curl_slist_append(client->headers, line);
+	struct curl_slist *headers = curl_slist_append(*list, line);
 
 	bulla_wiping_free(line);
 	if (headers == NULL)
 		return false;
-	client->headers = headers;
+	*list = headers;
 	return true;
 }
 
@@ -102,24 +104,55 @@ static bool is_printable(const char *text)
 	return true;
 }
 
-static bool set_headers(struct client *client, const struct client_config *config, char error[CLIENT_ERROR_MAX])
+/* Nothing that would end the line. NULL and "" add nothing. */
+static bool add_checked(struct curl_slist **list, const char *name, const char *value, const char *what, char error[CLIENT_ERROR_MAX])
 {
-	if (config->token != NULL && !is_printable(config->token)) {
-		snprintf(error, CLIENT_ERROR_MAX, "the configured token contains non-printable characters");
+	if (value == NULL || value[0] == '\0')
+		return true;
+	if (!is_printable(value)) {
+		snprintf(error, CLIENT_ERROR_MAX, "%s contains non-printable characters", what);
 		return false;
 	}
-	if (config->namespace_ != NULL && !is_printable(config->namespace_)) {
-		snprintf(error, CLIENT_ERROR_MAX, "the namespace contains non-printable characters");
-		return false;
-	}
-	bool good = add_header(client, "X-Vault-Request", "true") && add_header(client, "Content-Type", "application/json");
+	return add_header(list, name, value);
+}
 
-	if (config->token != NULL && config->token[0] != '\0')
-		good = good && add_header(client, "X-Vault-Token", config->token);
-	if (config->namespace_ != NULL && config->namespace_[0] != '\0')
-		good = good && add_header(client, "X-Vault-Namespace", config->namespace_);
-	if (!good)
-		snprintf(error, CLIENT_ERROR_MAX, "out of memory");
+/* Letters, digits and what else a token of RFC 9110 may have. */
+static bool is_header_name(const char *text, size_t len)
+{
+	static const char others[] = "!#$%&'*+-.^_`|~";
+
+	for (size_t i = 0; i < len; i++)
+		if (!((text[i] >= '0' && text[i] <= '9') || ((text[i] | 0x20) >= 'a' && (text[i] | 0x20) <= 'z') ||
+		      (text[i] != '\0' && strchr(others, text[i]) != NULL)))
+			return false;
+	return len > 0;
+}
+
+/* "name=value". */
+static bool add_pair(struct curl_slist **list, const char *pair, char error[CLIENT_ERROR_MAX])
+{
+	size_t len = strcspn(pair, "=");
+	char name[128];
+
+	if (pair[len] != '=' || len >= sizeof name || !is_header_name(pair, len)) {
+		snprintf(error, CLIENT_ERROR_MAX, "a -header is no header: name=value is expected");
+		return false;
+	}
+	memcpy(name, pair, len);
+	name[len] = '\0';
+	return add_checked(list, name, pair + len + 1, "a -header", error);
+}
+
+static bool set_headers(struct curl_slist **list, const char *type, const struct client_config *config, char error[CLIENT_ERROR_MAX])
+{
+	snprintf(error, CLIENT_ERROR_MAX, "out of memory");
+	bool good = add_header(list, "X-Vault-Request", "true") && add_header(list, "Content-Type", type) &&
+		    add_checked(list, "X-Vault-Token", config->token, "the configured token", error) &&
+		    add_checked(list, "X-Vault-Namespace", config->namespace_, "the namespace", error) &&
+		    add_checked(list, "X-Vault-Wrap-TTL", config->wrap_ttl, "the wrap TTL", error);
+
+	for (size_t i = 0; good && i < config->header_count; i++)
+		good = add_pair(list, config->headers[i], error);
 	return good;
 }
 
@@ -152,6 +185,43 @@ static bool set_text(CURL *curl, CURLoption option, const char *value)
 	return value == NULL || value[0] == '\0' || curl_easy_setopt(curl, option, value) == CURLE_OK;
 }
 
+static bool set_ca_bytes(CURL *curl, const char *pem)
+{
+	struct curl_blob blob = { .data = (void *)(uintptr_t)pem, .len = pem != NULL ? strlen(pem) : 0, .flags = CURL_BLOB_COPY };
+
+	return blob.len == 0 || curl_easy_setopt(curl, CURLOPT_CAINFO_BLOB, &blob) == CURLE_OK;
+}
+
+/* libcurl takes the name from the URL: so the URL gets this one, and the connection goes where the address says. */
+static bool set_server_name(struct client *client, const char *name)
+{
+	if (name == NULL || name[0] == '\0' || !starts_with(client->base, "https://"))
+		return true;
+	const char *authority = client->base + strlen("https://");
+	size_t len = strcspn(authority, "/");
+	const char *colon = NULL;
+
+	for (size_t i = 0; i < len; i++)
+		colon = authority[i] == ':' && memchr(authority + i, ']', len - i) == NULL ? authority + i : colon;
+	size_t host_len = colon != NULL ? (size_t)(colon - authority) : len, n = len + strlen(name) + 16;
+	char *to = bulla_wiping_malloc(n), *base = bulla_wiping_malloc(strlen(client->base) + n);
+
+	if (to == NULL || base == NULL) {
+		bulla_wiping_free(to);
+		bulla_wiping_free(base);
+		return false;
+	}
+	const char *port = colon != NULL ? colon + 1 : "443";
+	int port_len = colon != NULL ? (int)(len - host_len - 1) : 3;
+
+	snprintf(to, n, "::%.*s:%.*s", (int)host_len, authority, port_len, port); /* any name and port: to this host and port */
+	snprintf(base, strlen(client->base) + n, "https://%s:%.*s%s", name, port_len, port, authority + len);
+	client->connect_to = curl_slist_append(NULL, to);
+	bulla_wiping_free(to);
+	client->named_base = base;
+	return client->connect_to != NULL && curl_easy_setopt(client->curl, CURLOPT_CONNECT_TO, client->connect_to) == CURLE_OK;
+}
+
 static bool set_options(struct client *client, const struct client_config *config)
 {
 	CURL *curl = client->curl;
@@ -160,7 +230,6 @@ static bool set_options(struct client *client, const struct client_config *confi
 	return curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, client->reason) == CURLE_OK &&
 	       curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, receive) == CURLE_OK &&
 	       curl_easy_setopt(curl, CURLOPT_WRITEDATA, client) == CURLE_OK &&
-	       curl_easy_setopt(curl, CURLOPT_HTTPHEADER, client->headers) == CURLE_OK &&
 	       curl_easy_setopt(curl, CURLOPT_USERAGENT, USER_AGENT) == CURLE_OK &&
 	       curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK &&
 	       curl_easy_setopt(curl, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1) == CURLE_OK &&
@@ -172,7 +241,8 @@ static bool set_options(struct client *client, const struct client_config *confi
 	       curl_easy_setopt(curl, CURLOPT_SSL_VERIFYPEER, verify) == CURLE_OK &&
 	       curl_easy_setopt(curl, CURLOPT_SSL_VERIFYHOST, verify * 2) == CURLE_OK &&
 	       set_text(curl, CURLOPT_CAINFO, config->ca_cert) && set_text(curl, CURLOPT_CAPATH, config->ca_path) &&
-	       set_text(curl, CURLOPT_SSLCERT, config->client_cert) && set_text(curl, CURLOPT_SSLKEY, config->client_key);
+	       set_text(curl, CURLOPT_SSLCERT, config->client_cert) && set_text(curl, CURLOPT_SSLKEY, config->client_key) &&
+	       set_ca_bytes(curl, config->ca_bytes) && set_server_name(client, config->tls_server_name);
 }
 
 struct client *client_new(const struct client_config *config, char error[CLIENT_ERROR_MAX])
@@ -186,7 +256,8 @@ struct client *client_new(const struct client_config *config, char error[CLIENT_
 	if (client == NULL)
 		return NULL;
 	client->curl = curl_easy_init();
-	if (client->curl == NULL || !set_address(client, config->address, error) || !set_headers(client, config, error) ||
+	if (client->curl == NULL || !set_address(client, config->address, error) || !set_headers(&client->headers, "application/json", config, error) ||
+	    !set_headers(&client->patch_headers, "application/merge-patch+json", config, error) ||
 	    !set_options(client, config)) {
 		client_free(client);
 		return NULL;
@@ -200,6 +271,9 @@ void client_free(struct client *client)
 		return;
 	curl_easy_cleanup(client->curl);
 	curl_slist_free_all(client->headers);
+	curl_slist_free_all(client->patch_headers);
+	curl_slist_free_all(client->connect_to);
+	bulla_wiping_free(client->named_base);
 	bulla_wiping_free(client->base);
 	bulla_wiping_free(client->body);
 	bulla_wiping_free(client);
@@ -214,13 +288,15 @@ const char *client_base(const struct client *client)
 static bool set_request(struct client *client, const char *method, const char *target, struct bulla_bytes body)
 {
 	CURL *curl = client->curl;
-	size_t n = strlen(client->base) + strlen(target) + 1;
+	const char *base = client->named_base != NULL ? client->named_base : client->base;
+	size_t n = strlen(base) + strlen(target) + 1;
 	char *url = bulla_wiping_malloc(n);
 
 	if (url == NULL)
 		return false;
-	snprintf(url, n, "%s%s", client->base, target);
-	bool good = curl_easy_setopt(curl, CURLOPT_URL, url) == CURLE_OK;
+	snprintf(url, n, "%s%s", base, target);
+	struct curl_slist *headers = strcmp(method, "PATCH") == 0 ? client->patch_headers : client->headers;
+	bool good = curl_easy_setopt(curl, CURLOPT_URL, url) == CURLE_OK && curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers) == CURLE_OK;
 
 	bulla_wiping_free(url);
 	if (body.ptr == NULL) {

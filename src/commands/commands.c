@@ -30,6 +30,9 @@ int commands_run(const char *program, const struct command *rows, int argc, char
 	for (const struct command *row = rows; argc > 1 && row->name != NULL; row++)
 		if (strcmp(row->name, argv[1]) == 0)
 			return row->fn(argc - 1, argv + 1);
-	usage(stderr, program, rows);
+	if (argc > 1)
+		fprintf(stderr, "%s: no such command: %s\n\"%s -h\" lists what there is.\n", program, argv[1], program);
+	else
+		usage(stderr, program, rows);
 	return strchr(program, ' ') == NULL ? NO_SUCH_COMMAND : NO_SUCH_SUBCOMMAND;
 }

@@ -11,15 +11,16 @@ struct command {
 	const char *help; /* one line */
 };
 
-/* Runs the command of rows (ended by a row without name) that argv[1] names. Without one, with -h or with an unknown name it
- * prints the rows: on stdout with status 0 if help was asked for, else on stderr with Vault's status: 127, or 1 in a group of
- * subcommands. program is what stands before the name in the usage: "bulla", "bulla operator". */
+/* Runs the command of rows (ended by a row without name) that argv[1] names. Without one or with -h it prints the
+ * rows: on stdout with status 0 if help was asked for, else on stderr; an unknown name is told there. Vault's status then: 127, or 1 in a
+ * group of subcommands. program is what stands before the name in the usage: "bulla", "bulla operator". */
 int commands_run(const char *program, const struct command *rows, int argc, char **argv);
 
 command_fn command_audit, audit_tail, audit_filter;
 command_fn command_auth, command_login, command_policy, operator_generate_root;
 command_fn command_server;
 command_fn command_status, command_operator, command_secrets, command_token, command_version;
+command_fn command_lease, command_path_help, command_patch, command_print, command_unwrap, operator_key_status, operator_rotate;
 command_fn command_read, command_write, command_list, command_delete;
 
 #endif

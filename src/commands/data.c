@@ -112,6 +112,28 @@ static int print_written(struct cli *cli, const struct cli_answer *answer, const
 	return CLI_DONE;
 }
 
+/* write and patch: the same, but for the method. */
+static int put_data(const struct cli_spec *spec, const bool *force, const char *method, int argc, char **argv)
+{
+	struct cli cli BULLA_CLEANUP(cli_end);
+	struct cli_answer answer BULLA_CLEANUP(cli_answer_clear) = { 0 };
+	int status = cli_begin(&cli, spec, argc, argv);
+
+	if (status != CLI_GO_ON)
+		return status;
+	if (cli.argc == 1 && !*force) {
+		fputs("Must supply data or use -force\n", stderr);
+		return CLI_LOCAL_ERROR;
+	}
+	json_t *data BULLA_CLEANUP(cli_json_clear) = values_parse(&cli, cli.argc - 1, cli.argv + 1);
+
+	if (data == NULL)
+		return CLI_LOCAL_ERROR;
+	status = cli_call(&cli, cli_printf(&cli, "Error writing data to %s", cli.argv[0]), method, cli_target(&cli, cli.argv[0]),
+			  cli.argc == 1 ? json_null() : data, &answer);
+	return status == CLI_GO_ON ? print_written(&cli, &answer, "Data written to") : status;
+}
+
 int command_write(int argc, char **argv)
 {
 	bool force = false;
@@ -129,23 +151,26 @@ int command_write(int argc, char **argv)
 			 "      $ base64 <card | bulla write -field=ciphertext transit/encrypt/cards plaintext=-\n",
 		.flags = flags, .min_args = 1, .max_args = -1, .has_field = true,
 	};
-	struct cli cli BULLA_CLEANUP(cli_end);
-	struct cli_answer answer BULLA_CLEANUP(cli_answer_clear) = { 0 };
-	int status = cli_begin(&cli, &spec, argc, argv);
 
-	if (status != CLI_GO_ON)
-		return status;
-	if (cli.argc == 1 && !force) {
-		fputs("Must supply data or use -force\n", stderr);
-		return CLI_LOCAL_ERROR;
-	}
-	json_t *data BULLA_CLEANUP(cli_json_clear) = values_parse(&cli, cli.argc - 1, cli.argv + 1);
+	return put_data(&spec, &force, "PUT", argc, argv);
+}
 
-	if (data == NULL)
-		return CLI_LOCAL_ERROR;
-	status = cli_call(&cli, cli_printf(&cli, "Error writing data to %s", cli.argv[0]), "PUT", cli_target(&cli, cli.argv[0]),
-			  cli.argc == 1 ? json_null() : data, &answer);
-	return status == CLI_GO_ON ? print_written(&cli, &answer, "Data written to") : status;
+int command_patch(int argc, char **argv)
+{
+	bool force = false;
+	const struct flag flags[] = {
+		{ "force", FLAG_BOOL, &force, "Send no data. Also: -f." },
+		{ "f", FLAG_BOOL, &force, NULL },
+		{ 0 },
+	};
+	const struct cli_spec spec = {
+		.usage = "patch [options] PATH [DATA K=V...]",
+		.about = "  Changes the members that are given of what is at the path, and leaves the others (a JSON merge patch). Data as with write.\n\n"
+			 "      $ bulla patch sys/policies/acl/app policy=@app.hcl\n",
+		.flags = flags, .min_args = 1, .max_args = -1, .has_field = true,
+	};
+
+	return put_data(&spec, &force, "PATCH", argc, argv);
 }
 
 int command_delete(int argc, char **argv)

@@ -128,42 +128,55 @@ static bool is_help(const char *name)
 	return strcmp(name, "h") == 0 || strcmp(name, "help") == 0;
 }
 
-enum flags_result flags_parse(const struct flag *const *tables, int argc, char **argv, int *rest)
+/* One flag, without its dashes; *i is its index, moved on when its value is the next argument. */
+static enum flags_result take_flag(const struct flag *flag, const char *name, int argc, char **argv, int *i)
 {
-	int i = 1;
+	const char *equals = strchr(name, '=');
+	const char *value = equals != NULL ? equals + 1 : flag->kind == FLAG_BOOL ? "true" : NULL;
 
-	for (; i < argc; i++) {
+	if (value == NULL && *i + 1 < argc)
+		value = argv[++*i];
+	if (value == NULL) {
+		fprintf(stderr, "flag needs an argument: -%s\n", flag->name);
+		return FLAGS_WRONG;
+	}
+	return set(flag, value) ? FLAGS_OK : FLAGS_WRONG;
+}
+
+enum flags_result flags_parse(const struct flag *const *tables, int *argc, char **argv)
+{
+	int kept = 1;
+
+	for (int i = 1; i < *argc; i++) {
 		const char *name = argv[i];
 
-		if (name[0] != '-' || name[1] == '\0')
-			break;
+		if (name[0] != '-' || name[1] == '\0') {
+			argv[kept++] = argv[i];
+			continue;
+		}
 		name += name[1] == '-' ? 2 : 1;
-		if (*name == '\0') { /* "--" */
-			i++;
+		if (*name == '\0') { /* "--": what follows is taken as it is */
+			while (++i < *argc)
+				argv[kept++] = argv[i];
 			break;
 		}
-		const char *equals = strchr(name, '=');
-		size_t len = equals != NULL ? (size_t)(equals - name) : strlen(name);
+		size_t len = strcspn(name, "=");
 		const struct flag *flag = find(tables, name, len);
 
 		if (flag == NULL && is_help(name))
 			return FLAGS_HELP;
+		if (flag == NULL && kept > 1) { /* not one of ours: an argument that begins so */
+			argv[kept++] = argv[i];
+			continue;
+		}
 		if (flag == NULL) {
 			fprintf(stderr, "flag provided but not defined: -%.*s\n", (int)len, name);
 			return FLAGS_WRONG;
 		}
-		const char *value = equals != NULL ? equals + 1 : flag->kind == FLAG_BOOL ? "true" : NULL;
-
-		if (value == NULL && i + 1 < argc)
-			value = argv[++i];
-		if (value == NULL) {
-			fprintf(stderr, "flag needs an argument: -%s\n", flag->name);
-			return FLAGS_WRONG;
-		}
-		if (!set(flag, value))
+		if (take_flag(flag, name, *argc, argv, &i) != FLAGS_OK)
 			return FLAGS_WRONG;
 	}
-	*rest = i;
+	*argc = kept;
 	return FLAGS_OK;
 }
 

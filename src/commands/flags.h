@@ -1,5 +1,5 @@
 /* flags.h: command lines as Vault's: "-name=value", "-name value", a bool's "-name" or "-name=false", "--" and one or two
- * dashes alike. Flags come before the other arguments. Flag tables are const arrays, ended by a row without a name. */
+ * dashes alike. Flags may stand before and behind the other arguments, up to "--". Flag tables are const arrays, ended by a row without a name. */
 #ifndef BULLA_COMMANDS_FLAGS_H
 #define BULLA_COMMANDS_FLAGS_H
 
@@ -33,9 +33,10 @@ struct flag {
 
 enum flags_result { FLAGS_OK, FLAGS_HELP, FLAGS_WRONG };
 
-/* Parses argv[1..] by the tables (a NULL ends the list of them). *rest gets the index of the first other argument. A mistake is
- * told on stderr. Values point into argv. bulla_memory_init must have been called. */
-enum flags_result flags_parse(const struct flag *const *tables, int argc, char **argv, int *rest);
+/* Parses argv[1..] by the tables (a NULL ends the list of them), and leaves the other arguments in argv[1..*argc-1], in their order. What
+ * begins with a dash and is no flag is one of them if another stands before it. A mistake is told on stderr. Values point into argv's
+ * strings. bulla_memory_init must have been called. */
+enum flags_result flags_parse(const struct flag *const *tables, int *argc, char **argv);
 
 /* Prints one table's flags with their help. */
 void flags_print(FILE *stream, const char *title, const struct flag *table);

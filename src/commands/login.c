@@ -159,6 +159,12 @@ static json_t *read_arguments(struct cli *cli, const struct login_flags *f)
 {
 	bool token = strcmp(f->method, "token") == 0 && cli->argc == 1 && strncmp(cli->argv[0], "token=", 6) != 0;
 
+	/* what is no pair may be a secret: it is not repeated */
+	for (int i = 0; !token && i < cli->argc; i++)
+		if (strchr(cli->argv[i], '=') == NULL && cli->argv[i][0] != '@' && strcmp(cli->argv[i], "-") != 0) {
+			fputs("Failed to parse K=V data: an argument is no pair: format must be key=value\n", stderr);
+			return NULL;
+		}
 	if (!token)
 		return values_parse(cli, cli->argc, cli->argv);
 	const char *text = cli_secret_argument(cli, cli->argv[0]);

@@ -227,6 +227,8 @@ int command_operator(int argc, char **argv)
 	static const struct command rows[] = {
 		{ "generate-root", operator_generate_root, "Make a new root token, by agreement of those who hold keys" },
 		{ "init", operator_init, "Initialise a new store" },
+		{ "key-status", operator_key_status, "Tell of the barrier's key" },
+		{ "rotate", operator_rotate, "Give the barrier a new key" },
 		{ "seal", operator_seal, "Seal the server" },
 		{ "unseal", operator_unseal, "Give the server a share of its unseal key" },
 		{ 0 },

@@ -194,6 +194,10 @@ static void dump(json_t *value, bool line_break)
 
 void output_json(struct cli *cli, json_t *value, bool line_break)
 {
+	if (cli_wants_yaml(cli)) {
+		output_yaml(cli, value);
+		return;
+	}
 	json_t *copy = sorted(cli, value);
 
 	dump(copy, line_break);
@@ -355,7 +359,10 @@ static void print_json(struct cli *cli, json_t *doc)
 		if (value != NULL && (members[i].always || !json_is_null(value)))
 			json_object_set_new(out, name, sorted(cli, value));
 	}
-	dump(out, true);
+	if (cli_wants_yaml(cli))
+		output_yaml(cli, out);
+	else
+		dump(out, true);
 	json_decref(out);
 }
 
@@ -404,6 +411,11 @@ int output_answer(struct cli *cli, json_t *doc)
 {
 	if (cli->field != NULL)
 		return print_field(cli, doc);
+	if (strcmp(cli->format, "raw") == 0) {
+		fwrite(cli->body.ptr, 1, cli->body.len, stdout);
+		putchar('\n');
+		return CLI_DONE;
+	}
 	if (cli_wants_json(cli)) {
 		print_json(cli, doc);
 		return CLI_DONE;

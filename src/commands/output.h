@@ -25,8 +25,11 @@ const char **output_sorted_keys(struct cli *cli, json_t *object, size_t *count);
 /* A value as Go's %v prints it: map[a:1 b:2], [x y], <nil>. */
 const char *output_value(struct cli *cli, json_t *value);
 
-/* JSON, indented by two, with the members of every object sorted. */
+/* JSON, indented by two, with the members of every object sorted; YAML where that was asked for. */
 void output_json(struct cli *cli, json_t *value, bool line_break);
+
+/* YAML, with the members of every object sorted. */
+void output_yaml(struct cli *cli, json_t *value);
 
 /* The whole answer (warnings on stderr), as table or JSON, or the field that was asked for. An exit status. */
 int output_answer(struct cli *cli, json_t *doc);

@@ -8,8 +8,8 @@ const char *prompt_secret(struct cli *cli, const char *question, const char *wha
 {
 	struct termios before, silent;
 
-	if (tcgetattr(STDIN_FILENO, &before) != 0) {
-		fprintf(stderr, "Standard input is no terminal: to read %s from it, give \"-\" in its place.\n", what);
+	if (cli->non_interactive || tcgetattr(STDIN_FILENO, &before) != 0) {
+		fprintf(stderr, "Standard input is no terminal, or nobody is to be asked: to read %s from it, give \"-\" in its place.\n", what);
 		return NULL;
 	}
 	silent = before;

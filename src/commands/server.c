@@ -64,8 +64,7 @@ static enum flags_result read_options(int argc, char **argv, struct options *o)
 		{ 0 },
 	};
 	const struct flag *const tables[] = { config_flags, dev_flags, NULL };
-	int rest = argc;
-	enum flags_result result = flags_parse(tables, argc, argv, &rest);
+	enum flags_result result = flags_parse(tables, &argc, argv);
 
 	if (result == FLAGS_HELP) {
 		printf("Usage: bulla server -config=FILE [options]\n       bulla server -dev [options]\n");
@@ -73,7 +72,7 @@ static enum flags_result read_options(int argc, char **argv, struct options *o)
 		flags_print(stdout, "Dev options", dev_flags);
 		return result;
 	}
-	if (result == FLAGS_OK && (rest != argc || o->dev == (o->config_file != NULL))) {
+	if (result == FLAGS_OK && (argc != 1 || o->dev == (o->config_file != NULL))) {
 		fprintf(stderr, "bulla server takes either -config=FILE or -dev, and no arguments\n");
 		return FLAGS_WRONG;
 	}

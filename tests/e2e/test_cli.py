@@ -115,6 +115,63 @@ operator init x
 operator unseal a b
 operator unseal -reset
 secrets move {m}/ {m}-moved
+read {m}/keys/k1 -format=json
+read -format=json {m}/keys/k1 -field=type
+read -- {m}/keys/k1 -format=json
+read {m}/keys/k1 -nosuch
+write {m}/encrypt/k1 plaintext=PLAIN -nosuch
+read -format=yaml {m}/keys/k1
+read -format=yaml {m}/export/encryption-key/k2
+list -format=yaml {m}/keys
+token lookup -format=yaml
+read -wrap-ttl=5m {m}/keys/k1
+read -wrap-ttl=5m -format=json {m}/keys/k1
+read -wrap-ttl=nosuch {m}/keys/k1
+read -wrap-ttl=5m -field=wrapping_token_ttl {m}/keys/k1
+write -wrap-ttl=60s {m}/encrypt/k1 plaintext=PLAIN
+unwrap nosuch
+unwrap a b
+unwrap
+read -output-curl-string {m}/keys/k1
+list -output-curl-string {m}/keys
+write -output-curl-string {m}/encrypt/k1 plaintext=a'b x=1
+write -output-curl-string -f {m}/keys/k9
+delete -output-curl-string {m}/keys/k9
+read -output-curl-string -wrap-ttl=1m {m}/keys/k1
+read -output-policy {m}/keys/k1
+list -output-policy {m}/keys
+write -output-policy {m}/encrypt/k1 plaintext=PLAIN
+delete -output-policy {m}/keys/k1
+read -output-policy sys/audit
+write -output-policy sys/mounts/x type=transit
+write -output-policy auth/token/create-orphan ttl=1h
+read -header=X-A=b -header=X-C=d -field=type {m}/keys/k1
+lease lookup
+lease lookup a b
+lease lookup auth/token/create/nosuch
+lease renew
+lease renew auth/token/create/nosuch
+lease renew -increment=1h auth/token/create/nosuch
+lease revoke
+lease revoke -force x
+lease revoke nosuch
+lease revoke -prefix nosuch/
+lease revoke -sync -prefix nosuch/
+lease
+lease nosuch
+patch {m}/keys/k1
+patch
+patch {m}/keys/k1 x=1
+operator key-status
+operator key-status x
+operator rotate
+operator rotate x
+print token
+print
+print nosuch
+path-help
+path-help a b
+path-help nosuch/x
 secrets disable
 secrets disable {m}
 secrets disable {m}-moved
@@ -136,6 +193,12 @@ def normal(text, mount):
         (r"(accessor[\":]*\s+\"?)[A-Za-z0-9]{20,}", r"\1ACCESSOR"),
         (r"map\[1:[A-Za-z0-9+/=]{43,}\]", "map[1:KEY]"),
         (r"\b(5\d)m\d+s", "TTL"),
+        (r"\d\d [A-Z][a-z]{2} \d\d \d\d:\d\d UTC", "SHORT-TIME"),
+        (r"(Encryption Count\s+)\d+", r"\1N"),
+        (r"(Key Term\s+)\d+", r"\1N"),
+        (r"\$\((bulla|bao) print token\)", "TOKEN-OF-PRINT"),
+        (r'((?:-H "[^"]*" )+)', lambda m: " ".join(sorted(re.findall(r'-H "[^"]*"', m[1]))) + " "),  # bao's are in any order
+        (r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d[0-9.]* \+0000 UTC", "TIME"),
         (r"WARNING! The following warnings were returned from (Bulla|OpenBao)", "WARNING"),
     ):
         text = re.sub(pattern, name, text)
@@ -252,6 +315,133 @@ class Values(Clients):
         status, out, err = self.bulla("write", "transit/encrypt/k", "-", stdin=json.dumps({"batch_input": [{"plaintext": PLAIN}]}))
         self.assertEqual(status, 0, err)
         self.assertRegex(out, r"batch_results    \[map\[ciphertext:vault:v1:\S+ key_version:1 reference:\]\]")
+
+
+class Flags(Clients):
+    """Flags stand anywhere, and nothing that was asked for is silently left out."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.server.post("sys/mounts/transit", {"type": "transit"})
+        cls.server.post("transit/keys/k")
+
+    def test_behind_the_arguments(self):
+        for args in (["write", "transit/encrypt/k", "plaintext=" + PLAIN, "-field=ciphertext"],
+                     ["write", "transit/encrypt/k", "-field", "ciphertext", "plaintext=" + PLAIN],
+                     ["write", "transit/encrypt/k", "plaintext=" + PLAIN, "--field=ciphertext", "-format=table"]):
+            status, out, err = self.bulla(*args)
+            self.assertEqual((status, err), (0, ""), args)
+            self.assertTrue(out.startswith("vault:v1:"), out)
+        status, out, err = self.bulla("write", "transit/keys/forced", "-f")
+        self.assertEqual(status, 0, err)
+        status, out, err = self.bulla("read", "transit/keys/k", "-help")
+        self.assertEqual((status, err), (0, ""))
+        self.assertIn("Usage: bulla read", out)
+        self.assertEqual(self.bulla("list", "transit/keys", "-limit=1", "-format=json")[1], '[\n  "forced"\n]\n')
+
+    def test_wrap_ttl_of_the_environment(self):
+        for name in ("BULLA_WRAP_TTL", "BAO_WRAP_TTL", "VAULT_WRAP_TTL"):
+            status, out, err = self.bulla("read", "-format=json", "transit/keys/k", env={name: "90s"})
+            self.assertEqual(status, 0, err)
+            answer = json.loads(out)
+            self.assertIsNone(answer["data"])
+            self.assertEqual((answer["wrap_info"]["ttl"], answer["wrap_info"]["creation_path"]), (90, "transit/keys/k"))
+            status, out, err = self.bulla("unwrap", "-field=name", answer["wrap_info"]["token"])
+            self.assertEqual((status, out), (0, "k"), err)
+            self.assertEqual(self.bulla("unwrap", answer["wrap_info"]["token"])[0], 2)
+        status, out, err = self.bulla("read", "transit/keys/k", env={"VAULT_WRAP_TTL": "bad"})
+        self.assertEqual((status, out), (2, ""))
+        status, out, err = self.bulla("read", "transit/keys/k", "-wrap-ttl=0", "-field=name", env={"VAULT_WRAP_TTL": "90s"})
+        self.assertEqual((status, out), (0, "k"), err)
+
+    def test_unwrap_forms(self):
+        def wrap(*args):
+            status, out, err = self.bulla("read", "-wrap-ttl=1m", "-field=wrapping_token", "transit/keys/k", *args)
+            self.assertEqual(status, 0, err)
+            return out
+
+        self.assertEqual(self.bulla("unwrap", "-field=name", "-", stdin=wrap() + "\n")[:2], (0, "k"))
+        self.assertEqual(self.bulla("unwrap", "-field=name", token=wrap())[:2], (0, "k"))
+        self.assertEqual(self.bulla("unwrap", "-field=name", wrap(), env={"VAULT_TOKEN": None})[:2], (0, "k"))
+        status, out, err = self.bulla("write", "-wrap-ttl=1m", "-field=wrapping_token", "transit/keys/k/config", "deletion_allowed=false")
+        self.assertEqual(status, 0, err)
+
+    def test_no_token_in_what_is_said(self):
+        for args in (["login", "secret-token", "-format=json"], ["login", "secret-token", "other"], ["login", "-no-store", "secret-token", "-x"],
+                     ["login", "username=a", "secret-token"]):
+            status, out, err = self.bulla(*args)
+            self.assertNotEqual(status, 0)
+            self.assertNotIn("secret-token", out + err, args)
+        for flag in ("-output-curl-string", "-output-policy"):
+            status, out, err = self.bulla("read", flag, "transit/keys/k", token="s.secrettokensecrettoken")
+            self.assertEqual((status, err), (0, ""))
+            self.assertNotIn("secrettoken", out)
+
+    def test_a_curl_string_does_what_it_says(self):
+        status, out, err = self.bulla("write", "-output-curl-string", "transit/encrypt/k", "plaintext=" + PLAIN)
+        self.assertEqual(status, 0, err)
+        env = servers.clean_environment() | {"VAULT_TOKEN": self.server.token,
+                                             "PATH": os.path.dirname(servers.bulla_binary()) + ":" + os.environ["PATH"]}
+        said = subprocess.run(["bash", "-c", out.replace("curl ", "curl -s ", 1)], env=env, capture_output=True, text=True)
+        self.assertTrue(json.loads(said.stdout)["data"]["ciphertext"].startswith("vault:v1:"), said)
+
+    def test_headers(self):
+        for bad in ("-header=X-A", "-header==v", "-header=X A=v", "-header=X-A=a\nX-Vault-Token: root", "-header=X:=v"):
+            status, out, err = self.bulla("read", bad, "transit/keys/k")
+            self.assertEqual((status, out), (1, ""), bad)
+        self.assertEqual(self.bulla("read", "-header=X-Vault-Namespace=nosuch/", "transit/keys/k")[0], 2)
+
+    def test_non_interactive(self):
+        status, out, err = self.bulla("login", "-non-interactive")
+        self.assertEqual((status, out), (2, ""))
+        self.assertIn("nobody is to be asked", err)
+
+    def test_no_such_command(self):
+        for args, status in ((["kvv"], 127), (["operator", "nosuch"], 1), (["lease", "x"], 1)):
+            run = self.bulla(*args)
+            self.assertEqual((run[0], run[1]), (status, ""))
+            self.assertIn("no such command: " + args[-1], run[2])
+            self.assertLess(len(run[2].splitlines()), 4)
+
+    def test_path_help(self):
+        status, out, err = self.bulla("path-help", "transit/encrypt/k")
+        self.assertEqual((status, err), (0, ""))
+        self.assertIn("Request:        encrypt/k", out)
+        status, out, err = self.bulla("path-help", "-format=json", "transit/encrypt/k")
+        self.assertIn("paths", json.loads(out))
+
+
+class CertificatesOfServers(unittest.TestCase):
+    """How a client is told whom to trust: a file, a folder of any PEM files, the text itself, and another name."""
+
+    def test_trust(self):
+        with servers.temporary_folder() as folder:
+            servers.certificates(folder)
+            servers.make_certificate(folder, "named", names="DNS:bulla.example")
+            port = servers.free_port()
+            listener = f'tls_cert_file = "{folder}/named.pem"\n  tls_key_file = "{folder}/named.key"'
+            text = servers.config_text(port, os.path.join(folder, "db"), listener=listener)
+            context = servers.tls_context(folder)
+            context.check_hostname = False
+            with servers.bulla_config(folder, text, port, context=context):
+                self.check(folder, port)
+
+    def check(self, folder, port):
+        with open(os.path.join(folder, "ca.pem")) as f:
+            pem = f.read()
+        good = {"VAULT_ADDR": f"https://127.0.0.1:{port}", "HOME": folder}
+        for more, status in (({"VAULT_CACERT": folder + "/ca.pem"}, 1), ({"VAULT_CACERT_BYTES": pem}, 1),
+                             ({"VAULT_CACERT": folder + "/ca.pem", "VAULT_TLS_SERVER_NAME": "bulla.example"}, 2),
+                             ({"VAULT_CACERT_BYTES": pem, "BAO_TLS_SERVER_NAME": "bulla.example"}, 2),
+                             ({"VAULT_CACERT_BYTES": pem, "BULLA_TLS_SERVER_NAME": "other.example"}, 1),
+                             ({"VAULT_TLS_SERVER_NAME": "bulla.example"}, 1), ({"VAULT_SKIP_VERIFY": "1"}, 2)):
+            done = subprocess.run([servers.bulla_binary(), "status"], env=servers.clean_environment() | good | more, capture_output=True,
+                                  text=True)
+            self.assertEqual(done.returncode, status, (more, done))
+        done = subprocess.run([servers.bulla_binary(), "status", "-tls-server-name=bulla.example", "-ca-cert=" + folder + "/ca.pem"],
+                              env=servers.clean_environment() | good, capture_output=True, text=True)
+        self.assertEqual(done.returncode, 2, done) # it answers: it is not initialised
 
 
 class Environment(Clients):

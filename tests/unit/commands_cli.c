@@ -45,18 +45,21 @@ static const struct flag own[] = {
 };
 static const struct flag *const tables[] = { own, NULL };
 
-static enum flags_result parse(const char *line, int *rest)
+static char *argv[32];
+static int argc; /* what is left, with the program's name */
+
+static enum flags_result parse(const char *line)
 {
 	static char copy[512];
-	static char *argv[32];
-	int argc = 0;
+
+	argc = 0;
 
 	memset(&got, 0, sizeof got);
 	snprintf(copy, sizeof copy, "program %s", line);
 	for (char *word = strtok(copy, " "); word != NULL; word = strtok(NULL, " "))
 		argv[argc++] = word;
 	argv[argc] = NULL;
-	return flags_parse(tables, argc, argv, rest);
+	return flags_parse(tables, &argc, argv);
 }
 
 static const char *const wrong_lines[] = {
@@ -66,49 +69,61 @@ static const char *const wrong_lines[] = {
 
 START_TEST(refuses_flags)
 {
-	int rest = 77;
-
 	be_silent();
-	ck_assert_int_eq(parse(wrong_lines[_i], &rest), FLAGS_WRONG);
-	ck_assert_int_eq(rest, 77);
+	ck_assert_int_eq(parse(wrong_lines[_i]), FLAGS_WRONG);
 }
 END_TEST
 
 START_TEST(too_many_of_a_list)
 {
-	static char word[] = "-list=a", *argv[FLAG_LIST_MAX + 2];
-	int rest;
+	static char word[] = "-list=a", *many[FLAG_LIST_MAX + 2];
+	int count = FLAG_LIST_MAX + 1;
 
 	be_silent();
 	memset(&got, 0, sizeof got);
 	for (size_t i = 0; i < FLAG_LIST_MAX + 2; i++)
-		argv[i] = word;
-	ck_assert_int_eq(flags_parse(tables, FLAG_LIST_MAX + 1, argv, &rest), FLAGS_OK);
+		many[i] = word;
+	ck_assert_int_eq(flags_parse(tables, &count, many), FLAGS_OK);
+	ck_assert_int_eq(count, 1);
+	count = FLAG_LIST_MAX + 2;
 	memset(&got, 0, sizeof got);
-	ck_assert_int_eq(flags_parse(tables, FLAG_LIST_MAX + 2, argv, &rest), FLAGS_WRONG);
+	ck_assert_int_eq(flags_parse(tables, &count, many), FLAGS_WRONG);
 }
 END_TEST
 
 START_TEST(takes_flags)
 {
-	int rest;
-
-	ck_assert_int_eq(parse("-text=a=b -yes --number -5 -ttl 1h30m -list=a -list b -pair k=v=w path -text=c", &rest), FLAGS_OK);
-	ck_assert_int_eq(rest, 12);
-	ck_assert_str_eq(got.text, "a=b");
+	ck_assert_int_eq(parse("-text=a=b -yes --number -5 -ttl 1h30m -list=a -list b -pair k=v=w path -text=c"), FLAGS_OK);
+	ck_assert_int_eq(argc, 2);
+	ck_assert_str_eq(argv[1], "path");
+	ck_assert_str_eq(got.text, "c"); /* also behind the arguments */
 	ck_assert(got.yes);
 	ck_assert_int_eq(got.number, -5);
 	ck_assert_int_eq(got.seconds, 5400);
 	ck_assert_uint_eq(got.list.count, 2);
 	ck_assert_str_eq(got.list.items[1], "b");
 	ck_assert_str_eq(got.pairs.items[0], "k=v=w");
-	ck_assert_int_eq(parse("-yes=false -- -text=a", &rest), FLAGS_OK);
-	ck_assert_int_eq(rest, 3);
-	ck_assert_int_eq(parse("- -text=a", &rest), FLAGS_OK);
-	ck_assert_int_eq(rest, 1);
-	ck_assert_int_eq(parse("-yes x -h", &rest), FLAGS_OK);
-	ck_assert_int_eq(parse("-yes -h", &rest), FLAGS_HELP);
-	ck_assert_int_eq(parse("--help", &rest), FLAGS_HELP);
+	ck_assert_int_eq(parse("-yes x -h"), FLAGS_HELP);
+	ck_assert_int_eq(parse("-yes -h"), FLAGS_HELP);
+	ck_assert_int_eq(parse("--help"), FLAGS_HELP);
+}
+END_TEST
+
+START_TEST(keeps_arguments)
+{
+	ck_assert_int_eq(parse("-yes=false -- -text=a -yes"), FLAGS_OK);
+	ck_assert_int_eq(argc, 3);
+	ck_assert_str_eq(argv[1], "-text=a");
+	ck_assert_str_eq(argv[2], "-yes");
+	ck_assert(!got.yes && got.text == NULL);
+	ck_assert_int_eq(parse("- -text=a k=- -nosuch=1 -nosuch -- --"), FLAGS_OK);
+	ck_assert_int_eq(argc, 6);
+	ck_assert_str_eq(argv[1], "-");
+	ck_assert_str_eq(argv[2], "k=-");
+	ck_assert_str_eq(argv[3], "-nosuch=1");
+	ck_assert_str_eq(argv[4], "-nosuch");
+	ck_assert_str_eq(argv[5], "--");
+	ck_assert_str_eq(got.text, "a");
 }
 END_TEST
 
@@ -168,11 +183,11 @@ END_TEST
 
 static json_t *values(const char *a, const char *b)
 {
-	char first[64], second[64], *argv[] = { first, second };
+	char first[64], second[64], *pairs[] = { first, second };
 
 	snprintf(first, sizeof first, "%s", a);
 	snprintf(second, sizeof second, "%s", b != NULL ? b : "");
-	return values_parse(&cli, b != NULL ? 2 : 1, argv);
+	return values_parse(&cli, b != NULL ? 2 : 1, pairs);
 }
 
 static const char *const wrong_values[] = { "novalue", "=x", "", "k=@/no/such/file", "@/no/such/file", "k=\xff", "-nodash" };
@@ -332,6 +347,7 @@ int main(void)
 	tcase_add_loop_test(plain, refuses_flags, 0, COUNT(wrong_lines));
 	tcase_add_test(plain, too_many_of_a_list);
 	tcase_add_test(plain, takes_flags);
+	tcase_add_test(plain, keeps_arguments);
 	tcase_add_loop_test(plain, prints_durations, 0, COUNT(durations));
 	tcase_add_loop_test(plain, refuses_configs, 0, COUNT(wrong_configs));
 	tcase_add_test(plain, unreachable);
