@@ -11,7 +11,7 @@ TOP=$(cd "$(dirname "$0")/.." && pwd)
 umask 077
 
 [ "${1:-}" != -h ] || usage 0
-[ $# -le 1 ] || usage 2 >&2
+[[ $# -le 1 && ${1:-} != -* ]] || usage 2 >&2
 audit=${1:-}
 need_cli
 T=$CARD_TRANSIT_MOUNT

@@ -16,6 +16,9 @@ usage() {
 	exit "$1"
 }
 
+# Before options are read: getopts knows no long ones.
+[ "${1:-}" != --help ] || usage 0
+
 # KEY=VALUE lines, as systemd's EnvironmentFile and docker's env_file have them: read as data, never run.
 load_settings() {
 	local file=$1 line
@@ -55,11 +58,10 @@ LOGIN_HOME=
 
 # log_in ROLE_ID_FILE SECRET_ID_FILE: an AppRole login; the clients called after it use its token, and no other.
 log_in() {
-	local file
-
-	for file in "$1" "$2"; do
-		[ -s "$file" ] || die "$file is missing or empty: bin/vault.sh writes it"
-	done
+	[ -n "$1" ] || die "CARD_ROLE_ID_FILE is not set: the file that bin/vault.sh wrote, run/cards/card-rotator/role-id"
+	[ -n "$2" ] || die "CARD_SECRET_ID_FILE is not set: the file that bin/vault.sh wrote, run/cards/card-rotator/secret-id"
+	[ -s "$1" ] || die "CARD_ROLE_ID_FILE: $1 is missing or empty: bin/vault.sh writes it"
+	[ -s "$2" ] || die "CARD_SECRET_ID_FILE: $2 is missing or empty: bin/vault.sh writes it"
 	LOGIN_HOME=$(mktemp -d)
 	unset BULLA_TOKEN VAULT_TOKEN BAO_TOKEN
 	export HOME=$LOGIN_HOME

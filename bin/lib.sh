@@ -41,10 +41,10 @@ need_packages() {
 		package_installed "$name" || missing+=("${name%%|*}")
 	done
 	[ ${#missing[@]} -gt 0 ] || return 0
-	say "installing ${missing[*]}"
+	say "installing ${missing[*]} ..."
 	log=$(mktemp)
-	if ! apt_install "${missing[@]}" >"$log" 2>&1; then
-		if ! { as_root apt-get -qq update && apt_install "${missing[@]}"; } >>"$log" 2>&1; then
+	if ! watched "$log" apt_install "${missing[@]}"; then
+		if ! watched "$log" apt_update_and_install "${missing[@]}"; then
 			cat "$log" >&2
 			rm -f "$log"
 			die "could not install ${missing[*]}"
@@ -53,8 +53,10 @@ need_packages() {
 	rm -f "$log"
 }
 
+apt_update_and_install() { as_root apt-get update && apt_install "$@"; }
+
 apt_install() {
-	as_root env DEBIAN_FRONTEND=noninteractive apt-get -y -qq --no-install-recommends install "$@" </dev/null
+	as_root env DEBIAN_FRONTEND=noninteractive apt-get -y --no-install-recommends install "$@" </dev/null
 }
 
 # build DIR [CONFIGURE OPTION...]: an out-of-tree build in DIR, configured at the first time and when the options change.
@@ -72,13 +74,54 @@ build() {
 	make -s -C "$dir" -j"$(nproc)" all
 }
 
-# step TEXT COMMAND...: one line for a step; what the command says is kept in build/logs and shown only when it fails.
-step() {
-	local text=$1 log start=$SECONDS
+# usage STATUS: the comment at the head of a script is its help; with a status other than 0 it goes to standard error.
+usage() {
+	[ "$1" = 0 ] || exec >&2
+	sed -n '2,/^[^#]/{s/^# \{0,1\}//p}' "$0"
+	exit "$1"
+}
+
+# no_arguments "$@": for scripts that take none but a request for help.
+no_arguments() {
+	case ${1:-} in
+	'') return 0 ;;
+	-h | --help) usage 0 ;;
+	*) usage 2 ;;
+	esac
+}
+
+# watched LOG COMMAND...: runs it with its output in LOG, and says every 15 seconds where it is. Its exit status.
+watched() {
+	local log=$1 start=$SECONDS said=$SECONDS pid before status
 	shift
-	mkdir -p build/logs
-	log=build/logs/step.log
-	if ! ("$@") >"$log" 2>&1 </dev/null; then
+
+	"$@" >"$log" 2>&1 </dev/null &
+	pid=$!
+	before=$(trap -p INT TERM)
+	# shellcheck disable=SC2064 # of now
+	trap "kill $pid 2>/dev/null; exit 130" INT TERM # what runs in the background does not hear Ctrl-C
+	while kill -0 "$pid" 2>/dev/null; do
+		sleep 0.2
+		if ((SECONDS - said >= 15)); then
+			said=$SECONDS
+			say "  $((SECONDS - start)) s: $(tail -n 1 "$log" | cut -c 1-100)"
+		fi
+	done
+	status=0
+	wait "$pid" || status=$?
+	trap - INT TERM
+	eval "$before"
+	return "$status"
+}
+
+# step TEXT COMMAND...: says what is done, where it is meanwhile, and how long it took; what the command says is kept in build/logs and
+# shown only when it fails.
+step() {
+	local text=$1 log=build/logs/step.log start=$SECONDS
+	shift
+	{ mkdir -p build/logs && : >"$log"; } 2>/dev/null || die "cannot write $log: build/ belongs to $(stat -c %U build 2>/dev/null || echo another user); remove it, or be that user"
+	say "$text ... ($log)"
+	if ! watched "$log" "$@"; then
 		cat "$log" >&2
 		die "failed: $text"
 	fi

@@ -1,4 +1,5 @@
-"""The README's walk: every command in it is run, and answers what stands there."""
+"""The README's walk: every command in it is run, in one shell as a reader would, and answers what stands there; its package list is the
+one that the scripts install."""
 import os
 import re
 import subprocess
@@ -7,6 +8,13 @@ import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 import servers  # noqa: E402
+
+END = "-- the end of a command --"
+
+
+def readme():
+    with open(os.path.join(servers.TOP, "README.md")) as f:
+        return f.read()
 
 
 def walk(text):
@@ -21,24 +29,80 @@ def shape(text):
     return re.sub(r'":1[78]\d{8}', '":TIME', re.sub(r"vault:v(\d+):[A-Za-z0-9+/=]+", r"vault:v\1:CT", text))
 
 
+def play(commands, server, folder):
+    """What each command printed, and its exit status, in one shell."""
+    env = servers.clean_environment() | {"VAULT_ADDR": server.url, "VAULT_TOKEN": "root", "HOME": folder,
+                                         "PATH": os.path.dirname(servers.bulla_binary()) + ":" + os.environ["PATH"]}
+    script = "".join(f"{command}\nprintf '%s %s\\n' '{END}' $?\n" for command, _ in commands)
+    done = subprocess.run(["bash", "-c", script], env=env, cwd=folder, capture_output=True, text=True)
+    parts = re.split(rf"^{END} (\d+)\n", done.stdout, flags=re.M)
+    return list(zip(parts[0::2], map(int, parts[1::2]))), done.stderr
+
+
 class Readme(unittest.TestCase):
+    def check(self, commands, server):
+        with servers.temporary_folder() as folder:
+            said, errors = play(commands, server, folder)
+        self.assertEqual(len(said), len(commands), errors)
+        for (command, printed), (out, status) in zip(commands, said):
+            with self.subTest(command):
+                self.assertEqual((status, shape(out)), (0, shape(printed)), errors)
+
     def test_walk(self):
-        with open(os.path.join(servers.TOP, "README.md")) as f:
-            commands = walk(f.read())
-        self.assertGreater(len(commands), 5)
+        walks = readme().split("## By hand")
+        commands = walk(walks[0])
+        self.assertGreater(len(commands), 9)
         with servers.bulla_dev() as server:
             server.post("sys/mounts/transit", {"type": "transit"})
-            bulla = os.path.dirname(servers.bulla_binary())
-            env = servers.clean_environment() | {"VAULT_ADDR": server.url, "VAULT_TOKEN": "root", "PATH": bulla + ":" + os.environ["PATH"]}
-            known = {}  # ciphertexts of the README, and what they are here
-            for command, printed in commands:
-                for theirs, ours in known.items():
-                    command = command.replace(theirs, ours)
-                done = subprocess.run(["bash", "-c", command], env=env, capture_output=True, text=True)
-                with self.subTest(command):
-                    self.assertEqual((done.returncode, shape(done.stdout)), (0, shape(printed)), done.stderr)
-                pattern = r"vault:v\d+:[A-Za-z0-9+/=]+"
-                known.update(zip(re.findall(pattern, printed), re.findall(pattern, done.stdout)))
+            self.check(commands, server)
+
+    def test_to_play(self):
+        commands = walk(readme().split("## By hand")[1])
+        self.assertEqual(len(commands), 2)
+        with servers.bulla_dev() as server:
+            self.check([(c.replace("http://127.0.0.1:8200", server.url), printed) for c, printed in commands], server)
+
+    def test_packages(self):
+        listed = re.search(r"^    apt-get install (.*)$", readme(), re.M)[1].split()
+        said = subprocess.run(["bash", "-c", ". bin/lib.sh; echo $BUILD_PACKAGES"], cwd=servers.TOP, capture_output=True, text=True)
+        self.assertEqual(listed, [choice.split("|")[0] for choice in said.stdout.split()])
+
+
+class Scripts(unittest.TestCase):
+    """Asking for help does nothing else, and neither does a word that a script does not know."""
+
+    def test_help(self):
+        names = [n for n in os.listdir(os.path.join(servers.TOP, "bin")) if n not in ("lib.sh", "cards.sh")]
+        self.assertGreater(len(names), 8)
+        with servers.temporary_folder() as folder:
+            env = servers.clean_environment() | {"HOME": folder, "TMPDIR": folder}
+            for name in sorted(names):
+                for words, status in ((["--help"], 0), (["-h"], 0), (["--nonsense"], 2)):
+                    with self.subTest(name=name, words=words):
+                        done = subprocess.run([os.path.join(servers.TOP, "bin", name), *words], cwd=folder, env=env, capture_output=True,
+                                              text=True, timeout=60, stdin=subprocess.DEVNULL)
+                        self.assertEqual(done.returncode, status, done)
+                        said, silent = (done.stdout, done.stderr) if status == 0 else (done.stderr, done.stdout)
+                        self.assertEqual(silent if status == 0 else "", "", done)
+                        self.assertIn(name, said + silent)
+                        self.assertEqual(os.listdir(folder), [])
+
+    def test_a_folder_that_cannot_be_written(self):
+        with servers.temporary_folder() as folder:
+            open(os.path.join(folder, "build"), "w").close()
+            done = subprocess.run(["bash", "-c", f". '{servers.TOP}/bin/lib.sh'; step building true; echo went on"], cwd=folder,
+                                  capture_output=True, text=True)
+            self.assertEqual((done.returncode, done.stdout), (1, ""))
+            self.assertIn("cannot write build/logs/step.log", done.stderr)
+
+    def test_a_step_that_fails(self):
+        with servers.temporary_folder() as folder:
+            script = f". '{servers.TOP}/bin/lib.sh'; step one bash -c 'exit 0'; step two bash -c 'echo why; exit 3'; echo went on"
+            done = subprocess.run(["bash", "-c", script], cwd=folder, capture_output=True, text=True)
+            self.assertEqual(done.returncode, 1)
+            self.assertRegex(done.stdout, r"one: done \(\d+ s\)\ntwo \.\.\.")
+            self.assertNotIn("went on", done.stdout)
+            self.assertRegex(done.stderr, r"why\n.*failed: two")
 
 
 if __name__ == "__main__":
