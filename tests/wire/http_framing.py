@@ -388,7 +388,7 @@ def requests_that_end_early_are_refused():
 
 @case
 def half_closed_connections_take_no_slots():
-    with server("tcp", "connections=40", "loops=1") as s:
+    with server("tcp", "connections=40", "share=100", "loops=1") as s:
         open_ = []
         for i in range(400):
             c = connect(s.ports[0])
@@ -489,7 +489,7 @@ def an_early_answer_is_seen_by_who_sends_on():
 
 @case
 def a_refused_connection_lingers():
-    with server("tcp", "connections=12", "loops=1", "bytes=100000") as s:
+    with server("tcp", "connections=12", "share=100", "loops=1", "bytes=100000") as s:
         idle = [connect(s.ports[0]) for _ in range(8)]
         for c in idle:
             c.sendall(GET + b"\r\n")
@@ -501,7 +501,7 @@ def a_refused_connection_lingers():
 
 @case
 def lingering_is_bounded():
-    with server("tcp", "connections=40", "loops=1", "bytes=100000") as s:
+    with server("tcp", "connections=40", "share=100", "loops=1", "bytes=100000") as s:
         silent = []
         for _ in range(60):  # who neither sends nor leaves holds no slot for long
             c = connect(s.ports[0])

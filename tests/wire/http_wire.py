@@ -328,7 +328,7 @@ def full_queue_is_busy():
 
 @case
 def connections_beyond_the_limit_are_told():
-    with server("tcp", "connections=12") as s:
+    with server("tcp", "connections=12", "share=100") as s:
         idle = [connect(s.ports[0]) for _ in range(8)]
         for c in idle:
             c.sendall(b"GET /echo HTTP/1.1\r\nHost: h\r\n\r\n")
@@ -520,7 +520,7 @@ def slow_readers_are_cut():
 
 @case
 def a_peer_that_leaves_frees_its_slot():
-    with server("tcp", "connections=12") as s:
+    with server("tcp", "connections=12", "share=100") as s:
         for _ in range(8):
             with connect(s.ports[0]) as c:
                 c.sendall(b"POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 100\r\n\r\nabc")
@@ -529,7 +529,7 @@ def a_peer_that_leaves_frees_its_slot():
 
 @case
 def a_peer_that_leaves_while_it_is_refused_frees_its_slot():
-    with server("tcp", "connections=12") as s:
+    with server("tcp", "connections=12", "share=100") as s:
         idle = [connect(s.ports[0]) for _ in range(8)]
         for c in idle:
             c.sendall(b"GET /echo HTTP/1.1\r\nHost: h\r\n\r\n")
