@@ -307,6 +307,22 @@ class Settings(unittest.TestCase):
                     self.assertRegex(server.log_text(), rf"bulla\.hcl:{where}:\d+: .*{said}")
                     server.close()
 
+    def test_room(self):
+        """The largest heads of requests and of replies fit beside each other."""
+        with servers.temporary_folder() as folder:
+            port = servers.free_port()
+            listener = 'tls_disable = true\n  custom_response_headers { "default" = { "X-Large" = ["' + "a" * 3950 + '"] } }'
+            config = servers.config_text(port, f"{folder}/b.db", listener=listener)
+            with servers.bulla_config(folder, config, port) as server:
+                server.token = server.request("PUT", "sys/init", {"recovery_shares": 1, "recovery_threshold": 1}, token=None).json["root_token"]
+                wide = {"allowed_origins": "*", "allowed_headers": "a" * 4000, "allow_credentials": True}
+                self.assertEqual(server.post(CORS, wide).status, 204)
+                page = {"Origin": "o" * 1000, "X-Vault-Namespace": "", **ASKS}
+                for target, token in ((200, 19), (1600, 3000), (15900, 2700), (16300, 2700)):
+                    for method, header in (("GET", "X-Large"), ("OPTIONS", "Access-Control-Allow-Headers")):
+                        answer = server.request(method, "sys/health?a=" + "b" * target, headers=page, token="t" * token)
+                        self.assertEqual((answer.status, len(answer.headers[header]) > 3900), (200, True))
+
     def test_lists(self):
         """As a configuration in JSON becomes."""
         with servers.temporary_folder() as folder:
