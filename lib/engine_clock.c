@@ -171,8 +171,7 @@ enum bulla_err engine_clock_keep(struct bulla *engine, struct bulla_call *call, 
 	struct engine_clock *clock = &engine_of(engine)->clock;
 	enum bulla_err err = BULLA_OK;
 
-	if (!call->may_block)
-		return BULLA_E_MUST_BLOCK;
+	TRY(bulla_work(call, BULLA_WORK_DISK));
 	TRY(seal_hold(engine->seal));
 	pthread_mutex_lock(&clock->lock);
 	if (clock->known && (at_once || is_due(engine, clock))) {

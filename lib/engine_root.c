@@ -186,8 +186,7 @@ enum bulla_err bulla_root_update(struct bulla *engine, struct bulla_call *call, 
 	struct bulla_root_progress progress = { 0 };
 	struct bulla_seal_status status;
 
-	if (!call->may_block)
-		return BULLA_E_MUST_BLOCK;
+	TRY(bulla_work(call, BULLA_WORK_DISK));
 	seal_status(engine->seal, &status);
 	progress.required = status.threshold;
 	TRY(seal_hold(engine->seal));

@@ -9,6 +9,7 @@
 #include "base/rcu.h"
 #include "bulla/root_token.h"
 
+#define CHANGE_KEY 2  /* among those of BULLA_WORK_REMOTE: changes of state wait for each other */
 #define SEAL_WAIT_S 2 /* for requests that are under way, and devices' last lines */
 
 static struct timespec in_seconds(int seconds)
@@ -35,8 +36,7 @@ static enum bulla_err change_begin(struct bulla *engine, struct bulla_call *call
 {
 	struct engine *e = engine_of(engine);
 
-	if (!call->may_block)
-		return BULLA_E_MUST_BLOCK;
+	TRY(bulla_work_remote(call, CHANGE_KEY)); /* not the disk: sealing does not wait for one that does not answer */
 	pthread_mutex_lock(&e->lock);
 	if (wait_sealed(e, SEAL_WAIT_S))
 		return BULLA_OK;

@@ -25,6 +25,7 @@ struct token {
 	atomic_uint refs;
 	struct store_id slot, parent; /* parent: of zeros for an orphan */
 	uint64_t revision;
+	uint64_t family;           /* from the slot of its topmost ancestor that is no root token (its own, if there is none); never 0 */
 	int64_t end_ns;            /* by the clock; INT64_MAX: never */
 	/* what its ancestors allow, as of generation (of a batch token: the access's revocations) */
 	int64_t bound_ns;
@@ -93,6 +94,7 @@ BULLA_MUST_USE enum bulla_err token_unpack(struct bulla_bytes record, const stru
 					   struct token **out);
 void token_put(struct token *token);
 bool token_has_parent(const struct token *token);
+uint64_t token_family_of(const struct store_id *slot);
 /* Ended, or used up. */
 bool token_is_dead(const struct token *token, int64_t now_ns);
 

@@ -79,6 +79,7 @@ static enum bulla_err admit(struct bulla_call *call, struct token *token)
 		return BULLA_E_FORBIDDEN;
 	}
 	call->token = &token->public;
+	call->family = token->family;
 	return BULLA_OK;
 }
 
@@ -153,6 +154,22 @@ enum bulla_err bulla_authenticate(struct bulla *engine, struct bulla_call *call,
 	if (text.len == 0 || text.len > TOKEN_MAX_BYTES)
 		return BULLA_E_NO_TOKEN;
 	return authenticate_service(engine->access, call, text);
+}
+
+uint64_t bulla_token_family(struct bulla *engine, struct bulla_bytes text)
+{
+	struct token *token = NULL;
+	uint8_t tag[16];
+
+	if (text.len == 0 || text.len > TOKEN_MAX_BATCH_BYTES)
+		return 0;
+	cache_tag(engine->access, text, tag);
+	if (find_cached(engine->access, tag, &token) != BULLA_OK || token == NULL)
+		return 0;
+	uint64_t family = token->family;
+
+	token_put(token);
+	return family;
 }
 
 void bulla_token_put(const struct bulla_token *token)

@@ -88,8 +88,7 @@ enum bulla_err bulla_rate_limit_write(struct bulla *engine, struct bulla_call *c
 	struct quotas *quotas = engine->access->quotas;
 	struct bulla_rate_limit limit = *given;
 
-	if (!call->may_block)
-		return BULLA_E_MUST_BLOCK;
+	TRY(bulla_work(call, BULLA_WORK_DISK));
 	TRY(clean_path(engine, call, given->path, &limit.path));
 	TRY(check_limit(engine, call, &limit));
 	limit.interval_s = limit.interval_s == 0 ? 1 : limit.interval_s;
@@ -115,8 +114,7 @@ enum bulla_err bulla_rate_limit_delete(struct bulla *engine, struct bulla_call *
 	struct quotas *quotas = engine->access->quotas;
 	struct document_name at = quota_rule_name(name);
 
-	if (!call->may_block)
-		return BULLA_E_MUST_BLOCK;
+	TRY(bulla_work(call, BULLA_WORK_DISK));
 	pthread_mutex_lock(&quotas->lock);
 	enum bulla_err err = document_remove(&quotas->documents, call, &at, STORE_ANY_REVISION);
 
@@ -147,8 +145,7 @@ enum bulla_err bulla_quota_config_write(struct bulla *engine, struct bulla_call 
 {
 	struct quotas *quotas = engine->access->quotas;
 
-	if (!call->may_block)
-		return BULLA_E_MUST_BLOCK;
+	TRY(bulla_work(call, BULLA_WORK_DISK));
 	pthread_mutex_lock(&quotas->lock);
 	enum bulla_err err = store_config(quotas, call, config);
 

@@ -198,8 +198,7 @@ enum bulla_err access_revoke_prefix(struct access *access, struct bulla_call *ca
 {
 	struct bulla_call scratch = { .may_block = true };
 
-	if (!call->may_block)
-		return BULLA_E_MUST_BLOCK;
+	TRY(bulla_work(call, BULLA_WORK_DISK));
 	scratch.arena = bulla_arena_new(16384);
 	enum bulla_err err = scratch.arena != NULL ? revoke_prefix(access, &scratch, prefix) : BULLA_E_NO_MEMORY;
 

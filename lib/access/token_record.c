@@ -128,6 +128,15 @@ static void token_free(struct token *token)
 	free(token);
 }
 
+/* Slots are HMACs: nobody chooses one that meets another. */
+uint64_t token_family_of(const struct store_id *slot)
+{
+	uint64_t family;
+
+	memcpy(&family, slot->bytes + STORE_COLLECTION, sizeof family);
+	return family | 1;
+}
+
 enum bulla_err token_unpack(struct bulla_bytes record, const struct store_id *slot, uint64_t revision, struct token **out)
 {
 	struct token *token = calloc(1, sizeof *token);
@@ -137,6 +146,7 @@ enum bulla_err token_unpack(struct bulla_bytes record, const struct store_id *sl
 		return BULLA_E_NO_MEMORY;
 	token->refs = 1;
 	token->slot = *slot;
+	token->family = token_family_of(slot);
 	token->revision = revision;
 	token->record_len = record.len;
 	token->record = malloc(record.len + 1);

@@ -7,8 +7,7 @@
 
 enum bulla_err access_begin(struct access *access, struct bulla_call *call)
 {
-	if (!call->may_block)
-		return BULLA_E_MUST_BLOCK;
+	TRY(bulla_work(call, BULLA_WORK_DISK));
 	return seal_hold(access->seal);
 }
 
@@ -82,7 +81,7 @@ enum bulla_err token_read(struct access *access, struct bulla_call *call, const 
 
 /* A cached ancestor knows about its own ancestors. */
 static bool bound_by_cached(struct access *access, const struct store_id *slot, unsigned generation, int64_t now_ns,
-			    int64_t *bound_ns)
+			    struct token *token)
 {
 	struct token *ancestor = cache_find_slot(access, slot);
 	bool good = ancestor != NULL && !token_is_dead(ancestor, now_ns) && now_ns < ancestor->bound_ns &&
@@ -91,7 +90,9 @@ static bool bound_by_cached(struct access *access, const struct store_id *slot, 
 	if (good) {
 		int64_t end_ns = ancestor->end_ns < ancestor->bound_ns ? ancestor->end_ns : ancestor->bound_ns;
 
-		*bound_ns = end_ns < *bound_ns ? end_ns : *bound_ns;
+		token->bound_ns = end_ns < token->bound_ns ? end_ns : token->bound_ns;
+		if (!ancestor->public.root)
+			token->family = ancestor->family;
 	}
 	token_put(ancestor);
 	return good;
@@ -108,7 +109,7 @@ enum bulla_err check_ancestors(struct access *access, struct bulla_call *call, s
 
 		if (depth == MAX_DEPTH)
 			return BULLA_E_NO_TOKEN;
-		if (bound_by_cached(access, &slot, generation, now_ns, &token->bound_ns))
+		if (bound_by_cached(access, &slot, generation, now_ns, token))
 			return BULLA_OK;
 		enum bulla_err err = token_read(access, call, &slot, &ancestor);
 
@@ -119,6 +120,8 @@ enum bulla_err check_ancestors(struct access *access, struct bulla_call *call, s
 
 		if (ancestor->end_ns < token->bound_ns)
 			token->bound_ns = ancestor->end_ns;
+		if (!ancestor->public.root)
+			token->family = token_family_of(&ancestor->slot);
 		more = token_has_parent(ancestor);
 		slot = ancestor->parent;
 		token_put(ancestor);
@@ -184,6 +187,7 @@ enum bulla_err token_replace(struct access *access, struct bulla_call *call, con
 	TRY(barrier_seal(access->seal, call, &write.id, before->revision + 1, record, &write.bytes));
 	TRY(token_unpack(record, &before->slot, before->revision + 1, &made));
 	made->bound_ns = before->bound_ns;
+	made->family = before->family;
 	made->generation = before->generation;
 	enum bulla_err err = commit_replacement(access, call, before, made, &write);
 

@@ -183,8 +183,7 @@ enum bulla_err bulla_audit_header_set(struct bulla *engine, struct bulla_call *c
 	struct audit *audit = engine->audit;
 	struct bulla_bytes lowered;
 
-	if (!call->may_block)
-		return BULLA_E_MUST_BLOCK;
+	TRY(bulla_work(call, BULLA_WORK_DISK));
 	if (name.len == 0 || name.len > MAX_NAME)
 		return bulla_fail(call, BULLA_E_INVALID, name.len == 0 ? "missing header name" : "the header's name is too long");
 	TRY(lower(call, name, &lowered));

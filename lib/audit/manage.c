@@ -284,8 +284,7 @@ enum bulla_err bulla_audit_enable(struct bulla *engine, struct bulla_call *call,
 {
 	struct audit *audit = engine->audit;
 
-	if (!call->may_block)
-		return BULLA_E_MUST_BLOCK;
+	TRY(bulla_work(call, BULLA_WORK_DISK));
 	pthread_mutex_lock(&audit->lock);
 	enum bulla_err err = audit->closing ? BULLA_E_SEALED : enable(audit, call, spec, false);
 
@@ -301,8 +300,7 @@ enum bulla_err bulla_audit_disable(struct bulla *engine, struct bulla_call *call
 	struct audit *audit = engine->audit;
 	struct bulla_audit_spec spec;
 
-	if (!call->may_block)
-		return BULLA_E_MUST_BLOCK;
+	TRY(bulla_work(call, BULLA_WORK_DISK));
 	TRY(normalise(call, &named, &spec));
 	pthread_mutex_lock(&audit->lock);
 	struct device *device = find(audit, spec.path);

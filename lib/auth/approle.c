@@ -5,8 +5,7 @@
 
 static enum bulla_err begin(struct bulla_call *call, struct bulla_bytes given, struct bulla_bytes *name)
 {
-	if (!call->may_block)
-		return BULLA_E_MUST_BLOCK;
+	TRY(bulla_work(call, BULLA_WORK_DISK));
 	if (given.len > APPROLE_MAX_TEXT)
 		return bulla_fail(call, BULLA_E_INVALID, "role_name is longer than maximum of %d bytes", APPROLE_MAX_TEXT);
 	return lower_case(call, given, name);

@@ -200,8 +200,7 @@ enum bulla_err bulla_approle_login(struct bulla *engine, struct bulla_call *call
 	struct auth *auth = engine->auth;
 	const struct lockout_user user = { mount->accessor, trim(role_id) };
 
-	if (!call->may_block)
-		return BULLA_E_MUST_BLOCK;
+	TRY(bulla_work(call, BULLA_WORK_DISK));
 	if (user.name.len == 0)
 		return bulla_fail(call, BULLA_E_FAILED, "missing role_id");
 	TRY(auth_check_lockout(auth, call, mount, &user));

@@ -198,8 +198,7 @@ enum bulla_err bulla_secret_id_make(struct bulla *engine, struct bulla_call *cal
 {
 	struct bulla_bytes name;
 
-	if (!call->may_block)
-		return BULLA_E_MUST_BLOCK;
+	TRY(bulla_work(call, BULLA_WORK_DISK));
 	TRY(lower_case(call, role, &name));
 	pthread_rwlock_t *lock = stripes_share(&engine->auth->names, mount->uuid, name); /* the role is not deleted meanwhile */
 	enum bulla_err err = make_locked(engine, call, mount, name, args, out);
@@ -216,8 +215,7 @@ static enum bulla_err find(struct bulla *engine, struct bulla_call *call, const 
 	struct bulla_bytes name;
 	uint8_t hash[SHA256_BYTES];
 
-	if (!call->may_block)
-		return BULLA_E_MUST_BLOCK;
+	TRY(bulla_work(call, BULLA_WORK_DISK));
 	TRY(lower_case(call, ref->role, &name));
 	enum bulla_err err = role_read(engine->auth, call, mount, name, role);
 
@@ -325,8 +323,7 @@ enum bulla_err bulla_secret_id_list(struct bulla *engine, struct bulla_call *cal
 	struct role role;
 	size_t damaged = 0;
 
-	if (!call->may_block)
-		return BULLA_E_MUST_BLOCK;
+	TRY(bulla_work(call, BULLA_WORK_DISK));
 	TRY(lower_case(call, given, &name));
 	enum bulla_err err = role_read(engine->auth, call, mount, name, &role);
 

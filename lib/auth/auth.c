@@ -88,8 +88,7 @@ static enum bulla_err remove_documents(struct auth *auth, struct bulla_call *cal
 
 enum bulla_err auth_destroy_mount(struct auth *auth, struct bulla_call *call, const uint8_t uuid[16])
 {
-	if (!call->may_block)
-		return BULLA_E_MUST_BLOCK;
+	TRY(bulla_work(call, BULLA_WORK_DISK));
 	TRY(seal_hold(auth->documents.seal));
 	enum bulla_err err = BULLA_OK;
 

@@ -155,6 +155,33 @@ static enum bulla_err try_entry(struct bulla_call *call, const struct bulla_cert
 	return BULLA_OK;
 }
 
+/* Reads so many entries at a time, and then verifies by them: the disk and computing have threads of their own. */
+#define AT_ONCE 16
+
+static enum bulla_err try_some(struct auth *auth, struct bulla_call *call, const struct bulla_mount *mount,
+			       const struct bulla_bytes *names, size_t count, const struct visitor *visitor, struct search *search)
+{
+	struct bulla_cert_entry *entries = bulla_arena_alloc(call->arena, count * sizeof *entries);
+	bool there[AT_ONCE] = { 0 };
+
+	if (entries == NULL)
+		return BULLA_E_NO_MEMORY;
+	for (size_t i = 0; i < count; i++) {
+		enum bulla_err err = cert_get(auth, call, mount, names[i], &entries[i]);
+
+		if (err != BULLA_E_NOT_FOUND)
+			TRY(err);
+		there[i] = err == BULLA_OK;
+	}
+	TRY(bulla_work(call, BULLA_WORK_CPU));
+	for (size_t i = 0; !search->found && i < count; i++) {
+		if (there[i])
+			TRY(try_entry(call, &entries[i], names[i], visitor, search));
+		TRY(bulla_yield(call));
+	}
+	return BULLA_OK;
+}
+
 static enum bulla_err look_for(struct auth *auth, struct bulla_call *call, const struct bulla_mount *mount, struct bulla_bytes name,
 			       const struct visitor *visitor, struct search *search)
 {
@@ -163,15 +190,8 @@ static enum bulla_err look_for(struct auth *auth, struct bulla_call *call, const
 
 	if (name.len == 0)
 		TRY(cert_names(auth, call, mount, &names, &count));
-	for (size_t i = 0; !search->found && i < count; i++) {
-		struct bulla_cert_entry entry;
-		enum bulla_err err = cert_get(auth, call, mount, names[i], &entry);
-
-		if (err == BULLA_E_NOT_FOUND)
-			continue;
-		TRY(err);
-		TRY(try_entry(call, &entry, names[i], visitor, search));
-	}
+	for (size_t i = 0; !search->found && i < count; i += AT_ONCE)
+		TRY(try_some(auth, call, mount, names + i, count - i < AT_ONCE ? count - i : AT_ONCE, visitor, search));
 	if (search->found)
 		return BULLA_OK;
 	if (!search->issued && search->flaw.ptr != NULL)
@@ -286,8 +306,7 @@ enum bulla_err bulla_cert_login(struct bulla *engine, struct bulla_call *call, c
 {
 	struct log_in login = { .mount = mount, .path = bulla_str("login") };
 
-	if (!call->may_block)
-		return BULLA_E_MUST_BLOCK;
+	TRY(bulla_work(call, BULLA_WORK_CPU));
 	return log_in(engine, call, &login, name, out);
 }
 

@@ -87,8 +87,7 @@ enum bulla_err bulla_cert_write(struct bulla *engine, struct bulla_call *call, c
 	struct document_name at;
 	struct bulla_bytes value;
 
-	if (!call->may_block)
-		return BULLA_E_MUST_BLOCK;
+	TRY(bulla_work(call, BULLA_WORK_DISK));
 	TRY(entry_name(call, mount, name, &at));
 	TRY(params_change(call, change, &entry->params));
 	TRY(warn_ttls(engine, call, mount, &entry->params.values));

@@ -176,10 +176,7 @@ enum bulla_err bulla_jwt_login(struct bulla *engine, struct bulla_call *call, co
 {
 	struct log_in wish = { .mount = mount, .path = bulla_str("login"), .login_name = role };
 
-	if (!call->may_block) {
-		call->takes_long = true; /* a key set may have to be fetched */
-		return BULLA_E_MUST_BLOCK;
-	}
+	TRY(bulla_work(call, BULLA_WORK_CPU)); /* which a login begins with: a caller has few of them at a time */
 	return login(engine, call, mount, &wish, token, out);
 }
 

@@ -86,8 +86,7 @@ enum bulla_err bulla_jwt_config_write(struct bulla *engine, struct bulla_call *c
 	struct bulla_bytes role, value;
 	struct document before = { 0 };
 
-	if (!call->may_block)
-		return BULLA_E_MUST_BLOCK;
+	TRY(bulla_work(call, BULLA_WORK_DISK));
 	TRY(check_config(engine->auth, call, config));
 	TRY(lower_case(call, config->default_role, &role));
 	pack_u8(&pack, CONFIG_FORMAT);
@@ -298,8 +297,7 @@ enum bulla_err bulla_jwt_role_write(struct bulla *engine, struct bulla_call *cal
 	struct document_name at;
 	struct bulla_bytes value;
 
-	if (!call->may_block)
-		return BULLA_E_MUST_BLOCK;
+	TRY(bulla_work(call, BULLA_WORK_DISK));
 	TRY(role_name(call, mount, name, &at));
 	TRY(params_change(call, change, &role->params));
 	TRY(check_role(engine, call, mount, role));

@@ -60,12 +60,10 @@ static enum bulla_err write_user(struct auth *auth, struct bulla_call *call, con
 	return document_put(&auth->documents, call, &at, user->revision, value);
 }
 
-static enum bulla_err begin(struct bulla_call *call, struct bulla_bytes given, bool long_one, struct bulla_bytes *name)
+/* hashes: a password is going to be. */
+static enum bulla_err begin(struct bulla_call *call, struct bulla_bytes given, bool hashes, struct bulla_bytes *name)
 {
-	if (!call->may_block) {
-		call->takes_long = long_one;
-		return BULLA_E_MUST_BLOCK;
-	}
+	TRY(bulla_work(call, hashes ? BULLA_WORK_CPU : BULLA_WORK_DISK));
 	if (given.len > MAX_NAME)
 		return bulla_fail(call, BULLA_E_INVALID, "a username is at most %d bytes long", MAX_NAME);
 	return lower_case(call, given, name);
@@ -134,6 +132,7 @@ static enum bulla_err make_hash(struct bulla_call *call, const struct bulla_user
 		return BULLA_OK;
 	if (change->password.len > PASSWORD_MAX_BYTES)
 		return bulla_fail(call, BULLA_E_INVALID, "a password is at most %d bytes long", PASSWORD_MAX_BYTES);
+	TRY(bulla_work(call, BULLA_WORK_CPU));
 	TRY(password_hash(change->password, text));
 	*out = bulla_arena_copy(call->arena, bulla_str(text));
 	bulla_wipe(text, sizeof text);
@@ -178,6 +177,7 @@ enum bulla_err bulla_user_write(struct bulla *engine, struct bulla_call *call, c
 
 	TRY(begin(call, given, change->password.len > 0, &name));
 	TRY(make_hash(call, change, &hash));
+	TRY(bulla_work(call, BULLA_WORK_DISK)); /* nobody computes with the lock held */
 	pthread_rwlock_t *lock = stripes_lock(&engine->auth->names, mount->uuid, name);
 	enum bulla_err err = write_locked(engine->auth, call, mount, name, change, hash);
 
@@ -211,6 +211,7 @@ static enum bulla_err attempt(struct auth *auth, struct bulla_call *call, const 
 	bool known = err == BULLA_OK, right;
 
 	TRY(err == BULLA_E_NOT_FOUND ? BULLA_OK : err);
+	TRY(bulla_work(call, BULLA_WORK_CPU));
 	TRY(password_verify(password, user.hash, &right)); /* without memory it is nobody's fault, and not counted */
 	if (!right)
 		return bulla_fail(call, known ? BULLA_E_BAD_TOKEN : BULLA_E_INVALID, WRONG); /* only users are counted, and locked out */

@@ -1,4 +1,4 @@
-/* call.c: owns the texts a call carries beside its result: the error's detail and the warnings. One thread at a time. */
+/* call.c: owns what a call carries beside its result (the error's detail, the warnings) and its turns among others. One thread at a time. */
 #include "bulla/call.h"
 
 #include <stdarg.h>
@@ -37,4 +37,36 @@ struct bulla_bytes bulla_call_text(const struct bulla_call *call, enum bulla_err
 	if (call != NULL && call->detail.len > 0)
 		return call->detail;
 	return bulla_str(bulla_err_row(err)->text);
+}
+
+/* ---- its turns --------------------------------------------------------------------------------------------------------------------- */
+
+#define REMOTE_AGAIN_S 2
+
+static enum bulla_err enter(struct bulla_call *call, enum bulla_work work, uint64_t key)
+{
+	if (!call->may_block) {
+		call->needs = work;
+		return BULLA_E_MUST_BLOCK;
+	}
+	enum bulla_err err = call->turn != NULL ? call->turn->enter(call->turn, work, key) : BULLA_OK;
+
+	if (err == BULLA_E_BUSY)
+		call->retry_after_s = work == BULLA_WORK_REMOTE ? REMOTE_AGAIN_S : 1;
+	return err;
+}
+
+enum bulla_err bulla_work(struct bulla_call *call, enum bulla_work work)
+{
+	return enter(call, work, 0);
+}
+
+enum bulla_err bulla_work_remote(struct bulla_call *call, uint64_t key)
+{
+	return enter(call, BULLA_WORK_REMOTE, key);
+}
+
+enum bulla_err bulla_yield(struct bulla_call *call)
+{
+	return call->turn != NULL ? call->turn->yield(call->turn) : BULLA_OK;
 }

@@ -35,6 +35,8 @@ struct bulla_token {
  * call->remote_ip. MUST_BLOCK, SEALED. */
 BULLA_MUST_USE enum bulla_err bulla_authenticate(struct bulla *engine, struct bulla_call *call, struct bulla_bytes token);
 void bulla_token_put(const struct bulla_token *token); /* NULL is fine */
+/* call->family of a token that was used lately and is good; 0: it is not known. Neither takes a use nor blocks. */
+uint64_t bulla_token_family(struct bulla *engine, struct bulla_bytes token);
 
 /* Seconds that are left; 0: no end. */
 int64_t bulla_token_ttl_s(const struct bulla_token *token);

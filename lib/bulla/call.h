@@ -12,15 +12,32 @@ struct bulla_warning {
 	struct bulla_warning *next;
 };
 
+/* What a call does that no event loop may do. Whoever runs calls keeps these apart, so that none of them waits behind another kind. */
+enum bulla_work {
+	BULLA_WORK_DISK,   /* reads and writes of the store, and the locks that are held over them */
+	BULLA_WORK_CPU,    /* computing for longer than half a millisecond */
+	BULLA_WORK_REMOTE, /* waiting for somebody else: another server, or another call */
+};
+
+/* How a call on a worker's thread has its turn among others; given by whoever runs it. Neither is called with a lock held or within a read
+ * section. */
+struct bulla_turn {
+	/* The call goes on with work; of REMOTE, for what key stands for. It may wait for that. BUSY: too many wait; CANCELLED: nobody waits
+	 * for the call's result any more, or the program ends; NO_MEMORY. */
+	enum bulla_err (*enter)(struct bulla_turn *turn, enum bulla_work work, uint64_t key);
+	/* Lets others go by if they wait and the call has computed for its share. CANCELLED. */
+	enum bulla_err (*yield)(struct bulla_turn *turn);
+};
+
 /* Made by the caller of the library, one a request, used by one thread at a time.
  * may_block: false on an event loop. A function that would wait for a disk, a lock or a long computation
- * then returns MUST_BLOCK before any effect, and the caller runs the whole request again on a worker.
- * takes_long: set beside MUST_BLOCK when that will take a worker for seconds (making an RSA key, a batch of RSA signatures), where this
- * is known ahead: such calls are best given to threads that nobody else waits for. */
+ * then returns MUST_BLOCK before any effect, with `needs` set, and the caller runs the whole request again on a worker. */
 struct bulla_call {
 	struct bulla_arena *arena; /* borrowed */
 	bool may_block;
-	bool takes_long;
+	enum bulla_work needs;     /* set beside MUST_BLOCK: what is to be done first */
+	struct bulla_turn *turn;   /* borrowed; NULL: a thread of its own, that waits for nobody's turn */
+	uint64_t family;           /* set with token: the same for all tokens that have an ancestor below a root token in common; 0: unknown */
 	struct bulla_bytes detail; /* of the error, in the arena; len 0: the row's own text serves */
 	struct bulla_warning *warnings; /* in the order they were given */
 	const struct bulla_token *token; /* who calls; NULL: nobody was authenticated; held by the request pipeline */
@@ -30,8 +47,16 @@ struct bulla_call {
 						   nobody has looked at who issued them; borrowed; NULL: none */
 	size_t client_chain_count;
 	bool request_counted, budget_taken; /* it was counted, and so were its items: it is run again */
-	int retry_after_s;         /* set beside BUDGET and RATE_LIMITED: when to come again */
+	int retry_after_s;         /* set beside BUDGET, RATE_LIMITED and BUSY: when to come again */
 };
+
+/* From here on the call does work of this kind; to be called before it begins, where no lock is held and no read section is open, and before any
+ * effect. On an event loop MUST_BLOCK, always. On a worker it may wait for the call's turn: CANCELLED, BUSY, NO_MEMORY. */
+BULLA_MUST_USE enum bulla_err bulla_work(struct bulla_call *call, enum bulla_work work);
+/* The same of BULLA_WORK_REMOTE: of those with the same key only a few wait at a time. */
+BULLA_MUST_USE enum bulla_err bulla_work_remote(struct bulla_call *call, uint64_t key);
+/* Between two parts of a long computation, where the same holds: lets others go by. CANCELLED: the call is to end; what it has done so far stays. */
+BULLA_MUST_USE enum bulla_err bulla_yield(struct bulla_call *call);
 
 /* Sets the detail text and returns err, so that one writes: return bulla_fail(call, BULLA_E_INVALID, "...").
  * The text may reach the client: no secret, no plaintext. */

@@ -1,5 +1,5 @@
 /* userpass.h: users of a userpass mount, and logging in by password. Names are lower case; a name given otherwise means the same
- * user. Everything here blocks, and what hashes a password takes long (call->takes_long). Errors are the peer's, with its texts. */
+ * user. Everything here blocks, and what hashes a password computes for long (BULLA_WORK_CPU). Errors are the peer's, with its texts. */
 #ifndef BULLA_USERPASS_H
 #define BULLA_USERPASS_H
 

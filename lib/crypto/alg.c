@@ -41,10 +41,10 @@ const struct alg *alg_at(size_t index)
 	return index < COUNT ? rows[index] : NULL;
 }
 
-enum bulla_err alg_make(const struct alg *alg, size_t key_size, struct material *out)
+enum bulla_err alg_make(const struct alg *alg, size_t key_size, struct bulla_call *call, struct material *out)
 {
 	if (alg->family != NULL)
-		return pkey_make(alg, out);
+		return pkey_make(alg, call, out);
 	return material_random(alg->key_bytes > 0 ? alg->key_bytes : key_size > 0 ? key_size : alg->min_key_size, out);
 }
 

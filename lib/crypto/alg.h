@@ -4,6 +4,7 @@
 #define BULLA_CRYPTO_ALG_H
 
 #include "bulla/bytes.h"
+#include "bulla/call.h"
 #include "bulla/error.h"
 #include "crypto/material.h"
 
@@ -17,8 +18,7 @@ enum alg_can {
 	ALG_AAD = 1 << 4,        /* binds associated data */
 	ALG_AGREE = 1 << 5,      /* key agreement */
 	ALG_PKEY = 1 << 6,       /* asymmetric: its material is opened by pkey.h; seal and open are NULL */
-	ALG_SLOW = 1 << 7,       /* private operations are no work for an event loop */
-	ALG_SLOW_MAKE = 1 << 8,  /* nor is making a key, which takes up to seconds */
+	ALG_SLOW_MAKE = 1 << 8,  /* making a key takes up to seconds */
 	ALG_HMAC = 1 << 9,       /* the version's key itself is the key of its HMACs; key_bytes is 0: a size is chosen */
 };
 
@@ -54,9 +54,10 @@ struct alg {
 	const struct pkey_family *family;
 };
 
-/* New material: symmetric bytes (key_size of them where the type has a choice, 0: its least), or PKCS#8. Blocks for long when
- * ALG_SLOW_MAKE: call it on a worker, without locks. NO_MEMORY, NO_RANDOM, CRYPTO. */
-BULLA_MUST_USE enum bulla_err alg_make(const struct alg *alg, size_t key_size, struct material *out);
+/* New material: symmetric bytes (key_size of them where the type has a choice, 0: its least), or PKCS#8. With ALG_SLOW_MAKE it computes for long:
+ * call it as BULLA_WORK_CPU, without locks, with the call, which yields meanwhile and may be CANCELLED. call NULL: it does not.
+ * NO_MEMORY, NO_RANDOM, CRYPTO. */
+BULLA_MUST_USE enum bulla_err alg_make(const struct alg *alg, size_t key_size, struct bulla_call *call, struct material *out);
 /* Whether bytes may be a version's material: the length of symmetric material; of asymmetric material only that it is neither
  * empty nor too long, for opening it costs. */
 bool alg_fits(const struct alg *alg, size_t len);

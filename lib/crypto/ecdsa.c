@@ -18,9 +18,11 @@ static size_t field_bytes(const struct alg *alg)
 	return (alg->bits + 7) / 8;
 }
 
-static EVP_PKEY *make(const struct alg *alg)
+static enum bulla_err make(const struct alg *alg, struct bulla_call *call, EVP_PKEY **out)
 {
-	return EVP_EC_gen(alg->group);
+	(void)call;
+	*out = EVP_EC_gen(alg->group);
+	return *out != NULL ? BULLA_OK : BULLA_E_CRYPTO;
 }
 
 static bool fits(const struct alg *alg, const EVP_PKEY *evp)
@@ -219,11 +221,11 @@ const struct alg alg_ecdsa_p256 = {
 };
 
 const struct alg alg_ecdsa_p384 = {
-	.name = "ecdsa-p384", .id = 7, .can = ALG_SIGN | ALG_AGREE | ALG_PKEY | ALG_SLOW,
+	.name = "ecdsa-p384", .id = 7, .can = ALG_SIGN | ALG_AGREE | ALG_PKEY,
 	.bits = 384, .title = "P-384", .group = "secp384r1", .family = &family,
 };
 
 const struct alg alg_ecdsa_p521 = {
-	.name = "ecdsa-p521", .id = 8, .can = ALG_SIGN | ALG_AGREE | ALG_PKEY | ALG_SLOW,
+	.name = "ecdsa-p521", .id = 8, .can = ALG_SIGN | ALG_AGREE | ALG_PKEY,
 	.bits = 521, .title = "P-521", .group = "secp521r1", .family = &family,
 };

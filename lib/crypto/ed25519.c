@@ -8,10 +8,11 @@
 #define PUBLIC 32
 #define SIGNATURE 64
 
-static EVP_PKEY *make(const struct alg *alg)
+static enum bulla_err make(const struct alg *alg, struct bulla_call *call, EVP_PKEY **out)
 {
-	(void)alg;
-	return EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
+	(void)alg, (void)call;
+	*out = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
+	return *out != NULL ? BULLA_OK : BULLA_E_CRYPTO;
 }
 
 static bool fits(const struct alg *alg, const EVP_PKEY *evp)

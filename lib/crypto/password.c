@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <crypt.h>
-#include <pthread.h>
 #include <sodium.h>
 #include <stdlib.h>
 
@@ -14,39 +13,14 @@
 
 _Static_assert(PASSWORD_TEXT >= crypto_pwhash_STRBYTES, "a hash has room");
 
-/* ---- a few at a time ------------------------------------------------------------------------------------------------------- */
-
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static pthread_cond_t one_is_done = PTHREAD_COND_INITIALIZER;
-static unsigned running;
-
-static void begin(void)
-{
-	pthread_mutex_lock(&lock);
-	while (running == PASSWORD_AT_ONCE)
-		pthread_cond_wait(&one_is_done, &lock);
-	running++;
-	pthread_mutex_unlock(&lock);
-}
-
-static void end(void)
-{
-	pthread_mutex_lock(&lock);
-	running--;
-	pthread_cond_signal(&one_is_done);
-	pthread_mutex_unlock(&lock);
-}
-
 /* ---- Argon2id -------------------------------------------------------------------------------------------------------------- */
 
 enum bulla_err password_hash(struct bulla_bytes password, char out[PASSWORD_TEXT])
 {
 	if (password.len > PASSWORD_MAX_BYTES)
 		return BULLA_E_INVALID;
-	begin();
 	int failed = crypto_pwhash_str_alg(out, (const char *)password.ptr, password.len, PASSES, PASSWORD_MEMORY,
 					   crypto_pwhash_ALG_ARGON2ID13);
-	end();
 	return failed != 0 ? BULLA_E_NO_MEMORY : BULLA_OK;
 }
 
@@ -130,13 +104,11 @@ enum bulla_err password_verify(struct bulla_bytes password, struct bulla_bytes h
 	*right = false;
 	if (password.len > PASSWORD_MAX_BYTES)
 		return BULLA_OK;
-	begin();
 	if (hash.len == 0)
 		err = verify_nobody(password);
 	else if (password_bcrypt_cost(hash, &cost))
 		err = verify_bcrypt(password, hash, right);
 	else
 		err = verify_argon2(password, hash, right);
-	end();
 	return err;
 }

@@ -1,6 +1,6 @@
 /* password.h: how passwords are kept: Argon2id (RFC 9106); and checked, in Argon2id or in bcrypt as other servers kept it.
- * Each takes tens to hundreds of milliseconds, and Argon2id PASSWORD_MEMORY bytes: few run at a time, the others wait. Workers
- * only, after crypto_init. */
+ * Each takes tens to hundreds of milliseconds, and Argon2id PASSWORD_MEMORY bytes: to be done as BULLA_WORK_CPU, of which there are as many at a
+ * time as cores. After crypto_init. */
 #ifndef BULLA_CRYPTO_PASSWORD_H
 #define BULLA_CRYPTO_PASSWORD_H
 
@@ -9,7 +9,6 @@
 
 #define PASSWORD_MAX_BYTES 4096
 #define PASSWORD_MEMORY (19u << 20) /* docs/DECISIONS.md */
-#define PASSWORD_AT_ONCE 4
 #define PASSWORD_TEXT 128           /* room for a hash, with its NUL */
 
 /* The hash as text, with its salt and its parameters. NO_MEMORY; INVALID: longer than PASSWORD_MAX_BYTES. */

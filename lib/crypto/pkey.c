@@ -149,14 +149,15 @@ size_t pkey_modulus_bytes(const struct pkey *pkey)
 	return pkey->alg->family->encrypt == NULL ? 0 : pkey->alg->bits / 8;
 }
 
-enum bulla_err pkey_make(const struct alg *alg, struct material *out)
+enum bulla_err pkey_make(const struct alg *alg, struct bulla_call *call, struct material *out)
 {
 	BULLA_CLEANUP(pkey_release) struct pkey *pkey = NULL;
-	EVP_PKEY *evp = alg->family->make(alg);
+	EVP_PKEY *evp = NULL;
+	enum bulla_err err = alg->family->make(alg, call, &evp);
 
-	if (evp == NULL) {
+	if (err != BULLA_OK) {
 		ERR_clear_error();
-		return BULLA_E_CRYPTO;
+		return err;
 	}
 	TRY(wrap(alg, evp, true, &pkey));
 	return pkey_encode(pkey, PKEY_PKCS8, out);

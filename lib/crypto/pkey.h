@@ -3,8 +3,8 @@
  * it has none, the operation is CRYPTO.
  *
  * Material of a version: PKCS#8 PrivateKeyInfo (RFC 5208) or, of a public key alone, SubjectPublicKeyInfo (RFC 5280); both DER.
- * Private numbers lie in OpenSSL's locked heap. With ALG_SLOW in the row's `can`, private operations take too long for an event
- * loop: the caller answers MUST_BLOCK first, and better closes the keyring's read section before (a struct pkey outlives it). */
+ * Private numbers lie in OpenSSL's locked heap. Private operations of RSA and of the large curves take milliseconds: no work for an event loop,
+ * and better done behind the keyring's read section (a struct pkey outlives it). */
 #ifndef BULLA_CRYPTO_PKEY_H
 #define BULLA_CRYPTO_PKEY_H
 

@@ -18,8 +18,8 @@ struct pkey {
  * who clears it. The private operations are not called with a public key. */
 struct pkey_family {
 	const char *type; /* OpenSSL's name of it */
-	/* NULL: failed. */
-	EVP_PKEY *(*make)(const struct alg *alg);
+	/* As alg_make. CRYPTO: failed. */
+	enum bulla_err (*make)(const struct alg *alg, struct bulla_call *call, EVP_PKEY **out);
 	/* Whether a key that was opened is of this row. */
 	bool (*fits)(const struct alg *alg, const EVP_PKEY *evp);
 	/* Makes what the key is written as independent of how it was read. false: failed. NULL: it is already. */
@@ -39,7 +39,7 @@ struct pkey_family {
 };
 
 /* New PKCS#8. As alg_make. */
-BULLA_MUST_USE enum bulla_err pkey_make(const struct alg *alg, struct material *out);
+BULLA_MUST_USE enum bulla_err pkey_make(const struct alg *alg, struct bulla_call *call, struct material *out);
 
 /* The digest of input, or input itself when it is one already or none is wanted; room: DIGEST_MAX_BYTES. CRYPTO. */
 BULLA_MUST_USE enum bulla_err pkey_digest(const struct pkey_params *params, struct bulla_bytes input, uint8_t *room,

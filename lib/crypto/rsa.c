@@ -1,7 +1,6 @@
 /* rsa.c: RSA (RFC 8017): signatures with PSS and PKCS#1 v1.5, encryption with OAEP and PKCS#1 v1.5. Any thread.
  *
- * Making a key takes a core for seconds. It is done by threads of their own with a low priority, so that requests keep
- * theirs, and not by more of them at once than half the cores. */
+ * Making a key takes a core for seconds: others go by meanwhile, as often as OpenSSL tells of its progress (some times a second). */
 #include "crypto/evp.h"
 #include "crypto/pkey_private.h"
 
@@ -10,62 +9,43 @@
 #include <openssl/evp.h>
 #include <openssl/param_build.h>
 #include <openssl/rsa.h>
-#include <pthread.h>
-#include <sys/resource.h>
-#include <unistd.h>
 
 #define PKCS1_OVERHEAD 11
-#define NICE 5 /* a third of what others get: less would take minutes on a machine that others keep busy */
 
 /* ---- making ------------------------------------------------------------------------------------------------------------ */
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static pthread_cond_t ended = PTHREAD_COND_INITIALIZER;
-static long making; /* at present */
-
-static void begin_making(void)
-{
-	long cores = sysconf(_SC_NPROCESSORS_ONLN);
-
-	pthread_mutex_lock(&lock);
-	while (making > 0 && making >= cores / 2)
-		pthread_cond_wait(&ended, &lock);
-	making++;
-	pthread_mutex_unlock(&lock);
-}
-
-static void end_making(void)
-{
-	pthread_mutex_lock(&lock);
-	making--;
-	pthread_cond_signal(&ended);
-	pthread_mutex_unlock(&lock);
-}
-
+/* What OpenSSL's callback tells: how it goes on. */
 struct making {
-	unsigned bits;
-	EVP_PKEY *evp;
+	struct bulla_call *call;
+	enum bulla_err err;
 };
 
-static void *make_thread(void *context)
+/* 0: it is to give up. */
+static int let_others(EVP_PKEY_CTX *ctx)
 {
-	struct making *m = context;
+	struct making *m = EVP_PKEY_CTX_get_app_data(ctx);
 
-	(void)setpriority(PRIO_PROCESS, 0, NICE); /* of this thread alone; where it fails, making a key is only less polite */
-	m->evp = EVP_RSA_gen(m->bits);
-	return NULL;
+	if (m->err == BULLA_OK)
+		m->err = bulla_yield(m->call);
+	return m->err == BULLA_OK;
 }
 
-static EVP_PKEY *make(const struct alg *alg)
+static enum bulla_err make(const struct alg *alg, struct bulla_call *call, EVP_PKEY **out)
 {
-	struct making m = { .bits = alg->bits };
-	pthread_t thread;
+	struct making m = { .call = call };
+	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, "RSA", NULL);
+	bool ready = ctx != NULL && EVP_PKEY_keygen_init(ctx) == 1 && EVP_PKEY_CTX_set_rsa_keygen_bits(ctx, (int)alg->bits) == 1;
 
-	begin_making();
-	if (pthread_create(&thread, NULL, make_thread, &m) == 0)
-		pthread_join(thread, NULL);
-	end_making();
-	return m.evp;
+	if (ready && call != NULL) {
+		EVP_PKEY_CTX_set_app_data(ctx, &m);
+		EVP_PKEY_CTX_set_cb(ctx, let_others);
+	}
+	bool made = ready && EVP_PKEY_generate(ctx, out) == 1;
+
+	EVP_PKEY_CTX_free(ctx);
+	if (made)
+		return BULLA_OK;
+	return m.err != BULLA_OK ? m.err : BULLA_E_CRYPTO;
 }
 
 /* A key of more than two primes is none of ours: its backup could not be written. */
@@ -298,7 +278,7 @@ static const struct pkey_family family = {
 
 #define RSA_ROW(id_, name_, bits_)                                                                               \
 	{                                                                                                        \
-		.name = name_, .id = id_, .can = ALG_ENCRYPT | ALG_SIGN | ALG_PKEY | ALG_SLOW | ALG_SLOW_MAKE,   \
+		.name = name_, .id = id_, .can = ALG_ENCRYPT | ALG_SIGN | ALG_PKEY | ALG_SLOW_MAKE,   \
 		.bits = bits_, .title = name_, .auth_failed = "crypto/rsa: decryption error", .family = &family,                 \
 	}
 

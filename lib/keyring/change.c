@@ -97,7 +97,7 @@ enum bulla_err change_new_version(struct change *change, struct bulla_bytes mate
 	struct version *version;
 
 	if (material.len == 0) {
-		TRY(alg_make(key->head.alg, key_size, &made));
+		TRY(alg_make(key->head.alg, key_size, NULL, &made)); /* others wait for the lock */
 		material = material_bytes(&made);
 	}
 	TRY(next_version(key, material, &version));
@@ -263,8 +263,9 @@ enum bulla_err change_run(struct keyring *keyring, struct bulla_call *call, cons
 	struct key_id id;
 	const struct request request = { .id = &id, .step = step, .context = context, .out = out };
 
-	if (!call->may_block)
-		return BULLA_E_MUST_BLOCK;
+	if (out != NULL)
+		TRY(info_prepare(keyring, call, mount, name));
+	TRY(bulla_work(call, BULLA_WORK_DISK));
 	if (keyring_id(keyring, mount->uuid, name, &id) != BULLA_OK)
 		return bulla_fail(call, BULLA_E_INVALID, "the name of a key has 1 to %d bytes", BULLA_KEY_NAME_MAX);
 	TRY(seal_hold(keyring->seal));

@@ -306,8 +306,7 @@ enum bulla_err keyring_count_on(struct keyring *keyring, struct bulla_call *call
 	struct reservation r = { .wanted = version, .messages = messages };
 	struct key_id id;
 
-	if (!call->may_block)
-		return BULLA_E_MUST_BLOCK;
+	TRY(bulla_work(call, BULLA_WORK_DISK));
 	TRY(keyring_id(keyring, mount->uuid, name, &id));
 	TRY(run(keyring, call, mount, &id, &r));
 	return r.full ? replace_full(keyring, call, mount, name, &r) : BULLA_OK;

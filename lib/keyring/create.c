@@ -88,11 +88,12 @@ static enum bulla_err create_step(struct change *change, void *context)
 static enum bulla_err create(struct bulla *engine, struct bulla_call *call, const struct bulla_mount *mount,
 			     struct bulla_bytes name, struct creation *creation, struct bulla_key_info *out)
 {
-	if (!call->may_block)
-		return BULLA_E_MUST_BLOCK;
+	bool slow = creation->alg->can & ALG_SLOW_MAKE;
+
+	TRY(bulla_work(call, slow ? BULLA_WORK_CPU : BULLA_WORK_DISK));
 	TRY(check_type(call, creation));
-	if (creation->alg->can & ALG_SLOW_MAKE)
-		TRY(alg_make(creation->alg, 0, &creation->material));
+	if (slow)
+		TRY(alg_make(creation->alg, 0, call, &creation->material));
 	return change_run(engine->keyring, call, mount, name, create_step, creation, out);
 }
 
@@ -124,8 +125,8 @@ enum bulla_err bulla_key_create(struct bulla *engine, struct bulla_call *call, c
 	TRY(check_args(call, args, &creation.alg));
 	enum bulla_err err = bulla_key_read(engine, call, mount, name, out);
 
-	if (err == BULLA_E_MUST_BLOCK || (err == BULLA_E_NOT_FOUND && !call->may_block))
-		call->takes_long = creation.alg->can & ALG_SLOW_MAKE;
+	if (err == BULLA_E_MUST_BLOCK && creation.alg->can & ALG_SLOW_MAKE)
+		call->needs = BULLA_WORK_CPU; /* most likely it is not there */
 	if (err == BULLA_E_NOT_FOUND)
 		err = create(engine, call, mount, name, &creation, out);
 	material_clear(&creation.material);

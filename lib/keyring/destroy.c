@@ -160,8 +160,7 @@ static enum bulla_err destroy_records(struct keyring *keyring, struct bulla_call
 
 enum bulla_err keyring_destroy_mount(struct keyring *keyring, struct bulla_call *call, const uint8_t uuid[MOUNT_UUID])
 {
-	if (!call->may_block)
-		return BULLA_E_MUST_BLOCK;
+	TRY(bulla_work(call, BULLA_WORK_DISK));
 	TRY(seal_hold(keyring->seal));
 	enum bulla_err err = mark_destroyed(keyring, uuid);
 

@@ -2,8 +2,10 @@
 #include "bulla/encode.h"
 #include "keyring/internal.h"
 
-/* How many keys an event loop opens in one call, at up to 100 us each. */
-#define INLINE_OPENINGS 4
+/* How many keys an event loop opens in one call, at some 100 us each, or 400 for RSA; and a worker before others may go by. */
+#define INLINE_OPENINGS 3
+#define INLINE_RSA_OPENINGS 1
+#define OPENINGS_AT_ONCE 4
 
 static struct bulla_bytes print_pem(struct bulla_call *call, const char *label, struct bulla_bytes der)
 {
@@ -111,9 +113,9 @@ static enum bulla_err describe_version(const struct key *key, uint32_t number, s
 	return print_chain(call, version->chain, &out->certificate_chain);
 }
 
-static enum bulla_err check_inline(const struct key *key, const struct bulla_call *call, uint32_t first, bool derive)
+static enum bulla_err check_inline(const struct key *key, struct bulla_call *call, uint32_t first, bool derive)
 {
-	uint32_t openings = 0;
+	uint32_t openings = 0, most = (key_alg(key)->can & ALG_ENCRYPT) != 0 ? INLINE_RSA_OPENINGS : INLINE_OPENINGS;
 
 	if (call->may_block || key_alg(key)->family == NULL || (key_derived(key) && !derive))
 		return BULLA_OK;
@@ -121,10 +123,49 @@ static enum bulla_err check_inline(const struct key *key, const struct bulla_cal
 		const struct key_version *version = key_version(key, number);
 
 		openings += derive || (version != NULL && !version_public_known(version));
-		if (openings > INLINE_OPENINGS)
-			return BULLA_E_MUST_BLOCK;
+		if (openings > most)
+			return bulla_work(call, BULLA_WORK_CPU);
 	}
 	return BULLA_OK;
+}
+
+/* Opens a few of the versions from *number on, within a read section. false: there are no more. */
+static bool open_some(const struct key *key, uint32_t *number)
+{
+	struct bulla_bytes ignored;
+
+	if (*number < key_first(key))
+		*number = key_first(key);
+	for (unsigned opened = 0; *number <= key_latest(key) && opened < OPENINGS_AT_ONCE; ++*number) {
+		const struct key_version *version = key_version(key, *number);
+
+		if (version == NULL || version->key == NULL || version_public_known(version))
+			continue;
+		opened++;
+		if (version_public(key, version, &ignored) != BULLA_OK) /* whoever needs it says so */
+			continue;
+	}
+	return *number <= key_latest(key);
+}
+
+enum bulla_err info_prepare(struct keyring *keyring, struct bulla_call *call, const struct bulla_mount *mount, struct bulla_bytes name)
+{
+	const struct key *key;
+
+	for (uint32_t number = 0;;) {
+		enum bulla_err err = call->may_block ? keyring_begin(keyring, call, mount, name, &key) : BULLA_E_NOT_FOUND;
+
+		if (err == BULLA_E_NOT_FOUND)
+			return BULLA_OK;
+		TRY(err);
+		bool more = key_alg(key)->family != NULL && !key_derived(key) && open_some(key, &number);
+
+		keyring_end(key);
+		if (!more)
+			return BULLA_OK;
+		TRY(bulla_work(call, BULLA_WORK_CPU));
+		TRY(bulla_yield(call));
+	}
 }
 
 static enum bulla_err list_versions(const struct key *key, struct bulla_call *call, struct bulla_bytes context,

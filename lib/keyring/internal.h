@@ -133,6 +133,10 @@ size_t key_charge(const struct key *key);
 size_t key_locked_charge(const struct key *key);
 /* info.c. Allocates in the call's arena. context: of derived signing keys, for their public keys; may be empty.
  * MUST_BLOCK: many keys have to be opened. NO_MEMORY. */
+BULLA_MUST_USE enum bulla_err info_prepare(struct keyring *keyring, struct bulla_call *call, const struct bulla_mount *mount,
+					   struct bulla_bytes name); /* on a worker: opens what key_info will tell of a key, a few at a time,
+									so that others may go by; outside of read sections. No such key: OK. CANCELLED,
+									BUSY, errors of keyring_begin */
 BULLA_MUST_USE enum bulla_err key_info(const struct key *key, struct bulla_call *call, struct bulla_bytes context,
 				       struct bulla_key_info *out);
 

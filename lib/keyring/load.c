@@ -143,8 +143,7 @@ enum bulla_err load_into_cache(struct keyring *keyring, struct bulla_call *call,
 {
 	struct key *key = NULL;
 
-	if (!call->may_block)
-		return BULLA_E_MUST_BLOCK;
+	TRY(bulla_work(call, BULLA_WORK_DISK));
 	TRY(seal_hold(keyring->seal));
 	pthread_mutex_lock(keyring_stripe(keyring, id));
 	/* looked at under the stripe: a destruction that begins now waits for it, and empties the cache after that */

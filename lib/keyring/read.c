@@ -23,6 +23,7 @@ enum bulla_err bulla_key_read_derived(struct bulla *engine, struct bulla_call *c
 {
 	const struct key *key;
 
+	TRY(info_prepare(engine->keyring, call, mount, name));
 	TRY(keyring_begin(engine->keyring, call, mount, name, &key));
 	enum bulla_err err = key_info(key, call, context, out);
 

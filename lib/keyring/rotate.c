@@ -55,11 +55,10 @@ static enum bulla_err make_ahead(struct keyring *keyring, struct bulla_call *cal
 	bool wanted = rotation->alg->can & ALG_SLOW_MAKE && !key_soft_deleted(key) && is_wanted(rotation, key);
 
 	keyring_end(key);
-	if (!call->may_block) {
-		call->takes_long = wanted;
-		return BULLA_E_MUST_BLOCK;
-	}
-	return wanted ? alg_make(rotation->alg, 0, &rotation->material) : BULLA_OK;
+	if (!wanted)
+		return bulla_work(call, BULLA_WORK_DISK);
+	TRY(bulla_work(call, BULLA_WORK_CPU));
+	return alg_make(rotation->alg, 0, call, &rotation->material);
 }
 
 enum bulla_err rotate_key(struct keyring *keyring, struct bulla_call *call, const struct bulla_mount *mount,

@@ -295,7 +295,7 @@ static enum bulla_err handle_batch(struct keyring *keyring, const struct minute_
 {
 	for (size_t i = 0; i < scan->count; i++) {
 		bulla_arena_reset(one->arena);
-		*one = (struct bulla_call){ .arena = one->arena, .may_block = true };
+		*one = (struct bulla_call){ .arena = one->arena, .may_block = true, .turn = one->turn };
 		TRY(handle(keyring, one, &scan->entries[i], now_s));
 	}
 	return BULLA_OK;
@@ -372,11 +372,11 @@ static enum bulla_err write_from(struct keyring *keyring, struct bulla_call *cal
 }
 
 /* Up to and with the present minute, whose entries may come due while it lasts. */
-static enum bulla_err run_minutes(struct keyring *keyring, int64_t now_s)
+static enum bulla_err run_minutes(struct keyring *keyring, struct bulla_turn *turn, int64_t now_s)
 {
 	struct schedule *schedule = &keyring->schedule;
 	struct minute_scan *scan = calloc(1, sizeof *scan);
-	struct bulla_call one = { .arena = bulla_arena_new(4096) };
+	struct bulla_call one = { .arena = bulla_arena_new(4096), .turn = turn };
 	uint64_t minute = schedule->from > BACK_MINUTES ? schedule->from - BACK_MINUTES : 0, now = minute_of(now_s);
 	uint64_t last = now > minute + MINUTES_A_TICK ? minute + MINUTES_A_TICK : now;
 	enum bulla_err err = scan == NULL || one.arena == NULL ? BULLA_E_NO_MEMORY : BULLA_OK;
@@ -405,7 +405,7 @@ static enum bulla_err tick(struct keyring *keyring, struct bulla_call *call)
 	if (!schedule->loaded)
 		TRY(read_from(keyring, call, minute_of(now_s)));
 	schedule->loaded = true;
-	TRY(run_minutes(keyring, now_s));
+	TRY(run_minutes(keyring, call->turn, now_s));
 	if (schedule->revision == 0 || schedule->from >= schedule->stored + STORE_EVERY)
 		TRY(write_from(keyring, call));
 	return BULLA_OK;
@@ -413,8 +413,7 @@ static enum bulla_err tick(struct keyring *keyring, struct bulla_call *call)
 
 enum bulla_err keyring_tick(struct keyring *keyring, struct bulla_call *call)
 {
-	if (!call->may_block)
-		return BULLA_E_MUST_BLOCK;
+	TRY(bulla_work(call, BULLA_WORK_DISK));
 	pthread_mutex_lock(&keyring->schedule.lock);
 	enum bulla_err err = tick(keyring, call);
 

@@ -6,8 +6,7 @@
 /* A writer holds the seal open and the lock. */
 enum bulla_err change_begin(struct mounts *mounts, struct bulla_call *call)
 {
-	if (!call->may_block)
-		return BULLA_E_MUST_BLOCK;
+	TRY(bulla_work(call, BULLA_WORK_DISK));
 	TRY(seal_hold(mounts->seal));
 	pthread_mutex_lock(&mounts->lock);
 	return BULLA_OK;

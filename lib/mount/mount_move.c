@@ -86,8 +86,7 @@ enum bulla_err bulla_mount_moved(struct bulla *engine, struct bulla_call *call, 
 	struct mounts *mounts = engine->mounts;
 	enum bulla_err err = BULLA_E_NOT_FOUND;
 
-	if (!call->may_block)
-		return BULLA_E_MUST_BLOCK;
+	TRY(bulla_work(call, BULLA_WORK_DISK));
 	pthread_mutex_lock(&mounts->lock);
 	for (size_t i = 0; mounts->moved != NULL && i < MOVES_KEPT; i++) {
 		const struct mount_moved *moved = &mounts->moved[i];

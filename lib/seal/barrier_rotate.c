@@ -72,8 +72,7 @@ static enum bulla_err count_on(struct seal *seal, struct bulla_call *call)
 
 enum bulla_err barrier_replenish(struct seal *seal, struct bulla_call *call)
 {
-	if (!call->may_block)
-		return BULLA_E_MUST_BLOCK;
+	TRY(bulla_work(call, BULLA_WORK_DISK));
 	pthread_mutex_lock(&seal->keyring);
 	enum bulla_err err = seal->keys == NULL ? BULLA_E_SEALED : count_on(seal, call);
 
@@ -83,8 +82,7 @@ enum bulla_err barrier_replenish(struct seal *seal, struct bulla_call *call)
 
 enum bulla_err seal_rotate(struct seal *seal, struct bulla_call *call)
 {
-	if (!call->may_block)
-		return BULLA_E_MUST_BLOCK;
+	TRY(bulla_work(call, BULLA_WORK_DISK));
 	TRY(seal_hold(seal));
 	pthread_mutex_lock(&seal->keyring);
 	enum bulla_err err = seal->keys == NULL ? BULLA_E_SEALED : add_term(seal, call);

@@ -40,8 +40,7 @@ enum bulla_err document_get(const struct documents *d, struct bulla_call *call, 
 	struct store_record record;
 	struct store_id id;
 
-	if (!call->may_block)
-		return BULLA_E_MUST_BLOCK;
+	TRY(bulla_work(call, BULLA_WORK_DISK));
 	TRY(slot_of(d, name, &id));
 	TRY(store_get(d->store, call, &id, &record));
 	return open_record(d, call, &record, out);
@@ -81,8 +80,7 @@ enum bulla_err document_put(const struct documents *d, struct bulla_call *call, 
 {
 	struct store_write write;
 
-	if (!call->may_block)
-		return BULLA_E_MUST_BLOCK;
+	TRY(bulla_work(call, BULLA_WORK_DISK));
 	TRY(seal_hold(d->seal));
 	enum bulla_err err = document_write(d, call, name, expected, value, &write);
 
@@ -97,8 +95,7 @@ enum bulla_err document_remove(const struct documents *d, struct bulla_call *cal
 {
 	struct store_write write;
 
-	if (!call->may_block)
-		return BULLA_E_MUST_BLOCK;
+	TRY(bulla_work(call, BULLA_WORK_DISK));
 	TRY(seal_hold(d->seal));
 	enum bulla_err err = document_removal(d, name, expected, &write);
 
@@ -141,8 +138,7 @@ enum bulla_err document_each(const struct documents *d, struct bulla_call *call,
 			     .damaged = damaged };
 	struct store_id id;
 
-	if (!call->may_block)
-		return BULLA_E_MUST_BLOCK;
+	TRY(bulla_work(call, BULLA_WORK_DISK));
 	TRY(slot_of(d, name, &id));
 	walk.scratch.arena = bulla_arena_new(4096);
 	if (walk.scratch.arena == NULL)
@@ -244,8 +240,7 @@ enum bulla_err document_remove_all(const struct documents *d, struct bulla_call 
 {
 	struct store_id id;
 
-	if (!call->may_block)
-		return BULLA_E_MUST_BLOCK;
+	TRY(bulla_work(call, BULLA_WORK_DISK));
 	TRY(slot_of(d, name, &id));
 	struct removal *removal = bulla_arena_alloc(call->arena, sizeof *removal);
 

@@ -210,8 +210,7 @@ enum bulla_err seal_unseal(struct seal *seal, struct bulla_call *call, struct bu
 {
 	bool now = false;
 
-	if (!call->may_block)
-		return BULLA_E_MUST_BLOCK;
+	TRY(bulla_work(call, BULLA_WORK_DISK));
 	pthread_mutex_lock(&seal->operation);
 	enum bulla_err err = unseal(seal, call, share, &now);
 
@@ -225,8 +224,7 @@ enum bulla_err seal_unseal_auto(struct seal *seal, struct bulla_call *call)
 {
 	enum bulla_err err = BULLA_OK;
 
-	if (!call->may_block)
-		return BULLA_E_MUST_BLOCK;
+	TRY(bulla_work(call, BULLA_WORK_DISK));
 	if (seal->kind != BULLA_SEAL_STATIC)
 		return bulla_fail(call, BULLA_E_CONFIG, "the seal is not one that opens by itself");
 	if (!seal_is_initialised(seal))

@@ -143,8 +143,7 @@ static enum bulla_err initialise(struct seal *seal, struct bulla_call *call, con
 enum bulla_err seal_initialise(struct seal *seal, struct bulla_call *call, const struct bulla_init_args *args,
 			       struct bulla_init_result *out)
 {
-	if (!call->may_block)
-		return BULLA_E_MUST_BLOCK;
+	TRY(bulla_work(call, BULLA_WORK_DISK));
 	TRY(check(seal, call, args));
 	pthread_mutex_lock(&seal->operation);
 	enum bulla_err err = initialise(seal, call, args, out);
@@ -175,8 +174,7 @@ static enum bulla_err settle(struct seal *seal, struct bulla_call *call)
 
 enum bulla_err seal_settle(struct seal *seal, struct bulla_call *call)
 {
-	if (!call->may_block)
-		return BULLA_E_MUST_BLOCK;
+	TRY(bulla_work(call, BULLA_WORK_DISK));
 	pthread_mutex_lock(&seal->operation);
 	pthread_mutex_lock(&seal->keyring);
 	enum bulla_err err = settle(seal, call);

@@ -58,8 +58,7 @@ enum bulla_err store_open_sqlite(const struct store_options *options, struct bul
 {
 	struct store *store BULLA_CLEANUP(free_store) = calloc(1, sizeof *store);
 
-	if (!call->may_block)
-		return BULLA_E_MUST_BLOCK;
+	TRY(bulla_work(call, BULLA_WORK_DISK));
 	if (store == NULL)
 		return BULLA_E_NO_MEMORY;
 	store->file.fd = -1;
@@ -111,8 +110,7 @@ static enum bulla_err scrub(struct store *store, struct bulla_call *call)
 
 enum bulla_err store_scrub(struct store *store, struct bulla_call *call)
 {
-	if (!call->may_block)
-		return BULLA_E_MUST_BLOCK;
+	TRY(bulla_work(call, BULLA_WORK_DISK));
 	if (store->path == NULL)
 		return BULLA_OK;
 	pthread_mutex_lock(&store->writer.lock);

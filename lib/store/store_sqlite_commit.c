@@ -212,8 +212,7 @@ enum bulla_err store_commit(struct store *store, struct bulla_call *call, const 
 	struct commit_request r = { .writes = writes, .count = count };
 	struct committer *committer = &store->committer;
 
-	if (!call->may_block)
-		return BULLA_E_MUST_BLOCK;
+	TRY(bulla_work(call, BULLA_WORK_DISK));
 	if (count == 0 || !is_sound(writes, count))
 		return bulla_fail(call, BULLA_E_INTERNAL, "storage: a write that cannot be");
 	pthread_mutex_lock(&committer->lock);

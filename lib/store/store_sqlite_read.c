@@ -74,8 +74,7 @@ static enum bulla_err get_row(struct connection *c, struct bulla_call *call, con
 
 enum bulla_err store_get(struct store *store, struct bulla_call *call, const struct store_id *id, struct store_record *out)
 {
-	if (!call->may_block)
-		return BULLA_E_MUST_BLOCK;
+	TRY(bulla_work(call, BULLA_WORK_DISK));
 	atomic_fetch_add_explicit(&store->reads, 1, memory_order_relaxed);
 	struct connection *c BULLA_CLEANUP(give_back) = NULL;
 
@@ -112,8 +111,7 @@ enum bulla_err store_scan_from(struct store *store, struct bulla_call *call, con
 {
 	struct store_id high;
 
-	if (!call->may_block)
-		return BULLA_E_MUST_BLOCK;
+	TRY(bulla_work(call, BULLA_WORK_DISK));
 	memset(high.bytes, 0xff, sizeof high.bytes);
 	memcpy(high.bytes, first->bytes, STORE_COLLECTION);
 	struct connection *c BULLA_CLEANUP(give_back) = NULL;

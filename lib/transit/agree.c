@@ -170,10 +170,10 @@ enum bulla_err bulla_derive_key(struct bulla *engine, struct bulla_call *call, c
 {
 	BULLA_CLEANUP(agreement_clear) struct agreement agreement = { .args = args };
 
-	if (!call->may_block)
-		return BULLA_E_MUST_BLOCK;
+	TRY(bulla_work(call, BULLA_WORK_CPU));
 	TRY(check_args(call, &agreement));
 	TRY(find_base(engine, call, mount, &agreement));
+	TRY(bulla_work(call, BULLA_WORK_CPU)); /* the key may have come from the disk */
 	TRY(agree(call, &agreement));
 	return keep(engine, call, mount, name, &agreement);
 }

@@ -70,29 +70,54 @@ static enum bulla_err wrap_version(struct bulla_call *call, const struct key *ke
 	return wrapping_seal(call, under, hash, bulla_mem(version->key, version->key_len), &out->material);
 }
 
-/* Within the source's read section. */
-static enum bulla_err wrap_all(struct bulla_call *call, const struct key *source, const struct destination *destination,
-			       const struct bulla_byok_args *args, struct bulla_export_result *out)
-{
-	uint32_t first = 0, last = 0;
+/* How far it is. */
+struct progress {
+	uint32_t first;
 	enum digest hash;
+	struct bulla_export_result result; /* entries NULL: it has not begun */
+	size_t done;
+};
 
-	TRY(export_range(call, source, args->version, &first, &last));
-	if (!wrapping_hash(args->hash, &hash))
+/* Within the source's read section. */
+static enum bulla_err begin_wrapping(struct bulla_call *call, const struct key *source, const struct destination *destination,
+				     const struct bulla_byok_args *args, struct progress *p)
+{
+	uint32_t last = 0;
+
+	TRY(export_range(call, source, args->version, &p->first, &last));
+	if (!wrapping_hash(args->hash, &p->hash))
 		return bulla_fail(call, BULLA_E_INVALID_500, "unknown hash function: %.*s", (int)args->hash.len,
 				  (const char *)args->hash.ptr);
 	if (destination->err != BULLA_OK) {
 		call->detail = destination->why;
 		return destination->err;
 	}
-	size_t count = last - first + 1;
-	struct bulla_export_entry *entries = bulla_arena_alloc(call->arena, count * sizeof *entries);
+	p->result = (struct bulla_export_result){ .type = key_alg(source)->name, .count = last - p->first + 1 };
+	p->result.entries = bulla_arena_alloc(call->arena, p->result.count * sizeof *p->result.entries);
+	return p->result.entries == NULL ? BULLA_E_NO_MEMORY : BULLA_OK;
+}
 
-	if (entries == NULL)
-		return BULLA_E_NO_MEMORY;
-	for (size_t i = 0; i < count; i++)
-		TRY(wrap_version(call, source, first + (uint32_t)i, destination->pkey, hash, &entries[i]));
-	*out = (struct bulla_export_result){ .type = key_alg(source)->name, .entries = entries, .count = count };
+/* Within a read section of the source of its own: a slice. */
+static enum bulla_err wrap_some(struct bulla *engine, struct bulla_call *call, const struct destination *destination,
+				const struct bulla_byok_args *args, struct progress *p)
+{
+	BULLA_CLEANUP(transit_end) const struct key *source = NULL;
+	struct transit_slice slice = { 0 };
+	bool over = false;
+
+	TRY(begin(engine, call, args->mount, args->source, "no such source key for export", &source));
+	if (!key_exportable(source))
+		return bulla_fail(call, BULLA_E_INVALID, "key is not exportable");
+	if (key_soft_deleted(source))
+		return refuse(call, "for source key: refusing to use soft-deleted key");
+	if (p->result.entries == NULL)
+		return begin_wrapping(call, source, destination, args, p);
+	uint64_t ns = transit_weight(pkey_alg(destination->pkey), TRANSIT_ENCRYPT, 1, 0);
+
+	for (; !over && p->done < p->result.count; p->done++) {
+		TRY(wrap_version(call, source, p->first + (uint32_t)p->done, destination->pkey, p->hash, &p->result.entries[p->done]));
+		over = transit_slice_ends(call, &slice, ns);
+	}
 	return BULLA_OK;
 }
 
@@ -100,15 +125,16 @@ enum bulla_err bulla_byok_export(struct bulla *engine, struct bulla_call *call, 
 				 struct bulla_export_result *out)
 {
 	BULLA_CLEANUP(destination_clear) struct destination destination = { 0 };
-	BULLA_CLEANUP(transit_end) const struct key *source = NULL;
+	struct progress progress = { 0 };
 
-	if (!call->may_block)
-		return BULLA_E_MUST_BLOCK;
+	TRY(bulla_work(call, BULLA_WORK_CPU));
 	TRY(find_destination(engine, call, args, &destination));
-	TRY(begin(engine, call, args->mount, args->source, "no such source key for export", &source));
-	if (!key_exportable(source))
-		return bulla_fail(call, BULLA_E_INVALID, "key is not exportable");
-	if (key_soft_deleted(source))
-		return refuse(call, "for source key: refusing to use soft-deleted key");
-	return wrap_all(call, source, &destination, args, out);
+	TRY(wrap_some(engine, call, &destination, args, &progress));
+	TRY(bulla_work(call, BULLA_WORK_CPU)); /* the keys may have come from the disk */
+	while (progress.done < progress.result.count) {
+		TRY(wrap_some(engine, call, &destination, args, &progress));
+		TRY(transit_yield(engine, call));
+	}
+	*out = progress.result;
+	return BULLA_OK;
 }

@@ -90,10 +90,10 @@ enum bulla_err bulla_key_csr(struct bulla *engine, struct bulla_call *call, cons
 	BULLA_CLEANUP(signer_clear) struct signer signer = { 0 };
 	BULLA_CLEANUP(material_clear) struct material der = { 0 };
 
-	if (!call->may_block)
-		return BULLA_E_MUST_BLOCK;
+	TRY(bulla_work(call, BULLA_WORK_CPU));
 	TRY(find_signer(engine, call, mount, name, version, &signer));
 	TRY(read_template(call, template, &der));
+	TRY(bulla_work(call, BULLA_WORK_CPU)); /* the key may have come from the disk */
 	TRY(sign(call, &signer, &der, pem));
 	*type = signer.type;
 	return BULLA_OK;
@@ -243,12 +243,12 @@ enum bulla_err bulla_key_set_certificate(struct bulla *engine, struct bulla_call
 {
 	BULLA_CLEANUP(chain_clear) struct chain chain = { .name = name, .wanted = version, .text = text };
 
-	if (!call->may_block)
-		return BULLA_E_MUST_BLOCK;
+	TRY(bulla_work(call, BULLA_WORK_CPU));
 	TRY(look_first(engine, call, mount, name));
 	chain.der = bulla_arena_alloc(call->arena, KEY_CHAIN_MAX);
 	if (chain.der == NULL)
 		return BULLA_E_NO_MEMORY;
+	TRY(bulla_work(call, BULLA_WORK_CPU)); /* the key may have come from the disk */
 	TRY(read_chain(call, &chain));
 	TRY(keyring_edit(engine->keyring, call, mount, name, set_chain, &chain, NULL));
 	*type = chain.type;

@@ -83,25 +83,48 @@ static enum bulla_err decrypt_item(struct bulla_call *call, const struct key *ke
 	return BULLA_OK;
 }
 
+/* A slice, from the item at on. */
+static enum bulla_err decrypt_from(struct bulla_call *call, const struct key *key, const struct bulla_decrypt_args *args,
+				   struct bulla_item_result *results, size_t *at)
+{
+	struct transit_slice slice = { 0 };
+	bool over = false;
+
+	for (; !over && *at < args->count; ++*at) {
+		const struct bulla_decrypt_item *item = &args->items[*at];
+		struct bulla_item_result *result = &results[*at];
+
+		if (item->err != BULLA_OK)
+			*result = (struct bulla_item_result){ .err = item->err, .error = item->error };
+		else
+			TRY(transit_settle(call, decrypt_item(call, key, *at, item, result), result));
+		over = transit_slice_ends(call, &slice, transit_weight(key_alg(key), TRANSIT_DECRYPT, 1, item->ciphertext.len));
+	}
+	return BULLA_OK;
+}
+
+static enum bulla_err decrypt_some(struct bulla *engine, struct bulla_call *call, const struct bulla_decrypt_args *args, size_t bytes,
+				   struct bulla_item_result *results, size_t *at)
+{
+	BULLA_CLEANUP(transit_end) const struct key *key = NULL;
+
+	TRY(transit_begin_heavy(engine, call, args->mount, args->name, TRANSIT_DECRYPT, args->count, bytes, &key));
+	if (transit_is_rsa(key))
+		return rsa_decrypt(call, &key, args, results, at);
+	return decrypt_from(call, key, args, results, at);
+}
+
 enum bulla_err bulla_decrypt(struct bulla *engine, struct bulla_call *call, const struct bulla_decrypt_args *args,
 			     struct bulla_item_result *results)
 {
-	BULLA_CLEANUP(transit_end) const struct key *key = NULL;
-	size_t bytes = 0;
+	size_t bytes = 0, at = 0;
 
 	for (size_t i = 0; i < args->count; i++)
 		bytes += args->items[i].ciphertext.len;
-	TRY(transit_inline(call, args->count, bytes));
-	TRY(transit_begin(engine, call, args->mount, args->name, &key));
-	if (transit_is_rsa(key))
-		return rsa_decrypt(call, &key, args, results);
-	for (size_t i = 0; i < args->count; i++) {
-		const struct bulla_decrypt_item *item = &args->items[i];
-
-		if (item->err != BULLA_OK)
-			results[i] = (struct bulla_item_result){ .err = item->err, .error = item->error };
-		else
-			TRY(transit_settle(call, decrypt_item(call, key, i, item, &results[i]), &results[i]));
+	TRY(decrypt_some(engine, call, args, bytes, results, &at));
+	while (at < args->count) {
+		TRY(transit_yield(engine, call));
+		TRY(decrypt_some(engine, call, args, bytes, results, &at));
 	}
 	return BULLA_OK;
 }

@@ -76,11 +76,14 @@ static enum bulla_err encrypt_item(struct bulla_call *call, const struct key *ke
 	return transit_seal(call, key, item, result);
 }
 
-/* From the item at on; after an error it is the one that met it. */
+/* A slice, from the item at on; after an error it is the one that met it. */
 static enum bulla_err encrypt_from(struct bulla_call *call, const struct key *key, const struct bulla_encrypt_args *args,
 				   struct bulla_item_result *results, size_t *at)
 {
-	for (; *at < args->count; ++*at) {
+	struct transit_slice slice = { 0 };
+	bool over = false;
+
+	for (; !over && *at < args->count; ++*at) {
 		const struct bulla_encrypt_item *item = &args->items[*at];
 		struct bulla_item_result *result = &results[*at];
 
@@ -88,6 +91,7 @@ static enum bulla_err encrypt_from(struct bulla_call *call, const struct key *ke
 			*result = (struct bulla_item_result){ .err = item->err, .error = item->error };
 		else
 			TRY(transit_settle(call, encrypt_item(call, key, *at, item, result), result));
+		over = transit_slice_ends(call, &slice, transit_weight(key_alg(key), TRANSIT_ENCRYPT, 1, item->plaintext.len));
 	}
 	return BULLA_OK;
 }
@@ -144,17 +148,33 @@ static enum bulla_err refuse_all(struct bulla_call *call, const struct bulla_enc
 	return BULLA_OK;
 }
 
-static enum bulla_err encrypt_all(struct bulla *engine, struct bulla_call *call, const struct bulla_encrypt_args *args,
-				  struct bulla_item_result *results, size_t *at)
+static size_t bytes_of(const struct bulla_encrypt_args *args)
+{
+	size_t bytes = 0;
+
+	for (size_t i = 0; i < args->count; i++)
+		bytes += args->items[i].plaintext.len;
+	return bytes;
+}
+
+static enum bulla_err begin(struct bulla *engine, struct bulla_call *call, const struct bulla_encrypt_args *args, const struct key **key)
+{
+	return transit_begin_heavy(engine, call, args->mount, args->name, TRANSIT_ENCRYPT, args->count, bytes_of(args), key);
+}
+
+/* The key is made, if it may be, ahead of the first item only: one that went away in the midst of a batch does not come back. */
+static enum bulla_err encrypt_some(struct bulla *engine, struct bulla_call *call, const struct bulla_encrypt_args *args,
+				   struct bulla_item_result *results, size_t *at)
 {
 	BULLA_CLEANUP(transit_end) const struct key *key = NULL;
-	enum bulla_err err = transit_begin(engine, call, args->mount, args->name, &key);
+	enum bulla_err err = begin(engine, call, args, &key);
+	bool create = err == BULLA_E_KEY_NOT_FOUND && args->may_create && *at == 0;
 
-	if (err == BULLA_E_KEY_NOT_FOUND && args->may_create && !any_granted(call, args))
+	if (create && !any_granted(call, args))
 		return refuse_all(call, args, results, at);
-	if (err == BULLA_E_KEY_NOT_FOUND && args->may_create) {
+	if (create) {
 		TRY(create_key(engine, call, args));
-		err = transit_begin(engine, call, args->mount, args->name, &key);
+		err = begin(engine, call, args, &key);
 	}
 	TRY(err);
 	return encrypt_from(call, key, args, results, at);
@@ -163,18 +183,18 @@ static enum bulla_err encrypt_all(struct bulla *engine, struct bulla_call *call,
 enum bulla_err bulla_encrypt(struct bulla *engine, struct bulla_call *call, const struct bulla_encrypt_args *args,
 			     struct bulla_item_result *results)
 {
-	size_t bytes = 0, at = 0;
+	size_t at = 0;
+	enum bulla_err err = encrypt_some(engine, call, args, results, &at);
 
-	for (size_t i = 0; i < args->count; i++)
-		bytes += args->items[i].plaintext.len;
-	TRY(transit_inline(call, args->count, bytes));
-	enum bulla_err err = encrypt_all(engine, call, args, results, &at);
-
-	while (err == BULLA_E_MUST_BLOCK && call->may_block && at < args->count) {
-		err = transit_count_on(engine, call, args->mount, args->name, args->items[at].key_version, args->count - at);
-		TRY(transit_settle(call, err, &results[at]));
-		at += err != BULLA_OK;
-		err = encrypt_all(engine, call, args, results, &at);
+	while (at < args->count && (err == BULLA_OK || (err == BULLA_E_MUST_BLOCK && call->may_block))) {
+		if (err == BULLA_OK) {
+			TRY(transit_yield(engine, call));
+		} else {
+			err = transit_count_on(engine, call, args->mount, args->name, args->items[at].key_version, args->count - at);
+			TRY(transit_settle(call, err, &results[at]));
+			at += err != BULLA_OK;
+		}
+		err = encrypt_some(engine, call, args, results, &at);
 	}
 	return err;
 }

@@ -122,37 +122,73 @@ static enum bulla_err export_version(struct bulla_call *call, const struct key *
 	return print_raw(call, format, bulla_mem(version->key, version->key_len), &out->material);
 }
 
-/* Within the key's read section. */
-static enum bulla_err export_key(struct bulla_call *call, const struct key *key, enum kind kind, const struct bulla_export_args *args,
-				 struct bulla_export_result *out)
+/* How far an export is. */
+struct progress {
+	enum kind kind;
+	const struct bulla_export_args *args;
+	struct bulla_export_result result; /* entries NULL: it has not begun */
+	uint32_t first;
+	size_t done;
+};
+
+static enum transit_op op_of(const struct key *key, enum kind kind)
 {
-	uint32_t first, last;
+	bool encodes = (key_alg(key)->can & ALG_PKEY) != 0 && (kind == ENCRYPTION_KEY || kind == SIGNING_KEY || kind == PUBLIC_KEY);
 
-	TRY(check_key(call, key, kind));
-	TRY(export_range(call, key, args->version, &first, &last));
-	size_t count = last - first + 1;
+	return encodes ? TRANSIT_OPEN : TRANSIT_MAC;
+}
 
-	if (!call->may_block && kind != HMAC_KEY && (key_alg(key)->can & ALG_PKEY) != 0)
-		return BULLA_E_MUST_BLOCK; /* keys have to be opened and encoded */
-	TRY(transit_inline(call, count, 0));
-	struct bulla_export_entry *entries = bulla_arena_alloc(call->arena, count * sizeof *entries);
+/* Within the key's read section: what is to be exported. *ns: how long it takes. */
+static enum bulla_err begin_export(struct bulla_call *call, const struct key *key, struct progress *p, uint64_t *ns)
+{
+	uint32_t last;
 
-	if (entries == NULL)
-		return BULLA_E_NO_MEMORY;
-	for (size_t i = 0; i < count; i++)
-		TRY(export_version(call, key, kind, first + (uint32_t)i, args->format, &entries[i]));
-	*out = (struct bulla_export_result){ .type = key_alg(key)->name, .entries = entries, .count = count };
+	TRY(check_key(call, key, p->kind));
+	TRY(export_range(call, key, p->args->version, &p->first, &last));
+	p->result = (struct bulla_export_result){ .type = key_alg(key)->name, .count = last - p->first + 1 };
+	*ns = transit_weight(key_alg(key), op_of(key, p->kind), p->result.count, 0);
+	p->result.entries = bulla_arena_alloc(call->arena, p->result.count * sizeof *p->result.entries);
+	return p->result.entries == NULL ? BULLA_E_NO_MEMORY : BULLA_OK;
+}
+
+/* Within the key's read section: a slice of it. */
+static enum bulla_err export_some(struct bulla_call *call, const struct key *key, struct progress *p)
+{
+	uint64_t ns = transit_weight(key_alg(key), op_of(key, p->kind), 1, 0);
+	struct transit_slice slice = { 0 };
+	bool over = false;
+
+	TRY(check_key(call, key, p->kind));
+	for (; !over && p->done < p->result.count; p->done++) {
+		TRY(export_version(call, key, p->kind, p->first + (uint32_t)p->done, p->args->format, &p->result.entries[p->done]));
+		over = transit_slice_ends(call, &slice, ns);
+	}
 	return BULLA_OK;
+}
+
+/* begin_export or export_some, with the key. */
+static enum bulla_err with_key(struct bulla *engine, struct bulla_call *call, struct progress *p, uint64_t *ns)
+{
+	BULLA_CLEANUP(transit_end) const struct key *key = NULL;
+
+	TRY(keyring_begin(engine->keyring, call, p->args->mount, p->args->name, &key));
+	return p->result.entries == NULL ? begin_export(call, key, p, ns) : export_some(call, key, p);
 }
 
 enum bulla_err bulla_export(struct bulla *engine, struct bulla_call *call, const struct bulla_export_args *args,
 			    struct bulla_export_result *out)
 {
-	BULLA_CLEANUP(transit_end) const struct key *key = NULL;
-	enum kind kind;
+	struct progress progress = { .args = args };
+	uint64_t ns = 0;
 
-	TRY(parse_kind(call, args->kind, &kind));
+	TRY(parse_kind(call, args->kind, &progress.kind));
 	TRY(check_format(call, args->format));
-	TRY(keyring_begin(engine->keyring, call, args->mount, args->name, &key));
-	return export_key(call, key, kind, args, out);
+	TRY(with_key(engine, call, &progress, &ns));
+	TRY(transit_weigh(call, ns));
+	while (progress.done < progress.result.count) {
+		TRY(with_key(engine, call, &progress, &ns));
+		TRY(transit_yield(engine, call));
+	}
+	*out = progress.result;
+	return BULLA_OK;
 }

@@ -10,7 +10,7 @@ enum bulla_err bulla_hash(struct bulla_call *call, struct bulla_bytes algorithm,
 	if (!digest_by_name(algorithm, &digest) || digest == DIGEST_NONE || digest == DIGEST_SHA1)
 		return bulla_fail(call, BULLA_E_INVALID, "unsupported algorithm %.*s", (int)algorithm.len,
 				  (const char *)algorithm.ptr);
-	TRY(transit_inline(call, 1, input.len));
+	TRY(transit_weigh(call, transit_weight(NULL, TRANSIT_MAC, 1, input.len)));
 	uint8_t *sum = bulla_arena_alloc(call->arena, digest_bytes(digest));
 
 	if (sum == NULL)

@@ -40,29 +40,50 @@ static enum bulla_err make(struct bulla_call *call, enum digest digest, struct b
 	return BULLA_OK;
 }
 
-enum bulla_err bulla_hmac(struct bulla *engine, struct bulla_call *call, const struct bulla_hmac_args *args,
-			  struct bulla_item_result *results)
+static enum bulla_err hmac_item(struct bulla_call *call, enum digest digest, const struct key_version *version, size_t at,
+				const struct bulla_sign_item *item, struct bulla_item_result *result)
+{
+	*result = (struct bulla_item_result){ .err = item->err, .error = item->error };
+	if (item->err == BULLA_OK)
+		TRY(transit_settle(call, grant_check_index(call, at), result));
+	if (result->err != BULLA_OK)
+		return BULLA_OK;
+	TRY(make(call, digest, bulla_mem(version->hmac_key, version->hmac_key_len), item->input, &result->bytes));
+	result->key_version = version->version;
+	return BULLA_OK;
+}
+
+/* A slice, from the item at on. */
+static enum bulla_err hmac_some(struct bulla *engine, struct bulla_call *call, const struct bulla_hmac_args *args, size_t bytes,
+				struct bulla_item_result *results, size_t *at)
 {
 	BULLA_CLEANUP(transit_end) const struct key *key = NULL;
 	const struct key_version *version;
+	struct transit_slice slice = { 0 };
 	enum digest digest;
+	bool over = false;
 
-	TRY(transit_inline(call, args->count, transit_sign_bytes(args->items, args->count)));
-	TRY(transit_begin(engine, call, args->mount, args->name, &key));
+	TRY(transit_begin_heavy(engine, call, args->mount, args->name, TRANSIT_MAC, args->count, bytes, &key));
 	TRY(choose_version(call, key, args->key_version, &version));
 	TRY(parse_algorithm(call, args->algorithm, &digest));
-	struct bulla_bytes secret = bulla_mem(version->hmac_key, version->hmac_key_len);
+	for (; !over && *at < args->count; ++*at) {
+		const struct bulla_sign_item *item = &args->items[*at];
 
-	for (size_t i = 0; i < args->count; i++) {
-		const struct bulla_sign_item *item = &args->items[i];
+		TRY(hmac_item(call, digest, version, *at, item, &results[*at]));
+		over = transit_slice_ends(call, &slice, transit_weight(NULL, TRANSIT_MAC, 1, item->input.len));
+	}
+	return BULLA_OK;
+}
 
-		results[i] = (struct bulla_item_result){ .err = item->err, .error = item->error };
-		if (item->err == BULLA_OK)
-			TRY(transit_settle(call, grant_check_index(call, i), &results[i]));
-		if (results[i].err != BULLA_OK)
-			continue;
-		TRY(make(call, digest, secret, item->input, &results[i].bytes));
-		results[i].key_version = version->version;
+enum bulla_err bulla_hmac(struct bulla *engine, struct bulla_call *call, const struct bulla_hmac_args *args,
+			  struct bulla_item_result *results)
+{
+	size_t bytes = transit_sign_bytes(args->items, args->count), at = 0;
+
+	TRY(hmac_some(engine, call, args, bytes, results, &at));
+	while (at < args->count) {
+		TRY(transit_yield(engine, call));
+		TRY(hmac_some(engine, call, args, bytes, results, &at));
 	}
 	return BULLA_OK;
 }

@@ -55,28 +55,44 @@ static enum bulla_err verify_item(struct bulla_call *call, const struct key *key
 	return BULLA_OK;
 }
 
-enum bulla_err bulla_hmac_verify(struct bulla *engine, struct bulla_call *call, const struct bulla_hmac_args *args,
-				 struct bulla_verdict *results)
+/* A slice, from the item at on. */
+static enum bulla_err verify_some(struct bulla *engine, struct bulla_call *call, const struct bulla_hmac_args *args, size_t bytes,
+				  enum digest digest, struct bulla_verdict *results, size_t *at)
 {
 	BULLA_CLEANUP(transit_end) const struct key *key = NULL;
-	enum digest digest;
+	struct transit_slice slice = { 0 };
+	bool over = false;
 
-	TRY(transit_inline(call, args->count, transit_sign_bytes(args->items, args->count)));
-	if (!digest_by_name(args->algorithm, &digest))
-		return transit_bad_hash(call, args->algorithm);
-	TRY(transit_begin(engine, call, args->mount, args->name, &key));
+	TRY(transit_begin_heavy(engine, call, args->mount, args->name, TRANSIT_MAC, args->count, bytes, &key));
 	if (digest == DIGEST_NONE)
 		return bulla_fail(call, BULLA_E_INVALID, "algorithm cannot be none");
-	for (size_t i = 0; i < args->count; i++) {
-		const struct bulla_sign_item *item = &args->items[i];
-		struct bulla_verdict *result = &results[i];
+	for (; !over && *at < args->count; ++*at) {
+		const struct bulla_sign_item *item = &args->items[*at];
+		struct bulla_verdict *result = &results[*at];
 
 		*result = (struct bulla_verdict){ .err = item->err, .error = item->error };
 		if (item->err == BULLA_OK)
-			TRY(transit_settle_as(call, grant_check_index(call, i), &result->err, &result->error));
+			TRY(transit_settle_as(call, grant_check_index(call, *at), &result->err, &result->error));
 		if (result->err == BULLA_OK)
 			TRY(transit_settle_as(call, verify_item(call, key, digest, item, &result->valid), &result->err,
 					      &result->error));
+		over = transit_slice_ends(call, &slice, transit_weight(NULL, TRANSIT_MAC, 1, item->input.len + item->proof.len));
+	}
+	return BULLA_OK;
+}
+
+enum bulla_err bulla_hmac_verify(struct bulla *engine, struct bulla_call *call, const struct bulla_hmac_args *args,
+				 struct bulla_verdict *results)
+{
+	size_t bytes = transit_sign_bytes(args->items, args->count), at = 0;
+	enum digest digest;
+
+	if (!digest_by_name(args->algorithm, &digest))
+		return transit_bad_hash(call, args->algorithm);
+	TRY(verify_some(engine, call, args, bytes, digest, results, &at));
+	while (at < args->count) {
+		TRY(transit_yield(engine, call));
+		TRY(verify_some(engine, call, args, bytes, digest, results, &at));
 	}
 	return BULLA_OK;
 }

@@ -80,6 +80,7 @@ enum bulla_err incoming_parse(struct bulla_call *call, const struct incoming *in
 					  incoming->bytes.len, alg->name);
 		return material_copy(material_bytes(&incoming->bytes), material);
 	}
+	TRY(bulla_work(call, BULLA_WORK_CPU));
 	TRY(open_incoming(call, incoming, alg, &opened));
 	TRY(pkey_encode(opened, incoming->private ? PKEY_PKCS8 : PKEY_PUBLIC, material)); /* without what else was in it */
 	if (pkey != NULL)
@@ -145,7 +146,7 @@ enum bulla_err bulla_key_import(struct bulla *engine, struct bulla_call *call, c
 	struct key_version version;
 	const struct alg *alg = NULL;
 
-	TRY(wrapping_wait(engine, call, mount, &args->source));
+	TRY(bulla_work(call, BULLA_WORK_CPU));
 	TRY(check(engine, call, mount, name, args, &alg));
 	TRY(incoming_read(engine, call, mount, &args->source, alg, &incoming));
 	TRY(incoming_parse(call, &incoming, alg, &material, NULL));

@@ -22,11 +22,6 @@ BULLA_MUST_USE enum bulla_err wrapping_seal(struct bulla_call *call, const struc
 BULLA_MUST_USE enum bulla_err wrapping_open(struct bulla *engine, struct bulla_call *call, const struct bulla_mount *mount,
 					    struct bulla_bytes text, enum digest hash, struct material *out);
 
-/* What an import waits for on an event loop: MUST_BLOCK; takes_long if it is wrapped and the mount's wrapping key is not at hand: it may
- * have to be made. */
-BULLA_MUST_USE enum bulla_err wrapping_wait(struct bulla *engine, struct bulla_call *call, const struct bulla_mount *mount,
-					    const struct bulla_import_source *source);
-
 /* ---- import.c ---------------------------------------------------------------------------------------------------------------- */
 
 /* Material that came in, before it is known to be any good. */

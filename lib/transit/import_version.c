@@ -129,7 +129,7 @@ enum bulla_err bulla_key_import_version(struct bulla *engine, struct bulla_call 
 {
 	BULLA_CLEANUP(import_clear) struct import import = { .name = name, .wanted = version };
 
-	TRY(wrapping_wait(engine, call, mount, source));
+	TRY(bulla_work(call, BULLA_WORK_CPU));
 	TRY(find_key(engine, call, mount, name, &import.alg));
 	TRY(incoming_read(engine, call, mount, source, import.alg, &import.incoming));
 	import.parsed = incoming_parse(call, &import.incoming, import.alg, &import.material, &import.pkey);

@@ -1,22 +1,6 @@
-/* item.c: owns what every operation does around its items: how much may run on an event loop, finding the key, and where an
- * item's error goes. Any thread. */
+/* item.c: owns what every operation does around its items: finding the key, and where an item's error goes. Any thread. */
 #include "access/grant.h"
 #include "transit/transit.h"
-
-enum bulla_err transit_inline(const struct bulla_call *call, size_t items, size_t bytes)
-{
-	if (call->may_block || (items <= TRANSIT_INLINE_ITEMS && bytes <= TRANSIT_INLINE_BYTES))
-		return BULLA_OK;
-	return BULLA_E_MUST_BLOCK;
-}
-
-enum bulla_err transit_slow(struct bulla_call *call, size_t items)
-{
-	if (call->may_block || items == 0)
-		return BULLA_OK;
-	call->takes_long = items > TRANSIT_LONG_ITEMS;
-	return BULLA_E_MUST_BLOCK;
-}
 
 enum bulla_err transit_begin(struct bulla *engine, struct bulla_call *call, const struct bulla_mount *mount,
 			     struct bulla_bytes name, const struct key **out)
@@ -30,6 +14,20 @@ void transit_end(const struct key **key)
 {
 	if (*key != NULL)
 		keyring_end(*key);
+	*key = NULL;
+}
+
+enum bulla_err transit_begin_heavy(struct bulla *engine, struct bulla_call *call, const struct bulla_mount *mount,
+				   struct bulla_bytes name, enum transit_op op, size_t items, size_t bytes, const struct key **out)
+{
+	TRY(transit_begin(engine, call, mount, name, out));
+	uint64_t ns = transit_weight(key_alg(*out), op, items, bytes);
+
+	if (ns <= TRANSIT_INLINE_NS)
+		return BULLA_OK;
+	transit_end(out); /* nobody waits within it */
+	TRY(transit_weigh(call, ns));
+	return transit_begin(engine, call, mount, name, out);
 }
 
 enum bulla_err transit_usable(struct bulla_call *call, const struct key *key)

@@ -209,6 +209,7 @@ static enum bulla_err read_versions(struct bulla_call *call, const struct entrie
 		if (entries->at[i] == NULL)
 			return bulla_fail(call, BULLA_E_INVALID_500, "the backup lacks version %u of the key", versions[i].version);
 		TRY(document_read_entry(call, entries->at[i], facts, &versions[i]));
+		TRY(bulla_yield(call));
 	}
 	*out = versions;
 	return BULLA_OK;
@@ -243,8 +244,7 @@ enum bulla_err bulla_key_restore(struct bulla *engine, struct bulla_call *call, 
 	struct json *document;
 	bool exists;
 
-	if (!call->may_block)
-		return BULLA_E_MUST_BLOCK;
+	TRY(bulla_work(call, BULLA_WORK_CPU));
 	TRY(decode(call, backup, &document));
 	const struct json *policy = json_get(document, "policy");
 
@@ -254,6 +254,7 @@ enum bulla_err bulla_key_restore(struct bulla *engine, struct bulla_call *call, 
 	TRY(bulla_key_exists(engine, call, mount, name, &exists));
 	if (exists && !force)
 		return already_exists(call, name);
+	TRY(bulla_work(call, BULLA_WORK_CPU)); /* it may have been looked for on the disk */
 	TRY(read_policy(call, name, policy, &facts));
 	TRY(find_entries(call, document, &facts, &entries));
 	TRY(read_versions(call, &entries, &facts, &versions));

@@ -16,16 +16,27 @@ static enum bulla_err rewrap_item(struct bulla_call *call, const struct key *key
 	return transit_seal(call, key, &new, result);
 }
 
-/* From the item at on; after an error it is the one that met it. */
-static enum bulla_err rewrap_from(struct bulla *engine, struct bulla_call *call, const struct bulla_rewrap_args *args,
+static size_t bytes_of(const struct bulla_rewrap_args *args)
+{
+	size_t bytes = 0;
+
+	for (size_t i = 0; i < args->count; i++)
+		bytes += 2 * args->items[i].ciphertext.len;
+	return bytes;
+}
+
+/* A slice, from the item at on; after an error it is the one that met it. */
+static enum bulla_err rewrap_some(struct bulla *engine, struct bulla_call *call, const struct bulla_rewrap_args *args,
 				  struct bulla_item_result *results, size_t *at)
 {
 	BULLA_CLEANUP(transit_end) const struct key *key = NULL;
+	struct transit_slice slice = { 0 };
+	bool over = false;
 
-	TRY(transit_begin(engine, call, args->mount, args->name, &key));
+	TRY(transit_begin_heavy(engine, call, args->mount, args->name, TRANSIT_DECRYPT, 2 * args->count, bytes_of(args), &key));
 	if (transit_is_rsa(key))
-		return rsa_rewrap(call, &key, args, results);
-	for (; *at < args->count; ++*at) {
+		return rsa_rewrap(call, &key, args, results, at);
+	for (; !over && *at < args->count; ++*at) {
 		const struct bulla_rewrap_item *item = &args->items[*at];
 		struct bulla_item_result *result = &results[*at];
 
@@ -33,6 +44,7 @@ static enum bulla_err rewrap_from(struct bulla *engine, struct bulla_call *call,
 			*result = (struct bulla_item_result){ .err = item->err, .error = item->error };
 		else
 			TRY(transit_settle(call, rewrap_item(call, key, *at, item, result), result));
+		over = transit_slice_ends(call, &slice, transit_weight(key_alg(key), TRANSIT_DECRYPT, 2, 2 * item->ciphertext.len));
 	}
 	return BULLA_OK;
 }
@@ -40,18 +52,18 @@ static enum bulla_err rewrap_from(struct bulla *engine, struct bulla_call *call,
 enum bulla_err bulla_rewrap(struct bulla *engine, struct bulla_call *call, const struct bulla_rewrap_args *args,
 			    struct bulla_item_result *results)
 {
-	size_t bytes = 0, at = 0;
+	size_t at = 0;
+	enum bulla_err err = rewrap_some(engine, call, args, results, &at);
 
-	for (size_t i = 0; i < args->count; i++)
-		bytes += 2 * args->items[i].ciphertext.len;
-	TRY(transit_inline(call, 2 * args->count, bytes));
-	enum bulla_err err = rewrap_from(engine, call, args, results, &at);
-
-	while (err == BULLA_E_MUST_BLOCK && call->may_block && at < args->count) {
-		err = transit_count_on(engine, call, args->mount, args->name, args->items[at].key_version, args->count - at);
-		TRY(transit_settle(call, err, &results[at]));
-		at += err != BULLA_OK;
-		err = rewrap_from(engine, call, args, results, &at);
+	while (at < args->count && (err == BULLA_OK || (err == BULLA_E_MUST_BLOCK && call->may_block))) {
+		if (err == BULLA_OK) {
+			TRY(transit_yield(engine, call));
+		} else {
+			err = transit_count_on(engine, call, args->mount, args->name, args->items[at].key_version, args->count - at);
+			TRY(transit_settle(call, err, &results[at]));
+			at += err != BULLA_OK;
+		}
+		err = rewrap_some(engine, call, args, results, &at);
 	}
 	return err;
 }

@@ -111,12 +111,6 @@ static enum bulla_err openings_init(struct bulla_call *call, size_t count, struc
 	return BULLA_OK;
 }
 
-static void end(const struct key **key)
-{
-	keyring_end(*key);
-	*key = NULL;
-}
-
 static enum bulla_err prepare(struct bulla_call *call, const struct key *key, struct bulla_bytes ciphertext, struct opening *out)
 {
 	const struct key_version *version;
@@ -137,26 +131,38 @@ static enum bulla_err prepare_decrypt(struct bulla_call *call, const struct key 
 	return prepare(call, key, item->ciphertext, out);
 }
 
+/* So many of the items from at on are done before others may go by: what is prepared of them is kept meanwhile. */
+#define AT_ONCE 32
+
+static size_t end_of(const struct bulla_call *call, size_t at, size_t count)
+{
+	return call->turn == NULL || count - at < AT_ONCE ? count : at + AT_ONCE;
+}
+
 enum bulla_err rsa_decrypt(struct bulla_call *call, const struct key **key, const struct bulla_decrypt_args *args,
-			   struct bulla_item_result *results)
+			   struct bulla_item_result *results, size_t *at)
 {
 	BULLA_CLEANUP(openings_clear) struct openings openings = { 0 };
+	size_t first = *at, last = end_of(call, first, args->count);
 
-	TRY(transit_slow(call, args->count));
-	TRY(openings_init(call, args->count, &openings));
-	for (size_t i = 0; i < args->count; i++) {
+	TRY(openings_init(call, last - first, &openings));
+	for (size_t i = first; i < last; i++) {
 		const struct bulla_decrypt_item *item = &args->items[i];
 
 		results[i] = (struct bulla_item_result){ .err = item->err, .error = item->error };
 		if (item->err == BULLA_OK)
-			TRY(transit_settle(call, prepare_decrypt(call, *key, i, item, &openings.list[i]), &results[i]));
+			TRY(transit_settle(call, prepare_decrypt(call, *key, i, item, &openings.list[i - first]), &results[i]));
 	}
-	end(key);
-	for (size_t i = 0; i < args->count; i++)
+	transit_end(key);
+	for (size_t i = first; i < last; i++) {
+		const struct opening *opening = &openings.list[i - first];
+
 		if (results[i].err == BULLA_OK)
-			TRY(transit_settle(call, open(call, openings.list[i].old, openings.list[i].sealed, args->items[i].padding,
-						      &results[i].bytes),
+			TRY(transit_settle(call, open(call, opening->old, opening->sealed, args->items[i].padding, &results[i].bytes),
 					   &results[i]));
+		TRY(bulla_yield(call));
+	}
+	*at = last;
 	return BULLA_OK;
 }
 
@@ -197,22 +203,25 @@ static enum bulla_err rewrap(struct bulla_call *call, const struct opening *open
 }
 
 enum bulla_err rsa_rewrap(struct bulla_call *call, const struct key **key, const struct bulla_rewrap_args *args,
-			  struct bulla_item_result *results)
+			  struct bulla_item_result *results, size_t *at)
 {
 	BULLA_CLEANUP(openings_clear) struct openings openings = { 0 };
+	size_t first = *at, last = end_of(call, first, args->count);
 
-	TRY(transit_slow(call, args->count));
-	TRY(openings_init(call, args->count, &openings));
-	for (size_t i = 0; i < args->count; i++) {
+	TRY(openings_init(call, last - first, &openings));
+	for (size_t i = first; i < last; i++) {
 		const struct bulla_rewrap_item *item = &args->items[i];
 
 		results[i] = (struct bulla_item_result){ .err = item->err, .error = item->error };
 		if (item->err == BULLA_OK)
-			TRY(transit_settle(call, prepare_rewrap(call, *key, i, item, &openings.list[i]), &results[i]));
+			TRY(transit_settle(call, prepare_rewrap(call, *key, i, item, &openings.list[i - first]), &results[i]));
 	}
-	end(key);
-	for (size_t i = 0; i < args->count; i++)
+	transit_end(key);
+	for (size_t i = first; i < last; i++) {
 		if (results[i].err == BULLA_OK)
-			TRY(transit_settle(call, rewrap(call, &openings.list[i], &args->items[i], &results[i]), &results[i]));
+			TRY(transit_settle(call, rewrap(call, &openings.list[i - first], &args->items[i], &results[i]), &results[i]));
+		TRY(bulla_yield(call));
+	}
+	*at = last;
 	return BULLA_OK;
 }

@@ -125,13 +125,13 @@ static enum bulla_err sign_item(struct bulla_call *call, const struct signer *si
 static enum bulla_err begin(struct bulla *engine, struct bulla_call *call, struct signing *s, struct signer *signer)
 {
 	BULLA_CLEANUP(transit_end) const struct key *key = NULL;
-	enum bulla_err err = transit_begin(engine, call, s->args->mount, s->args->name, &key);
+	enum bulla_err err = transit_begin_heavy(engine, call, s->args->mount, s->args->name, TRANSIT_SIGN, s->args->count,
+						 transit_sign_bytes(s->args->items, s->args->count), &key);
 
 	if (err == BULLA_E_KEY_NOT_FOUND)
 		return bulla_fail(call, err, "signing key not found");
 	TRY(err);
 	TRY(signing_check(call, key, "signing", s));
-	TRY(signing_inline(call, s->args, (key_alg(key)->can & ALG_SLOW) != 0));
 	return transit_settle_as(call, open_signer(call, key, s, signer), &signer->err, &signer->error);
 }
 
@@ -139,10 +139,13 @@ enum bulla_err bulla_sign(struct bulla *engine, struct bulla_call *call, const s
 			  struct bulla_signature *results)
 {
 	BULLA_CLEANUP(signer_clear) struct signer signer = { 0 };
+	struct transit_slice slice = { 0 };
 	struct signing s;
 
 	TRY(signing_read(call, args, &s));
 	TRY(begin(engine, call, &s, &signer));
+	uint64_t weight = signer.pkey == NULL ? 0 : transit_weight(pkey_alg(signer.pkey), TRANSIT_SIGN, 1, 0);
+
 	for (size_t i = 0; i < args->count; i++) {
 		const struct bulla_sign_item *item = &args->items[i];
 		struct bulla_signature *result = &results[i];
@@ -154,6 +157,8 @@ enum bulla_err bulla_sign(struct bulla *engine, struct bulla_call *call, const s
 			*result = (struct bulla_signature){ .err = signer.err, .error = signer.error };
 		if (result->err == BULLA_OK)
 			TRY(transit_settle_as(call, sign_item(call, &signer, &s, item, result), &result->err, &result->error));
+		if (transit_slice_ends(call, &slice, weight))
+			TRY(transit_yield(engine, call));
 	}
 	return BULLA_OK;
 }

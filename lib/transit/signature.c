@@ -4,9 +4,6 @@
 #include "bulla/sign.h"
 #include "transit/transit.h"
 
-/* Signatures that an event loop makes or verifies in one call. */
-#define INLINE_SIGNATURES 8
-
 /* ---- ahead of the key ------------------------------------------------------------------------------------------------------ */
 
 static enum bulla_err read_marshaling(struct bulla_call *call, struct bulla_bytes text, enum pkey_marshal *out)
@@ -104,14 +101,6 @@ enum bulla_err signing_check_rsa(struct bulla_call *call, const struct pkey *pke
 	if (s->params.padding == PKEY_PSS)
 		s->params.salt_bytes = s->salt == 0 ? PKEY_SALT_AUTO : s->salt == -1 ? PKEY_SALT_HASH : (int)s->salt;
 	return BULLA_OK;
-}
-
-enum bulla_err signing_inline(struct bulla_call *call, const struct bulla_sign_args *args, bool slow)
-{
-	if (slow)
-		TRY(transit_slow(call, args->count));
-	return transit_inline(call, args->count * (TRANSIT_INLINE_ITEMS / INLINE_SIGNATURES),
-			      transit_sign_bytes(args->items, args->count));
 }
 
 enum bulla_err signing_pkey(struct bulla_call *call, bool derived, struct pkey *base, struct bulla_bytes context, struct pkey **out)

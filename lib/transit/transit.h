@@ -71,16 +71,16 @@ bool rsa_padding(struct bulla_bytes text, enum pkey_padding *out);
 BULLA_MUST_USE enum bulla_err rsa_seal(struct bulla_call *call, const struct key *key, const struct key_version *version,
 				       const struct bulla_encrypt_item *item, struct bulla_item_result *result);
 
-/* What bulla_decrypt and bulla_rewrap do once the key is found. They end its read section and set *key to NULL: a batch may take
- * seconds. MUST_BLOCK, always on an event loop. */
+/* What bulla_decrypt and bulla_rewrap do with the items from *at on once the key is found: a few of them. They end its read section and set
+ * *key to NULL: an item may take milliseconds. *at is behind what they did. */
 BULLA_MUST_USE enum bulla_err rsa_decrypt(struct bulla_call *call, const struct key **key, const struct bulla_decrypt_args *args,
-					  struct bulla_item_result *results);
+					  struct bulla_item_result *results, size_t *at);
 BULLA_MUST_USE enum bulla_err rsa_rewrap(struct bulla_call *call, const struct key **key, const struct bulla_rewrap_args *args,
-					 struct bulla_item_result *results);
+					 struct bulla_item_result *results, size_t *at);
 
 /* ---- signed.c: what HMACs and signatures share ------------------------------------------------------------------------- */
 
-/* Bytes that the items have, for transit_inline. */
+/* Bytes that the items have, for transit_weigh. */
 size_t transit_sign_bytes(const struct bulla_sign_item *items, size_t count);
 
 /* INVALID, with the peer's text; NO_MEMORY. */
@@ -102,8 +102,6 @@ BULLA_MUST_USE enum bulla_err signing_read(struct bulla_call *call, const struct
 BULLA_MUST_USE enum bulla_err signing_check(struct bulla_call *call, const struct key *key, const char *doing, struct signing *s);
 /* What an RSA key needs of its parameters. INVALID_500: the scheme is unknown; INVALID: the salt does not fit. */
 BULLA_MUST_USE enum bulla_err signing_check_rsa(struct bulla_call *call, const struct pkey *pkey, struct signing *s);
-/* MUST_BLOCK: more than an event loop may do. slow: what is done once an item is (ALG_SLOW). */
-BULLA_MUST_USE enum bulla_err signing_inline(struct bulla_call *call, const struct bulla_sign_args *args, bool slow);
 /* The key of an item's context where the key is derived, else the version's; with a reference. INVALID_500 with the peer's text:
  * there is no context. */
 BULLA_MUST_USE enum bulla_err signing_pkey(struct bulla_call *call, bool derived, struct pkey *base, struct bulla_bytes context,
@@ -117,25 +115,40 @@ enum signature_form signature_form(struct bulla_bytes der);
 /* r || s, cut in halves as the peer does it, becomes halves of field_bytes each, for out. false: one has more. */
 bool signature_pad(struct bulla_bytes halves, size_t field_bytes, uint8_t *out);
 
+/* ---- weigh.c: what work costs ------------------------------------------------------------------------------------------- */
+
+/* An event loop does this much in one call; what is more is work for BULLA_WORK_CPU. */
+#define TRANSIT_INLINE_NS 500000
+
+enum transit_op { TRANSIT_ENCRYPT, TRANSIT_DECRYPT, TRANSIT_SIGN, TRANSIT_VERIFY, TRANSIT_MAC, TRANSIT_OPEN, TRANSIT_OPS };
+
+/* Nanoseconds that one item takes under a key of alg, and each of its bytes, on a slow machine. alg NULL: a digest. Also what it costs to read
+ * the item and to print its result. TRANSIT_OPEN: opening the key of a version that is not open, and encoding it. */
+uint64_t transit_weight(const struct alg *alg, enum transit_op op, size_t items, size_t bytes);
+
+/* Goes on with what takes so long: on an event loop, or as BULLA_WORK_CPU. Ahead of the work, outside of read sections. MUST_BLOCK; CANCELLED,
+ * BUSY, NO_MEMORY. */
+BULLA_MUST_USE enum bulla_err transit_weigh(struct bulla_call *call, uint64_t ns);
+
+/* A long batch is done in slices: `ns` of the work is done; true: the read section is to be ended for transit_yield, and begun again after. Starts
+ * as zeros. Never on an event loop, where all of it is one slice. */
+struct transit_slice {
+	uint64_t ns;
+};
+bool transit_slice_ends(const struct bulla_call *call, struct transit_slice *slice, uint64_t ns);
+/* Between two slices. CANCELLED; SEALED: meanwhile. */
+BULLA_MUST_USE enum bulla_err transit_yield(struct bulla *engine, struct bulla_call *call);
+
 /* ---- item.c ------------------------------------------------------------------------------------------------------------ */
-
-/* How much an event loop may do in one call: about half a millisecond. */
-#define TRANSIT_INLINE_ITEMS 128
-#define TRANSIT_INLINE_BYTES (128u << 10)
-
-/* MUST_BLOCK: it is more. */
-BULLA_MUST_USE enum bulla_err transit_inline(const struct bulla_call *call, size_t items, size_t bytes);
-
-/* Private operations of RSA and of the large curves take a millisecond or more each: of so many, nobody else's write waits for the end. */
-#define TRANSIT_LONG_ITEMS 32
-
-/* For items that are each too much for an event loop. MUST_BLOCK: there are some; takes_long if they are many. */
-BULLA_MUST_USE enum bulla_err transit_slow(struct bulla_call *call, size_t items);
 
 /* keyring_begin for an operation: an unknown key is KEY_NOT_FOUND. */
 BULLA_MUST_USE enum bulla_err transit_begin(struct bulla *engine, struct bulla_call *call, const struct bulla_mount *mount,
 					    struct bulla_bytes name, const struct key **out);
-/* BULLA_CLEANUP for a struct key pointer from transit_begin. */
+/* The same for so many items of op that have so many bytes: what is heavy goes on as transit_weigh says, with the key. */
+BULLA_MUST_USE enum bulla_err transit_begin_heavy(struct bulla *engine, struct bulla_call *call, const struct bulla_mount *mount,
+						  struct bulla_bytes name, enum transit_op op, size_t items, size_t bytes,
+						  const struct key **out);
+/* BULLA_CLEANUP for a struct key pointer from transit_begin. Ends it where it is not NULL, and makes it so. */
 void transit_end(const struct key **key);
 
 /* INVALID, with the peer's text: the key is soft deleted. */

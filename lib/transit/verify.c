@@ -15,7 +15,11 @@ struct pendings {
 	struct pending *list;
 	size_t count;
 	bool derived;
+	uint64_t weight; /* of each */
 };
+
+/* What is prepared within one read section, so that others may go by. */
+#define AT_ONCE 64
 
 static void pendings_clear(struct pendings *pendings)
 {
@@ -127,28 +131,51 @@ static enum bulla_err check(struct bulla_call *call, bool derived, const struct 
 	return BULLA_OK;
 }
 
-static enum bulla_err prepare_all(struct bulla *engine, struct bulla_call *call, struct signing *s, struct pendings *pendings,
-				  struct bulla_verdict *results)
+/* The items from first to last. */
+static enum bulla_err prepare_some(struct bulla *engine, struct bulla_call *call, struct signing *s, struct pendings *pendings,
+				   size_t first, size_t last, struct bulla_verdict *results)
 {
 	BULLA_CLEANUP(transit_end) const struct key *key = NULL;
-	enum bulla_err err = transit_begin(engine, call, s->args->mount, s->args->name, &key);
+	enum bulla_err err = transit_begin_heavy(engine, call, s->args->mount, s->args->name, TRANSIT_VERIFY, s->args->count,
+						 transit_sign_bytes(s->args->items, s->args->count), &key);
 
 	if (err == BULLA_E_KEY_NOT_FOUND)
 		return bulla_fail(call, err, "signature verification key not found");
 	TRY(err);
 	TRY(signing_check(call, key, "verification", s));
-	/* verifying with RSA, which encrypts, is quick */
-	TRY(signing_inline(call, s->args, (key_alg(key)->can & (ALG_SLOW | ALG_ENCRYPT)) == ALG_SLOW));
 	pendings->derived = key_derived(key);
-	for (size_t i = 0; i < s->args->count; i++) {
+	pendings->weight = transit_weight(key_alg(key), TRANSIT_VERIFY, 1, 0);
+	for (size_t i = first; i < last; i++) {
 		const struct bulla_sign_item *item = &s->args->items[i];
 
 		results[i] = (struct bulla_verdict){ .err = item->err, .error = item->error };
 		if (item->err == BULLA_OK)
 			TRY(transit_settle_as(call, grant_check_index(call, i), &results[i].err, &results[i].error));
 		if (results[i].err == BULLA_OK)
-			TRY(transit_settle_as(call, prepare(call, key, s, item, &pendings->list[i]), &results[i].err,
+			TRY(transit_settle_as(call, prepare(call, key, s, item, &pendings->list[i - first]), &results[i].err,
 					      &results[i].error));
+	}
+	return BULLA_OK;
+}
+
+static enum bulla_err verify_some(struct bulla *engine, struct bulla_call *call, struct signing *s, size_t first, size_t last,
+				  struct bulla_verdict *results)
+{
+	BULLA_CLEANUP(pendings_clear) struct pendings pendings = { 0 };
+	struct transit_slice slice = { 0 };
+
+	pendings.list = bulla_arena_alloc(call->arena, (last - first) * sizeof *pendings.list);
+	if (pendings.list == NULL)
+		return BULLA_E_NO_MEMORY;
+	pendings.count = last - first;
+	TRY(prepare_some(engine, call, s, &pendings, first, last, results));
+	for (size_t i = first; i < last; i++) {
+		if (results[i].err == BULLA_OK)
+			TRY(transit_settle_as(call, check(call, pendings.derived, &pendings.list[i - first], s, &s->args->items[i],
+							  &results[i].valid),
+					      &results[i].err, &results[i].error));
+		if (transit_slice_ends(call, &slice, pendings.weight))
+			TRY(transit_yield(engine, call));
 	}
 	return BULLA_OK;
 }
@@ -156,19 +183,15 @@ static enum bulla_err prepare_all(struct bulla *engine, struct bulla_call *call,
 enum bulla_err bulla_verify(struct bulla *engine, struct bulla_call *call, const struct bulla_sign_args *args,
 			    struct bulla_verdict *results)
 {
-	BULLA_CLEANUP(pendings_clear) struct pendings pendings = { 0 };
 	struct signing s;
+	size_t at = 0;
 
 	TRY(signing_read(call, args, &s));
-	pendings.list = bulla_arena_alloc(call->arena, args->count * sizeof *pendings.list);
-	if (pendings.list == NULL)
-		return BULLA_E_NO_MEMORY;
-	pendings.count = args->count;
-	TRY(prepare_all(engine, call, &s, &pendings, results));
-	for (size_t i = 0; i < args->count; i++)
-		if (results[i].err == BULLA_OK)
-			TRY(transit_settle_as(call, check(call, pendings.derived, &pendings.list[i], &s, &args->items[i],
-							  &results[i].valid),
-					      &results[i].err, &results[i].error));
+	do { /* also without items: whether they could have been verified */
+		size_t last = call->turn == NULL || args->count - at < AT_ONCE ? args->count : at + AT_ONCE;
+
+		TRY(verify_some(engine, call, &s, at, last, results));
+		at = last;
+	} while (at < args->count);
 	return BULLA_OK;
 }

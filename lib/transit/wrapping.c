@@ -1,32 +1,102 @@
 /* wrapping.c: owns the mount's wrapping key and the wrapping of keys that travel: RSA-OAEP around an ephemeral AES-256 key, AES-KWP
  * (RFC 5649) around the key (PKCS#11's CKM_RSA_AES_KEY_WRAP, as the peer has it). Workers. */
+#define _GNU_SOURCE
 #include "bulla/encode.h"
 #include "crypto/keywrap.h"
 #include "transit/import.h"
 
 #include <pthread.h>
 #include <strings.h>
+#include <time.h>
 
 #define EPHEMERAL 32
 #define WRAPPING_BYTES 512 /* of RSA-4096 */
 
 /* ---- the key ---------------------------------------------------------------------------------------------------------------- */
 
-/* One at a time: it takes seconds of a processor, and who waits finds the key made. */
-static pthread_mutex_t making = PTHREAD_MUTEX_INITIALIZER;
+/* Who makes the key of which mount: one at a time, and who comes meanwhile waits and finds it made. */
+struct maker {
+	const struct bulla_mount *mount;
+	struct maker *next;
+};
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t ended = PTHREAD_COND_INITIALIZER;
+static struct maker *makers;
+
+#define LOOK_NS 100000000 /* how often who waits looks whether he still has to */
+
+/* With the lock. */
+static bool is_made(const struct bulla_mount *mount)
+{
+	for (const struct maker *m = makers; m != NULL; m = m->next)
+		if (memcmp(m->mount->uuid, mount->uuid, sizeof mount->uuid) == 0)
+			return true;
+	return false;
+}
+
+static bool begin_making(struct maker *own)
+{
+	pthread_mutex_lock(&lock);
+	bool mine = !is_made(own->mount);
+
+	if (mine) {
+		own->next = makers;
+		makers = own;
+	}
+	pthread_mutex_unlock(&lock);
+	return mine;
+}
+
+static void end_making(const struct maker *own)
+{
+	struct maker **at = &makers;
+
+	pthread_mutex_lock(&lock);
+	while (*at != own)
+		at = &(*at)->next;
+	*at = own->next;
+	pthread_cond_broadcast(&ended);
+	pthread_mutex_unlock(&lock);
+}
+
+static enum bulla_err wait_for_maker(struct bulla_call *call, const struct bulla_mount *mount)
+{
+	struct timespec until = { 0 };
+	uint64_t key;
+
+	memcpy(&key, mount->uuid, sizeof key);
+	TRY(bulla_work_remote(call, key));
+	for (bool made = true; made;) {
+		TRY(bulla_yield(call));
+		(void)clock_gettime(CLOCK_MONOTONIC, &until);
+		until.tv_nsec += LOOK_NS;
+		if (until.tv_nsec >= 1000000000) {
+			until.tv_nsec -= 1000000000;
+			until.tv_sec++;
+		}
+		pthread_mutex_lock(&lock);
+		if (is_made(mount))
+			(void)pthread_cond_clockwait(&ended, &lock, CLOCK_MONOTONIC, &until);
+		made = is_made(mount);
+		pthread_mutex_unlock(&lock);
+	}
+	return BULLA_OK;
+}
 
 static enum bulla_err make_wrapping_key(struct bulla *engine, struct bulla_call *call, const struct bulla_mount *mount)
 {
+	struct maker own = { .mount = mount };
 	bool exists = false;
 
-	if (!call->may_block)
-		return BULLA_E_MUST_BLOCK;
-	pthread_mutex_lock(&making);
+	TRY(bulla_work(call, BULLA_WORK_CPU));
+	if (!begin_making(&own))
+		return wait_for_maker(call, mount);
 	enum bulla_err err = bulla_key_exists(engine, call, mount, bulla_str(WRAPPING_KEY_NAME), &exists);
 
 	if (err == BULLA_OK && !exists)
 		err = keyring_make(engine, call, mount, bulla_str(WRAPPING_KEY_NAME), &alg_rsa_4096);
-	pthread_mutex_unlock(&making);
+	end_making(&own);
 	return err;
 }
 
@@ -37,13 +107,11 @@ static enum bulla_err wrapping_pkey(struct bulla *engine, struct bulla_call *cal
 	BULLA_CLEANUP(transit_end) const struct key *key = NULL;
 	struct bulla_bytes name = bulla_str(WRAPPING_KEY_NAME);
 	const struct key_version *version;
+	enum bulla_err err;
 
-	enum bulla_err err = keyring_begin(engine->keyring, call, mount, name, &key);
-
-	if (err == BULLA_E_NOT_FOUND) {
+	/* whoever it was that made it may have given up */
+	while ((err = keyring_begin(engine->keyring, call, mount, name, &key)) == BULLA_E_NOT_FOUND)
 		TRY(make_wrapping_key(engine, call, mount));
-		err = keyring_begin(engine->keyring, call, mount, name, &key);
-	}
 	TRY(err);
 	TRY(key_version_use(key, key_latest(key), call, &version));
 	return keyring_pkey(key, version, out);
@@ -57,23 +125,11 @@ enum bulla_err bulla_wrapping_key(struct bulla *engine, struct bulla_call *call,
 
 	enum bulla_err err = wrapping_pkey(engine, call, mount, &pkey);
 
-	call->takes_long = err == BULLA_E_MUST_BLOCK;
+	if (err == BULLA_E_MUST_BLOCK)
+		call->needs = BULLA_WORK_CPU; /* it may have to be made */
 	TRY(err);
 	TRY(pkey_encode(pkey, PKEY_PUBLIC, &public));
 	return export_pem(call, "PUBLIC KEY", material_bytes(&public), pem);
-}
-
-enum bulla_err wrapping_wait(struct bulla *engine, struct bulla_call *call, const struct bulla_mount *mount,
-			     const struct bulla_import_source *source)
-{
-	bool exists = false;
-
-	if (call->may_block)
-		return BULLA_OK;
-	enum bulla_err err = bulla_key_exists(engine, call, mount, bulla_str(WRAPPING_KEY_NAME), &exists);
-
-	call->takes_long = source->wrapped && (err != BULLA_OK || !exists);
-	return BULLA_E_MUST_BLOCK;
 }
 
 /* ---- wrapping ---------------------------------------------------------------------------------------------------------------- */
@@ -173,6 +229,7 @@ enum bulla_err wrapping_open(struct bulla *engine, struct bulla_call *call, cons
 
 	TRY(decode(call, text, &sealed));
 	TRY(wrapping_pkey(engine, call, mount, &pkey));
+	TRY(bulla_work(call, BULLA_WORK_CPU));
 	TRY(open_ephemeral(call, pkey, hash, bulla_mem(sealed.ptr, WRAPPING_BYTES), &ephemeral));
 	struct bulla_bytes inner = bulla_mem(sealed.ptr + WRAPPING_BYTES, sealed.len - WRAPPING_BYTES);
 

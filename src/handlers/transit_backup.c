@@ -36,9 +36,9 @@ static enum bulla_err restore(struct exchange *x)
 const struct route transit_backup_routes[] = {
 	{ .mount = BULLA_MOUNT_TRANSIT, .methods = ON(GET), .pattern = "backup/{name}", .fn = backup, .flags = ROUTE_TOKEN | ROUTE_BLOCKS,
 	  .need = BULLA_CAN_READ, .doc = "back-up-key" },
-	{ .mount = BULLA_MOUNT_TRANSIT, .methods = ON(POST), .pattern = "restore", .fn = restore, .flags = ROUTE_TOKEN | ROUTE_BLOCKS,
+	{ .mount = BULLA_MOUNT_TRANSIT, .methods = ON(POST), .pattern = "restore", .fn = restore, .flags = ROUTE_TOKEN | ROUTE_BLOCKS | ROUTE_COMPUTES,
 	  .need = BULLA_CAN_UPDATE, .fields = restore_fields, .absent = "name", .doc = "restore-key" },
 	{ .mount = BULLA_MOUNT_TRANSIT, .methods = ON(POST), .pattern = "restore/{name*}", .fn = restore,
-	  .flags = ROUTE_TOKEN | ROUTE_BLOCKS, .need = BULLA_CAN_UPDATE, .fields = restore_fields, .doc = "restore-key" },
+	  .flags = ROUTE_TOKEN | ROUTE_BLOCKS | ROUTE_COMPUTES, .need = BULLA_CAN_UPDATE, .fields = restore_fields, .doc = "restore-key" },
 	{ .fn = NULL },
 };

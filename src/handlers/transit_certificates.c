@@ -53,8 +53,8 @@ static enum bulla_err set_certificate(struct exchange *x)
 
 const struct route transit_certificate_routes[] = {
 	{ .mount = BULLA_MOUNT_TRANSIT, .methods = ON(POST), .pattern = "keys/{name}/csr", .fn = sign_request,
-	  .flags = ROUTE_TOKEN | ROUTE_BLOCKS, .need = BULLA_CAN_UPDATE, .fields = csr_fields, .doc = "sign-csr" },
+	  .flags = ROUTE_TOKEN | ROUTE_BLOCKS | ROUTE_COMPUTES, .need = BULLA_CAN_UPDATE, .fields = csr_fields, .doc = "sign-csr" },
 	{ .mount = BULLA_MOUNT_TRANSIT, .methods = ON(POST), .pattern = "keys/{name}/set-certificate", .fn = set_certificate,
-	  .flags = ROUTE_TOKEN | ROUTE_BLOCKS, .need = BULLA_CAN_UPDATE, .fields = chain_fields, .doc = "set-certificate" },
+	  .flags = ROUTE_TOKEN | ROUTE_BLOCKS | ROUTE_COMPUTES, .need = BULLA_CAN_UPDATE, .fields = chain_fields, .doc = "set-certificate" },
 	{ .fn = NULL },
 };

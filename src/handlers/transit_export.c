@@ -76,7 +76,7 @@ static enum bulla_err byok_export(struct exchange *x)
 const struct route transit_export_routes[] = {
 	ROW("export/{type}/{name}", export_key, export_fields, "export-key", 0),
 	ROW("export/{type}/{name}/{version*}", export_key, export_fields, "export-key", 0),
-	ROW("byok-export/{destination}/{source}", byok_export, byok_fields, "byok-export", ROUTE_BLOCKS),
-	ROW("byok-export/{destination}/{source}/{version*}", byok_export, byok_fields, "byok-export", ROUTE_BLOCKS),
+	ROW("byok-export/{destination}/{source}", byok_export, byok_fields, "byok-export", ROUTE_BLOCKS | ROUTE_COMPUTES),
+	ROW("byok-export/{destination}/{source}/{version*}", byok_export, byok_fields, "byok-export", ROUTE_BLOCKS | ROUTE_COMPUTES),
 	{ .fn = NULL },
 };

@@ -3,7 +3,7 @@
 
 #define BLOCKING(method, path, handler_, capability, known, anchor)                                                  \
 	{ .mount = BULLA_MOUNT_TRANSIT, .methods = ON(method), .pattern = path, .fn = handler_,                      \
-	  .flags = ROUTE_TOKEN | ROUTE_BLOCKS, .need = capability, .fields = known, .doc = anchor }
+	  .flags = ROUTE_TOKEN | ROUTE_BLOCKS | ROUTE_COMPUTES, .need = capability, .fields = known, .doc = anchor }
 
 static enum bulla_err wrapping_key(struct exchange *x)
 {

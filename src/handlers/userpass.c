@@ -6,8 +6,6 @@
 #include "handlers/token_params.h"
 #include "http/routes.h"
 
-#define MAX_LOGIN_BODY 8192 /* larger ones come here by a worker that others need */
-
 struct user_fields {
 	struct bulla_bytes password, password_hash;
 	struct token_params_form token;
@@ -33,14 +31,14 @@ static const struct field policies_fields[] = {
 	FIELD_END,
 };
 
-/* A password is going to be hashed: for a worker that nobody else waits for. */
+/* Where a password is going to be hashed, that is the first of its work. */
 static enum bulla_err user_exists(struct exchange *x, bool *exists)
 {
 	struct bulla_role_params user;
 	enum bulla_err err = bulla_user_read(x->engine, x->call, x->mount, x->params[0], &user);
 
 	if (err == BULLA_E_MUST_BLOCK)
-		x->call->takes_long = json_get(x->doc, "password") != NULL;
+		x->call->needs = json_get(x->doc, "password") != NULL ? BULLA_WORK_CPU : BULLA_WORK_DISK;
 	if (err != BULLA_OK && err != BULLA_E_NOT_FOUND)
 		return err;
 	*exists = err == BULLA_OK;
@@ -129,8 +127,6 @@ static enum bulla_err login(struct exchange *x)
 	struct login_fields f = { 0 };
 	struct bulla_auth auth;
 
-	if (x->request->body_len > MAX_LOGIN_BODY)
-		return bulla_fail(x->call, BULLA_E_INVALID, "the body of a login is at most %d bytes long", MAX_LOGIN_BODY);
 	TRY(fields_bind(x->call, x->doc, login_fields, true, &f));
 	TRY(bulla_user_login(x->engine, x->call, x->mount, x->params[0], f.password, &auth));
 	auth_print(x->auth, &auth);
@@ -152,7 +148,7 @@ const struct route userpass_routes[] = {
 	ROW(ON(LIST), "users", list_users, ROUTE_BLOCKS, list_page_fields, "list-users"),
 	ROW(ON(POST), "users/{username}/password", write_password, 0, password_fields, "change-password"),
 	ROW(ON(POST), "users/{username}/policies", write_policies, 0, policies_fields, "change-policies"),
-	/* not ROUTE_BLOCKS: the library says that it takes long */
+	/* not ROUTE_BLOCKS: the library says what it needs first */
 	{ .mount = BULLA_MOUNT_USERPASS, .methods = ON(POST), .pattern = "login/{username}", .fn = login,
 	  .flags = ROUTE_NO_TOKEN | ROUTE_LOGIN,
 	  .fields = login_fields, .doc = "log-in-with-a-password" },

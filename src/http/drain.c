@@ -247,6 +247,8 @@ bool drain_loop(struct loop *loop)
 	conn_take_arrivals(loop); /* all of them, once the sockets are closed */
 	bool last = atomic_load_explicit(&loop->httpd->cut, memory_order_relaxed) || loop->now_ms >= loop->stop_ms;
 
+	if (last)
+		sched_cancel_all(loop->httpd->sched); /* long batches end after their slice */
 	if (last || loop->now_ms >= loop->drain_ms) {
 		loop->drain_ms = loop->now_ms + LOOK_MS;
 		for (struct conn *conn = loop->conns; conn != NULL; conn = conn->next) {

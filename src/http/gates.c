@@ -3,8 +3,11 @@
 #include "http/gates_internal.h"
 #include "http/target.h"
 
-/* Reading more than this takes longer than a loop may stand still. */
-#define LOOP_MAX_BODY 65536
+/* Reading a document takes up to a nanosecond a byte, and with what is done to its strings several: what is longer is computing. Which thread
+ * does what it asks for does not depend on it. */
+#define LOOP_READS 65536
+/* So many items are read and printed by a loop, whatever is done with each. */
+#define LOOP_ITEMS 256
 
 /* sys/ paths that the peer answers before its engines: by this very path. */
 static void find_edge(struct passage *p)
@@ -130,6 +133,14 @@ static bool must_block(const struct passage *p)
 	return p->x.route != NULL && (p->x.route->flags & ROUTE_BLOCKS) != 0;
 }
 
+/* What it begins with. All that write may wait for a disk that does not answer: sealing and its like must not wait behind them. */
+static enum bulla_work work_of(const struct route *route)
+{
+	if (route != NULL && (route->flags & ROUTE_COMPUTES) != 0)
+		return BULLA_WORK_CPU;
+	return route != NULL && (route->flags & ROUTE_EDGE) != 0 ? BULLA_WORK_REMOTE : BULLA_WORK_DISK;
+}
+
 /* Who comes too often is not on record, unless a setting says so: as at the peer. */
 static enum bulla_err gate_rate(struct passage *p)
 {
@@ -185,13 +196,23 @@ static enum bulla_err pass_browser(struct passage *p)
 	return gate_cors(p);
 }
 
+/* A token may have come from the disk meanwhile. */
+static enum bulla_err gate_heavy(struct exchange *x)
+{
+	const struct json *batch = json_get(x->doc, "batch_input");
+
+	if (x->request->body_len > LOOP_READS || (batch != NULL && batch->type == JSON_ARRAY && batch->count > LOOP_ITEMS))
+		return bulla_work(x->call, BULLA_WORK_CPU);
+	return BULLA_OK;
+}
+
 enum bulla_err gates_pass(struct passage *p)
 {
 	struct exchange *x = &p->x;
 	struct target target;
 
-	if (!x->call->may_block && x->request->body_len > LOOP_MAX_BODY)
-		return BULLA_E_MUST_BLOCK;
+	if (x->request->body_len > LOOP_READS)
+		TRY(bulla_work(x->call, BULLA_WORK_CPU));
 	if (!is_header_text(x->request->token) || !is_header_text(x->request->namespace) || !is_header_text(x->request->wrap_ttl) ||
 	    !is_header_text(x->request->origin))
 		return BULLA_E_BAD_TARGET;
@@ -223,10 +244,8 @@ enum bulla_err gates_pass(struct passage *p)
 	TRY(gate_rate(p));
 	TRY(gate_path(p));
 	find_route(p);
-	if (must_block(p)) { /* all that write may wait for a disk that does not answer: sealing and its like must not wait behind them */
-		x->call->takes_long = x->route != NULL && (x->route->flags & ROUTE_EDGE) != 0;
-		return BULLA_E_MUST_BLOCK;
-	}
+	if (must_block(p))
+		return bulla_work(x->call, work_of(x->route));
 	p->recorded = p->path == NULL || (p->path->flags & (ROUTE_EDGE | ROUTE_NO_TOKEN)) != (ROUTE_EDGE | ROUTE_NO_TOKEN);
 	p->refused = true;
 	TRY(gate_wrapping(p));
@@ -234,5 +253,6 @@ enum bulla_err gates_pass(struct passage *p)
 	p->refused = false;
 	p->allowed = true;
 	TRY(gate_operation(p));
+	TRY(gate_heavy(x));
 	return gate_budget(x);
 }

@@ -12,7 +12,6 @@
 
 #define DEFAULT_REQUEST_BYTES ((size_t)32 << 20)
 #define DEFAULT_REQUEST_S 90
-#define DEFAULT_QUEUE 1024
 #define DEFAULT_UNFINISHED_S 2
 #define DEFAULT_SHARE_PERCENT 80
 #define STOP_STEP_NS 2000000
@@ -40,8 +39,6 @@ static unsigned connections_possible(void)
 static void fill_defaults(struct httpd_config *c)
 {
 	c->loops = c->loops ? c->loops : cores();
-	c->workers = c->workers ? c->workers : cores() > 4 ? cores() : 4;
-	c->max_queue = c->max_queue ? c->max_queue : DEFAULT_QUEUE;
 	c->max_request_bytes = c->max_request_bytes ? c->max_request_bytes : DEFAULT_REQUEST_BYTES;
 	c->max_request_s = c->max_request_s ? c->max_request_s : DEFAULT_REQUEST_S;
 	c->unfinished_s = c->unfinished_s ? c->unfinished_s : DEFAULT_UNFINISHED_S;
@@ -102,9 +99,11 @@ static enum bulla_err start_threads(struct httpd *httpd, struct bulla_call *call
 {
 	for (unsigned i = 0; i < httpd->config.loops; i++)
 		TRY(loop_init(&httpd->loops[i], httpd, call));
-	httpd->workers = workers_new(httpd->config.workers, httpd->config.max_queue);
-	httpd->slow_workers = workers_new(httpd->config.workers > 3 ? httpd->config.workers / 4 : 1, httpd->config.max_queue);
-	if (httpd->workers == NULL || httpd->slow_workers == NULL)
+	const struct sched_config sched = { .cores = httpd->config.loops, .disk_threads = httpd->config.workers,
+					    .max_queue = httpd->config.max_queue };
+
+	httpd->sched = sched_new(&sched);
+	if (httpd->sched == NULL)
 		return BULLA_E_NO_MEMORY;
 	for (unsigned i = 0; i < httpd->config.loops; i++) {
 		struct loop *loop = &httpd->loops[i];
@@ -186,8 +185,7 @@ static void stop_loops(struct httpd *httpd)
 void httpd_stop(struct httpd *httpd)
 {
 	stop_loops(httpd);
-	workers_free(httpd->workers); /* the loops have waited for their jobs */
-	workers_free(httpd->slow_workers);
+	sched_free(httpd->sched); /* the loops have waited for their jobs */
 	for (unsigned i = 0; httpd->loops != NULL && i < httpd->config.loops; i++)
 		loop_clear(&httpd->loops[i]);
 	for (size_t i = 0; httpd->endpoints != NULL && i < httpd->config.listener_count; i++) {

@@ -34,8 +34,8 @@ struct httpd_config {
 	const struct listener *listeners;
 	size_t listener_count;
 	unsigned loops;             /* 0: one a core */
-	unsigned workers;           /* 0: max(4, cores); a quarter as many more for what takes seconds */
-	size_t max_queue;           /* requests waiting for a worker; 0: 1024 */
+	unsigned workers;           /* threads for the disk; 0: max(4, cores) */
+	size_t max_queue;           /* requests of a class (sched.h) that wait for a thread; 0: 1024 */
 	size_t max_request_bytes;   /* 0: 32 MiB */
 	unsigned max_request_s;     /* 0: 90 */
 	unsigned max_connections;   /* 0: from RLIMIT_NOFILE */

@@ -16,8 +16,13 @@
 
 static void end_seen(struct loop *loop, struct watched *watched, uint32_t events)
 {
-	(void)loop, (void)events;
-	conn_half_closed((struct conn *)watched);
+	struct conn *conn = (struct conn *)watched;
+
+	(void)loop;
+	/* one that was reset waits for no answer: its work, if it is long, is given up */
+	if ((events & (EPOLLERR | EPOLLHUP)) != 0 && conn->task != NULL && conn->task->state == TASK_WORKING)
+		sched_cancel(&conn->task->job);
+	conn_half_closed(conn);
 }
 
 bool conn_watch(struct conn *conn)

@@ -28,13 +28,12 @@
 #include "http/listen.h"
 #include "http/tls.h"
 #include "http/tls_record.h"
-#include "http/workers.h"
+#include "sched/sched.h"
 
 #define FIRST_HEADER_S 30  /* at most, from accept (with the TLS handshake) to the end of the first request line */
 #define IDLE_S 300         /* between two requests, as the peer's http_idle_timeout */
 #define REPLY_GRACE_S 30   /* at least this long to fetch the reply of a request that waited for a worker */
 #define SMALL_BODY 16384   /* a task keeps a body buffer up to this size */
-#define INLINE_BODY 8192   /* larger bodies go to a worker at once: a batch of this size takes half a millisecond */
 
 #define LINGERS 64         /* closed connections of a loop whose unread bytes are still read and dropped */
 
@@ -112,7 +111,7 @@ enum task_state { TASK_NEW, TASK_RECEIVING, TASK_REFUSED, TASK_RECORDING, TASK_F
 
 /* One request: made when its request line has been read, recycled when libmicrohttpd has completed it. */
 struct task {
-	struct job job;
+	struct sched_job job;
 	struct task *next;        /* in the loop's spare list, its done list, or of those whose records are held or fly */
 	struct conn *conn;
 	struct MHD_Connection *mhd;
@@ -218,8 +217,7 @@ enum stop_phase { STOP_NOT, STOP_LISTENING, STOP_EMPTYING, STOP_CLOSED };
 struct httpd {
 	struct httpd_config config;     /* defaults filled in */
 	const struct service *service;
-	struct workers *workers;
-	struct workers *slow_workers;   /* what takes seconds: others do not wait behind it */
+	struct sched *sched;
 	struct endpoint *endpoints;
 	size_t endpoint_count;
 	unsigned daemon_count;

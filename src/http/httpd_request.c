@@ -118,8 +118,8 @@ void request_completed(void *context, struct MHD_Connection *mhd, void **task, e
 
 static bool serve_task(struct task *task, bool may_block)
 {
-	task->call = (struct bulla_call){ .arena = task->arena, .may_block = may_block, .request_counted = task->call.request_counted,
-					  .budget_taken = task->call.budget_taken };
+	task->call = (struct bulla_call){ .arena = task->arena, .may_block = may_block, .turn = may_block ? &task->job.turn : NULL,
+					  .request_counted = task->call.request_counted, .budget_taken = task->call.budget_taken };
 	task->request.body = task->body;
 	task->request.body_len = task->body_len;
 	out_clear(&task->reply.body);
@@ -131,14 +131,19 @@ static bool serve_task(struct task *task, bool may_block)
 	return serve(task->conn->loop->httpd->service, &task->call, &task->request, &task->reply);
 }
 
-/* On a worker's thread. The loop does not touch the task until it is on its done list. */
-static void task_work(struct job *job)
+/* On a worker's thread. The loop does not touch the task, but to cancel its job, until it is on its done list. */
+static void task_work(struct sched_job *job)
 {
 	struct task *task = (struct task *)(void *)job;
-	struct loop *loop = task->conn->loop;
 
 	if (!serve_task(task, true))
 		reply_refuse(task, BULLA_E_INTERNAL);
+}
+
+static void task_done(struct sched_job *job)
+{
+	struct task *task = (struct task *)(void *)job;
+	struct loop *loop = task->conn->loop;
 	struct task *top = atomic_load_explicit(&loop->done, memory_order_relaxed);
 
 	do
@@ -146,6 +151,37 @@ static void task_work(struct job *job)
 	while (!atomic_compare_exchange_weak_explicit(&loop->done, &top, task, memory_order_release, memory_order_relaxed));
 	if (top == NULL)
 		loop_wake(loop);
+}
+
+/* FNV-1a. */
+static uint64_t mix(uint64_t hash, const char *text, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		hash = (hash ^ (uint8_t)text[i]) * UINT64_C(0x100000001B3);
+	return hash;
+}
+
+/* The client's address without its port; on a unix socket the listener's. */
+static uint64_t place_of(const struct task *task)
+{
+	struct bulla_bytes remote = task->request.remote;
+	const char *address = task->conn->endpoint->listener->address;
+
+	while (remote.len > 0 && remote.ptr[remote.len - 1] != ':')
+		remote.len--;
+	if (remote.len == 0)
+		return mix(1, address, strlen(address));
+	return mix(0, (const char *)remote.ptr, remote.len);
+}
+
+/* Who takes turns with others: the family of a token that is known to be good, or whoever sits at an address. */
+static struct sched_caller task_caller(const struct task *task)
+{
+	uint64_t place = place_of(task), family = task->call.family;
+
+	if (family == 0)
+		family = serve_family(task->conn->loop->httpd->service, &task->request);
+	return (struct sched_caller){ .family = family != 0 ? family : place, .place = place, .anonymous = family == 0 };
 }
 
 /* Whoever has the task now resumes: by this thread only, so that it cannot come too early. */
@@ -162,7 +198,7 @@ static enum MHD_Result run(struct task *task, bool whole)
 {
 	struct loop *loop = task->conn->loop;
 
-	if (task->body_len <= INLINE_BODY && serve_task(task, false)) {
+	if (serve_task(task, false)) {
 		if (!task->reply.audited || audit_record(task)) {
 			task->state = TASK_ANSWERED;
 			return reply_send(task);
@@ -170,10 +206,11 @@ static enum MHD_Result run(struct task *task, bool whole)
 		return whole ? MHD_YES : suspend(task);
 	}
 
-	task->job.run = task_work;
-	struct workers *pool = task->call.takes_long ? loop->httpd->slow_workers : loop->httpd->workers;
+	const struct sched_caller caller = task_caller(task);
 
-	if (workers_submit(pool, &task->job))
+	task->job.run = task_work;
+	task->job.done = task_done;
+	if (sched_submit(loop->httpd->sched, &task->job, task->call.needs, &caller))
 		return suspend(task);
 	reply_refuse(task, BULLA_E_BUSY);
 	task->state = TASK_ANSWERED;

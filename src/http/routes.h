@@ -10,7 +10,8 @@ enum route_flag {
 	ROUTE_SUDO = 1 << 2,
 	ROUTE_RAW = 1 << 3,        /* what the handler prints is the whole body */
 	ROUTE_MIRROR = 1 << 4,     /* data's members stand at the top level too (sys/...) */
-	ROUTE_BLOCKS = 1 << 5,     /* always on a worker */
+	ROUTE_BLOCKS = 1 << 5,     /* always on a worker: one for the disk ... */
+	ROUTE_COMPUTES = 1 << 21,  /* ... or, beside BLOCKS, one for computing, which the rest of it begins with */
 	ROUTE_TOKEN = 1 << 6,      /* a valid token with the capability: every row has this or NO_TOKEN, or the start fails */
 	ROUTE_TOKEN_ONLY = 1 << 7, /* a valid token; no capability is asked */
 	ROUTE_EDGE = 1 << 8,       /* sys/ rows that the peer answers outside of its engines (health, init, seal-status, leader, seal,

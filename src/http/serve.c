@@ -265,6 +265,11 @@ enum bulla_err serve_check(struct bulla_call *call)
 	return routes_init(call);
 }
 
+uint64_t serve_family(const struct service *service, const struct request *request)
+{
+	return bulla_token_family(service->engine, request->token);
+}
+
 bool serve(const struct service *service, struct bulla_call *call, const struct request *request, struct reply *reply)
 {
 	struct passage p = {

@@ -19,4 +19,7 @@ BULLA_MUST_USE enum bulla_err serve_check(struct bulla_call *call);
  * The arena of the call holds what the reply borrows (location). Never fails otherwise: errors are replies. */
 bool serve(const struct service *service, struct bulla_call *call, const struct request *request, struct reply *reply);
 
+/* Which family of tokens the request's token is of, as far as is known without waiting; 0: none that is known. Any thread. */
+uint64_t serve_family(const struct service *service, const struct request *request);
+
 #endif

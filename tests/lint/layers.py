@@ -13,7 +13,7 @@ import subprocess
 import sys
 
 LIB = ["base", "crypto", "store", "seal", "mount", "keyring", "policy", "access", "auth", "transit", "audit", "engine"]
-SRC = ["request", "handlers", "http", "commands"]
+SRC = ["sched", "request", "handlers", "http", "commands"]
 
 # the layer that a public header speaks for; the umbrella and what is not named here: the highest
 PUBLIC_OF = {

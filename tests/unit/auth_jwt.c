@@ -32,7 +32,7 @@ static struct pkey *made(const struct alg *alg)
 	struct material material = { 0 };
 	struct pkey *pkey;
 
-	ck_assert_ok(alg_make(alg, 0, &material));
+	ck_assert_ok(alg_make(alg, 0, NULL, &material));
 	ck_assert_ok(pkey_open(alg, material_bytes(&material), &pkey));
 	material_clear(&material);
 	return pkey;

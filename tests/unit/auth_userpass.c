@@ -51,12 +51,12 @@ START_TEST(on_a_loop)
 	ck_assert_err(bulla_user_read(engine, &loop, mount, bulla_str("alice"), &user), BULLA_E_MUST_BLOCK);
 	ck_assert_err(bulla_user_delete(engine, &loop, mount, bulla_str("alice")), BULLA_E_MUST_BLOCK);
 	ck_assert_err(write_user(&loop, "alice", ""), BULLA_E_MUST_BLOCK);
-	ck_assert(!loop.takes_long);
+	ck_assert_int_eq(loop.needs, BULLA_WORK_DISK);
 	ck_assert_err(write_user(&loop, "alice", "pw"), BULLA_E_MUST_BLOCK);
-	ck_assert(loop.takes_long);
-	loop.takes_long = false;
+	ck_assert_int_eq(loop.needs, BULLA_WORK_CPU);
+	loop.needs = BULLA_WORK_DISK;
 	ck_assert_err(log_in(&loop, "alice", "pw"), BULLA_E_MUST_BLOCK);
-	ck_assert(loop.takes_long);
+	ck_assert_int_eq(loop.needs, BULLA_WORK_CPU);
 	call_end(&loop);
 	ck_assert_err(bulla_user_read(engine, &call, mount, bulla_str("alice"), &user), BULLA_E_NOT_FOUND);
 }

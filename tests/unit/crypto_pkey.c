@@ -20,7 +20,7 @@ static struct pkey *open_material(const struct alg *alg, const struct material *
 
 static struct pkey *make(const struct alg *alg, struct material *der)
 {
-	ck_assert_ok(alg_make(alg, 0, der));
+	ck_assert_ok(alg_make(alg, 0, NULL, der));
 	return open_material(alg, der);
 }
 

@@ -15,7 +15,7 @@ static struct forms make(const struct alg *alg)
 {
 	struct forms forms = { 0 };
 
-	ck_assert_ok(alg_make(alg, 0, &forms.private));
+	ck_assert_ok(alg_make(alg, 0, NULL, &forms.private));
 	ck_assert_ok(pkey_open(alg, material_bytes(&forms.private), &forms.pkey));
 	ck_assert_ok(pkey_encode(forms.pkey, PKEY_PUBLIC, &forms.public));
 	return forms;

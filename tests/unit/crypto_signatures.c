@@ -85,7 +85,7 @@ static struct pkey *make(const struct alg *alg)
 	struct material der = { 0 };
 	struct pkey *pkey = NULL;
 
-	ck_assert_ok(alg_make(alg, 0, &der));
+	ck_assert_ok(alg_make(alg, 0, NULL, &der));
 	ck_assert_ok(pkey_open(alg, material_bytes(&der), &pkey));
 	ck_assert(pkey_is_private(pkey));
 	material_clear(&der);

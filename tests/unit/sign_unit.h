@@ -16,7 +16,7 @@ static inline void publish_made(const char *name, const struct key_head *head)
 	for (uint32_t n = 1; n <= head->latest; n++) {
 		BULLA_CLEANUP(material_clear) struct material material = { 0 };
 
-		ck_assert_ok(alg_make(head->alg, 0, &material));
+		ck_assert_ok(alg_make(head->alg, 0, NULL, &material));
 		struct version *version = version_new(n, 1000000000, 0, material.len);
 
 		ck_assert_ptr_nonnull(version);

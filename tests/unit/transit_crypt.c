@@ -301,16 +301,17 @@ START_TEST(long_batches_need_a_worker)
 	static struct bulla_encrypt_item items[10000];
 	static struct bulla_item_result results[10000];
 	struct bulla_encrypt_args args = { .mount = &mount, .name = bulla_str("k"), .items = items };
-	static uint8_t big[TRANSIT_INLINE_BYTES + 1];
+	static uint8_t big[256 << 10];
 
 	plain_key("k", 1);
 	for (size_t i = 0; i < 10000; i++)
 		items[i].plaintext = bulla_str("4111111111111111");
 	call.may_block = false;
-	args.count = TRANSIT_INLINE_ITEMS;
+	args.count = 128;
 	ck_assert_ok(bulla_encrypt(&engine, &call, &args, results));
-	args.count = TRANSIT_INLINE_ITEMS + 1;
+	args.count = 256;
 	ck_assert_err(bulla_encrypt(&engine, &call, &args, results), BULLA_E_MUST_BLOCK);
+	ck_assert_int_eq(call.needs, BULLA_WORK_CPU);
 	items[0].plaintext = bulla_mem(big, sizeof big);
 	args.count = 1;
 	ck_assert_err(bulla_encrypt(&engine, &call, &args, results), BULLA_E_MUST_BLOCK);

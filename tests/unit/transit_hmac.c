@@ -159,18 +159,20 @@ END_TEST
 
 START_TEST(blocks)
 {
-	struct bulla_sign_item items[TRANSIT_INLINE_ITEMS + 1] = { 0 };
-	struct bulla_item_result results[TRANSIT_INLINE_ITEMS + 1];
+	enum { FEW = 128, MANY = 256 };
+	struct bulla_sign_item items[MANY] = { 0 };
+	struct bulla_item_result results[MANY];
 	struct bulla_hmac_args args = hmac_args("sha2-256", 0);
 
 	key_of(0, 1, 1, 0);
 	call.may_block = false;
 	args.items = items;
-	args.count = TRANSIT_INLINE_ITEMS;
+	args.count = FEW;
 	ck_assert_ok(bulla_hmac(&engine, &call, &args, results));
-	args.count++;
+	args.count = MANY;
 	ck_assert_err(bulla_hmac(&engine, &call, &args, results), BULLA_E_MUST_BLOCK);
-	items[0].input = bulla_mem(items, TRANSIT_INLINE_BYTES + 1); /* never read */
+	ck_assert_int_eq(call.needs, BULLA_WORK_CPU);
+	items[0].input = bulla_mem(items, 256 << 10); /* never read */
 	args.count = 1;
 	ck_assert_err(bulla_hmac(&engine, &call, &args, results), BULLA_E_MUST_BLOCK);
 }

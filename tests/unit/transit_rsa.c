@@ -91,7 +91,7 @@ END_TEST
 
 START_TEST(blocks)
 {
-	enum { MANY = TRANSIT_LONG_ITEMS + 1 };
+	enum { MANY = 33 };
 	struct bulla_decrypt_item items[MANY];
 	struct bulla_decrypt_args args = { .mount = &mount, .name = bulla_str("k"), .items = items, .count = 1 };
 	struct bulla_item_result results[MANY];
@@ -101,11 +101,17 @@ START_TEST(blocks)
 	rsa_key(0, 1);
 	call.may_block = false;
 	ck_assert_err(bulla_decrypt(&engine, &call, &args, results), BULLA_E_MUST_BLOCK);
-	ck_assert(!call.takes_long);
+	ck_assert_int_eq(call.needs, BULLA_WORK_CPU);
 	args.count = MANY;
 	ck_assert_err(bulla_decrypt(&engine, &call, &args, results), BULLA_E_MUST_BLOCK);
-	ck_assert(call.takes_long);
+	ck_assert_int_eq(call.needs, BULLA_WORK_CPU);
 	ck_assert_ok(encrypt(1, "", 0).err); /* the public key is quick */
+	struct bulla_encrypt_item plain[MANY] = { 0 };
+	const struct bulla_encrypt_args many = { .mount = &mount, .name = bulla_str("k"), .items = plain, .count = MANY };
+
+	call.needs = BULLA_WORK_DISK;
+	ck_assert_err(bulla_encrypt(&engine, &call, &many, results), BULLA_E_MUST_BLOCK); /* but not as quick as that */
+	ck_assert_int_eq(call.needs, BULLA_WORK_CPU);
 }
 END_TEST
 

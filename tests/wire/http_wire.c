@@ -68,6 +68,12 @@ static void print_request(const struct request *r, bool blocked, struct out *out
 	json_close(out, '}');
 }
 
+uint64_t serve_family(const struct service *service, const struct request *request)
+{
+	(void)service, (void)request;
+	return 0;
+}
+
 /* /echo; /block?MS waits on a worker; /hold waits there until it is let go; /fill?N answers N bytes; /none 204; /moved 307; /wait 503 with Retry-After. */
 bool serve(const struct service *service, struct bulla_call *call, const struct request *request, struct reply *reply)
 {
