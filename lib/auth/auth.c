@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 #include "auth/cert_method.h"
-#include "auth/jwt_method.h"
+#include "auth/jwt_sets.h"
 
 /* A method is a file with its row, and a line here before the end. */
 static const struct auth_method *const methods[] = {
@@ -104,6 +104,7 @@ enum bulla_err auth_destroy_mount(struct auth *auth, struct bulla_call *call, co
 
 enum bulla_err auth_tick(struct bulla *engine, struct bulla_call *call)
 {
+	jwt_sets_tick(engine->auth);
 	return approle_tick(engine, call);
 }
 

@@ -22,8 +22,8 @@ BULLA_MUST_USE enum bulla_err jwt_role_get(struct auth *auth, struct bulla_call 
 BULLA_MUST_USE enum bulla_err jwt_source_fetch(struct auth *auth, struct bulla_call *call, const struct bulla_jwt_config *config,
 					       struct jwt_keys *out);
 
-/* Verifies a token with the configuration's keys. A set at a URL is kept for an hour, and fetched anew for a kid that it does not
- * have, though not more than once in ten seconds. INVALID with the peer's texts. */
+/* Verifies a token with the configuration's keys. A set at a URL is fetched apart from logins: every half hour, while the keys of before serve; and
+ * for a kid that it does not have, which is waited for (jwt_sets.h). INVALID with OpenBao's texts; BUSY: too many wait for this set. */
 BULLA_MUST_USE enum bulla_err jwt_source_verify(struct auth *auth, struct bulla_call *call, const struct bulla_mount *mount,
 						const struct bulla_jwt_config *config, struct bulla_bytes token,
 						const struct json **claims);

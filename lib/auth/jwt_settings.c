@@ -40,6 +40,8 @@ static enum bulla_err check_algs(struct bulla_call *call, const struct bulla_jwt
 	return BULLA_OK;
 }
 
+#define SETTING_KEY 1 /* among the keys of BULLA_WORK_REMOTE, which are random otherwise */
+
 /* That keys can be had at all. */
 static enum bulla_err check_source(struct auth *auth, struct bulla_call *call, const struct bulla_jwt_config *config)
 {
@@ -49,6 +51,7 @@ static enum bulla_err check_source(struct auth *auth, struct bulla_call *call, c
 
 	if (discovery && memmem(config->oidc_discovery_url.ptr, config->oidc_discovery_url.len, well_known, sizeof well_known - 1))
 		return bulla_fail(call, BULLA_E_INVALID, "'oidc_discovery_url' contains '.well-known' component");
+	TRY(bulla_work_remote(call, SETTING_KEY)); /* apart from logins that wait for what is to be set right */
 	enum bulla_err err = jwt_source_fetch(auth, call, config, &keys);
 
 	jwt_keys_clear(&keys);
@@ -88,6 +91,7 @@ enum bulla_err bulla_jwt_config_write(struct bulla *engine, struct bulla_call *c
 
 	TRY(bulla_work(call, BULLA_WORK_DISK));
 	TRY(check_config(engine->auth, call, config));
+	TRY(bulla_work(call, BULLA_WORK_DISK));
 	TRY(lower_case(call, config->default_role, &role));
 	pack_u8(&pack, CONFIG_FORMAT);
 	pack_u8(&pack, config->namespace_in_state);

@@ -123,8 +123,10 @@ enum bulla_err jwt_verify(struct bulla_call *call, const struct jwt_keys *keys, 
 	for (size_t i = 0; kid.len > 0 && i < keys->count; i++)
 		named |= bulla_equal(keys->keys[i].kid, kid);
 	for (size_t i = 0; !valid && i < keys->count; i++)
-		if (!named || bulla_equal(keys->keys[i].kid, kid))
+		if (!named || bulla_equal(keys->keys[i].kid, kid)) {
+			TRY(bulla_yield(call)); /* they may be many, and of a large curve */
 			TRY(verify_by(&keys->keys[i], &rows[__builtin_ctz(alg)], &parts, &valid));
+		}
 	if (!valid && unknown_kid != NULL)
 		*unknown_kid = !named;
 	if (!valid)

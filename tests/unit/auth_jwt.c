@@ -1,4 +1,9 @@
 /* JSON Web Tokens: every algorithm by a key of each type, what is not signed by its owner, and what claims must say. */
+#include <pthread.h>
+#include <stdatomic.h>
+#include <unistd.h>
+
+#include "auth/jwt_sets.h"
 #include "unit.h"
 
 #include <stdio.h>
@@ -251,9 +256,10 @@ END_TEST
 
 /* ---- key sets from elsewhere ---------------------------------------------------------------------------------------------------- */
 
-static int64_t now_s;
-static unsigned fetches;
-static bool unreachable;
+static _Atomic int64_t now_s;
+static atomic_uint fetches;
+static atomic_bool unreachable;
+static pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER; /* held by a test: a host that does not answer */
 static struct bulla_bytes sets[2]; /* at http://0 and http://1 */
 
 static int64_t clock_ns(void)
@@ -265,6 +271,8 @@ static enum bulla_err fetch(void *context, struct bulla_call *c, const struct bu
 {
 	(void)context;
 	fetches++;
+	pthread_mutex_lock(&gate);
+	pthread_mutex_unlock(&gate);
 	if (unreachable)
 		return bulla_fail(c, BULLA_E_FAILED, "it does not answer");
 	*out = sets[args->url.ptr[7] - '0'];
@@ -276,6 +284,58 @@ static struct bulla_bytes set_of(const struct pkey *pkey, const char *kid)
 	return bulla_arena_printf(call.arena, "{\"keys\":[{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"kid\":\"%s\",\"x\":\"%s\"}]}", kid,
 				  number(pkey, PKEY_ED25519_PUBLIC, 32));
 }
+
+/* A kid that is known never waits: not for one that is not, nor for a set that is to be renewed, or cannot be. */
+START_TEST(the_keys_of_before_serve)
+{
+	struct auth auth = { .fetch = fetch };
+	const struct bulla_mount mount = { .uuid = { 1 } };
+	const struct bulla_jwt_config config = { .jwks_url = bulla_str("http://0") };
+	struct pkey *first = made(&alg_ed25519), *second = made(&alg_ed25519);
+	struct bulla_bytes good = bulla_str(token(first, &algorithms[7].params, "{\"alg\":\"EdDSA\",\"kid\":\"a\"}", "{}")),
+			   other = bulla_str(token(second, &algorithms[7].params, "{\"alg\":\"EdDSA\",\"kid\":\"b\"}", "{}"));
+	const struct json *claims;
+
+	call.may_block = true;
+	now_s = NOW;
+	fetches = 0;
+	unreachable = false;
+	bulla_clock_replace(clock_ns, clock_ns);
+	ck_assert_ok(jwt_sets_new(&auth.jwt_sets));
+	sets[0] = set_of(first, "a");
+	ck_assert_ok(jwt_source_verify(&auth, &call, &mount, &config, good, &claims));
+	now_s += 1800;
+	pthread_mutex_lock(&gate);
+	for (int i = 0; i < 3; i++)
+		ck_assert_ok(jwt_source_verify(&auth, &call, &mount, &config, good, &claims));
+	while (fetches < 2)
+		(void)usleep(1000);
+	now_s += 3600; /* it takes its time */
+	sets[0] = set_of(second, "b");
+	ck_assert_ok(jwt_source_verify(&auth, &call, &mount, &config, good, &claims));
+	pthread_mutex_unlock(&gate);
+	while (jwt_source_verify(&auth, &call, &mount, &config, good, &claims) == BULLA_OK)
+		(void)usleep(1000); /* until it has landed: the first key was withdrawn */
+	ck_assert_ok(jwt_source_verify(&auth, &call, &mount, &config, other, &claims));
+	ck_assert_uint_eq(fetches, 2);
+	/* an hour's renewals fail: for a day the keys serve. The pauses between two tries grow from 10 s to 5 minutes */
+	unreachable = true;
+	for (int s = 0; s < 86400 - 60; s += 60, now_s += 60) {
+		ck_assert_ok(jwt_source_verify(&auth, &call, &mount, &config, other, &claims));
+		jwt_sets_tick(&auth);
+		for (unsigned before = ~0u; before != fetches; (void)usleep(50))
+			before = fetches;
+	}
+	ck_assert_uint_ge(fetches, 2 + 5);
+	ck_assert_uint_le(fetches, 2 + 6 + 86400 / 300);
+	now_s += 120;
+	ck_assert_err(jwt_source_verify(&auth, &call, &mount, &config, other, &claims), BULLA_E_INVALID);
+	jwt_sets_free(auth.jwt_sets);
+	bulla_clock_replace(NULL, NULL);
+	pkey_put(first);
+	pkey_put(second);
+}
+END_TEST
 
 START_TEST(a_set_from_elsewhere)
 {
@@ -319,8 +379,11 @@ START_TEST(a_set_from_elsewhere)
 		ck_assert_err(jwt_source_verify(&auth, &call, &late, &config, other, &claims), BULLA_E_INVALID);
 	ck_assert_uint_eq(fetches, 5);
 	unreachable = false;
+	now_s += 9;
+	ck_assert_err(jwt_source_verify(&auth, &call, &late, &config, other, &claims), BULLA_E_INVALID);
 	now_s++;
 	ck_assert_ok(jwt_source_verify(&auth, &call, &late, &config, other, &claims));
+	ck_assert_uint_eq(fetches, 6);
 	jwt_sets_free(auth.jwt_sets);
 	bulla_clock_replace(NULL, NULL);
 	pkey_put(first);
@@ -466,6 +529,7 @@ int main(void)
 	tcase_add_test(tc, bad_keys);
 	tcase_add_test(tc, key_set);
 	tcase_add_test(tc, a_set_from_elsewhere);
+	tcase_add_test(tc, the_keys_of_before_serve);
 	tcase_add_test(tc, without_leeway);
 	tcase_add_loop_test(tc, dates, 0, (int)(sizeof times / sizeof times[0]));
 	tcase_add_test(tc, names);
