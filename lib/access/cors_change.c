@@ -122,8 +122,7 @@ enum bulla_err bulla_cors_enable(struct bulla *engine, struct bulla_call *call, 
 {
 	struct cors *cors = engine->access->cors;
 
-	if (!call->may_block)
-		return BULLA_E_MUST_BLOCK;
+	TRY(bulla_work(call, BULLA_WORK_DISK));
 	TRY(check(call, config));
 	pthread_mutex_lock(&cors->lock);
 	enum bulla_err err = change(cors, call, config);
@@ -136,8 +135,7 @@ enum bulla_err bulla_cors_disable(struct bulla *engine, struct bulla_call *call)
 {
 	struct cors *cors = engine->access->cors;
 
-	if (!call->may_block)
-		return BULLA_E_MUST_BLOCK;
+	TRY(bulla_work(call, BULLA_WORK_DISK));
 	pthread_mutex_lock(&cors->lock);
 	enum bulla_err err = change(cors, call, NULL);
 

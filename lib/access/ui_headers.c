@@ -150,8 +150,7 @@ static enum bulla_err change_locked(struct bulla *engine, struct bulla_call *cal
 	struct access *access = engine->access;
 	const struct documents documents = { access->store, access->seal };
 
-	if (!call->may_block)
-		return BULLA_E_MUST_BLOCK;
+	TRY(bulla_work(call, BULLA_WORK_DISK));
 	TRY(canonical(call, name, &name));
 	if (new != NULL)
 		new->name = name;
