@@ -10,7 +10,8 @@
 #define LAG_NS (200 * NS_PER_MS)    /* a write that takes longer keeps nobody waiting whose records another device has */
 #define QUICK_NS (100 * NS_PER_MS)  /* a failure that took less may be tried again for each request */
 #define FIRST_PAUSE_NS (250 * NS_PER_MS)
-#define MOST_PAUSE_NS (30000 * NS_PER_MS)
+#define MOST_PAUSE_NS (2000 * NS_PER_MS)  /* a try costs next to nothing ... */
+#define SLOW_PAUSE_NS (30000 * NS_PER_MS) /* ... or may keep a thread, and a collector's buffers */
 #define ALONE_PAUSE_NS (1000 * NS_PER_MS) /* nothing is served meanwhile */
 #define STEADY_NS (30000 * NS_PER_MS) /* after a failure or a lag it is relied on again when it has worked for so long */
 #define CHUNK_BYTES ((size_t)1 << 18)
@@ -185,9 +186,10 @@ void apart_clear(struct device *device)
 void apart_failed(struct device *device, int64_t took_ns)
 {
 	struct apart *a = &device->apart;
-	int64_t most = a->alone ? ALONE_PAUSE_NS : MOST_PAUSE_NS;
 
 	a->slow = took_ns > QUICK_NS;
+	int64_t most = a->alone ? ALONE_PAUSE_NS : a->slow ? SLOW_PAUSE_NS : MOST_PAUSE_NS;
+
 	a->backoff_ns = a->backoff_ns == 0 ? FIRST_PAUSE_NS : 2 * a->backoff_ns;
 	a->backoff_ns = a->backoff_ns > most ? most : a->backoff_ns;
 	a->retry_ns = device_now_ns() + a->backoff_ns;

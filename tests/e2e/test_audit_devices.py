@@ -18,7 +18,7 @@ from test_audit import Audited, command, device_text, records  # noqa: E402
 
 LONG = os.environ.get("BULLA_TEST_LONG") == "1"
 takes_long = unittest.skipUnless(LONG, "takes seconds: BULLA_TEST_LONG=1")
-COLLECTOR = 'audit "socket" "far" {{\n  options {{\n    address = "{address}"\n    socket_type = "{type}"\n    skip_test = "true"\n  }}\n}}\n'
+COLLECTOR = 'audit "socket" "far" {{\n  options {{\n    address = "{address}"\n    socket_type = "{type}"\n    skip_test = "true"\n    write_timeout = "500ms"\n  }}\n}}\n'
 WAIT_S = 60  # for what takes a second or two
 
 

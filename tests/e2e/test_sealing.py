@@ -85,7 +85,7 @@ class UnderLoad(Audited):
 
     def test_sealing(self):
         server = self.serve_shamir()
-        self.assertGreater(self.under_load(server, 25, self.seal_and_unseal).statuses[503], 0)
+        self.assertGreater(self.under_load(server, 15, self.seal_and_unseal).statuses[503], 0)
 
     @unittest.skipUnless(LONG, "BULLA_TEST_LONG=1")
     def test_sealing_with_a_slow_device(self):
@@ -104,7 +104,7 @@ class UnderLoad(Audited):
 
     def test_other_changes(self):
         """SIGHUP, audit devices that come and go, mounts that do, keys that are deleted."""
-        self.under_load(self.serve_shamir(), 10, self.change_all)
+        self.under_load(self.serve_shamir(), 6, self.change_all)
 
 
 class StuckDisk(Audited):
