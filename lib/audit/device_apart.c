@@ -195,6 +195,8 @@ void apart_failed(struct device *device, int64_t took_ns)
 	a->retry_ns = device_now_ns() + a->backoff_ns;
 	a->steady_ns = INT64_MAX;
 	settle(device);
+	if (device->started) /* it was a submitter who found out: the thread waits for something else, and longer */
+		pthread_cond_signal(&device->wake);
 }
 
 /* A short failure that is over, as a log daemon's restart, is forgotten like a long one: when it has worked for a while. */
