@@ -85,7 +85,7 @@ class UnderLoad(Audited):
 
     def test_sealing(self):
         server = self.serve_shamir()
-        self.assertGreater(self.under_load(server, 15, self.seal_and_unseal).statuses[503], 0)
+        self.assertGreater(self.under_load(server, 10, self.seal_and_unseal).statuses[503], 0)
 
     @unittest.skipUnless(LONG, "BULLA_TEST_LONG=1")
     def test_sealing_with_a_slow_device(self):
