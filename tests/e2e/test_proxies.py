@@ -20,7 +20,7 @@ from test_server import PLAIN, Folder, initialise, make_key  # noqa: E402
 LONG = os.environ.get("BULLA_TEST_LONG") == "1"
 DOCS = os.path.join(servers.TOP, "docs", "PROXIES.md")
 KEPT, FRESH = 6, 2   # clients that keep their connection, and that open one for each request
-REQUESTS = 200       # before each restart, so that it happens under load
+REQUESTS = 150       # before each restart, so that it happens under load
 CLIENT = "127.0.0.5"
 
 

@@ -47,11 +47,11 @@ class Shares(Folder):
         sock.connect(("127.0.0.1", port_of(server)))
         return sock
 
-    def take(self, stack, server, data, count=GREEDY):
+    def take(self, stack, server, data, count=GREEDY, source="127.0.0.1"):
         """Connections of one address that each send data; those that were closed are left out."""
         socks = []
         for _ in range(count):
-            sock = self.open(server)
+            sock = self.open(server, source)
             stack.callback(sock.close)
             with contextlib.suppress(OSError):
                 sock.sendall(data)
@@ -122,9 +122,9 @@ class Shares(Folder):
         if resource.getrlimit(resource.RLIMIT_NOFILE)[0] < 18000:
             self.skipTest("not enough descriptors for 17,000 connections")
         server = self.serve_few(files=16384 + 200)
-        for way, data in WAYS.items():
+        for i, (way, data) in enumerate(WAYS.items()):
             with self.subTest(way), contextlib.ExitStack() as stack:
-                self.take(stack, server, data, 17000)
+                self.take(stack, server, data, 17000, f"127.0.0.{10 + i}")  # an address has 28,000 ports
                 self.check_others(server)
 
 

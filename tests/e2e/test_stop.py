@@ -174,8 +174,8 @@ class Stopping(Folder):
     def test_twice_is_at_once(self):
         with servers.bulla_dev() as server, contextlib.ExitStack() as stack:
             server.post("sys/mounts/transit", {"type": "transit"})
-            server.post("transit/keys/r", {"type": "rsa-4096"})
-            body = json.dumps({"batch_input": [{"input": PLAIN}] * 20000}).encode()  # minutes
+            server.post("transit/keys/r", {"type": "rsa-2048"})
+            body = json.dumps({"batch_input": [{"input": PLAIN}] * 50000}).encode()  # a minute
             sock = stack.enter_context(connect(server))
             sock.sendall(b"POST /v1/transit/sign/r HTTP/1.1\r\nHost: h\r\nX-Vault-Token: root\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
             tcp.wait_until_read(sock)
