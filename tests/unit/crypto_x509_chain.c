@@ -13,7 +13,11 @@
 #define YEAR INT64_C(31536000)
 #define DEEP 15
 
+#define MANY 16
+
 static struct bulla_call call;
+static EVP_PKEY *keys[MANY]; /* of the authorities of a test */
+static size_t key_count;
 
 static void set_up(void)
 {
@@ -23,6 +27,8 @@ static void set_up(void)
 
 static void tear_down(void)
 {
+	while (key_count > 0)
+		EVP_PKEY_free(keys[--key_count]);
 	call_end(&call);
 }
 
@@ -37,7 +43,10 @@ enum what { CLIENT, CA, CROSS_CA, CA_OF_LEAVES, OLD_CA, OLD_CLIENT, SERVER, NO_C
 
 static struct authority authority(const char *name)
 {
-	return (struct authority){ name, EVP_EC_gen("P-256") };
+	ck_assert_uint_lt(key_count, MANY);
+	keys[key_count] = EVP_EC_gen("P-256");
+	ck_assert_ptr_nonnull(keys[key_count]);
+	return (struct authority){ name, keys[key_count++] };
 }
 
 static void set_name(X509_NAME *name, const char *text)
