@@ -164,6 +164,11 @@ class StuckDisk(Audited):
     def test_of_the_database(self):
         server = self.stuck("b.db")
         self.writes(server, 40)
+        large = servers.b64(b"x" * 75000)
+        ciphertext = server.post("transit/encrypt/k", {"plaintext": large})
+        self.assertEqual(ciphertext.status, 200)
+        self.assertEqual(server.post("transit/decrypt/k", {"ciphertext": ciphertext.data["ciphertext"]}).data["plaintext"], large)
+        self.assertEqual(server.post("transit/encrypt/k", {"batch_input": 300 * [{"plaintext": "eA=="}]}).status, 200)
         self.assertEqual(server.list("transit/keys").data["keys"], ["k"])
         self.assertEqual(server.get("transit/keys/k").status, 200)
         self.assertEqual(server.get("auth/token/lookup-self").status, 200)
