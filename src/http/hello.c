@@ -7,9 +7,10 @@
 #define HANDSHAKE 22
 #define SSL2_LENGTH 0x80    /* an SSL 2 record of less than 32 KiB without padding */
 
-/* Go's net/http, which OpenBao serves with, looks for the first five; clients of this API may begin in other ways, too. */
-static const char *const requests[] = { "GET /", "HEAD ", "POST ", "PUT /", "OPTIO", "GET h", "PUT h", "DELET", "LIST ", "PATCH", "CONNE",
-					"TRACE", "SCAN " };
+/* Go's net/http, which OpenBao serves with, looks for the first five; clients of this API may begin in other ways,
+ * too. */
+static const char *const requests[] = { "GET /", "HEAD ", "POST ", "PUT /", "OPTIO", "GET h", "PUT h", "DELET",
+					"LIST ", "PATCH", "CONNE", "TRACE", "SCAN " };
 
 static bool is_request(const uint8_t *head)
 {
@@ -43,8 +44,10 @@ enum hello hello_judge(const uint8_t *head, size_t head_len, size_t unread)
 	if (!begins_record(head, head_len)) {
 		if (head_len < HELLO_HEAD)
 			return head[0] == SSL2_LENGTH || begins_request(head, head_len) ? HELLO_MORE : HELLO_STRANGE;
+		if (is_request(head))
+			return HELLO_HTTP;
 		/* its third byte is 1: CLIENT-HELLO */
-		return is_request(head) ? HELLO_HTTP : head[0] == SSL2_LENGTH && head[2] == 1 ? HELLO_SSL2 : HELLO_STRANGE;
+		return head[0] == SSL2_LENGTH && head[2] == 1 ? HELLO_SSL2 : HELLO_STRANGE;
 	}
 	if (head_len < HELLO_HEAD)
 		return HELLO_MORE;
@@ -65,7 +68,8 @@ const char *hello_answer(enum hello hello, size_t *len)
 		size_t len;
 	} answers[] = {
 #define ANSWER(text) { text, sizeof text - 1 }
-		[HELLO_HTTP] = ANSWER("HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n"),
+		[HELLO_HTTP] = ANSWER("HTTP/1.0 400 Bad Request\r\n\r\n"
+				      "Client sent an HTTP request to an HTTPS server.\n"),
 		[HELLO_LONG] = ANSWER("\x15\x03\x01\x00\x02\x02\x16"),
 		[HELLO_EMPTY] = ANSWER("\x15\x03\x01\x00\x02\x02\x0a"),
 		[HELLO_SSL2] = ANSWER("\x15\x03\x01\x00\x02\x02\x46"),

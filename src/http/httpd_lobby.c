@@ -1,10 +1,11 @@
-/* httpd_lobby.c: owns the guests: connections to TLS listeners from the moment they are accepted until their handshakes are done. Of a loop,
- * on its thread.
+/* httpd_lobby.c: owns the guests: connections to TLS listeners from the moment they are accepted until their
+ * handshakes are done. Of a loop, on its thread.
  *
- * A guest costs nothing but its socket until the first record lies whole in it. Only then libmicrohttpd gets the connection, for it makes the
- * session, and is told to suspend it at once: while a handshake waits, libmicrohttpd wants to be run without a pause (0.9.75 to 1.0). The
- * handshake is taken further here, when the socket speaks, and the connection resumed when it is done. What takes CPU time stands in one of
- * two queues, of which each turn of the loop does some: a flood of ClientHellos leaves the rest to those who are connected already. */
+ * A guest costs nothing but its socket until the first record lies whole in it. Only then libmicrohttpd gets the
+ * connection, for it makes the session, and is told to suspend it at once: while a handshake waits, libmicrohttpd
+ * wants to be run without a pause (0.9.75 to 1.0). The handshake is taken further here, when the socket speaks, and
+ * the connection resumed when it is done. What takes CPU time stands in one of two queues, of which each turn of the
+ * loop does some: a flood of ClientHellos leaves the rest to those who are connected already. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <stdio.h>
@@ -119,8 +120,8 @@ void lobby_enter(struct loop *loop, const struct arrival *arrival)
 	struct guest *guest = conn == NULL ? NULL : calloc(1, sizeof *guest);
 
 	if (guest != NULL) {
-		*guest = (struct guest){ .watched.ready = guest_ready, .conn = conn, .address_len = arrival->address_len,
-					 .address = arrival->address };
+		*guest = (struct guest){ .watched.ready = guest_ready, .conn = conn,
+					 .address_len = arrival->address_len, .address = arrival->address };
 		conn->guest = guest;
 		if (loop_watch(loop, conn->fd, &guest->watched, HEARS))
 			return;
@@ -156,11 +157,13 @@ static void log_failure(const struct guest *guest, const char *why)
 
 	if (service->log == NULL)
 		return;
-	snprintf(line, sizeof line, "TLS handshake with %s failed: %s", guest->conn->remote, late ? "it took too long" : why);
+	snprintf(line, sizeof line, "TLS handshake with %s failed: %s", guest->conn->remote,
+		 late ? "it took too long" : why);
 	service->log(service->log_context, "debug", line);
 }
 
-/* Who is no TLS client is told so, and has some time to hear it: to close at once, over unread bytes, would take the answer back. */
+/* Who is no TLS client is told so, and has some time to hear it: to close at once, over unread bytes, would take the
+ * answer back. */
 static void turn_away(struct loop *loop, struct guest *guest)
 {
 	size_t len;
@@ -254,7 +257,9 @@ static void admit(struct loop *loop, struct guest *guest)
 	if (!introduce(loop, guest))
 		return;
 	MHD_suspend_connection(guest->mhd);
-	if (tls_begin(&guest->shake, conn->endpoint->tls, MHD_get_connection_info(guest->mhd, MHD_CONNECTION_INFO_GNUTLS_SESSION)->tls_session))
+	void *session = MHD_get_connection_info(guest->mhd, MHD_CONNECTION_INFO_GNUTLS_SESSION)->tls_session;
+
+	if (tls_begin(&guest->shake, conn->endpoint->tls, session))
 		step(loop, guest);
 	else
 		fail(loop, guest, "no memory");

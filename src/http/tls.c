@@ -1,5 +1,6 @@
-/* tls.c: owns what TLS listeners hand to handshakes: certificate, key, authorities. A handshake holds what was current when it began; a
- * reload replaces all of it at once. GnuTLS itself is driven by libmicrohttpd, and by tls_shake.c for handshakes. */
+/* tls.c: owns what TLS listeners hand to handshakes: certificate, key, authorities. A handshake holds what was
+ * current when it began; a reload replaces all of it at once. GnuTLS itself is driven by libmicrohttpd, and by
+ * tls_shake.c for handshakes. */
 #include "http/file.h"
 #include "http/tls_internal.h"
 
@@ -145,7 +146,8 @@ static enum bulla_err load_authorities(struct tls_creds *creds, struct bulla_cal
 
 	if (file == NULL)
 		return gnutls_certificate_set_x509_system_trust(creds->cred) > 0 ? BULLA_OK :
-		       fail(call, "tls_require_and_verify_client_cert", "this system has no authorities; tls_client_ca_file may name some");
+		       fail(call, "tls_require_and_verify_client_cert",
+			    "this system has no authorities; tls_client_ca_file may name some");
 	TRY(read_pem(file, call, &text));
 	int e = gnutls_x509_crt_list_import2(&list, &count, &text, GNUTLS_X509_FMT_PEM, 0);
 
@@ -159,7 +161,8 @@ static enum bulla_err load_authorities(struct tls_creds *creds, struct bulla_cal
 	return e < 0 || count == 0 ? fail(call, file, gnutls_strerror(e)) : BULLA_OK;
 }
 
-/* TLS 1.2 by its own priorities, so that a choice of suites does not touch TLS 1.3. The key's kind decides which of them there can be. */
+/* TLS 1.2 by its own priorities, so that a choice of suites does not touch TLS 1.3. The key's kind decides which of
+ * them there can be. */
 static enum bulla_err load_suites(struct tls_creds *creds, struct bulla_call *call)
 {
 	if (creds->settings->suites == 0)

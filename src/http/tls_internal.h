@@ -10,7 +10,8 @@
 
 #define TLS_MAX_OWN 16 /* certificates in a chain of ours */
 
-/* What was read from a listener's files at one time. It does not change, and goes with the last handshake that uses it. */
+/* What was read from a listener's files at one time. It does not change, and goes with the last handshake that uses
+ * it. */
 struct tls_creds {
 	atomic_uint holders;
 	const struct tls_settings *settings;
@@ -19,7 +20,7 @@ struct tls_creds {
 	unsigned count;
 	gnutls_privkey_t key;
 	struct tls_trust *trust; /* NULL: the authorities have different names, and GnuTLS knows them apart */
-	gnutls_priority_t tls12; /* where suites were chosen, for who can do no better than TLS 1.2; NULL: there are none for this key */
+	gnutls_priority_t tls12; /* where suites were chosen; NULL: there are none for this key */
 	int64_t ends_s;
 };
 

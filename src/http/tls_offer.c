@@ -1,12 +1,12 @@
-/* tls_offer.c: which versions and cipher suites of TLS are offered: forward secrecy and authenticated encryption only. Stateless: any
- * thread. */
+/* tls_offer.c: which versions and cipher suites of TLS are offered: forward secrecy and authenticated encryption
+ * only. Stateless: any thread. */
 #include "http/tls_internal.h"
 
 #include <string.h>
 
 #define BASE "NORMAL:-VERS-ALL:+VERS-TLS1.3"
-/* X25519 first: nearly all clients send a share of it unasked, and any other choice is answered by a second ClientHello. No FFDHE, which
- * lets a client have milliseconds of ours for each hello. */
+/* X25519 first: nearly all clients send a share of it unasked, and any other choice is answered by a second
+ * ClientHello. No FFDHE, which lets a client have milliseconds of ours for each hello. */
 #define GROUPS ":-GROUP-ALL:+GROUP-X25519:+GROUP-SECP256R1:+GROUP-SECP384R1:+GROUP-SECP521R1"
 #define SUITES GROUPS ":-RSA:-DHE-RSA:-AES-128-CBC:-AES-256-CBC:-SHA1:%SERVER_PRECEDENCE"
 #define RSA_KEY 1u   /* a suite's number is that of its cipher, and this if it is for RSA keys */
@@ -97,11 +97,13 @@ bool tls_suites_parse(struct bulla_arena *arena, const char *text, unsigned *set
 
 struct bulla_bytes tls_priorities12(struct bulla_arena *arena, unsigned set, bool rsa)
 {
-	struct bulla_bytes text = { 0 };
+	struct bulla_bytes text = bulla_str("");
 
 	for (unsigned i = 0; i < sizeof ciphers / sizeof ciphers[0]; i++)
 		if ((set >> (2 * i + (rsa ? RSA_KEY : 0)) & 1) != 0)
-			text = text.len == 0 ? bulla_arena_printf(arena, "NORMAL:-VERS-ALL:+VERS-TLS1.2:-CIPHER-ALL:+%s", ciphers[i])
-					     : bulla_arena_printf(arena, "%.*s:+%s", (int)text.len, (const char *)text.ptr, ciphers[i]);
-	return text.len == 0 ? text : bulla_arena_printf(arena, "%.*s%s", (int)text.len, (const char *)text.ptr, SUITES);
+			text = bulla_arena_printf(arena, "%.*s:+%s", (int)text.len, (const char *)text.ptr, ciphers[i]);
+	if (text.len == 0)
+		return text;
+	return bulla_arena_printf(arena, "NORMAL:-VERS-ALL:+VERS-TLS1.2:-CIPHER-ALL%.*s%s", (int)text.len,
+				  (const char *)text.ptr, SUITES);
 }

@@ -1,7 +1,8 @@
-/* tls_shake.c: handshakes on sessions that libmicrohttpd has made and will use afterwards. It would call gnutls_handshake again and again for
- * a client that is silent, tells nobody why one failed, and sends no alert. So a handshake is ours, and libmicrohttpd finds it done: for
- * TLS 1.3 another gnutls_handshake of a server does nothing then; for TLS 1.2 it would begin a new one, so that the last flight is kept
- * back, and goes out when libmicrohttpd calls. A session belongs to one thread. */
+/* tls_shake.c: handshakes on sessions that libmicrohttpd has made and will use afterwards. It would call
+ * gnutls_handshake again and again for a client that is silent, tells nobody why one failed, and sends no alert. So a
+ * handshake is ours, and libmicrohttpd finds it done: for TLS 1.3 another gnutls_handshake of a server does nothing
+ * then; for TLS 1.2 it would begin a new one, so that the last flight is kept back, and goes out when libmicrohttpd
+ * calls. A session belongs to one thread. */
 #include "http/tls_internal.h"
 
 #include <errno.h>
@@ -31,7 +32,8 @@ static int retrieve_none(gnutls_session_t session, const gnutls_datum_t *ca_name
 			 const gnutls_pk_algorithm_t *algorithms, int algorithm_count, gnutls_pcert_st **chain,
 			 unsigned *chain_len, gnutls_privkey_t *key)
 {
-	(void)session, (void)ca_names, (void)ca_count, (void)algorithms, (void)algorithm_count, (void)chain, (void)chain_len, (void)key;
+	(void)session, (void)ca_names, (void)ca_count, (void)algorithms, (void)algorithm_count;
+	(void)chain, (void)chain_len, (void)key;
 	return -1;
 }
 
@@ -80,7 +82,8 @@ static ssize_t no_more_in(gnutls_transport_ptr_t transport, void *to, size_t siz
 }
 
 /* The client's Finished has been accepted. */
-static int finished(gnutls_session_t session, unsigned type, unsigned when, unsigned incoming, const gnutls_datum_t *message)
+static int finished(gnutls_session_t session, unsigned type, unsigned when, unsigned incoming,
+		    const gnutls_datum_t *message)
 {
 	struct tls_shake *shake = gnutls_session_get_ptr(session);
 
@@ -99,7 +102,9 @@ static int hello_read(gnutls_session_t session)
 
 	if (gnutls_protocol_get_version(session) == GNUTLS_TLS1_3)
 		return 0;
-	return shake->creds->tls12 == NULL ? GNUTLS_E_NO_CIPHER_SUITES : gnutls_priority_set(session, shake->creds->tls12);
+	if (shake->creds->tls12 == NULL)
+		return GNUTLS_E_NO_CIPHER_SUITES;
+	return gnutls_priority_set(session, shake->creds->tls12);
 }
 
 /* ---- the handshake -------------------------------------------------------------- */
@@ -191,7 +196,8 @@ static void send_alert(gnutls_session_t session, int e)
 		(void)gnutls_alert_send_appropriate(session, e);
 }
 
-/* libmicrohttpd will call gnutls_handshake once more before it closes: whatever state that finds, nothing goes in or out. */
+/* libmicrohttpd will call gnutls_handshake once more before it closes: whatever state that finds, nothing goes in or
+ * out. */
 static enum tls_step fail(gnutls_session_t session, int e, char why[TLS_WHY])
 {
 	tell(session, e, why);

@@ -1,5 +1,6 @@
-/* tls.c: the least a TLS server can do: OpenSSL over epoll, a loop a core; reads a request, answers a constant, closes. bin/bench
- * measures new connections to Bulla against it. Tickets are off, as at Bulla. tls PORT BYTES CERT KEY */
+/* tls.c: the least a TLS server can do: OpenSSL over epoll, a loop a core; reads a request, answers a constant,
+ * closes. bin/bench measures new connections to Bulla against it. Tickets are off, as at Bulla. tls PORT BYTES CERT
+ * KEY */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <openssl/ssl.h>
@@ -103,9 +104,11 @@ static void *loop(void *unused)
 static bool open_tls(const char *cert, const char *key)
 {
 	tls = SSL_CTX_new(TLS_server_method());
-	return tls != NULL && SSL_CTX_set_min_proto_version(tls, TLS1_2_VERSION) == 1 && SSL_CTX_set_num_tickets(tls, 0) == 1 &&
+	return tls != NULL && SSL_CTX_set_min_proto_version(tls, TLS1_2_VERSION) == 1 &&
+	       SSL_CTX_set_num_tickets(tls, 0) == 1 &&
 	       (SSL_CTX_set_options(tls, SSL_OP_NO_TICKET) & SSL_OP_NO_TICKET) != 0 &&
-	       SSL_CTX_use_certificate_chain_file(tls, cert) == 1 && SSL_CTX_use_PrivateKey_file(tls, key, SSL_FILETYPE_PEM) == 1;
+	       SSL_CTX_use_certificate_chain_file(tls, cert) == 1 &&
+	       SSL_CTX_use_PrivateKey_file(tls, key, SSL_FILETYPE_PEM) == 1;
 }
 
 int main(int argc, char **argv)
@@ -118,8 +121,8 @@ int main(int argc, char **argv)
 		return 2;
 	a.sin_port = htons((unsigned short)atoi(argv[1]));
 	bytes = atoi(argv[2]);
-	reply_len = asprintf(&reply, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%0*d", bytes,
-			     bytes, 0);
+	reply_len = asprintf(&reply, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n"
+			     "Content-Length: %d\r\n\r\n%0*d", bytes, bytes, 0);
 	listen_fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
 	if (reply_len < 0 || listen_fd < 0 || setsockopt(listen_fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) != 0 ||
 	    bind(listen_fd, (struct sockaddr *)&a, sizeof a) != 0 || listen(listen_fd, 1024) != 0)
