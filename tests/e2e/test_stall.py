@@ -1,5 +1,5 @@
-"""Clients that come and are silent, on real sockets: what they cost the server in CPU time, and that others are served beside them.
-200 in each state, 1,000 with BULLA_TEST_LONG=1."""
+"""Clients that come and are silent, on real sockets: what they cost the server in CPU time, and that others are served
+beside them. 200 in each state, 1,000 with BULLA_TEST_LONG=1."""
 import contextlib
 import http.client
 import os
@@ -56,7 +56,8 @@ class Served(unittest.TestCase):
     def start(self, cert="server"):
         f, port = self.folder, servers.free_port()
         self.plain_port = servers.free_port()
-        text = servers.config_text(port, f"{f}/b.db", listener=f'tls_cert_file = "{f}/{cert}.pem"\n  tls_key_file = "{f}/{cert}.key"')
+        listener = f'tls_cert_file = "{f}/{cert}.pem"\n  tls_key_file = "{f}/{cert}.key"'
+        text = servers.config_text(port, f"{f}/b.db", listener=listener)
         text += f'listener "tcp" {{\n  address = "127.0.0.1:{self.plain_port}"\n  tls_disable = true\n}}\n'
         self.server = servers.bulla_config(f, text, port, context=self.context)
         self.addCleanup(self.server.close)
@@ -120,7 +121,7 @@ class Silent(Served):
         time.sleep(WATCHED_S)
         used = (cpu_s(self.server.process.pid) - before) / WATCHED_S
         self.assertLess(used, MOST, f"{len(made)} silent connections")
-        for _ in range(HONEST):  # who speaks is served beside them: on new connections and on kept ones
+        for _ in range(HONEST):  # who speaks is served beside them, on new connections and on kept ones
             for connection in (kept, plain):
                 self.ask(connection)
             for connection in (self.server.connection(), self.plain()):
@@ -131,10 +132,11 @@ class Silent(Served):
 
 class Flood(Served):
     def test_who_is_connected_is_served_first(self):
-        """All comes while the server stands still, the hellos before the request; yet the answer does not wait for all handshakes."""
-        subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:4096", "-nodes", "-keyout", "slow.key", "-out", "slow.pem", "-days", "2",
-                        "-subj", "/CN=slow", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"], check=True, cwd=self.folder,
-                       capture_output=True)
+        """All comes while the server stands still, the hellos before the request; yet the answer does not wait for all of
+        the handshakes."""
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:4096", "-nodes", "-keyout", "slow.key", "-out", "slow.pem",
+                        "-days", "2", "-subj", "/CN=slow", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"],
+                       check=True, cwd=self.folder, capture_output=True)
         self.context = ssl.create_default_context(cafile=os.path.join(self.folder, "slow.pem"))
         self.start("slow")
         kept, whole = [self.shaken() for _ in range(4)], hello(self.context)

@@ -1,4 +1,5 @@
-"""TLS listeners of a real server: who needs a client certificate, what a reload changes, which suites there are, what the log says."""
+"""TLS listeners of a real server: who needs a client certificate, what a reload changes, which suites there are, what the
+log says."""
 import os
 import re
 import signal
@@ -12,7 +13,8 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import servers  # noqa: E402
 import tcp  # noqa: E402
 
-NO_TLS = b"HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n"  # as Go's net/http sends it
+# as Go's net/http sends it
+NO_TLS = b"HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n"
 DEMAND = "tls_require_and_verify_client_cert = true\n"
 
 
@@ -64,8 +66,8 @@ class Listener(unittest.TestCase):
         error = self.status(server, context)
         self.assertIsInstance(error, OSError)
         self.assertIn(alert, str(error).upper())
-        tcp.wait_until(lambda: re.search(r"TLS handshake with 127\.0\.0\.1:\d+ failed: .*" + reason, server.log_text()[len(before):]),
-                       f"{reason} in the log")
+        line = re.compile(r"TLS handshake with 127\.0\.0\.1:\d+ failed: .*" + reason)
+        tcp.wait_until(lambda: line.search(server.log_text()[len(before):]), f"{reason} in the log")
 
     def reload(self, server, says):
         before = len(server.log_text())
@@ -168,17 +170,19 @@ class ClientCertificates(Listener):
 class Suites(Listener):
     def cipher(self, server, *options):
         """What openssl's client gets; None: nothing."""
-        done = subprocess.run(["openssl", "s_client", "-connect", server.address, *options], stdin=subprocess.DEVNULL, capture_output=True,
-                              text=True, timeout=60)
+        done = subprocess.run(["openssl", "s_client", "-connect", server.address, *options], stdin=subprocess.DEVNULL,
+                              capture_output=True, text=True, timeout=60)
         found = re.search(r"^New, (TLS\S+), Cipher is (\S+)", done.stdout, re.M)
         return found and found.group(2) if done.returncode == 0 else None
 
     def test_only_what_is_named(self):
         """In TLS 1.2: 1.3 has its own, as in Go."""
-        server = self.start('tls_cipher_suites = "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256"')
+        server = self.start('tls_cipher_suites = "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, '
+                            'TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256"')
         self.assertEqual(self.cipher(server, "-tls1_2"), "ECDHE-ECDSA-AES128-GCM-SHA256")
         self.assertIsNone(self.cipher(server, "-tls1_2", "-cipher", "ECDHE-ECDSA-AES256-GCM-SHA384"))
-        self.assertIsNone(self.cipher(server, "-tls1_2", "-cipher", "ECDHE-ECDSA-CHACHA20-POLY1305"))  # named for RSA keys only
+        # named for RSA keys only
+        self.assertIsNone(self.cipher(server, "-tls1_2", "-cipher", "ECDHE-ECDSA-CHACHA20-POLY1305"))
         for suite in ("TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256"):
             self.assertEqual(self.cipher(server, "-tls1_3", "-ciphersuites", suite), suite)
 
@@ -212,14 +216,16 @@ class WithoutTls(Listener):
     def test_answers(self):
         server = self.start()
         head = b" HTTP/1.1\r\nHost: h\r\n\r\n"
-        for line in (b"GET /v1/sys/health", b"HEAD /", b"POST /v1/x", b"PUT /v1/x", b"OPTIONS *", b"DELETE /v1/x", b"LIST /v1/x", b"PATCH /v1/x",
-                     b"GET http://h/", b"CONNECT h:1"):
+        for line in (b"GET /v1/sys/health", b"HEAD /", b"POST /v1/x", b"PUT /v1/x", b"OPTIONS *", b"DELETE /v1/x",
+                     b"LIST /v1/x", b"PATCH /v1/x", b"GET http://h/", b"CONNECT h:1"):
             with self.subTest(line):
                 self.assertEqual(self.say(server, line + head), NO_TLS)
         self.assertEqual(self.say(server, [b"G", b"ET", b" /v1/sys/health" + head]), NO_TLS)
-        self.assertEqual(self.say(server, b"POST /v1/x" + head + b"x" * 60000), NO_TLS)  # read, so that the answer is not taken back
+        # read, so that the answer is not taken back
+        self.assertEqual(self.say(server, b"POST /v1/x" + head + b"x" * 60000), NO_TLS)
         for data, wanted in ((b"hello world", b""), (b"\x80\x2e\x01\x03\x01", b"\x15\x03\x01\x00\x02\x02\x46"),
-                             (b"\x16\x03\x01\xff\xff", b"\x15\x03\x01\x00\x02\x02\x16"), (b"\x16\x03\x01\x00\x00", b"\x15\x03\x01\x00\x02\x02\x0a")):
+                             (b"\x16\x03\x01\xff\xff", b"\x15\x03\x01\x00\x02\x02\x16"),
+                             (b"\x16\x03\x01\x00\x00", b"\x15\x03\x01\x00\x02\x02\x0a")):
             with self.subTest(data):
                 self.assertEqual(self.say(server, data), wanted)
         log = server.log_text()
@@ -255,8 +261,8 @@ class WithoutTls(Listener):
 
     def test_not_told_at_info(self):
         port = servers.free_port()
-        text = servers.config_text(port, self.path("b.db"),
-                                   listener=f'tls_cert_file = "{self.path("server.pem")}"\n  tls_key_file = "{self.path("server.key")}"')
+        listener = f'tls_cert_file = "{self.path("server.pem")}"\n  tls_key_file = "{self.path("server.key")}"'
+        text = servers.config_text(port, self.path("b.db"), listener=listener)
         with servers.bulla_config(self.folder, text, port, context=self.context()) as server:
             self.assertEqual(self.say(server, b"GET / HTTP/1.1\r\n\r\n"), NO_TLS)
             self.assert_served(server, self.context())
@@ -265,8 +271,9 @@ class WithoutTls(Listener):
 
 class Ends(Listener):
     def make(self, name, days):
-        subprocess.run(["openssl", "x509", "-req", "-in", "server.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-out",
-                        f"{name}.pem", "-days", str(days), "-extfile", "server.ext"], check=True, cwd=self.folder, capture_output=True)
+        subprocess.run(["openssl", "x509", "-req", "-in", "server.csr", "-CA", "ca.pem", "-CAkey", "ca.key",
+                        "-CAcreateserial", "-out", f"{name}.pem", "-days", str(days), "-extfile", "server.ext"],
+                       check=True, cwd=self.folder, capture_output=True)
         servers.shutil.copy(self.path("server.key"), self.path(f"{name}.key"))
 
     def test_told_before_and_after(self):

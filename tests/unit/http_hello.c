@@ -59,20 +59,25 @@ START_TEST(waits_for_all_of_a_record)
 		ck_assert_int_eq(judge(record, HELLO_HEAD + lengths[i]), HELLO_WHOLE);
 		ck_assert_int_eq(judge(record, HELLO_HEAD + lengths[i] + 100), HELLO_WHOLE); /* and what follows */
 		/* only the head is looked at, the rest may lie in the socket */
-		ck_assert_int_eq(hello_judge((const uint8_t *)record, HELLO_HEAD, HELLO_HEAD + lengths[i]), HELLO_WHOLE);
-		ck_assert_int_eq(hello_judge((const uint8_t *)record, HELLO_HEAD, HELLO_HEAD + lengths[i] - 1), HELLO_MORE);
+		size_t all = HELLO_HEAD + lengths[i];
+
+		ck_assert_int_eq(hello_judge((const uint8_t *)record, HELLO_HEAD, all), HELLO_WHOLE);
+		ck_assert_int_eq(hello_judge((const uint8_t *)record, HELLO_HEAD, all - 1), HELLO_MORE);
 	}
 }
 END_TEST
 
 START_TEST(knows_requests)
 {
-	static const char *const requests[] = { "GET / HTTP/1.1", "GET /v1/sys/health", "HEAD / ", "POST /x", "PUT /x ", "OPTIONS *", "GET http://x/",
-						"PUT http://x/", "DELETE /x", "LIST /x", "PATCH /x", "SCAN /x", "CONNECT x:1", "TRACE /" };
+	static const char *const requests[] = {
+		"GET / HTTP/1.1", "GET /v1/sys/health", "HEAD / ", "POST /x", "PUT /x ", "OPTIONS *", "GET http://x/",
+		"PUT http://x/", "DELETE /x", "LIST /x", "PATCH /x", "SCAN /x", "CONNECT x:1", "TRACE /",
+	};
 
 	for (size_t i = 0; i < sizeof requests / sizeof requests[0]; i++)
 		for (size_t n = 0; n <= strlen(requests[i]); n++)
-			ck_assert_msg(judge(requests[i], n) == (n < HELLO_HEAD ? HELLO_MORE : HELLO_HTTP), "%zu bytes of %s", n, requests[i]);
+			ck_assert_msg(judge(requests[i], n) == (n < HELLO_HEAD ? HELLO_MORE : HELLO_HTTP), "%zu bytes of %s",
+				      n, requests[i]);
 }
 END_TEST
 

@@ -4,8 +4,8 @@
 
 static void same(struct bulla_bytes got, struct bulla_bytes wanted)
 {
-	ck_assert_msg(bulla_equal(got, wanted), "%.*s instead of %.*s", (int)got.len, (const char *)got.ptr, (int)wanted.len,
-		      (const char *)wanted.ptr);
+	ck_assert_msg(bulla_equal(got, wanted), "%.*s instead of %.*s", (int)got.len, (const char *)got.ptr,
+		      (int)wanted.len, (const char *)wanted.ptr);
 }
 
 static struct bulla_bytes refused(struct bulla_call *call, const char *text)
@@ -20,13 +20,16 @@ static struct bulla_bytes refused(struct bulla_call *call, const char *text)
 
 START_TEST(refuses)
 {
-	static const char *const unknown[] = { "", ",", "x", "tls_ecdhe_rsa_with_aes_128_gcm_sha256", "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,",
-					       "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256;TLS_AES_128_GCM_SHA256", "ECDHE-RSA-AES128-GCM-SHA256" };
+	static const char *const unknown[] = {
+		"", ",", "x", "tls_ecdhe_rsa_with_aes_128_gcm_sha256", "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,",
+		"TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256;TLS_AES_128_GCM_SHA256", "ECDHE-RSA-AES128-GCM-SHA256",
+	};
 	struct bulla_call call = call_begin();
 
 	for (size_t i = 0; i < sizeof unknown / sizeof unknown[0]; i++)
 		same(refused(&call, unknown[i]),
-		     bulla_arena_printf(call.arena, "cipher suite \"%s\" is unknown", i == 4 || i == 1 ? "" : unknown[i]));
+		     bulla_arena_printf(call.arena, "cipher suite \"%s\" is unknown",
+					i == 4 || i == 1 ? "" : unknown[i]));
 	same(refused(&call, "TLS_AES_128_GCM_SHA256, TLS_RSA_WITH_AES_128_GCM_SHA256"),
 	     bulla_str("cipher suite \"TLS_RSA_WITH_AES_128_GCM_SHA256\" is not offered: it has no forward secrecy or no "
 		       "authenticated encryption"));
@@ -50,8 +53,9 @@ static void chosen(const char *text, const char *rsa, const char *other)
 			ck_assert_uint_eq(got.len, 0);
 			continue;
 		}
-		same(got, bulla_arena_printf(call.arena, "NORMAL:-VERS-ALL:+VERS-TLS1.2:-CIPHER-ALL%s:-GROUP-ALL:+GROUP-X25519:"
-					     "+GROUP-SECP256R1:+GROUP-SECP384R1:+GROUP-SECP521R1:-RSA:-DHE-RSA:-AES-128-CBC:-AES-256-CBC:-SHA1:%%SERVER_PRECEDENCE", wanted));
+		same(got, bulla_arena_printf(call.arena, "NORMAL:-VERS-ALL:+VERS-TLS1.2:-CIPHER-ALL%s:-GROUP-ALL:"
+					     "+GROUP-X25519:+GROUP-SECP256R1:+GROUP-SECP384R1:+GROUP-SECP521R1:-RSA:-DHE-RSA:"
+					     "-AES-128-CBC:-AES-256-CBC:-SHA1:%%SERVER_PRECEDENCE", wanted));
 	}
 	call_end(&call);
 }
@@ -59,8 +63,10 @@ static void chosen(const char *text, const char *rsa, const char *other)
 START_TEST(takes_names)
 {
 	chosen("TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256", ":+AES-128-GCM", NULL);
-	chosen(" TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256 ,\tTLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384 ", ":+AES-128-GCM", ":+AES-256-GCM");
-	chosen("TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305,TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384", NULL,
+	chosen(" TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256 ,\tTLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384 ", ":+AES-128-GCM",
+	       ":+AES-256-GCM");
+	chosen("TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305,"
+	       "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384", NULL,
 	       ":+AES-256-GCM:+CHACHA20-POLY1305:+AES-128-GCM");
 	chosen("TLS_AES_256_GCM_SHA384", NULL, NULL); /* of TLS 1.3, which is not chosen from */
 }
