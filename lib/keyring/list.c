@@ -198,7 +198,7 @@ static enum bulla_err copy_names(struct bulla_call *call, const struct name_inde
 	struct bulla_bytes name;
 
 	if (!call->may_block && most > LOOP_NAMES)
-		return BULLA_E_MUST_BLOCK;
+		return bulla_work(call, BULLA_WORK_CPU); /* they are in memory: it does not wait for a disk */
 	args->names = bulla_arena_alloc(call->arena, most * sizeof *args->names);
 	if (args->names == NULL)
 		return BULLA_E_NO_MEMORY;
@@ -230,6 +230,7 @@ static enum bulla_err list(struct keyring *keyring, struct bulla_call *call, str
 	enum bulla_err err = read_index(call, index, args);
 
 	for (int tries = 0; err == BULLA_E_MUST_BLOCK && call->may_block && tries < 4; tries++) {
+		TRY(bulla_work(call, BULLA_WORK_DISK));
 		TRY(build_held(keyring, call, index));
 		err = read_index(call, index, args);
 	}

@@ -108,6 +108,7 @@ START_TEST(on_a_loop)
 
 	make(&rig, "a");
 	ck_assert_err(bulla_key_list(&rig.engine, fresh_loop(&rig), &mount_a, all, 0, &names, &count), BULLA_E_MUST_BLOCK);
+	ck_assert_int_eq(rig.call.needs, BULLA_WORK_DISK);
 	ck_assert_str_eq(list(&rig, "", 0), "a");
 	ck_assert_ok(bulla_key_list(&rig.engine, fresh_loop(&rig), &mount_a, all, 0, &names, &count));
 	ck_assert_uint_eq(count, 1);
@@ -115,8 +116,9 @@ START_TEST(on_a_loop)
 		snprintf(name, sizeof name, "k%d", i);
 		make(&rig, name);
 	}
-	/* a long answer is a worker's */
+	/* a long answer is a worker's, but not one's who waits for the disk */
 	ck_assert_err(bulla_key_list(&rig.engine, fresh_loop(&rig), &mount_a, all, 0, &names, &count), BULLA_E_MUST_BLOCK);
+	ck_assert_int_eq(rig.call.needs, BULLA_WORK_CPU);
 	ck_assert_ok(bulla_key_list(&rig.engine, fresh_loop(&rig), &mount_a, all, 100, &names, &count));
 	ck_assert_uint_eq(count, 100);
 	ck_assert_ok(bulla_key_list(&rig.engine, fresh(&rig), &mount_a, all, 0, &names, &count));
