@@ -46,7 +46,10 @@ uint64_t transit_weight(const struct alg *alg, enum transit_op op, size_t items,
 
 enum bulla_err transit_weigh(struct bulla_call *call, uint64_t ns)
 {
-	return ns > TRANSIT_INLINE_NS ? bulla_work(call, BULLA_WORK_CPU) : BULLA_OK;
+	if (ns <= TRANSIT_INLINE_NS)
+		return BULLA_OK;
+	TRY(bulla_work(call, BULLA_WORK_CPU));
+	return bulla_yield(call); /* a large request was long in reading */
 }
 
 bool transit_slice_ends(const struct bulla_call *call, struct transit_slice *slice, uint64_t ns)

@@ -202,8 +202,8 @@ static enum bulla_err gate_heavy(struct exchange *x)
 	const struct json *batch = json_get(x->doc, "batch_input");
 
 	if (x->request->body_len > LOOP_READS || (batch != NULL && batch->type == JSON_ARRAY && batch->count > LOOP_ITEMS))
-		return bulla_work(x->call, BULLA_WORK_CPU);
-	return BULLA_OK;
+		TRY(bulla_work(x->call, BULLA_WORK_CPU));
+	return x->request->body_len > LOOP_READS ? bulla_yield(x->call) : BULLA_OK; /* reading it took long */
 }
 
 enum bulla_err gates_pass(struct passage *p)
