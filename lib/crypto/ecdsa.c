@@ -98,7 +98,7 @@ static enum bulla_err sign(const struct pkey *pkey, const struct pkey_params *pa
 	bool ok = ctx != NULL && EVP_PKEY_sign_init(ctx) == 1 && EVP_PKEY_sign(ctx, der, &n, digest.ptr, digest.len) == 1;
 
 	EVP_PKEY_CTX_free(ctx);
-	if (!ok)
+	if (!ok || n == 0 || n > sizeof der) /* without memory OpenSSL says that all went well, with a length of -1 */
 		return BULLA_E_CRYPTO;
 	if (params->marshal == PKEY_JWS)
 		return to_jws(pkey->alg, bulla_mem(der, n), out, len);

@@ -1,15 +1,16 @@
 /* password.c: see password.h. */
 #include "crypto/password.h"
 
-#include <errno.h>
 #include <crypt.h>
 #include <sodium.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "bulla/memory.h"
 
 #define PASSES 2 /* with PASSWORD_MEMORY: docs/DECISIONS.md */
 #define BCRYPT_TEXT 60
+#define SUM_BYTES 32 /* as libsodium makes them */
 
 _Static_assert(PASSWORD_TEXT >= crypto_pwhash_STRBYTES, "a hash has room");
 
@@ -24,17 +25,44 @@ enum bulla_err password_hash(struct bulla_bytes password, char out[PASSWORD_TEXT
 	return failed != 0 ? BULLA_E_NO_MEMORY : BULLA_OK;
 }
 
+/* Of "m=19456,t=2,p=1$SALT$SUM", as password_hash makes them. */
+static bool read_argon2(const char *text, unsigned *memory_kib, unsigned *passes, uint8_t salt[crypto_pwhash_SALTBYTES], uint8_t sum[SUM_BYTES])
+{
+	const char *end, *rest;
+	size_t len;
+	int at = 0;
+
+	if (sscanf(text, "m=%9u,t=%9u,p=1$%n", memory_kib, passes, &at) != 2 || at == 0)
+		return false;
+	rest = text + at;
+	if (sodium_base642bin(salt, crypto_pwhash_SALTBYTES, rest, strlen(rest), NULL, &len, &end, sodium_base64_VARIANT_ORIGINAL_NO_PADDING) != 0 ||
+	    len != crypto_pwhash_SALTBYTES || *end != '$')
+		return false;
+	rest = end + 1;
+	return sodium_base642bin(sum, SUM_BYTES, rest, strlen(rest), NULL, &len, &end, sodium_base64_VARIANT_ORIGINAL_NO_PADDING) == 0 &&
+	       len == SUM_BYTES && *end == '\0';
+}
+
+/* Not crypto_pwhash_str_verify: for lack of memory it says that the password is wrong. */
 static enum bulla_err verify_argon2(struct bulla_bytes password, struct bulla_bytes hash, bool *right)
 {
+	static const char start[] = "$argon2id$v=19$";
+	uint8_t salt[crypto_pwhash_SALTBYTES], sum[SUM_BYTES], made[SUM_BYTES];
 	char text[PASSWORD_TEXT] = { 0 };
+	unsigned memory_kib, passes;
 
 	*right = false;
 	if (hash.len >= sizeof text)
 		return BULLA_OK;
 	memcpy(text, hash.ptr, hash.len);
-	errno = 0;
-	*right = crypto_pwhash_str_verify(text, (const char *)password.ptr, password.len) == 0;
-	return !*right && errno == ENOMEM ? BULLA_E_NO_MEMORY : BULLA_OK;
+	if (strncmp(text, start, sizeof start - 1) != 0 || !read_argon2(text + sizeof start - 1, &memory_kib, &passes, salt, sum))
+		return BULLA_OK;
+	int failed = crypto_pwhash(made, sizeof made, (const char *)password.ptr, password.len, salt, passes, (size_t)memory_kib << 10,
+				   crypto_pwhash_ALG_ARGON2ID13);
+
+	*right = failed == 0 && bulla_equal_secret(bulla_mem(made, sizeof made), bulla_mem(sum, sizeof sum));
+	bulla_wipe(made, sizeof made);
+	return failed != 0 ? BULLA_E_NO_MEMORY : BULLA_OK;
 }
 
 /* As long as for a hash that exists; what comes out is no one's. */
