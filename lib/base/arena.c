@@ -5,6 +5,8 @@
 #include "bulla/memory.h"
 
 #define ALIGN 16
+#define STEP_BYTES 65536  /* blocks double up to here */
+#define LEFT_BYTES 1024   /* so much is left in a block that it is worth filling */
 #define KEEP_BYTES 131072 /* a block of up to this size is kept for the next call, which mostly needs as much as the last */
 
 struct block {
@@ -56,18 +58,27 @@ struct bulla_arena *bulla_arena_new(size_t first_bytes)
 	return arena;
 }
 
-void bulla_arena_reset(struct bulla_arena *arena)
+/* The largest block that may be kept: what was needed once is mostly needed again. A first one that is larger was wanted so. */
+static struct block *choose_kept(const struct bulla_arena *arena)
 {
 	struct block *kept = NULL;
 
+	for (struct block *b = arena->newest; b != NULL; b = b->older)
+		if (b->older == NULL ? kept == NULL || b->size > kept->size : b->size <= KEEP_BYTES && (kept == NULL || b->size > kept->size))
+			kept = b;
+	return kept;
+}
+
+void bulla_arena_reset(struct bulla_arena *arena)
+{
+	struct block *kept = choose_kept(arena);
+
 	for (struct block *b = arena->newest, *older; b != NULL; b = older) {
 		older = b->older;
-		if (kept == NULL && (b->size <= KEEP_BYTES || older == NULL)) {
+		if (b == kept)
 			bulla_wipe(payload(b), b->used);
-			kept = b;
-		} else {
+		else
 			block_free(b);
-		}
 	}
 	kept->older = NULL;
 	kept->used = 0;
@@ -83,7 +94,26 @@ void bulla_arena_free(struct bulla_arena *arena)
 	free(arena);
 }
 
-void *bulla_arena_alloc(struct bulla_arena *arena, size_t n)
+/* A block for need more bytes. What is large gets one of just its size, behind the newest, of which the rest is used on; blocks double
+ * up to STEP_BYTES: a body of 64 KiB must not cost one of 256. */
+static struct block *add_block(struct bulla_arena *arena, size_t need)
+{
+	struct block *newest = arena->newest;
+	size_t size = newest->size * 2 < STEP_BYTES ? newest->size * 2 : STEP_BYTES;
+	struct block *b = block_new(need > size ? need : size, newest);
+
+	if (b == NULL)
+		return NULL;
+	if (need > size / 2 && newest->size - newest->used >= LEFT_BYTES) {
+		b->older = newest->older;
+		newest->older = b;
+	} else {
+		arena->newest = b;
+	}
+	return b;
+}
+
+void *bulla_arena_raw(struct bulla_arena *arena, size_t n)
 {
 	struct block *b = arena->newest;
 
@@ -91,31 +121,34 @@ void *bulla_arena_alloc(struct bulla_arena *arena, size_t n)
 		return NULL;
 	size_t need = (n + ALIGN - 1) & ~(size_t)(ALIGN - 1);
 
-	if (b->size - b->used < need) {
-		size_t size = b->size * 2 > need ? b->size * 2 : need;
-
-		if (size > (1u << 20) && size > need)
-			size = need > (1u << 20) ? need : 1u << 20;
-		b = block_new(size, b);
-		if (b == NULL)
-			return NULL;
-		arena->newest = b;
-	}
+	if (b->size - b->used < need)
+		b = add_block(arena, need);
+	if (b == NULL)
+		return NULL;
 	void *p = payload(b) + b->used;
 
 	b->used += need;
-	memset(p, 0, n);
+	return p;
+}
+
+void *bulla_arena_alloc(struct bulla_arena *arena, size_t n)
+{
+	void *p = bulla_arena_raw(arena, n);
+
+	if (p != NULL)
+		memset(p, 0, n);
 	return p;
 }
 
 struct bulla_bytes bulla_arena_copy(struct bulla_arena *arena, struct bulla_bytes bytes)
 {
-	uint8_t *p = bytes.len == SIZE_MAX ? NULL : bulla_arena_alloc(arena, bytes.len + 1);
+	uint8_t *p = bytes.len == SIZE_MAX ? NULL : bulla_arena_raw(arena, bytes.len + 1);
 
 	if (p == NULL)
 		return (struct bulla_bytes){ 0 };
 	if (bytes.len > 0)
 		memcpy(p, bytes.ptr, bytes.len);
+	p[bytes.len] = 0;
 	return bulla_mem(p, bytes.len);
 }
 
@@ -127,7 +160,7 @@ struct bulla_bytes bulla_arena_vprintf(struct bulla_arena *arena, const char *fo
 	int n = vsnprintf(NULL, 0, format, again);
 
 	va_end(again);
-	char *p = n < 0 ? NULL : bulla_arena_alloc(arena, (size_t)n + 1);
+	char *p = n < 0 ? NULL : bulla_arena_raw(arena, (size_t)n + 1);
 
 	if (p == NULL)
 		return (struct bulla_bytes){ 0 };

@@ -137,7 +137,7 @@ static enum bulla_err string_copy(struct reader *r, const uint8_t *start, struct
 {
 	/* one bad byte becomes three */
 	size_t room = (size_t)(r->p - start) + 3 * (size_t)(string_end(r->p, r->end) - r->p) + 4;
-	uint8_t *to = bulla_arena_alloc(r->call->arena, room);
+	uint8_t *to = bulla_arena_raw(r->call->arena, room);
 	size_t n = (size_t)(r->p - start);
 
 	if (to == NULL)

@@ -8,11 +8,11 @@
 
 bool out_grow(struct out *out, size_t more)
 {
-	size_t cap = out->cap < FIRST_BYTES ? FIRST_BYTES : out->cap;
+	size_t cap = out->cap < FIRST_BYTES ? FIRST_BYTES : out->cap * 2;
 
-	while (cap - out->len < more && cap <= SIZE_MAX / 4)
-		cap *= 2;
-	uint8_t *p = cap - out->len < more ? NULL : malloc(cap);
+	if (cap - out->len < more) /* much at once: that, and what ends a reply */
+		cap = more > SIZE_MAX / 2 - out->len ? 0 : out->len + more + FIRST_BYTES;
+	uint8_t *p = cap == 0 ? NULL : malloc(cap);
 
 	if (p == NULL) {
 		bulla_shortage_note();

@@ -52,6 +52,9 @@ void bulla_arena_reset(struct bulla_arena *arena);
 /* n bytes, zeroed, aligned for any type; n may be 0 (a valid pointer). NULL: no memory. Lives until reset or free. */
 void *bulla_arena_alloc(struct bulla_arena *arena, size_t n) BULLA_MUST_USE;
 
+/* The same, not zeroed: for what is written whole at once. Whoever fails in the midst of it must not show it to anybody. */
+void *bulla_arena_raw(struct bulla_arena *arena, size_t n) BULLA_MUST_USE;
+
 /* A copy of the bytes with a NUL behind it that does not count. NULL ptr: no memory. */
 struct bulla_bytes bulla_arena_copy(struct bulla_arena *arena, struct bulla_bytes bytes) BULLA_MUST_USE;
 

@@ -44,7 +44,7 @@ enum bulla_err transit_parse_sealed(struct bulla_call *call, const struct key *k
 	TRY(transit_encrypts(call, key, "decryption"));
 	TRY(ciphertext_parse(call, ciphertext, &number, &text));
 	TRY(find_version(call, key, number, version));
-	uint8_t *bytes = bulla_arena_alloc(call->arena, BULLA_BASE64_MAX_DECODED(text.len));
+	uint8_t *bytes = bulla_arena_raw(call->arena, BULLA_BASE64_MAX_DECODED(text.len));
 
 	if (bytes == NULL)
 		return BULLA_E_NO_MEMORY;

@@ -57,7 +57,7 @@ enum bulla_err transit_seal(struct bulla_call *call, const struct key *key, cons
 	TRY(derive_key(call, key, version, item->context, &derived, &secret));
 	TRY(bulla_binding_encode(call, &item->binding, &aad));
 	size_t len = alg->nonce_bytes + item->plaintext.len + alg->tag_bytes;
-	uint8_t *sealed = bulla_arena_alloc(call->arena, len);
+	uint8_t *sealed = bulla_arena_raw(call->arena, len); /* all of it is written, or nobody sees it */
 
 	if (sealed == NULL)
 		return BULLA_E_NO_MEMORY;

@@ -18,7 +18,7 @@ static enum bulla_err parse(struct bulla_call *call, struct bulla_bytes proof, i
 
 	if (tagged != TAGGED_OK)
 		return bulla_fail(call, BULLA_E_INVALID, "%s", wrong[tagged]);
-	uint8_t *bytes = bulla_arena_alloc(call->arena, BULLA_BASE64_MAX_DECODED(text.len));
+	uint8_t *bytes = bulla_arena_raw(call->arena, BULLA_BASE64_MAX_DECODED(text.len));
 
 	if (bytes == NULL)
 		return BULLA_E_NO_MEMORY;

@@ -31,7 +31,7 @@ static void pendings_clear(struct pendings *pendings)
 
 static enum bulla_err decode(struct bulla_call *call, struct bulla_bytes text, enum pkey_marshal marshal, struct bulla_bytes *out)
 {
-	uint8_t *bytes = bulla_arena_alloc(call->arena, BULLA_BASE64_MAX_DECODED(text.len));
+	uint8_t *bytes = bulla_arena_raw(call->arena, BULLA_BASE64_MAX_DECODED(text.len));
 	size_t len, bad_at;
 
 	if (bytes == NULL)

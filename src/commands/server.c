@@ -180,6 +180,7 @@ static enum bulla_err open_http(struct server *s)
 		.listeners = s->config.listeners, .listener_count = s->config.listener_count,
 		.max_request_bytes = (size_t)s->config.max_request_bytes, .max_request_s = (unsigned)s->config.max_request_s,
 		.max_connections = (unsigned)s->config.max_connections, .share_percent = (unsigned)s->config.share_percent,
+		.max_request_memory = (size_t)s->config.max_request_memory,
 	};
 
 	s->service = (struct service){

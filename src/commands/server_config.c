@@ -412,6 +412,7 @@ static const struct setting top_settings[] = {
 	TOP("unsafe_allow_api_audit_creation", unsafe_allow_api_audit_creation, SETTING_BOOL),
 	TOP("max_request_size", max_request_bytes, SETTING_BYTES),
 	TOP("max_request_duration", max_request_s, SETTING_SECONDS),
+	TOP("max_request_memory", max_request_memory, SETTING_BYTES),
 	TOP("default_lease_ttl", default_lease_ttl_s, SETTING_SECONDS),
 	TOP("max_lease_ttl", max_lease_ttl_s, SETTING_SECONDS),
 	TOP("max_connections", max_connections, SETTING_COUNT),
@@ -469,10 +470,15 @@ static enum bulla_err check_limits(struct reader *r, const struct hcl *root)
 
 	if (c->max_request_s > INT32_MAX || c->startup_wait_s > INT32_MAX || c->max_request_bytes > INT32_MAX)
 		return setting_fail(r->call, r->file, root, "max_request_size, max_request_duration or startup_wait is beyond reason");
+	int64_t size = c->max_request_bytes > 0 ? c->max_request_bytes : (int64_t)32 << 20;
+
 	if (c->max_connections > MOST_CONNECTIONS)
 		return setting_fail(r->call, r->file, root, "max_connections is more than %d", MOST_CONNECTIONS);
 	if (c->share_percent > 100)
 		return setting_fail(r->call, r->file, root, "connection_share_percent is more than 100");
+	/* what the largest request may need */
+	if (c->max_request_memory != 0 && c->max_request_memory < 8 * size)
+		return setting_fail(r->call, r->file, root, "max_request_memory must be at least eight times max_request_size");
 	if (c->listener_count == 0)
 		return setting_fail(r->call, r->file, root, "no listener");
 	return BULLA_OK;

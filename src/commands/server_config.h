@@ -22,6 +22,7 @@ struct server_config {
 	const char *log_file;           /* NULL: stderr */
 	int64_t max_request_bytes;      /* 0: the default */
 	int64_t max_request_s;
+	int64_t max_request_memory;     /* 0: the default */
 	int64_t max_connections;        /* 0: the default, as the next */
 	int64_t share_percent;
 	int64_t startup_wait_s;         /* for a server that still has the storage or an address */

@@ -255,7 +255,7 @@ enum bulla_err items_binding(struct bulla_call *call, struct bulla_bytes aad, co
 
 	TRY(read_pairs(call, pairs, &binding));
 	if (aad.len > 0) {
-		uint8_t *to = bulla_arena_alloc(call->arena, BULLA_BASE64_MAX_DECODED(aad.len));
+		uint8_t *to = bulla_arena_raw(call->arena, BULLA_BASE64_MAX_DECODED(aad.len));
 
 		if (to == NULL)
 			return BULLA_E_NO_MEMORY;

@@ -114,7 +114,8 @@ enum bulla_err gate_token(struct passage *p)
 		return BULLA_OK;
 	if (needs_no_caller(x, flags))
 		return BULLA_OK;
-	TRY(bulla_authenticate(x->engine, x->call, x->request->token));
+	if (x->call->token == NULL) /* else gate_large has done it, perhaps with one of its uses */
+		TRY(bulla_authenticate(x->engine, x->call, x->request->token));
 	if ((flags & (ROUTE_TOKEN_ONLY | ROUTE_NO_TOKEN)) != 0)
 		return BULLA_OK;
 	enum bulla_capability need = routes_capability(x->method);

@@ -12,6 +12,7 @@
 
 #define DEFAULT_REQUEST_BYTES ((size_t)32 << 20)
 #define DEFAULT_REQUEST_S 90
+#define DEFAULT_MEMORY ((size_t)256 << 20)
 #define DEFAULT_UNFINISHED_S 2
 #define DEFAULT_SHARE_PERCENT 80
 #define STOP_STEP_NS 2000000
@@ -40,6 +41,8 @@ static void fill_defaults(struct httpd_config *c)
 {
 	c->loops = c->loops ? c->loops : cores();
 	c->max_request_bytes = c->max_request_bytes ? c->max_request_bytes : DEFAULT_REQUEST_BYTES;
+	if (c->max_request_memory == 0)
+		c->max_request_memory = DEFAULT_MEMORY > 8 * c->max_request_bytes ? DEFAULT_MEMORY : 8 * c->max_request_bytes;
 	c->max_request_s = c->max_request_s ? c->max_request_s : DEFAULT_REQUEST_S;
 	c->unfinished_s = c->unfinished_s ? c->unfinished_s : DEFAULT_UNFINISHED_S;
 	c->share_percent = c->share_percent ? c->share_percent : DEFAULT_SHARE_PERCENT;
@@ -126,7 +129,6 @@ enum bulla_err httpd_open(const struct httpd_config *config, const struct servic
 	httpd->config = *config;
 	httpd->service = service;
 	fill_defaults(&httpd->config);
-	httpd->max_body_bytes = 8 * httpd->config.max_request_bytes;
 	httpd->endpoints = calloc(config->listener_count, sizeof httpd->endpoints[0]);
 	httpd->loops = calloc(httpd->config.loops, sizeof httpd->loops[0]);
 	if (!transport_check()) {

@@ -37,6 +37,7 @@ struct httpd_config {
 	unsigned workers;           /* threads for the disk; 0: max(4, cores) */
 	size_t max_queue;           /* requests of a class (sched.h) that wait for a thread; 0: 1024 */
 	size_t max_request_bytes;   /* 0: 32 MiB */
+	size_t max_request_memory;  /* of all requests with large bodies together; 0: 256 MiB, or 8 max_request_bytes */
 	unsigned max_request_s;     /* 0: 90 */
 	unsigned max_connections;   /* 0: from RLIMIT_NOFILE */
 	unsigned share_percent;     /* of them, beyond which each client address may have a share only; 0: 80; 100: never */

@@ -234,5 +234,7 @@ void conn_sweep(struct loop *loop)
 
 		if (late)
 			conn_kill(conn);
+		else if (conn->task != NULL)
+			body_sweep(conn->task, loop->now_ms);
 	}
 }

@@ -34,6 +34,12 @@
 #define IDLE_S 300         /* between two requests, as the peer's http_idle_timeout */
 #define REPLY_GRACE_S 30   /* at least this long to fetch the reply of a request that waited for a worker */
 #define SMALL_BODY 16384   /* a task keeps a body buffer up to this size */
+#define SMALL_REQUEST 65536/* larger bodies are in the memory account, and come from callers with a token only */
+#define FIRST_STEP 262144  /* so much of a declared length is believed */
+#define MAPPED_BODY 262144 /* larger buffers are mapped */
+#define MEMORY_SHARES 1024
+#define SLOW_AFTER_MS 5000
+#define SLOW_BYTES_PER_S (256 << 10)
 
 #define LINGERS 64         /* closed connections of a loop whose unread bytes are still read and dropped */
 
@@ -127,6 +133,10 @@ struct task {
 	struct bulla_bytes forwarded_for; /* X-Forwarded-For; ptr NULL: not there, or nobody asks */
 	uint64_t declared_len;    /* Content-Length; 0: none or chunked */
 	uint64_t discarded;
+	size_t charged, working;  /* in the accounts of httpd_memory.c */
+	uint64_t caller;          /* whose share it is: a hash of the token, or of the address */
+	int64_t started_ms;
+	bool head_checked;        /* whether it may send much is settled, or a worker has to */
 	bool closes;              /* the connection ends with the reply */
 	bool has_length, chunked, expects, malformed, saw_token, saw_bearer;
 	struct bulla_audit_header *headers; /* in the arena */
@@ -148,6 +158,12 @@ struct daemon {
 	struct MHD_Daemon *mhd;
 	int epoll_fd;
 	bool due;
+};
+
+/* What large requests hold, and that by caller. */
+struct memory_account {
+	atomic_size_t used;
+	atomic_size_t shares[MEMORY_SHARES];
 };
 
 /* An accepted connection on its way to its loop. */
@@ -226,8 +242,7 @@ struct httpd {
 	unsigned share_limit;           /* so many connections are not scarce */
 	struct clients *clients;        /* by their connections */
 	struct clients *askers;         /* by their requests in flight, while connections are scarce */
-	atomic_size_t body_bytes;       /* held in large bodies by all loops */
-	size_t max_body_bytes;
+	struct memory_account receiving, working; /* shared: large bodies under way, and large requests that are served */
 	_Atomic(enum stop_phase) phase;
 	atomic_uint deaf_loops;         /* that do not touch the listening sockets any more */
 	atomic_uint ended_loops;
@@ -310,6 +325,7 @@ enum MHD_Result request_access(void *loop, struct MHD_Connection *mhd, const cha
 			       const char *version, const char *data, size_t *size, void **context);
 void request_completed(void *loop, struct MHD_Connection *mhd, void **context, enum MHD_RequestTerminationCode code);
 void task_free_spares(struct loop *loop);
+bool request_may_send(struct task *task); /* a body over SMALL_REQUEST; false: the answer is made */
 
 /* httpd_audit.c */
 bool audit_record(struct task *task);   /* of a request that was served here. True: its records are written, or its reply now says that
@@ -331,7 +347,18 @@ void wipe_in_place(struct bulla_bytes bytes); /* in libmicrohttpd's buffer */
 
 /* httpd_body.c */
 void body_receive(struct task *task, struct bulla_bytes data); /* copies; the caller wipes data */
-void body_drop(struct task *task);
+void body_free(struct task *task);
+void body_drop(struct task *task);                     /* and gives back what it was charged */
+void body_sweep(struct task *task, int64_t now_ms); /* once a second */
+
+/* httpd_memory.c */
+BULLA_MUST_USE bool memory_charge_body(struct task *task, size_t bytes); /* so much has arrived; false: there is no room for it now */
+BULLA_MUST_USE bool memory_charge_work(struct task *task, size_t bytes); /* the body included, once; false: not now */
+void memory_give_back(struct task *task, size_t left);              /* all but that */
+bool memory_is_short(const struct httpd *httpd);                    /* half of the room for bodies under way is taken */
+size_t memory_estimate(const struct request *request);             /* what it takes until its answer is sent, its body included */
+uint8_t *memory_body_grow(uint8_t *body, size_t used, size_t cap, size_t want); /* NULL: no memory, and body is as it was */
+void memory_body_free(uint8_t *body, size_t cap);
 
 /* httpd_own_headers.c */
 BULLA_MUST_USE enum bulla_err own_headers_open(struct endpoint *endpoint);

@@ -17,7 +17,7 @@ static void task_free(struct task *task)
 	if (task == NULL)
 		return;
 	bulla_arena_free(task->arena);
-	free(task->body);
+	memory_body_free(task->body, task->body_cap);
 	free(task);
 }
 
@@ -79,6 +79,7 @@ void *request_line(void *context, const char *target, struct MHD_Connection *mhd
 
 	task->conn = conn;
 	task->mhd = mhd;
+	task->started_ms = loop->now_ms;
 	task->call.arena = task->arena;
 	task->request.target = bulla_arena_copy(task->arena, bulla_mem(target, len));
 	task->request.remote = bulla_str(conn->remote);
@@ -116,7 +117,7 @@ void request_completed(void *context, struct MHD_Connection *mhd, void **task, e
 
 /* ---- serving ------------------------------------------------------------------ */
 
-static bool serve_task(struct task *task, bool may_block)
+static void set_call(struct task *task, bool may_block)
 {
 	task->call = (struct bulla_call){ .arena = task->arena, .may_block = may_block, .turn = may_block ? &task->job.turn : NULL,
 					  .request_counted = task->call.request_counted, .budget_taken = task->call.budget_taken };
@@ -128,7 +129,69 @@ static bool serve_task(struct task *task, bool may_block)
 	task->request.lines = may_block ? NULL : &task->conn->loop->lines;
 	task->request.groups_records = may_block;
 	task->request.headers = task->headers;
-	return serve(task->conn->loop->httpd->service, &task->call, &task->request, &task->reply);
+}
+
+/* false: the answer is made. */
+static bool charge_work(struct task *task)
+{
+	size_t bytes = memory_estimate(&task->request);
+
+	if (bytes > task->conn->loop->httpd->config.max_request_memory)
+		reply_refuse_because(task, BULLA_E_TOO_LARGE, bulla_str("the request takes more memory than max_request_memory allows"));
+	else if (!memory_charge_work(task, bytes))
+		reply_refuse(task, BULLA_E_BUSY);
+	else
+		return true;
+	return false;
+}
+
+/* A large request is served: but for its answer nothing of it is needed any more, while that may take long to send. */
+static void settle(struct task *task)
+{
+	body_free(task);
+	if (task->reply.location.len == 0 && task->reply.allow == NULL)
+		bulla_arena_reset(task->arena);
+	memory_give_back(task, task->reply.body.cap);
+}
+
+/* What reading and serving a large body takes is charged before, and but for the answer given back when it is served. */
+static bool serve_task(struct task *task, bool may_block)
+{
+	const struct service *service = task->conn->loop->httpd->service;
+	bool large = task->body_len > SMALL_REQUEST;
+
+	set_call(task, may_block);
+	if (large && may_block && !charge_work(task))
+		return true;
+	bool served = serve(service, &task->call, &task->request, &task->reply);
+
+	if (large && served)
+		settle(task);
+	return served;
+}
+
+/* FNV-1a: whoever may choose a token freely has no need to meet another's share. */
+static uint64_t hash_of(struct bulla_bytes text)
+{
+	uint64_t h = UINT64_C(14695981039346656037);
+
+	for (size_t i = 0; i < text.len; i++)
+		h = (h ^ text.ptr[i]) * UINT64_C(1099511628211);
+	return h ^ h >> 32;
+}
+
+bool request_may_send(struct task *task)
+{
+	bool known = false;
+
+	task->head_checked = true;
+	set_call(task, false);
+	task->request.body_to_come = true;
+	bool passes = serve_head(task->conn->loop->httpd->service, &task->call, &task->request, &task->reply, &known);
+
+	task->request.body_to_come = false;
+	task->caller = hash_of(known ? task->request.token : task->call.remote_ip);
+	return passes;
 }
 
 /* On a worker's thread. The loop does not touch the task, but to cancel its job, until it is on its done list. */
@@ -194,18 +257,21 @@ static enum MHD_Result suspend(struct task *task)
 }
 
 /* whole: the request is, so that libmicrohttpd asks again for the answer. */
+static enum MHD_Result answer(struct task *task, bool whole)
+{
+	if (!task->reply.audited || audit_record(task)) {
+		task->state = TASK_ANSWERED;
+		return reply_send(task);
+	}
+	return whole ? MHD_YES : suspend(task);
+}
+
 static enum MHD_Result run(struct task *task, bool whole)
 {
 	struct loop *loop = task->conn->loop;
 
-	if (serve_task(task, false)) {
-		if (!task->reply.audited || audit_record(task)) {
-			task->state = TASK_ANSWERED;
-			return reply_send(task);
-		}
-		return whole ? MHD_YES : suspend(task);
-	}
-
+	if (serve_task(task, false))
+		return answer(task, whole);
 	const struct sched_caller caller = task_caller(task);
 
 	task->job.run = task_work;
@@ -239,6 +305,17 @@ static enum MHD_Result run_whole(struct task *task)
 	return run(task, true);
 }
 
+/* The answer is made. Whoever asks whether to send is told at once; of whoever sends anyway, and may read no answer before he has sent all,
+ * the body is dropped as it comes. */
+static enum MHD_Result refuse_body(struct task *task)
+{
+	if (task->expects)
+		return answer(task, false);
+	if (!task->reply.audited || audit_record(task))
+		task->state = TASK_REFUSED;
+	return MHD_YES;
+}
+
 /* Headers are there, the body is not. Whoever asks first whether to send too much, or would send without end, is answered
  * now; libmicrohttpd then closes the connection. */
 static enum MHD_Result begin(struct task *task, const char *method)
@@ -269,6 +346,8 @@ static enum MHD_Result begin(struct task *task, const char *method)
 		return task->declared_len > max ? reply_send(task) : MHD_YES;
 	}
 	task->request.body_too_large = task->declared_len > max;
+	if (task->declared_len > SMALL_REQUEST && !task->request.body_too_large && !request_may_send(task))
+		return refuse_body(task);
 	if (task->request.body_too_large && (task->expects || task->declared_len > 2 * (uint64_t)max))
 		return run(task, false);
 	return MHD_YES;

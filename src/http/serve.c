@@ -270,18 +270,67 @@ uint64_t serve_family(const struct service *service, const struct request *reque
 	return bulla_token_family(service->engine, request->token);
 }
 
-bool serve(const struct service *service, struct bulla_call *call, const struct request *request, struct reply *reply)
+static struct passage passage_open(const struct service *service, struct bulla_call *call, const struct request *request, struct reply *reply)
 {
-	struct passage p = {
-		.x = { .engine = service->engine, .call = call, .server = &service->info, .request = request, .method = request->method },
-		.service = service, .reply = reply, .started_date_ns = bulla_wall_ns(),
-	};
-
 	*reply = (struct reply){ 0 };
 	bulla_shortage_forget();
 	call->remote_ip = without_port(request->remote);
 	call->client_chain = request->client_chain;
 	call->client_chain_count = request->client_chain_count;
+	return (struct passage){
+		.x = { .engine = service->engine, .call = call, .server = &service->info, .request = request, .method = request->method },
+		.service = service, .reply = reply, .started_date_ns = bulla_wall_ns(),
+	};
+}
+
+/* Puts the answer on record and completes the reply. */
+static void conclude(struct passage *p, enum bulla_err err)
+{
+	struct bulla_call *call = p->x.call;
+
+	if (err != BULLA_OK && bulla_shortage() && is_blame(err))
+		err = lose_reply(p, BULLA_E_NO_MEMORY);
+	enum bulla_err recorded = record_after(p, err);
+
+	if (recorded == BULLA_E_NO_MEMORY && err == BULLA_OK && p->x.route != NULL)
+		recorded = lose_reply(p, recorded);
+	if (recorded != BULLA_OK)
+		call->detail = (struct bulla_bytes){ 0 };
+	err = recorded != BULLA_OK ? recorded : err;
+	if (err != BULLA_OK)
+		answer_error(p, err);
+	else if (p->reply->location.len > 0)
+		answer_redirect(p);
+	release(p);
+}
+
+/* Nothing has happened yet. */
+static void forget(struct passage *p)
+{
+	release(p);
+	out_clear(&p->reply->body);
+	*p->reply = (struct reply){ 0 };
+	p->x.call->detail = (struct bulla_bytes){ 0 };
+	p->x.call->warnings = NULL;
+}
+
+bool serve_head(const struct service *service, struct bulla_call *call, const struct request *request, struct reply *reply, bool *known)
+{
+	struct passage p = passage_open(service, call, request, reply);
+	enum bulla_err err = gates_pass(&p);
+
+	*known = call->token != NULL;
+	if (err != BULLA_OK && err != BULLA_E_MUST_BLOCK) {
+		conclude(&p, err);
+		return false;
+	}
+	forget(&p);
+	return true;
+}
+
+bool serve(const struct service *service, struct bulla_call *call, const struct request *request, struct reply *reply)
+{
+	struct passage p = passage_open(service, call, request, reply);
 	enum bulla_err err = gates_pass(&p);
 
 	if (err == BULLA_OK)
@@ -290,27 +339,10 @@ bool serve(const struct service *service, struct bulla_call *call, const struct 
 		err = answer_help(&p);
 	else if (err == BULLA_OK && reply->location.len == 0 && !p.answered)
 		err = run_handler(&p);
-	if (err != BULLA_OK && bulla_shortage() && is_blame(err))
-		err = lose_reply(&p, BULLA_E_NO_MEMORY);
 	if (err == BULLA_E_MUST_BLOCK && !call->may_block) {
-		release(&p);
-		out_clear(&reply->body);
-		*reply = (struct reply){ 0 };
-		call->detail = (struct bulla_bytes){ 0 };
-		call->warnings = NULL;
+		forget(&p);
 		return false;
 	}
-	enum bulla_err recorded = record_after(&p, err);
-
-	if (recorded == BULLA_E_NO_MEMORY && err == BULLA_OK && p.x.route != NULL)
-		recorded = lose_reply(&p, recorded);
-	if (recorded != BULLA_OK)
-		call->detail = (struct bulla_bytes){ 0 };
-	err = recorded != BULLA_OK ? recorded : err;
-	if (err != BULLA_OK)
-		answer_error(&p, err);
-	else if (reply->location.len > 0)
-		answer_redirect(&p);
-	release(&p);
+	conclude(&p, err);
 	return true;
 }

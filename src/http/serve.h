@@ -15,6 +15,10 @@ struct service {
 /* Checks the tables: rows without access flags, two rows that collide. CONFIG with a detail. Call once at start. */
 BULLA_MUST_USE enum bulla_err serve_check(struct bulla_call *call);
 
+/* Whether a request may send a large body: asked before that is received, with request->body_to_come, on a loop. true: it may, or a worker has
+ * to find out when it is there; *known: its token is good. false: reply is complete. */
+bool serve_head(const struct service *service, struct bulla_call *call, const struct request *request, struct reply *reply, bool *known);
+
 /* true: reply is complete. false: it has to run again where it may block (call->may_block), nothing has happened yet.
  * The arena of the call holds what the reply borrows (location). Never fails otherwise: errors are replies. */
 bool serve(const struct service *service, struct bulla_call *call, const struct request *request, struct reply *reply);

@@ -24,6 +24,7 @@ struct request {
 	const uint8_t *body;           /* stays as it is: it may be read again on a worker */
 	size_t body_len;
 	bool body_too_large;           /* the body was discarded: over the limit */
+	bool body_to_come;             /* it is large, and only asked whether it may be sent: serve_head() */
 	const struct bulla_audit_header *headers; /* those that the audit log wants; names in lower case */
 	size_t header_count;
 	/* where records of the request are added; NULL: they get lines of their own, which are the reply's if groups_records, and

@@ -417,7 +417,7 @@ enum bulla_err field_string(struct bulla_call *call, const struct json *value, s
 
 enum bulla_err field_base64(struct bulla_call *call, struct bulla_bytes text, struct bulla_bytes *out)
 {
-	uint8_t *to = bulla_arena_alloc(call->arena, BULLA_BASE64_MAX_DECODED(text.len));
+	uint8_t *to = bulla_arena_raw(call->arena, BULLA_BASE64_MAX_DECODED(text.len));
 	size_t len, bad_at;
 
 	if (to == NULL)

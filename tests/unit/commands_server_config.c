@@ -63,6 +63,9 @@ static const struct {
 	{ GOOD "max_request_size = true\n", 8, "a size" },
 	{ GOOD "max_request_size = \"3gb\"\n", 1, "beyond reason" },
 	{ GOOD "max_request_duration = \"0s\"\n", 8, "a duration" },
+	{ GOOD "max_request_memory = 0\n", 8, "a size" },
+	{ GOOD "max_request_memory = \"255MiB\"\n", 1, "at least eight times" },
+	{ GOOD "max_request_size = \"1MiB\"\nmax_request_memory = \"7MiB\"\n", 1, "at least eight times" },
 	{ GOOD "max_request_duration = \"soon\"\n", 8, "a duration" },
 	{ GOOD "max_request_duration = \"999999h\"\n", 1, "beyond reason" },
 	{ GOOD "api_addr = 5\n", 8, "a string" },
@@ -191,7 +194,7 @@ START_TEST(reads_everything)
 		"listener \"unix\" {\n address = \"/t\"\n}\n"
 		"listener \"tcp\" {\n" PEMS " tls_client_ca_file = \"/dev/null\"\n tls_disable_client_certs = true\n"
 		" tls_cipher_suites = \"TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256\"\n}\n"
-		"disable_mlock = true\nlog_level = \"WARN\"\nlog_format = \"json\"\nlog_file = \"/l\"\nmax_request_size = 1048576\n"
+		"disable_mlock = true\nlog_level = \"WARN\"\nlog_format = \"json\"\nlog_file = \"/l\"\nmax_request_size = 1048576\nmax_request_memory = \"8MiB\"\n"
 		"max_request_duration = \"1m30s\"\npid_file = \"/p\"\napi_addr = \"http://a\"\ncluster_name = \"c\"\n"
 		"default_lease_ttl = \"1h\"\nmax_lease_ttl = 7200\nstartup_wait = 0\nmax_connections = 500\nconnection_share_percent = \"90\"\n"
 		"seal \"static\" {\n current_key_id = \"k1\"\n current_key = \"" HEX32 "\"\n}\n";
@@ -217,6 +220,7 @@ START_TEST(reads_everything)
 	ck_assert_int_eq(c.log_level, LOG_LEVEL_WARN);
 	ck_assert_str_eq(c.log_file, "/l");
 	ck_assert_int_eq(c.max_request_bytes, 1048576);
+	ck_assert_int_eq(c.max_request_memory, 8388608);
 	ck_assert_int_eq(c.max_request_s, 90);
 	ck_assert_int_eq(c.startup_wait_s, 0);
 	ck_assert_int_eq(c.max_connections, 500);

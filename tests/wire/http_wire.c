@@ -1,6 +1,6 @@
 /* http_wire.c: the HTTP server with a serve() of its own that says what it was given, for http_wire.py to talk to.
  * Without arguments (as "make check" runs it) it starts that script with its own path. With arguments it serves:
- *   http_wire [workers=N] [queue=N] [loops=N] [bytes=N] [seconds=N] [unfinished=N] [share=N] [connections=N] [hold=FILE] LISTENER...
+ *   http_wire [workers=N] [queue=N] [loops=N] [bytes=N] [memory=N] [seconds=N] [unfinished=N] [share=N] [connections=N] [hold=FILE] LISTENER...
  *   LISTENER: tcp | unix:PATH:MODE | tls:CERT:KEY[:CA[:VERSION]]
  * prints the ports, then obeys lines on stdin: "reload", "held N" (waits until workers hold N requests), "stop" (as end of
  * file). What is held is let go when FILE of hold=FILE exists, also while it stops. */
@@ -75,6 +75,14 @@ uint64_t serve_family(const struct service *service, const struct request *reque
 }
 
 /* /echo; /block?MS waits on a worker; /hold waits there until it is let go; /fill?N answers N bytes; /none 204; /moved 307; /wait 503 with Retry-After. */
+/* All may send what they like: who may is not the wire's. */
+bool serve_head(const struct service *service, struct bulla_call *call, const struct request *request, struct reply *reply, bool *known)
+{
+	(void)service, (void)call, (void)request, (void)reply;
+	*known = false;
+	return true;
+}
+
 bool serve(const struct service *service, struct bulla_call *call, const struct request *request, struct reply *reply)
 {
 	struct bulla_bytes target = request->target;
@@ -166,6 +174,7 @@ static int run(int argc, char **argv)
 		config.max_queue |= option(argv[i], "queue");
 		config.loops |= option(argv[i], "loops");
 		config.max_request_bytes |= option(argv[i], "bytes");
+		config.max_request_memory |= option(argv[i], "memory");
 		config.max_request_s |= option(argv[i], "seconds");
 		config.share_percent |= option(argv[i], "share");
 		config.unfinished_s |= option(argv[i], "unfinished");

@@ -459,7 +459,7 @@ def endless_chunks_are_cut():
 
 @case
 def large_bodies_have_a_budget():
-    with server("tcp", "bytes=1000000", "loops=1") as s:
+    with server("tcp", "bytes=1000000", "memory=16000000", "loops=1") as s:
         slow = []
         for _ in range(12):
             c = connect(s.ports[0])
