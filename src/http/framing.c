@@ -3,7 +3,7 @@
 
 #include <stdio.h>
 
-/* What stands for a head that was refused: nothing that a client could have sent, since it has no Host. */
+/* What stands for a head that was refused. */
 #define REFUSED_REQUEST " / HTTP/1.1\r\n\r\n"
 
 #define MAX_REQUEST_LINE ((size_t)FRAMING_MAX_METHOD + FRAMING_MAX_TARGET + sizeof "  HTTP/1.1\r\n")
@@ -21,6 +21,7 @@ void framing_refuse(struct framing *f, unsigned status, const char *text)
 	case FRAMING_HEAD:
 		f->tail = f->is_head ? "HEAD" REFUSED_REQUEST : "GET" REFUSED_REQUEST;
 		f->heads++;
+		f->head_ends(f->context, true);
 		break;
 	case FRAMING_CHUNK:
 		f->tail = "0\r\n\r\n";
@@ -45,7 +46,7 @@ static void next_request(struct framing *f)
 	f->whole++;
 	f->state = FRAMING_HEAD;
 	f->head_bytes = 0;
-	f->lines = 0;
+	f->lines = f->kept_lines = 0;
 	f->length = f->body = f->overhead = 0;
 	f->begun = f->blank = f->minor_0 = f->is_head = f->has_length = f->chunked = f->host = f->in_chunks = false;
 }
@@ -54,6 +55,7 @@ static void head_is_whole(struct framing *f)
 {
 	f->heads++;
 	f->kept = 0;
+	f->head_ends(f->context, false);
 	if (f->chunked)
 		f->state = FRAMING_CHUNK;
 	else if (f->length > 0)
@@ -70,8 +72,8 @@ static void pass(struct cursor *c, size_t len)
 	c->at += len;
 }
 
-/* The next line without its end, if all of it is there and no longer than max: at stands behind it then. False: it is not, or it
- * does not end with CR LF and is refused. */
+/* The next line without its end, if all of it is there and no longer than max: at stands behind it then. False: it is
+ * not, or it does not end with CR LF and is refused. */
 static bool take_line(struct framing *f, struct cursor *c, size_t max, struct bulla_bytes *line)
 {
 	size_t len = (size_t)(c->end - c->at), look = len < max ? len : max;
@@ -109,9 +111,8 @@ static void refuse_begun_head(struct framing *f, struct bulla_bytes part)
 		framing_refuse(f, 431, "the head of the request is too large");
 }
 
-static bool begin_head(struct framing *f, struct bulla_bytes line, size_t *keep)
+static bool begin_head(struct framing *f, struct bulla_bytes line)
 {
-	*keep = line.len;
 	if (line.len > 0) {
 		f->begun = true;
 		return framing_request_line(f, line);
@@ -120,6 +121,21 @@ static bool begin_head(struct framing *f, struct bulla_bytes line, size_t *keep)
 		framing_refuse(f, 400, "malformed request line");
 	f->blank = true; /* one line end before a request is forgiven (RFC 9112 section 2.2) */
 	return f->status == 0;
+}
+
+/* A line that goes on, moved to out; of the request line its target is left out. */
+static void keep_line(struct framing *f, struct cursor *c, const uint8_t *line, size_t len, size_t whole)
+{
+	if (whole == 0) {
+		memmove(c->out, line, len);
+	} else {
+		memmove(c->out, line, f->method_len);
+		memcpy(c->out + f->method_len, " / ", 3);
+		memmove(c->out + f->method_len + 3, line + whole - 8, 8);
+	}
+	memcpy(c->out + len, "\r\n", 2);
+	c->out += len + 2;
+	f->kept += len + 2;
 }
 
 /* The kept lines of this head stand at out - kept. */
@@ -135,18 +151,17 @@ static bool head_line(struct framing *f, struct cursor *c)
 	f->head_bytes += line.len + 2;
 	bool begun = f->begun, ends = begun && line.len == 0;
 
-	if (!begun ? !begin_head(f, line, &keep) : ends ? !framing_head_ends(f) : !framing_header_line(f, line, &keep))
+	if (!begun ? !begin_head(f, line) : ends ? !framing_head_ends(f) : !framing_header_line(f, line, &keep))
 		return false;
+	if (!begun && f->begun)
+		keep = f->method_len + sizeof " / HTTP/1.1" - 1;
 	if (keep == 0 && !ends)
 		return true;
-	if (f->kept + keep + 2 > FRAMING_MAX_KEPT) {
+	if (f->kept + keep + 2 > FRAMING_MAX_KEPT || f->kept_lines > FRAMING_MAX_KEPT_LINES) {
 		framing_refuse(f, 431, "the headers of the request are too large");
 		return false;
 	}
-	memmove(c->out, line.ptr, keep);
-	memcpy(c->out + keep, "\r\n", 2);
-	c->out += keep + 2;
-	f->kept += keep + 2;
+	keep_line(f, c, line.ptr, keep, begun ? 0 : line.len);
 	if (ends)
 		head_is_whole(f);
 	return true;

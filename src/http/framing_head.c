@@ -1,21 +1,20 @@
-/* framing_head.c: the lines of a request's head, read strictly: whatever two readers could take for two things is refused (RFC 9112 sections
- * 2.2, 3, 5, 6 and 11.2; RFC 9110 sections 5.5 and 5.6.2). Stateless but for the struct framing it is given. */
+/* framing_head.c: the lines of a request's head, read strictly: whatever two readers could take for two things is
+ * refused (RFC 9112 sections 2.2, 3, 5, 6 and 11.2; RFC 9110 sections 5.5 and 5.6.2). Stateless but for the struct
+ * framing it is given. */
 #include "http/framing_internal.h"
 
 #include <strings.h>
 
 /* RFC 9110 section 5.6.2 */
 static const bool token_bytes[256] = {
-	['!'] = true, ['#'] = true, ['$'] = true, ['%'] = true, ['&'] = true, ['\''] = true, ['*'] = true, ['+'] = true, ['-'] = true,
-	['.'] = true, ['^'] = true, ['_'] = true, ['`'] = true, ['|'] = true, ['~'] = true, ['0' ... '9'] = true, ['A' ... 'Z'] = true,
-	['a' ... 'z'] = true,
+	['!'] = true, ['#' ... '\''] = true, ['*'] = true, ['+'] = true, ['-'] = true, ['.'] = true, ['0' ... '9'] = true,
+	['A' ... 'Z'] = true, ['^' ... 'z'] = true, ['|'] = true, ['~'] = true,
 };
 
 /* What a host and port may be made of (RFC 3986 section 3.2), as Go has it. */
 static const bool host_bytes[256] = {
-	['!'] = true, ['$'] = true, ['%'] = true, ['&'] = true, ['\''] = true, ['('] = true, [')'] = true, ['*'] = true, ['+'] = true,
-	[','] = true, ['-'] = true, ['.'] = true, [':'] = true, [';'] = true, ['='] = true, ['['] = true, [']'] = true, ['_'] = true,
-	['~'] = true, ['0' ... '9'] = true, ['A' ... 'Z'] = true, ['a' ... 'z'] = true,
+	['!'] = true, ['$' ... '.'] = true, ['0' ... ';'] = true, ['='] = true, ['A' ... '['] = true, [']'] = true,
+	['_'] = true, ['a' ... 'z'] = true, ['~'] = true,
 };
 
 static bool all_of(const bool allowed[256], struct bulla_bytes text)
@@ -77,6 +76,22 @@ static bool check_version(struct framing *f, struct bulla_bytes version)
 	return true;
 }
 
+static bool take(struct framing *f, struct bulla_bytes name, struct bulla_bytes value)
+{
+	switch (f->take(f->context, name, value)) {
+	case FRAMING_NO_MEMORY:
+		framing_refuse(f, 503, "the server is busy; try again");
+		return false;
+	case FRAMING_TAKEN:
+		if (++f->lines <= FRAMING_MAX_LINES + 1) /* the target is one of them */
+			return true;
+		framing_refuse(f, 431, "too many headers");
+		return false;
+	default:
+		return true;
+	}
+}
+
 /* method SP target SP version: single spaces, nothing else. */
 bool framing_request_line(struct framing *f, struct bulla_bytes line)
 {
@@ -91,6 +106,7 @@ bool framing_request_line(struct framing *f, struct bulla_bytes line)
 	struct bulla_bytes text = bulla_mem(target + 1, (size_t)(version - target - 1));
 
 	f->is_head = bulla_is(method, "HEAD");
+	f->method_len = (unsigned)method.len;
 	if (method.len == 0 || method.len > FRAMING_MAX_METHOD || !all_of(token_bytes, method)) {
 		framing_refuse(f, 400, "invalid method");
 		return false;
@@ -103,7 +119,9 @@ bool framing_request_line(struct framing *f, struct bulla_bytes line)
 		framing_refuse(f, 400, "malformed request target");
 		return false;
 	}
-	return check_version(f, bulla_mem(version + 1, (size_t)(end - version - 1)));
+	if (!check_version(f, bulla_mem(version + 1, (size_t)(end - version - 1))))
+		return false;
+	return take(f, bulla_mem(NULL, 0), text);
 }
 
 static struct bulla_bytes trim(struct bulla_bytes text)
@@ -115,9 +133,9 @@ static struct bulla_bytes trim(struct bulla_bytes text)
 	return text;
 }
 
-static bool is_name(struct bulla_bytes name, const char *wanted)
+static bool is_value(struct bulla_bytes value, const char *wanted)
 {
-	return strncasecmp((const char *)name.ptr, wanted, name.len) == 0;
+	return value.len == strlen(wanted) && strncasecmp((const char *)value.ptr, wanted, value.len) == 0;
 }
 
 bool framing_is_field(struct bulla_bytes line, struct bulla_bytes *name, struct bulla_bytes *value)
@@ -162,7 +180,7 @@ static bool note_coding(struct framing *f, struct bulla_bytes value)
 {
 	if (f->minor_0 || f->chunked)
 		framing_refuse(f, 400, f->chunked ? "more than one Transfer-Encoding" : "Transfer-Encoding in HTTP/1.0");
-	else if (value.len != 7 || !is_name(value, "chunked"))
+	else if (!is_value(value, "chunked"))
 		framing_refuse(f, 501, "unsupported transfer encoding");
 	f->chunked = true;
 	return f->status == 0;
@@ -180,7 +198,7 @@ static bool note_host(struct framing *f, struct bulla_bytes value)
 
 static bool note_expectation(struct framing *f, struct bulla_bytes value)
 {
-	if (value.len > 0 && (value.len != 12 || !is_name(value, "100-continue")))
+	if (value.len > 0 && !is_value(value, "100-continue"))
 		framing_refuse(f, 417, "unknown expectation");
 	return f->status == 0;
 }
@@ -188,40 +206,30 @@ static bool note_expectation(struct framing *f, struct bulla_bytes value)
 /* keep: whether the line goes on, for libmicrohttpd. False: refused. */
 static bool note(struct framing *f, struct bulla_bytes name, struct bulla_bytes value, bool *keep)
 {
-	*keep = true;
 	switch (name.len) {
 	case 4:
-		*keep = false;
-		if (is_name(name, "Host"))
-			return note_host(f, value);
-		break;
+		return framing_is_name(name, "Host") ? note_host(f, value) : true;
 	case 6:
-		if (is_name(name, "Expect"))
-			return note_expectation(f, value);
-		break;
+		*keep = framing_is_name(name, "Expect");
+		return *keep ? note_expectation(f, value) : true;
 	case 10:
-		if (is_name(name, "Connection"))
-			return true;
-		break;
+		*keep = framing_is_name(name, "Connection");
+		return true;
 	case 14:
-		if (is_name(name, "Content-Length"))
-			return note_length(f, value);
-		break;
+		*keep = framing_is_name(name, "Content-Length");
+		return *keep ? note_length(f, value) : true;
 	case 17:
-		if (is_name(name, "Transfer-Encoding"))
-			return note_coding(f, value);
-		break;
+		*keep = framing_is_name(name, "Transfer-Encoding");
+		return *keep ? note_coding(f, value) : true;
 	default:
-		break;
+		return true;
 	}
-	*keep = f->wanted != NULL && f->wanted(f->context, name);
-	return true;
 }
 
 bool framing_header_line(struct framing *f, struct bulla_bytes line, size_t *keep_len)
 {
 	struct bulla_bytes name, value;
-	bool keep;
+	bool keep = false;
 
 	if (line.ptr[0] == ' ' || line.ptr[0] == '\t') {
 		framing_refuse(f, 400, "a header folded over several lines");
@@ -231,12 +239,9 @@ bool framing_header_line(struct framing *f, struct bulla_bytes line, size_t *kee
 		framing_refuse(f, 400, "malformed header");
 		return false;
 	}
-	if (!note(f, name, value, &keep))
+	if (!note(f, name, value, &keep) || !take(f, name, value))
 		return false;
-	if (keep && ++f->lines > FRAMING_MAX_LINES) {
-		framing_refuse(f, 431, "too many headers");
-		return false;
-	}
+	f->kept_lines += keep;
 	/* white space at the end is not the value's, but libmicrohttpd would compare it */
 	*keep_len = keep ? value.len > 0 ? (size_t)(value.ptr + value.len - line.ptr) : name.len + 1 : 0;
 	return true;

@@ -4,9 +4,9 @@
 
 #include "http/framing.h"
 
-/* One line of a head, without its line end: checked, and what it says about framing is noted in f. keep: how many bytes of it go
- * on, 0: none. False: f was refused. The empty line is the caller's. */
-bool framing_request_line(struct framing *f, struct bulla_bytes line);
+/* One line of a head, without its line end: checked, and what it says about framing is noted in f. keep: how many
+ * bytes of it go on, 0: none. False: f was refused. The empty line is the caller's. */
+bool framing_request_line(struct framing *f, struct bulla_bytes line); /* notes its method's length */
 bool framing_header_line(struct framing *f, struct bulla_bytes line, size_t *keep);
 
 /* Whether the lines of a head, all noted, make a request; f is refused if not. */

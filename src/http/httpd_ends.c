@@ -1,7 +1,8 @@
-/* httpd_ends.c: how connections end. A client that has shut down its sending side is answered what it has sent, and then its connection
- * is closed; libmicrohttpd reads edge-triggered and would never see such an end that came with a request. And a connection that was
- * answered before all of its request was read lingers: closed with bytes unread, the kernel would reset it, and the client lose the
- * answer (RFC 9112 section 9.6). Everything here runs on the loop's thread. */
+/* httpd_ends.c: how connections end. A client that has shut down its sending side is answered what it has sent, and
+ * then its connection is closed; libmicrohttpd reads edge-triggered and would never see such an end that came with a
+ * request. And a connection that was answered before all of its request was read lingers: closed with bytes unread,
+ * the kernel would reset it, and the client lose the answer (RFC 9112 section 9.6). Everything here runs on the
+ * loop's thread. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -68,8 +69,8 @@ bool conn_is_last(const struct conn *conn)
 	return conn->ended && conn->held.ready + conn->held.rest == 0 && conn->framing.whole == conn->done + 1;
 }
 
-/* One that has nothing in work is made to be read again: shutting down the receiving side, which has ended already, is an event.
- * What libmicrohttpd then reads is the end, or what stands for half a head. */
+/* One that has nothing in work is made to be read again: shutting down the receiving side, which has ended already,
+ * is an event. What libmicrohttpd then reads is the end, or what stands for half a head. */
 static void end_half(struct conn *conn)
 {
 	char byte;
@@ -182,8 +183,11 @@ bool conn_linger(struct conn *conn)
 		return false;
 	struct lingering *linger = linger_place(loop);
 
-	*linger = (struct lingering){ .watched.ready = linger_read, .fd = fd, .end_ms = loop->now_ms + LINGER_MS, .quiet_ms = loop->now_ms + LINGER_QUIET_MS,
-				   .left = linger_bytes(loop), .local = conn->endpoint->listener->is_unix };
+	*linger = (struct lingering){
+		.watched.ready = linger_read, .fd = fd, .end_ms = loop->now_ms + LINGER_MS,
+		.quiet_ms = loop->now_ms + LINGER_QUIET_MS, .left = linger_bytes(loop),
+		.local = conn->endpoint->listener->is_unix,
+	};
 	loop->lingering++;
 	(void)shutdown(fd, SHUT_WR);
 	if (!loop_watch(loop, fd, &linger->watched, EPOLLIN | EPOLLRDHUP)) {

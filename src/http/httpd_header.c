@@ -52,13 +52,13 @@ static bool take_token(struct task *task, struct bulla_bytes value, bool bearer)
 			return false;
 	}
 	*seen = true;
-	wipe_in_place(value);
 	return true;
 }
 
-static bool is_name(struct bulla_bytes name, const char *wanted)
+/* Of values, which may hold any bytes. */
+static bool is_text(struct bulla_bytes text, const char *wanted)
 {
-	return name.len == strlen(wanted) && strncasecmp((const char *)name.ptr, wanted, name.len) == 0;
+	return text.len == strlen(wanted) && strncasecmp((const char *)text.ptr, wanted, text.len) == 0;
 }
 
 static bool take(struct task *task, struct bulla_bytes *field, struct bulla_bytes value)
@@ -97,7 +97,7 @@ static bool take_length(struct task *task, struct bulla_bytes value)
 
 static bool take_coding(struct task *task, struct bulla_bytes value)
 {
-	if (task->chunked || !is_name(trim(value), "chunked"))
+	if (task->chunked || !is_text(value, "chunked"))
 		return false;
 	task->chunked = true;
 	task->closes |= task->has_length;
@@ -114,18 +114,26 @@ static bool take_browser(struct task *task, struct bulla_bytes *field, struct bu
 /* All that take_header() has a case for: others never come so far. */
 bool header_wanted(struct bulla_bytes name)
 {
-	static const char *const names[][2] = {
-		[6] = { "Expect", "Origin" }, [12] = { "Content-Type" }, [13] = { "X-Vault-Token", "Authorization" },
-		[14] = { "Content-Length" }, [15] = { "X-Vault-Request", "X-Forwarded-For" }, [16] = { "X-Vault-Wrap-TTL" },
-		[17] = { "X-Vault-Namespace", "Transfer-Encoding" }, [29] = { "Access-Control-Request-Method" },
-	};
-
-	if (name.len >= sizeof names / sizeof names[0])
+	switch (name.len) {
+	case 6:
+		return framing_is_name(name, "Expect") || framing_is_name(name, "Origin");
+	case 12:
+		return framing_is_name(name, "Content-Type");
+	case 13:
+		return framing_is_name(name, "X-Vault-Token") || framing_is_name(name, "Authorization");
+	case 14:
+		return framing_is_name(name, "Content-Length");
+	case 15:
+		return framing_is_name(name, "X-Vault-Request") || framing_is_name(name, "X-Forwarded-For");
+	case 16:
+		return framing_is_name(name, "X-Vault-Wrap-TTL");
+	case 17:
+		return framing_is_name(name, "X-Vault-Namespace") || framing_is_name(name, "Transfer-Encoding");
+	case 29:
+		return framing_is_name(name, "Access-Control-Request-Method");
+	default:
 		return false;
-	for (size_t i = 0; i < 2 && names[name.len][i] != NULL; i++)
-		if (is_name(name, names[name.len][i]))
-			return true;
-	return false;
+	}
 }
 
 static bool take_header(struct task *task, struct bulla_bytes name, struct bulla_bytes value)
@@ -134,33 +142,33 @@ static bool take_header(struct task *task, struct bulla_bytes name, struct bulla
 
 	switch (name.len) {
 	case 6:
-		if (is_name(name, "Expect"))
-			task->expects = is_name(value, "100-continue");
-		return is_name(name, "Origin") ? take_browser(task, &request->origin, value) : true;
+		if (framing_is_name(name, "Expect"))
+			task->expects = is_text(value, "100-continue");
+		return framing_is_name(name, "Origin") ? take_browser(task, &request->origin, value) : true;
 	case 12:
-		return is_name(name, "Content-Type") ? take(task, &request->content_type, value) : true;
+		return framing_is_name(name, "Content-Type") ? take(task, &request->content_type, value) : true;
 	case 13:
-		return is_name(name, "X-Vault-Token") ? take_token(task, value, false) :
-		       is_name(name, "Authorization") ? take_token(task, value, true) : true;
+		return framing_is_name(name, "X-Vault-Token") ? take_token(task, value, false) :
+		       framing_is_name(name, "Authorization") ? take_token(task, value, true) : true;
 	case 14:
-		return is_name(name, "Content-Length") ? take_length(task, value) : true;
+		return framing_is_name(name, "Content-Length") ? take_length(task, value) : true;
 	case 15:
-		if (is_name(name, "X-Vault-Request"))
-			request->vault_client = is_name(trim(value), "true");
-		return is_name(name, "X-Forwarded-For") ? take_forwarded(task, value) : true;
+		if (framing_is_name(name, "X-Vault-Request"))
+			request->vault_client = is_text(value, "true");
+		return framing_is_name(name, "X-Forwarded-For") ? take_forwarded(task, value) : true;
 	case 16:
-		return is_name(name, "X-Vault-Wrap-TTL") ? take(task, &request->wrap_ttl, value) : true;
+		return framing_is_name(name, "X-Vault-Wrap-TTL") ? take(task, &request->wrap_ttl, value) : true;
 	case 17:
-		return is_name(name, "X-Vault-Namespace") ? take(task, &request->namespace, value) :
-		       is_name(name, "Transfer-Encoding") ? take_coding(task, value) : true;
+		return framing_is_name(name, "X-Vault-Namespace") ? take(task, &request->namespace, value) :
+		       framing_is_name(name, "Transfer-Encoding") ? take_coding(task, value) : true;
 	case 29:
-		return is_name(name, "Access-Control-Request-Method") ? take_browser(task, &request->wanted_method, value) : true;
+		return framing_is_name(name, "Access-Control-Request-Method") ? take_browser(task, &request->wanted_method, value) : true;
 	default:
 		return true;
 	}
 }
 
-/* For the audit log, before a token is wiped where it stands. */
+/* For the audit log. */
 static bool keep_header(struct task *task, struct bulla_bytes name, struct bulla_bytes value)
 {
 	struct request *request = &task->request;
@@ -182,19 +190,12 @@ static bool keep_header(struct task *task, struct bulla_bytes name, struct bulla
 	return header->value.ptr != NULL;
 }
 
-enum MHD_Result header_take(void *context, enum MHD_ValueKind kind, const char *name, size_t name_len, const char *value,
-			    size_t value_len)
+void header_take(struct task *task, struct bulla_bytes name, struct bulla_bytes value)
 {
-	struct task *task = context;
-
-	(void)kind;
 	const struct bulla *engine = task->conn->loop->httpd->service->engine;
-	struct bulla_bytes header = bulla_mem(name, name_len);
 
-	if (bulla_audit_wants_headers(engine) && bulla_audit_wants_header(engine, header) &&
-	    !keep_header(task, header, bulla_mem(value, value == NULL ? 0 : value_len)))
+	if (bulla_audit_wants_headers(engine) && bulla_audit_wants_header(engine, name) && !keep_header(task, name, value))
 		task->malformed = true;
-	if (!take_header(task, bulla_mem(name, name_len), bulla_mem(value, value == NULL ? 0 : value_len)))
+	if (!take_header(task, name, value))
 		task->malformed = true;
-	return MHD_YES;
 }

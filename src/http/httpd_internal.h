@@ -7,6 +7,7 @@
  *   drain.c          stops: refuses, finishes, closes
  *   httpd_ends.c     how they end: half-closed ones, lingering
  *   httpd_transport.c  what they send, through the framing machine
+ *   httpd_heads.c    what their heads say, until the requests begin
  *   httpd_request.c  gathers a request, has it served
  *   httpd_header.c   what its headers say
  *   httpd_body.c     its body, within limits
@@ -79,6 +80,12 @@ struct held {
 	size_t cap, at, ready, rest;
 };
 
+/* What the heads say whose requests have not begun, in one buffer: see httpd_heads.c. */
+struct heads {
+	uint8_t *bytes;           /* NULL: nothing */
+	size_t cap, at, begun, len;
+};
+
 /* One connection: made when it has been accepted, or by libmicrohttpd's notification; freed by that, or in the lobby. */
 struct conn {
 	struct watched watched;   /* first: the client's end */
@@ -100,6 +107,7 @@ struct conn {
 	bool denied;              /* its handshake has failed: no request is taken from it */
 	struct framing framing;
 	struct held held;
+	struct heads heads;
 	uint64_t done;            /* requests that libmicrohttpd has completed */
 	struct conn *half_prev, *half_next; /* of the loop's half-closed ones */
 	bool half_closed;         /* is among them: the client has shut down its sending side, or so it seems */
@@ -203,6 +211,7 @@ struct loop {
 	struct conn **by_fd;            /* by_fd_count of them; NULL: not a connection of this loop */
 	size_t by_fd_count;
 	struct lingering lingers[LINGERS];
+	struct heads spare_heads;
 	unsigned lingering;
 	struct task *spare;
 	unsigned spare_count, suspended;
@@ -308,6 +317,13 @@ struct conn *transport_conn(const struct loop *loop, int fd); /* NULL: not one o
 /* Reads at most len > 0 bytes; as recv(), but TRANSPORT_AGAIN or TRANSPORT_LOST instead of -1 */
 typedef ssize_t transport_source(struct conn *conn, void *context, void *buf, size_t len);
 
+/* httpd_heads.c: the machine's callbacks; context is the connection */
+enum framing_taken heads_take(void *conn, struct bulla_bytes name, struct bulla_bytes value);
+void heads_end(void *conn, bool refused);
+bool heads_begin(struct conn *conn, struct task *task); /* gives the next head to a task. False: no memory */
+void heads_drop(struct conn *conn);
+void heads_free_spare(struct loop *loop);
+
 /* httpd_ends.c */
 bool conn_watch(struct conn *conn);     /* for its client's end. False: no memory */
 bool conn_in_work(const struct conn *conn);    /* a request of it is whole, and not yet answered */
@@ -340,8 +356,8 @@ void audit_free_spares(struct loop *loop);
 
 /* httpd_header.c */
 enum method header_method(const char *text);
-enum MHD_Result header_take(void *task, enum MHD_ValueKind kind, const char *name, size_t name_len, const char *value,
-			    size_t value_len); /* marks the task malformed if the header is not to be believed */
+void header_take(struct task *task, struct bulla_bytes name, struct bulla_bytes value); /* copies; marks the task malformed if the
+											   header is not to be believed */
 bool header_wanted(struct bulla_bytes name);  /* whether header_take() reads it */
 void wipe_in_place(struct bulla_bytes bytes); /* in libmicrohttpd's buffer */
 

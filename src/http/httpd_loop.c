@@ -16,9 +16,9 @@
 #define EVENTS 64
 #define SWEEP_MS 1000
 #define ACCEPT_PAUSE_MS 100
-/* libmicrohttpd's memory for a connection: what the framing machine lets through of a head must fit in, with its entries and the reply's
- * head; it is zeroed after every request, so small is fast */
-#define CONNECTION_MEMORY 32768
+/* libmicrohttpd's memory for a connection: the few lines that the framing machine lets through of a head and the reply's head must fit
+ * in; it is zeroed after every request, so small is fast */
+#define CONNECTION_MEMORY 12288
 
 int64_t clock_ms(void)
 {
@@ -145,6 +145,7 @@ void loop_clear(struct loop *loop)
 	audit_free_spares(loop);
 	free(loop->daemons);
 	free(loop->by_fd);
+	heads_free_spare(loop);
 	if (loop->wake_fd >= 0)
 		close(loop->wake_fd);
 	if (loop->epoll_fd >= 0)

@@ -7,6 +7,7 @@
 
 #define JSON_TYPE "application/json"
 #define RETRY_AFTER_S 1
+#define MAX_LOCATION 2048 /* the head of a reply has to fit into libmicrohttpd's memory for the connection */
 
 void reply_refuse(struct task *task, enum bulla_err err)
 {
@@ -25,15 +26,21 @@ void reply_refuse_because(struct task *task, enum bulla_err err, struct bulla_by
 	envelope_error(body, row, text);
 }
 
-void reply_refuse_framing(struct task *task)
+static void reply_refuse_status(struct task *task, unsigned status, const char *text)
 {
-	const struct framing *framing = &task->conn->framing;
 	struct out *body = &task->reply.body;
 
 	out_clear(body);
-	task->reply = (struct reply){ .status = framing->status, .content_type = JSON_TYPE };
+	task->reply = (struct reply){ .status = (int)status, .content_type = JSON_TYPE };
+	envelope_error(body, bulla_err_row(BULLA_E_BAD_REQUEST), bulla_str(text));
+}
+
+void reply_refuse_framing(struct task *task)
+{
+	const struct framing *framing = &task->conn->framing;
+
 	task->closes = true;
-	envelope_error(body, bulla_err_row(BULLA_E_BAD_REQUEST), bulla_str(framing->text));
+	reply_refuse_status(task, framing->status, framing->text);
 }
 
 static struct MHD_Response *response_of(struct out *body)
@@ -189,6 +196,8 @@ static bool add_headers(struct MHD_Response *response, const struct task *task)
 
 enum MHD_Result reply_send(struct task *task)
 {
+	if (task->reply.location.len > MAX_LOCATION)
+		reply_refuse_status(task, 414, "the request target is too long to be redirected");
 	if (task->reply.body.failed || task->reply.status == 0)
 		reply_refuse(task, BULLA_E_INTERNAL);
 	struct MHD_Response *response = response_of(&task->reply.body);

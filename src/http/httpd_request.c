@@ -68,27 +68,24 @@ static void task_recycle(struct loop *loop, struct task *task)
 void *request_line(void *context, const char *target, struct MHD_Connection *mhd)
 {
 	struct loop *loop = context;
+
+	(void)target; /* a placeholder */
 	struct conn *conn = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
 	/* no request that was not framed */
-	struct task *task = conn == NULL || conn->denied || target == NULL || conn->done >= conn->framing.heads ? NULL : task_new(loop);
+	struct task *task = conn == NULL || conn->denied || conn->done >= conn->framing.heads ? NULL : task_new(loop);
 
 	if (task == NULL)
 		return NULL; /* request_access closes the connection */
-	size_t len = strlen(target);
-	char *query = memchr(target, '?', len);
-
 	task->conn = conn;
 	task->mhd = mhd;
 	task->started_ms = loop->now_ms;
 	task->call.arena = task->arena;
-	task->request.target = bulla_arena_copy(task->arena, bulla_mem(target, len));
 	task->request.remote = bulla_str(conn->remote);
 	if (conn->endpoint->tls != NULL)
 		task->request.client_chain = tls_client_chain(MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_GNUTLS_SESSION)->tls_session,
 							      task->arena, &task->request.client_chain_count);
-	task->malformed = task->request.target.ptr == NULL;
-	if (query != NULL)
-		query[1] = '\0'; /* libmicrohttpd would make an entry of each parameter, which nobody reads */
+	if (!heads_begin(conn, task))
+		task->malformed = true;
 	conn->task = task;
 	task->began_ms = loop->now_ms;
 	conn->deadline_ms = loop->now_ms + (int64_t)loop->httpd->config.max_request_s * 1000;
@@ -324,7 +321,6 @@ static enum MHD_Result begin(struct task *task, const char *method)
 
 	task->state = TASK_RECEIVING;
 	task->request.method = header_method(method);
-	MHD_get_connection_values_n(task->mhd, MHD_HEADER_KIND, header_take, task);
 	if (is_refused(task)) {
 		reply_refuse_framing(task);
 		return reply_send(task);

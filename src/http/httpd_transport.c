@@ -1,10 +1,12 @@
-/* httpd_transport.c: stands between the sockets and libmicrohttpd, which has no option for what must be true of a request before it
- * parses it. It calls recv(), and for TLS gnutls_record_recv(); the program defines both (here and in tls_record.c), so that the dynamic
- * linker binds libmicrohttpd to them. They pass everything through but what a loop's thread reads for its own connections: that goes
- * through the framing machine. transport_check() says at start whether the linker did so, and no request is answered that was not framed.
+/* httpd_transport.c: stands between the sockets and libmicrohttpd, which has no option for what must be true of a
+ * request before it parses it. It calls recv(), and for TLS gnutls_record_recv(); the program defines both (here and
+ * in tls_record.c), so that the dynamic linker binds libmicrohttpd to them. They pass everything through but what a
+ * loop's thread reads for its own connections: that goes through the framing machine. transport_check() says at start
+ * whether the linker did so, and no request is answered that was not framed.
  *
- * A part of a head, or of a line within a body, waits here until the whole is there. The end of a stream is kept from libmicrohttpd while
- * a request is whole and its answer is not sent: it would drop the answer. Everything here runs on the loop's thread. */
+ * A part of a head, or of a line within a body, waits here until the whole is there. The end of a stream is kept from
+ * libmicrohttpd while a request is whole and its answer is not sent: it would drop the answer. Everything here runs
+ * on the loop's thread. */
 #undef _FORTIFY_SOURCE /* recv() would be an inline function */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -49,11 +51,6 @@ static bool make_room(struct loop *loop, size_t fd)
 	return true;
 }
 
-static bool header_goes_on(const void *engine, struct bulla_bytes name)
-{
-	return header_wanted(name) || (bulla_audit_wants_headers(engine) && bulla_audit_wants_header(engine, name));
-}
-
 bool transport_open(struct conn *conn)
 {
 	struct loop *loop = conn->loop;
@@ -61,8 +58,9 @@ bool transport_open(struct conn *conn)
 	if (!make_room(loop, (size_t)conn->fd))
 		return false;
 	conn->framing.max_chunked = 2 * (uint64_t)loop->httpd->config.max_request_bytes;
-	conn->framing.wanted = header_goes_on;
-	conn->framing.context = loop->httpd->service->engine;
+	conn->framing.take = heads_take;
+	conn->framing.head_ends = heads_end;
+	conn->framing.context = conn;
 	loop->by_fd[conn->fd] = conn;
 	return true;
 }
@@ -79,6 +77,7 @@ void transport_close(struct conn *conn)
 	if (transport_conn(conn->loop, conn->fd) == conn)
 		conn->loop->by_fd[conn->fd] = NULL;
 	drop_held(conn);
+	heads_drop(conn);
 }
 
 void transport_bind(struct loop *loop)
@@ -139,12 +138,24 @@ static size_t give(struct conn *conn, uint8_t *buf, size_t room)
 	return n + all;
 }
 
+/* A head that has begun has less time than an idle connection. */
+static void hurry(struct conn *conn)
+{
+	unsigned max_s = conn->loop->httpd->config.max_request_s;
+	int64_t end_ms = conn->loop->now_ms + (max_s < FIRST_HEADER_S ? max_s : FIRST_HEADER_S) * INT64_C(1000);
+
+	if (conn->task == NULL && conn->deadline_ms > end_ms)
+		conn->deadline_ms = end_ms;
+}
+
 /* n bytes came into libmicrohttpd's buffer, and nothing was held: what is ready stays there. False: no memory. */
 static bool take_direct(struct conn *conn, uint8_t *buf, size_t n, size_t *ready)
 {
 	struct framed framed = framing_feed(&conn->framing, buf, n);
 
 	*ready = framed.ready;
+	if (framed.ready + framed.rest < n) /* tokens are in what went no further */
+		bulla_wipe(buf + framed.ready + framed.rest, n - framed.ready - framed.rest);
 	if (framed.rest == 0)
 		return true;
 	if (!hold_room(&conn->held, framed.rest))
@@ -152,18 +163,23 @@ static bool take_direct(struct conn *conn, uint8_t *buf, size_t n, size_t *ready
 	memcpy(conn->held.bytes, buf + framed.ready, framed.rest);
 	bulla_wipe(buf + framed.ready, framed.rest);
 	conn->held.rest = framed.rest;
+	hurry(conn);
 	return true;
 }
 
 static void take_held(struct conn *conn, size_t n)
 {
-	struct framed framed = framing_feed(&conn->framing, conn->held.bytes, conn->held.rest + n);
+	size_t len = conn->held.rest + n;
+	struct framed framed = framing_feed(&conn->framing, conn->held.bytes, len);
 
+	if (framed.ready + framed.rest < len)
+		bulla_wipe(conn->held.bytes + framed.ready + framed.rest, len - framed.ready - framed.rest);
 	conn->held.ready = framed.ready;
 	conn->held.rest = framed.rest;
 }
 
-/* The stream has ended. What of it is held can no longer become a request, which is said; what is in work is answered first. */
+/* The stream has ended. What of it is held can no longer become a request, which is said; what is in work is answered
+ * first. */
 static ssize_t ended(struct conn *conn, uint8_t *buf, size_t room)
 {
 	enum framing_end end = framing_end(&conn->framing, conn->held.rest);
@@ -176,7 +192,8 @@ static ssize_t ended(struct conn *conn, uint8_t *buf, size_t room)
 }
 
 /* Reads once. False: *n is to be returned, unless something was got before. */
-static bool read_more(struct conn *conn, uint8_t *buf, size_t room, transport_source *source, void *context, ssize_t *n, bool *full)
+static bool read_more(struct conn *conn, uint8_t *buf, size_t room, transport_source *source, void *context, ssize_t *n,
+		      bool *full)
 {
 	bool direct = conn->held.rest == 0;
 
@@ -225,7 +242,7 @@ static ssize_t transport_read(struct conn *conn, uint8_t *buf, size_t room, tran
 			return got > 0 ? (ssize_t)got : n == 0 ? ended(conn, buf, room) : n;
 		}
 		got += (size_t)n;
-		/* is there more, or the end? A socket that filled the buffer may have it; of TLS's records only the next call knows */
+		/* more, or the end? A socket that filled the buffer may have it; of TLS's records the next call knows */
 		if (full || conn->half_closed || (records && got == 0))
 			continue;
 		got += give(conn, buf + got, room - got);
@@ -255,7 +272,8 @@ static ssize_t for_records(struct conn *conn, void *buf, size_t len, int flags)
 	return -1;
 }
 
-__attribute__((visibility("default"), used)) ssize_t recv(int fd, void *buf, size_t len, int flags)
+__attribute__((visibility("default"), used))
+ssize_t recv(int fd, void *buf, size_t len, int flags)
 {
 	struct conn *conn = transport_conn(own_loop, fd);
 

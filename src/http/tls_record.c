@@ -1,4 +1,5 @@
-/* tls_record.c: the gnutls_record_recv() that libmicrohttpd calls: see httpd_transport.c. Any thread; what is not a loop's passes. */
+/* tls_record.c: the gnutls_record_recv() that libmicrohttpd calls: see httpd_transport.c. Any thread; what is not a
+ * loop's passes. */
 #define _GNU_SOURCE
 #include "http/tls_record.h"
 
@@ -26,7 +27,8 @@ static ssize_t read_records(void *session, void *buf, size_t len)
 	return n == GNUTLS_E_AGAIN ? TRANSPORT_AGAIN : n;
 }
 
-__attribute__((visibility("default"), used)) ssize_t gnutls_record_recv(gnutls_session_t session, void *data, size_t len)
+__attribute__((visibility("default"), used))
+ssize_t gnutls_record_recv(gnutls_session_t session, void *data, size_t len)
 {
 	if (gnutls_own == NULL)
 		gnutls_own = find("gnutls_record_recv", RTLD_NEXT);

@@ -11,7 +11,7 @@ import tempfile
 import tcp
 from http_wire import Reader, ask, case, certificates, connect, server, tls_connect, tls_context, wait_until_read
 
-MAX_HEAD, MAX_TARGET, MAX_LINES = 32768, 16384, 96  # src/http/framing.h
+MAX_HEAD, MAX_TARGET, MAX_LINES = 32768, 16384, 100  # src/http/framing.h
 HOST = b"Host: h\r\n"
 GET = b"GET /echo HTTP/1.1\r\n" + HOST
 
@@ -85,15 +85,14 @@ def a_head_of_every_size_is_answered():
 @case
 def headers_that_are_read_are_bounded():
     with server("tcp", "loops=1") as s:
-        for n in around(16384, 18000, 20000, 20480, 24000, step=3777):
-            data = head([b"X-Vault-Token: " + b"t" * n])
-            if n < 20000:
-                status, _, body = answer_of(s.ports[0], data)
-                assert status == 200 and json.loads(body)["token"] == "t" * n, (n, status)
-            elif n > 20480:
-                refused(s.ports[0], data, 431)
-            else:
-                assert answer_of(s.ports[0], data)[0] in (200, 431)
+        for n in around(16384, 32600, step=3777, end=32700):
+            status, _, body = answer_of(s.ports[0], head([b"X-Vault-Token: " + b"t" * n]))
+            assert status == 200 and json.loads(body)["token"] == "t" * n, (n, status)
+        refused(s.ports[0], head([b"X-Vault-Token: " + b"t" * 32721]), 431)
+        for lines in ([b"Connection: t"], [b"Connection: " + b"t" * 2000], [b"Connection: t"] * 16):
+            assert answer_of(s.ports[0], head(lines))[0] == 200
+        for lines in ([b"Connection: " + b"t" * 2100], [b"Connection:"] * 17, [b"Connection:"] * 2000, [b"Expect:"] * 90, [b"Connection: " + b"t" * 20000]):
+            refused(s.ports[0], head(lines), 431)
         for n in (1, 90, MAX_LINES, MAX_LINES + 1, 500, 1500, 5000):
             data = head([b"X-Vault-Token: t"] * n)
             if n <= MAX_LINES:
@@ -102,9 +101,10 @@ def headers_that_are_read_are_bounded():
                 refused(s.ports[0], data, 431)
         # a long target beside long headers
         target = b"GET /" + b"a" * (MAX_TARGET - 1) + b" HTTP/1.1\r\n" + HOST
-        assert answer_of(s.ports[0], target + b"X-Vault-Token: " + b"t" * 4000 + b"\r\n\r\n")[0] == 200
-        assert answer_of(s.ports[0], target + b"X-Vault-Token: t\r\n" * MAX_LINES + b"X: " + b"x" * 14000 + b"\r\n\r\n")[0] == 200
-        refused(s.ports[0], target + b"X-Vault-Token: " + b"t" * 4200 + b"\r\n\r\n", 431)
+        for n in (4000, 15000, 16300):
+            status, _, body = answer_of(s.ports[0], target + b"X-Vault-Token: " + b"t" * n + b"\r\n\r\n")
+            assert status == 200 and json.loads(body)["token"] == "t" * n and len(json.loads(body)["target"]) == MAX_TARGET
+        refused(s.ports[0], target + b"X-Vault-Token: " + b"t" * 16400 + b"\r\n\r\n", 431)
 
 
 @case
@@ -393,11 +393,12 @@ def half_closed_connections_take_no_slots():
         for i in range(400):
             c = connect(s.ports[0])
             c.sendall(GET + b"\r\n" if i % 2 else b"GET /block?1 HTTP/1.1\r\n" + HOST + b"\r\n")
-            c.shutdown(socket.SHUT_WR)
+            with contextlib.suppress(OSError):  # one that was too many may be closed already
+                c.shutdown(socket.SHUT_WR)
             open_.append(c)
         for c in open_:
-            reader = Reader(c)
-            assert reader.answer()[0] in (200, 503) and reader.buffer + everything(c) == b""
+            got = everything(c)
+            assert got.count(b"HTTP/1.1 ") == 1 and got.startswith((b"HTTP/1.1 200", b"HTTP/1.1 503")) or got == b"", got
         tcp.wait_until(lambda: ask(s.ports[0], "GET", "/echo")[0] == 200, "serving")
         [c.close() for c in open_]
 
