@@ -190,7 +190,7 @@ static enum bulla_err pass_help(struct passage *p)
 }
 
 /* As OpenBao: before all else, but after the rate limits, whether the server is sealed or not. */
-static enum bulla_err pass_browser(struct passage *p)
+enum bulla_err gates_browser(struct passage *p)
 {
 	if (!bulla_cors_on(p->x.engine))
 		return BULLA_OK;
@@ -254,6 +254,9 @@ enum bulla_err gates_pass(struct passage *p)
 	if (!is_header_text(x->request->token) || !is_header_text(x->request->namespace) || !is_header_text(x->request->wrap_ttl) ||
 	    !is_header_text(x->request->origin))
 		return BULLA_E_BAD_TARGET;
+	TRY(gate_probe(p));
+	if (p->answered)
+		return BULLA_OK;
 	TRY(target_decode(x->call, x->request->target, &target));
 	x->path = target.path;
 	x->query = target.query;
@@ -261,7 +264,7 @@ enum bulla_err gates_pass(struct passage *p)
 		x->method = METHOD_POST;
 	TRY(gate_outside(p));
 	if (x->request->origin.len > 0)
-		TRY(pass_browser(p));
+		TRY(gates_browser(p));
 	if (p->answered)
 		return BULLA_OK;
 	p->reply->location = target.location;

@@ -23,6 +23,14 @@ BULLA_MUST_USE enum bulla_err gate_body(struct passage *p);
 /* Of a request with an Origin: whether that one may call, and what its browser is told; answers preflights. FORBIDDEN, NO_MEMORY. */
 BULLA_MUST_USE enum bulla_err gate_cors(struct passage *p);
 
+/* gates.c: that behind the rate limits, if CORS is on. What they say, too. */
+BULLA_MUST_USE enum bulla_err gates_browser(struct passage *p);
+
+/* ---- gate_probe.c --------------------------------------------------------------------------------------------------------- */
+
+/* Answers a load balancer's probe, if it is one. What gates_browser says. */
+BULLA_MUST_USE enum bulla_err gate_probe(struct passage *p);
+
 /* ---- gates_caller.c ------------------------------------------------------------------------------------------------------ */
 
 /* How long the reply's wrapping is to live; 0: none was asked for. BAD_REQUEST. */
