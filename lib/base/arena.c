@@ -19,6 +19,7 @@ _Static_assert(sizeof(struct block) % ALIGN == 8, "payload() rounds up");
 
 struct bulla_arena {
 	struct block *newest;
+	size_t first_bytes;
 };
 
 static uint8_t *payload(struct block *b)
@@ -50,6 +51,7 @@ struct bulla_arena *bulla_arena_new(size_t first_bytes)
 
 	if (arena == NULL)
 		return NULL;
+	arena->first_bytes = first_bytes;
 	arena->newest = block_new(first_bytes, NULL);
 	if (arena->newest == NULL) {
 		free(arena);
@@ -58,13 +60,14 @@ struct bulla_arena *bulla_arena_new(size_t first_bytes)
 	return arena;
 }
 
-/* The largest block that may be kept: what was needed once is mostly needed again. A first one that is larger was wanted so. */
+/* The largest block that may be kept: what was needed once is mostly needed again. There is one: that which the arena began with. */
 static struct block *choose_kept(const struct bulla_arena *arena)
 {
+	size_t most = arena->first_bytes > KEEP_BYTES ? arena->first_bytes : KEEP_BYTES;
 	struct block *kept = NULL;
 
 	for (struct block *b = arena->newest; b != NULL; b = b->older)
-		if (b->older == NULL ? kept == NULL || b->size > kept->size : b->size <= KEEP_BYTES && (kept == NULL || b->size > kept->size))
+		if (b->size <= most && (kept == NULL || b->size > kept->size))
 			kept = b;
 	return kept;
 }

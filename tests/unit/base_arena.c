@@ -1,5 +1,7 @@
 /* The arena: what it refuses, that nothing overlaps or moves, and that nothing is left in it. */
 #include "scan.h"
+#include <malloc.h>
+
 #include "unit.h"
 
 START_TEST(too_large)
@@ -92,6 +94,24 @@ START_TEST(first_block_stays)
 }
 END_TEST
 
+/* What is large has a block of its own behind the newest, and is not kept, however the blocks lie. */
+START_TEST(large_ones_go)
+{
+	struct bulla_arena *arena = bulla_arena_new(4096);
+
+	for (int i = 0; i < 4; i++) {
+		size_t before = mallinfo2().uordblks + mallinfo2().hblkhd;
+
+		ck_assert_ptr_nonnull(bulla_arena_alloc(arena, 100));
+		ck_assert_ptr_nonnull(bulla_arena_raw(arena, 1 << 20));
+		ck_assert_uint_ge(mallinfo2().uordblks + mallinfo2().hblkhd, before + (1 << 20));
+		bulla_arena_reset(arena);
+		ck_assert_uint_lt(mallinfo2().uordblks + mallinfo2().hblkhd, before + (1 << 17) + 4096);
+	}
+	bulla_arena_free(arena);
+}
+END_TEST
+
 START_TEST(copies)
 {
 	struct bulla_arena *arena = bulla_arena_new(16);
@@ -161,6 +181,9 @@ int main(void)
 	tcase_add_test(tc, large_piece);
 	tcase_add_test(tc, reset_starts_anew);
 	tcase_add_test(tc, first_block_stays);
+#ifndef BULLA_SANITIZER /* which has an allocator of its own */
+	tcase_add_test(tc, large_ones_go);
+#endif
 	tcase_add_test(tc, copies);
 	tcase_add_test(tc, prints);
 #ifndef BULLA_SANITIZER
