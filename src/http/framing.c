@@ -11,6 +11,7 @@
 /* While bytes are read: out is where the next one goes that goes on. */
 struct cursor {
 	uint8_t *at, *end, *out;
+	bool bare_lf; /* the last line taken ended so */
 };
 
 void framing_refuse(struct framing *f, unsigned status, const char *text)
@@ -73,7 +74,7 @@ static void pass(struct cursor *c, size_t len)
 }
 
 /* The next line without its end, if all of it is there and no longer than max: at stands behind it then. False: it is
- * not, or it does not end with CR LF and is refused. */
+ * not. Of a head's lines LF alone is an end (RFC 9112 section 2.2; OpenBao takes it); elsewhere it is refused. */
 static bool take_line(struct framing *f, struct cursor *c, size_t max, struct bulla_bytes *line)
 {
 	size_t len = (size_t)(c->end - c->at), look = len < max ? len : max;
@@ -85,11 +86,12 @@ static bool take_line(struct framing *f, struct cursor *c, size_t max, struct bu
 	}
 	f->scanned = 0;
 	*line = bulla_mem(c->at, (size_t)(lf - c->at));
-	if (line->len == 0 || lf[-1] != '\r') {
+	c->bare_lf = line->len == 0 || lf[-1] != '\r';
+	if (c->bare_lf && f->state != FRAMING_HEAD) {
 		framing_refuse(f, 400, "a line that does not end with CR LF");
 		return false;
 	}
-	line->len--;
+	line->len -= !c->bare_lf;
 	c->at = lf + 1;
 	return true;
 }
@@ -133,9 +135,11 @@ static void keep_line(struct framing *f, struct cursor *c, const uint8_t *line, 
 		memcpy(c->out + f->method_len, " / ", 3);
 		memmove(c->out + f->method_len + 3, line + whole - 8, 8);
 	}
-	memcpy(c->out + len, "\r\n", 2);
-	c->out += len + 2;
-	f->kept += len + 2;
+	size_t end = c->bare_lf ? 1 : 2; /* as it came: what goes on is never longer */
+
+	memcpy(c->out + len, c->bare_lf ? "\n" : "\r\n", end);
+	c->out += len + end;
+	f->kept += len + end;
 }
 
 /* The kept lines of this head stand at out - kept. */

@@ -100,7 +100,7 @@ void conn_end_halves(struct loop *loop)
 #define LINGER_MS 5000
 #define LINGER_QUIET_MS 1000
 #define LINGER_LEAST_BYTES (1 << 20) /* and twice what a body may have, if that is more */
-#define LINGER_AT_ONCE ((size_t)1 << 20)
+#define LINGER_AT_ONCE 16384
 
 static void linger_end(struct loop *loop, struct lingering *linger)
 {
@@ -125,16 +125,14 @@ static struct lingering *linger_place(struct loop *loop)
 	return best;
 }
 
-/* TCP drops what is not wanted by itself. */
+/* Bytes that were read and forgotten; as recv. */
 static ssize_t drop(const struct lingering *linger)
 {
-	char sink[4096];
-
-	if (!linger->local)
-		return recvfrom(linger->fd, NULL, LINGER_AT_ONCE, MSG_TRUNC | MSG_DONTWAIT, NULL, NULL);
+	char sink[LINGER_AT_ONCE];
 	ssize_t n = recvfrom(linger->fd, sink, sizeof sink, MSG_DONTWAIT, NULL, NULL);
 
-	bulla_wipe(sink, sizeof sink);
+	if (n > 0)
+		bulla_wipe(sink, (size_t)n);
 	return n;
 }
 
@@ -186,7 +184,6 @@ bool conn_linger(struct conn *conn)
 	*linger = (struct lingering){
 		.watched.ready = linger_read, .fd = fd, .end_ms = loop->now_ms + LINGER_MS,
 		.quiet_ms = loop->now_ms + LINGER_QUIET_MS, .left = linger_bytes(loop),
-		.local = conn->endpoint->listener->is_unix,
 	};
 	loop->lingering++;
 	(void)shutdown(fd, SHUT_WR);

@@ -187,7 +187,6 @@ struct arrival {
 struct lingering {
 	struct watched watched;   /* first */
 	int fd;
-	bool local;               /* a unix socket */
 	int64_t end_ms, quiet_ms; /* it ends at either */
 	int64_t left;             /* bytes it may still send */
 };
