@@ -252,7 +252,8 @@ class GenerateRoot(Commands):
 
     def test_life(self):
         key = next(line.split()[-1] for line in self.server.log_text().splitlines() if "Unseal Key" in line)
-        self.refused(self.root(key, "-nonce=x"), "Too many arguments", 1)
+        self.refused(self.root(key, key), "Too many arguments", 1)
+        self.refused(self.root(key, "-nonce=x"), "No root generation is in progress", 1)  # flags stand anywhere
         self.refused(self.root("-nonce=x", key), "No root generation is in progress", 1)
         self.assertRegex(self.good(self.root("-status")), r"Started\s+false\n")
         otp = self.good(self.root("-generate-otp")).strip()
