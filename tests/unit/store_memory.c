@@ -161,18 +161,25 @@ START_TEST(reads)
 }
 END_TEST
 
+static bool gets_in_by_sqlite(const char *path)
+{
+	sqlite3 *db = NULL;
+	bool in = sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE, "unix") != SQLITE_OK ||
+		  sqlite3_exec(db, "BEGIN IMMEDIATE; UPDATE meta SET sequence = 0; COMMIT", NULL, NULL, NULL) == SQLITE_OK;
+
+	(void)sqlite3_close(db);
+	return in;
+}
+
 /* What another process tries, one that shares nothing with this: by the store, and by SQLite itself. 0: neither got in. */
 static int intrude(const char *path)
 {
 	struct bulla_call call = { .arena = bulla_arena_new(4096), .may_block = true }; /* Check is not at work here */
 	struct store *other = NULL;
-	sqlite3 *db = NULL;
+	bool locked = store_open_sqlite(&(struct store_options){ path, 0 }, &call, &other) == BULLA_E_STORE_LOCKED;
 
-	if (store_open_sqlite(&(struct store_options){ path, 0 }, &call, &other) != BULLA_E_STORE_LOCKED)
-		return 1;
-	if (sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE, "unix") != SQLITE_OK)
-		return 2;
-	return sqlite3_exec(db, "BEGIN IMMEDIATE; UPDATE meta SET sequence = 0; COMMIT", NULL, NULL, NULL) == SQLITE_OK ? 3 : 0;
+	bulla_arena_free(call.arena);
+	return !locked ? 1 : gets_in_by_sqlite(path) ? 2 : 0;
 }
 
 static void nobody_gets_in(void)
