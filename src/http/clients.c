@@ -178,6 +178,16 @@ struct client *clients_enter_text(struct clients *c, struct bulla_bytes address)
 	return key_of_text(address, &key) ? enter(c, key) : NULL;
 }
 
+bool clients_bits(struct bulla_bytes address, uint64_t *bits)
+{
+	struct key key;
+
+	if (!key_of_text(address, &key))
+		return false;
+	*bits = key.bits;
+	return true;
+}
+
 void clients_leave(struct clients *c, struct client *client)
 {
 	if (client == NULL)

@@ -17,6 +17,8 @@ void clients_free(struct clients *clients);
 struct client *clients_enter(struct clients *clients, const struct sockaddr *address);
 /* The same for "192.0.2.1:80", "[2001:db8::1]:80". */
 struct client *clients_enter_text(struct clients *clients, struct bulla_bytes address);
+/* By what addresses are told apart, for other accounts: all of an IPv4 one, the first 64 bits of an IPv6 one. False: it is none. */
+bool clients_bits(struct bulla_bytes address, uint64_t *bits);
 /* One less; NULL does nothing. */
 void clients_leave(struct clients *clients, struct client *client);
 

@@ -145,9 +145,14 @@ static bool charge_work(struct task *task)
 /* A large request is served: but for its answer nothing of it is needed any more, while that may take long to send. */
 static void settle(struct task *task)
 {
+	/* what the reply's head is made of lies in the arena, which then stays, and is paid for, until the request is completed */
+	bool needed = task->reply.location.len > 0 || task->reply.allow != NULL || task->reply.cors != NULL ||
+		      task->request.namespace.len > 0;
+
 	body_free(task);
-	if (task->reply.location.len == 0 && task->reply.allow == NULL)
-		bulla_arena_reset(task->arena);
+	if (needed)
+		return;
+	bulla_arena_reset(task->arena);
 	memory_give_back(task, task->reply.body.cap);
 }
 
@@ -167,14 +172,23 @@ static bool serve_task(struct task *task, bool may_block)
 	return served;
 }
 
-/* FNV-1a: whoever may choose a token freely has no need to meet another's share. */
-static uint64_t hash_of(struct bulla_bytes text)
+/* FNV-1a. */
+static uint64_t mix(uint64_t hash, const char *text, size_t len)
 {
-	uint64_t h = UINT64_C(14695981039346656037);
+	for (size_t i = 0; i < len; i++)
+		hash = (hash ^ (uint8_t)text[i]) * UINT64_C(0x100000001B3);
+	return hash;
+}
 
-	for (size_t i = 0; i < text.len; i++)
-		h = (h ^ text.ptr[i]) * UINT64_C(1099511628211);
-	return h ^ h >> 32;
+/* The client's address without its port; on a unix socket the listener's. */
+static uint64_t place_of(const struct task *task)
+{
+	const char *address = task->conn->endpoint->listener->address;
+	uint64_t bits;
+
+	if (!clients_bits(task->request.remote, &bits))
+		return mix(1, address, strlen(address));
+	return mix(0, (const char *)&bits, sizeof bits);
 }
 
 bool request_may_send(struct task *task)
@@ -187,7 +201,7 @@ bool request_may_send(struct task *task)
 	bool passes = serve_head(task->conn->loop->httpd->service, &task->call, &task->request, &task->reply, &known);
 
 	task->request.body_to_come = false;
-	task->caller = hash_of(known ? task->request.token : task->call.remote_ip);
+	task->caller = known && task->call.family != 0 ? task->call.family : place_of(task);
 	return passes;
 }
 
@@ -211,27 +225,6 @@ static void task_done(struct sched_job *job)
 	while (!atomic_compare_exchange_weak_explicit(&loop->done, &top, task, memory_order_release, memory_order_relaxed));
 	if (top == NULL)
 		loop_wake(loop);
-}
-
-/* FNV-1a. */
-static uint64_t mix(uint64_t hash, const char *text, size_t len)
-{
-	for (size_t i = 0; i < len; i++)
-		hash = (hash ^ (uint8_t)text[i]) * UINT64_C(0x100000001B3);
-	return hash;
-}
-
-/* The client's address without its port; on a unix socket the listener's. */
-static uint64_t place_of(const struct task *task)
-{
-	struct bulla_bytes remote = task->request.remote;
-	const char *address = task->conn->endpoint->listener->address;
-
-	while (remote.len > 0 && remote.ptr[remote.len - 1] != ':')
-		remote.len--;
-	if (remote.len == 0)
-		return mix(1, address, strlen(address));
-	return mix(0, (const char *)remote.ptr, remote.len);
 }
 
 /* Who takes turns with others: the family of a token that is known to be good, or whoever sits at an address. */

@@ -140,6 +140,22 @@ class Plain(Both):
         self.play(("DELETE", CORS), ("GET", CORS), ("GET", "sys/health", None, {"headers": STRANGER}),
                   ("OPTIONS", "sys/health", None, {"headers": {**STRANGER, **ASKS}}))
 
+    def test_large_bodies(self):
+        """What the head of an answer repeats of its request is still there when a large body has been served and given up."""
+        self.bulla.post("sys/mounts/transit", {"type": "transit"})
+        self.assertEqual(self.bulla.post("transit/keys/k").status, 200)
+        self.bulla.post(CORS, {"allowed_origins": "https://app.example"})
+        told_first = None
+        for size in (10, 70000, 100000, 400000, 3000000):
+            body = {"plaintext": servers.b64(b"x" * size)}
+            for _ in range(4):
+                answer = self.bulla.post("transit/encrypt/k", body, headers={**PAGE, "X-Vault-Namespace": "root"})
+                self.assertEqual(answer.status, 200)
+                told = [answer.headers[name] for name in ("X-Vault-Namespace", "Access-Control-Allow-Origin", "Vary")]
+                told_first = told_first or told
+                self.assertEqual(told, told_first, size)
+        self.assertEqual(told_first[1], "https://app.example")
+
     def test_two_origins(self):
         """Of two headers the first counts."""
         self.play(("POST", CORS, {"allowed_origins": "https://app.example"}))
