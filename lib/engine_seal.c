@@ -32,16 +32,31 @@ static bool wait_sealed(struct engine *engine, int seconds)
 	return !engine->sealing;
 }
 
-static enum bulla_err change_begin(struct bulla *engine, struct bulla_call *call)
+static enum bulla_err lock_unless_sealing(struct engine *e, struct bulla_call *call, int seconds)
 {
-	struct engine *e = engine_of(engine);
-
-	TRY(bulla_work_remote(call, CHANGE_KEY)); /* not the disk: sealing does not wait for one that does not answer */
 	pthread_mutex_lock(&e->lock);
-	if (wait_sealed(e, SEAL_WAIT_S))
+	if (wait_sealed(e, seconds))
 		return BULLA_OK;
 	pthread_mutex_unlock(&e->lock);
 	return bulla_fail(call, BULLA_E_BUSY, "the server is still being sealed: its storage does not answer");
+}
+
+/* Not for the disk: sealing does not wait for one that does not answer. */
+static enum bulla_err change_begin(struct bulla *engine, struct bulla_call *call)
+{
+	TRY(bulla_work_remote(call, CHANGE_KEY));
+	return lock_unless_sealing(engine_of(engine), call, SEAL_WAIT_S);
+}
+
+/* What needs the disk has its turn before the lock: nobody who wants to seal waits behind one that waits for the disk. */
+static enum bulla_err change_begin_on_disk(struct bulla *engine, struct bulla_call *call)
+{
+	struct engine *e = engine_of(engine);
+
+	TRY(change_begin(engine, call));
+	pthread_mutex_unlock(&e->lock);
+	TRY(bulla_work(call, BULLA_WORK_DISK));
+	return lock_unless_sealing(e, call, 0);
 }
 
 static enum bulla_err change_end(struct bulla *engine, enum bulla_err err)
@@ -158,7 +173,7 @@ static enum bulla_err unseal(struct bulla *engine, struct bulla_call *call, stru
 
 enum bulla_err bulla_unseal(struct bulla *engine, struct bulla_call *call, struct bulla_bytes share)
 {
-	TRY(change_begin(engine, call));
+	TRY(change_begin_on_disk(engine, call));
 	return change_end(engine, unseal(engine, call, share));
 }
 
@@ -172,7 +187,7 @@ static enum bulla_err unseal_auto(struct bulla *engine, struct bulla_call *call)
 
 enum bulla_err bulla_unseal_auto(struct bulla *engine, struct bulla_call *call)
 {
-	TRY(change_begin(engine, call));
+	TRY(change_begin_on_disk(engine, call));
 	return change_end(engine, unseal_auto(engine, call));
 }
 
@@ -238,7 +253,7 @@ static enum bulla_err init(struct bulla *engine, struct bulla_call *call, const 
 enum bulla_err bulla_init(struct bulla *engine, struct bulla_call *call, const struct bulla_init_args *args,
 			  struct bulla_init_result *out)
 {
-	TRY(change_begin(engine, call));
+	TRY(change_begin_on_disk(engine, call));
 	return change_end(engine, init(engine, call, args, out));
 }
 
