@@ -57,6 +57,9 @@ static void run_job(struct sched *sched, struct sched_thread *own, struct sched_
 	job->done(job);
 	pthread_mutex_lock(&sched->lock);
 	sched->idle++;
+	for (size_t i = 0; i < SCHED_CLASSES; i++) /* there may have been no thread for them */
+		if (sched->lanes[i].fresh > 0)
+			sched_grant(sched, &sched->lanes[i]);
 }
 
 static void *thread_main(void *context)
@@ -175,6 +178,7 @@ static void init_lanes(struct sched *sched, const struct sched_config *c)
 	lane_init(&lanes[BULLA_WORK_CPU], cores);
 	lane_init(&lanes[BULLA_WORK_REMOTE], c->remote_threads > 0 ? c->remote_threads : DEFAULT_REMOTE);
 	lanes[BULLA_WORK_DISK].max_waiting = DISK_IN_MIDST;
+	lanes[BULLA_WORK_DISK].node_waiting = DISK_IN_MIDST / 2; /* one caller leaves room for others, however slow the disk is */
 	lanes[BULLA_WORK_CPU].slice_ns = c->slice_ns > 0 ? c->slice_ns : SLICE_NS;
 	lanes[BULLA_WORK_CPU].max_started = lanes[BULLA_WORK_CPU].max_waiting = COMPUTING;
 	lanes[BULLA_WORK_CPU].node_waiting = COMPUTING_OF_ONE;
