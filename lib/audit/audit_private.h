@@ -222,6 +222,8 @@ void device_reopen(struct device *device);
 void device_take(struct device *device, bool brief);
 /* Writes what was taken, with a checkpoint where one is due or event says so. False: it could not be. By who is busy, without the lock. */
 bool device_write(struct device *device, const char *event);
+/* In the place of a write: gives back what was taken, unwritten. By who is busy, who is not then. */
+void device_drop(struct device *device);
 /* A line to the server's log: "audit device PATH (TYPE) WHAT: TROUBLE". */
 void device_log(const struct device *device, const char *level, const char *what, const char *trouble);
 /* Told once, however long it lasts. */

@@ -19,17 +19,21 @@ int64_t device_now_ns(void)
 
 /* ---- shares of groups ------------------------------------------------------------------------------------------------ */
 
-void share_done(struct bulla_audit_share *share, bool recorded)
+static void share_end(struct bulla_audit_group *group)
 {
-	struct bulla_audit_group *group = share->group;
-
-	if (recorded)
-		atomic_store_explicit(&group->any, true, memory_order_relaxed);
 	if (atomic_fetch_sub_explicit(&group->left, 1, memory_order_acq_rel) != 1)
 		return;
-	group->recorded = atomic_load_explicit(&group->any, memory_order_relaxed);
+	/* where every device was disabled meanwhile, nobody wants it */
+	group->recorded = atomic_load_explicit(&group->any, memory_order_relaxed) ||
+			  !atomic_load_explicit(&group->missed, memory_order_relaxed);
 	group->sealed = atomic_load_explicit(&group->closed, memory_order_relaxed);
 	group->done(group);
+}
+
+void share_done(struct bulla_audit_share *share, bool recorded)
+{
+	atomic_store_explicit(recorded ? &share->group->any : &share->group->missed, true, memory_order_relaxed);
+	share_end(share->group);
 }
 
 /* Whoever was not recorded is told that the server is sealed, if that is why. */
@@ -110,7 +114,7 @@ static void write_queue(struct device *device)
 		atomic_store_explicit(&device->busy, false, memory_order_relaxed);
 	}
 	idle = idle && device->chain.records != device->chain.signed_records; /* from now on the thread has a checkpoint to wait for */
-	if (device->queue != NULL || device->wanted || idle)
+	if (device->queue != NULL || device->wanted || idle || device->apart.held != NULL)
 		pthread_cond_signal(&device->wake);
 	pthread_mutex_unlock(&device->lock);
 }
@@ -173,7 +177,10 @@ void device_submit(struct device *device, struct bulla_audit_share *share, bool 
 	if (end == DEVICE_ON && !refused)
 		device_failed(device, stuck ? "a write does not end" : "too much is waiting to be written");
 	share_closed(share, end);
-	share_done(share, end == DEVICE_DISABLED); /* nobody wants it any more */
+	if (end == DEVICE_DISABLED)
+		share_end(share->group); /* nobody wants it any more: that speaks neither for the request nor against it */
+	else
+		share_done(share, false);
 }
 
 /* ---- giving up ------------------------------------------------------------------------------------------------------------ */

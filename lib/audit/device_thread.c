@@ -85,6 +85,10 @@ static bool work(struct device *device)
 
 	device->reopen = false;
 	pthread_mutex_unlock(&device->lock);
+	if (atomic_load_explicit(&device->abandoned, memory_order_acquire)) {
+		device_drop(device); /* it was a submitter's write that did not end: nothing is there any more to sign or number with */
+		return false;
+	}
 	bool good = device_write(device, event);
 
 	if (atomic_load_explicit(&device->abandoned, memory_order_acquire))

@@ -207,6 +207,17 @@ static void look_at_path(struct device *device)
 	device_reopen(device);
 }
 
+void device_drop(struct device *device)
+{
+	pthread_mutex_lock(&device->lock);
+	struct bulla_audit_share *taken = end_write(device);
+	enum device_end end = device->end;
+
+	atomic_store_explicit(&device->busy, false, memory_order_relaxed);
+	pthread_mutex_unlock(&device->lock);
+	give_back(taken, false, end);
+}
+
 bool device_write(struct device *device, const char *event)
 {
 	struct chain chain = device->chain;

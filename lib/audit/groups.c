@@ -15,6 +15,7 @@ void bulla_audit_submit(struct bulla_audit_group *group)
 	atomic_init(&group->left, group->share_count);
 	atomic_init(&group->any, false);
 	atomic_init(&group->closed, false);
+	atomic_init(&group->missed, false);
 	for (unsigned i = 0; i < group->share_count; i++)
 		group->shares[i] = (struct bulla_audit_share){ .group = group };
 	bool apart[BULLA_AUDIT_MAX_DEVICES] = { false };

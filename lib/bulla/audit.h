@@ -94,7 +94,7 @@ struct bulla_audit_group {
 	struct bulla_audit_share shares[BULLA_AUDIT_MAX_DEVICES];
 	unsigned share_count;
 	atomic_uint left;
-	atomic_bool any, closed;
+	atomic_bool any, closed, missed; /* missed: a device that is wanted has it not */
 };
 
 /* What a request is answered with whose group could not be recorded: SEALED, AUDIT. */
