@@ -152,7 +152,7 @@ static bool head_line(struct framing *f, struct cursor *c)
 		refuse_begun_head(f, bulla_mem(c->at, (size_t)(c->end - c->at)));
 		return false;
 	}
-	f->head_bytes += line.len + 2;
+	f->head_bytes += line.len + (c->bare_lf ? 1 : 2);
 	bool begun = f->begun, ends = begun && line.len == 0;
 
 	if (!begun ? !begin_head(f, line) : ends ? !framing_head_ends(f) : !framing_header_line(f, line, &keep))

@@ -91,7 +91,9 @@ static bool take_length(struct task *task, struct bulla_bytes value)
 		return false;
 	task->has_length = true;
 	task->closes |= task->chunked;
-	task->declared_len = task->chunked ? 0 : strtoull((const char *)value.ptr, NULL, 10);
+	task->declared_len = 0;
+	for (size_t i = 0; !task->chunked && i < value.len; i++) /* digits, of a number that 64 bits hold; nothing ends them but their count */
+		task->declared_len = 10 * task->declared_len + (uint64_t)(value.ptr[i] - '0');
 	return true;
 }
 

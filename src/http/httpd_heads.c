@@ -27,8 +27,11 @@ static bool make_room(struct conn *conn, size_t more)
 		memmove(heads->bytes, heads->bytes + heads->at, heads->len - heads->at);
 		heads->len -= heads->at;
 		heads->begun -= heads->at;
+		bulla_wipe(heads->bytes + heads->len, heads->at); /* the end of what was moved stands there still */
 		heads->at = 0;
 	}
+	if (heads->cap - heads->len >= more)
+		return true;
 	size_t cap = heads->cap > 0 ? heads->cap : FIRST_CAP;
 
 	while (cap - heads->len < more)
@@ -86,8 +89,12 @@ void heads_end(void *context, bool refused)
 		bulla_wipe(heads->bytes + heads->begun, heads->len - heads->begun);
 		heads->len = heads->begun;
 	}
-	if (!refused) /* has a target, and so the room */
-		(void)append(conn, (struct lengths){ .name = END }, bulla_mem(NULL, 0), bulla_mem(NULL, 0));
+	if (!refused) { /* it has a target, behind which append() left room for this */
+		const struct lengths end = { .name = END };
+
+		memcpy(heads->bytes + heads->len, &end, sizeof end);
+		heads->len += sizeof end;
+	}
 	heads->begun = heads->len;
 }
 

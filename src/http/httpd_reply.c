@@ -200,6 +200,10 @@ enum MHD_Result reply_send(struct task *task)
 		reply_refuse_status(task, 414, "the request target is too long to be redirected");
 	if (task->reply.body.failed || task->reply.status == 0)
 		reply_refuse(task, BULLA_E_INTERNAL);
+	const struct framing *framing = &task->conn->framing;
+
+	if (framing->state == FRAMING_REFUSED && task->conn->done + 1 == framing->heads)
+		task->closes = true; /* nothing is read behind this request */
 	struct MHD_Response *response = response_of(&task->reply.body);
 	enum MHD_Result result = MHD_NO;
 

@@ -220,6 +220,30 @@ START_TEST(heads_are_limited)
 }
 END_TEST
 
+/* A line that fills a head to its last byte and ends with LF alone leaves no room for another. */
+START_TEST(heads_of_bare_lf_are_limited)
+{
+	static const char top[] = "GET / HTTP/1.1\nHost: h\n", more[] = "Wanted: x\n\n";
+	static char text[FRAMING_MAX_HEAD + 100];
+	size_t rest;
+
+	for (size_t less = 0; less < 3; less++) {
+		struct framing f = begin(&taken);
+		size_t n = sizeof top - 1, end = FRAMING_MAX_HEAD - less;
+
+		memcpy(text, top, n);
+		memset(text + n, 'a', end - n);
+		text[n + 1] = ':';
+		text[end - 1] = '\n';
+		memcpy(text + end, more, sizeof more - 1);
+		char *out = run(&f, text, end + sizeof more - 1, 1000, &rest);
+
+		ck_assert_uint_eq(f.status, 431);
+		free(out);
+	}
+}
+END_TEST
+
 START_TEST(lines_are_limited)
 {
 	static const struct {
@@ -283,6 +307,7 @@ int main(void)
 	tcase_add_loop_test(tc, streams_in_parts_of_each_size, 0, sizeof streams / sizeof streams[0]);
 	tcase_add_loop_test(tc, streams_that_end, 0, sizeof ends / sizeof ends[0]);
 	tcase_add_test(tc, heads_are_limited);
+	tcase_add_test(tc, heads_of_bare_lf_are_limited);
 	tcase_add_test(tc, lines_are_limited);
 	tcase_add_test(tc, each_byte_in_each_place);
 	suite_add_tcase(suite, tc);
