@@ -140,6 +140,7 @@ static bool set_up(X509_STORE_CTX *ctx, X509_STORE *store, const struct search *
 	X509_STORE_CTX_set0_trusted_stack(ctx, anchor);
 	X509_STORE_CTX_set_flags(ctx, X509_V_FLAG_PARTIAL_CHAIN);
 	X509_STORE_CTX_set_time(ctx, 0, (time_t)s->now_s);
+	X509_VERIFY_PARAM_set_auth_level(X509_STORE_CTX_get0_param(ctx), 1); /* no signature by MD5 or SHA-1, no RSA below 1,024 bits */
 	return X509_STORE_CTX_set_app_data(ctx, (void *)(uintptr_t)s) == 1 &&
 	       X509_STORE_CTX_set_purpose(ctx, X509_PURPOSE_SSL_CLIENT) == 1;
 }
