@@ -2,6 +2,7 @@
 #include "commands/cli.h"
 #include "commands/preview.h"
 
+#include <bulla/duration.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -171,7 +172,7 @@ static int parse(struct cli *cli, const struct cli_spec *spec, int argc, char **
 		{ "client-key", FLAG_STRING, &cli->config.client_key, "Its private key (BULLA_CLIENT_KEY, VAULT_CLIENT_KEY)." },
 		{ "tls-skip-verify", FLAG_BOOL, &cli->config.tls_skip_verify, "Do not verify the server's certificate (BULLA_SKIP_VERIFY, VAULT_SKIP_VERIFY)." },
 		{ "tls-server-name", FLAG_STRING, &cli->config.tls_server_name, "The name that the server's certificate must have (BULLA_TLS_SERVER_NAME ...)." },
-		{ "wrap-ttl", FLAG_DURATION, &cli->wrap_ttl_s, "Wrap the answer in a token that holds it so long (BULLA_WRAP_TTL ...)." },
+		{ "wrap-ttl", FLAG_STRING, &cli->wrap_ttl, "Wrap the answer in a token that holds it so long (BULLA_WRAP_TTL ...)." },
 		{ "header", FLAG_LIST, &cli->headers, "A further header, name=value; may be given many times." },
 		{ "namespace", FLAG_STRING, &cli->config.namespace_, "The namespace: there is only root here (BULLA_NAMESPACE ...). Also: -ns." },
 		{ "ns", FLAG_STRING, &cli->config.namespace_, NULL },
@@ -205,12 +206,29 @@ static int parse(struct cli *cli, const struct cli_spec *spec, int argc, char **
 	return check_arguments(cli, spec);
 }
 
+/* The flag's goes before the environment's. What is less than a second goes as it is: the server wraps for one. */
+static bool use_wrap_ttl(struct cli *cli)
+{
+	struct bulla_call call = { .arena = cli->arena };
+	char text[DURATION_TEXT_MAX];
+	int64_t s = 0;
+
+	if (cli->wrap_ttl == NULL)
+		return true;
+	if (duration_parse(&call, bulla_str(cli->wrap_ttl), &s) != BULLA_OK || s < 0 || strchr("-", cli->wrap_ttl[0]) != NULL) {
+		fprintf(stderr, "invalid value \"%s\" for flag -wrap-ttl\n", cli->wrap_ttl);
+		return false;
+	}
+	duration_print(s, text);
+	cli->config.wrap_ttl = s > 0 ? cli_printf(cli, "%s", text) : strpbrk(cli->wrap_ttl, "123456789") != NULL ? cli->wrap_ttl : NULL;
+	return true;
+}
+
 int cli_begin(struct cli *cli, const struct cli_spec *spec, int argc, char **argv)
 {
 	char error[CLIENT_ERROR_MAX];
 
 	memset(cli, 0, sizeof *cli);
-	cli->wrap_ttl_s = -1;
 	if (bulla_memory_init(false) != BULLA_OK)
 		cli_out_of_memory();
 	json_set_alloc_funcs(bulla_wiping_malloc, bulla_wiping_free);
@@ -223,12 +241,8 @@ int cli_begin(struct cli *cli, const struct cli_spec *spec, int argc, char **arg
 		status = parse(cli, spec, argc, argv);
 	if (status != CLI_GO_ON)
 		return status;
-	if (cli->wrap_ttl_s >= 0) {
-		char ttl[DURATION_TEXT_MAX];
-
-		duration_print(cli->wrap_ttl_s, ttl);
-		cli->config.wrap_ttl = cli->wrap_ttl_s > 0 ? cli_printf(cli, "%s", ttl) : NULL;
-	}
+	if (!use_wrap_ttl(cli))
+		return CLI_LOCAL_ERROR;
 	cli->config.headers = cli->headers.items;
 	cli->config.header_count = cli->headers.count;
 	cli->client = client_new(&cli->config, error);

@@ -30,7 +30,7 @@ struct cli {
 	bool non_interactive;       /* nothing is asked for on the terminal */
 	struct flag_list headers;
 	struct bulla_bytes body;    /* of the last answer, in the client */
-	int64_t wrap_ttl_s;         /* -1: not given */
+	const char *wrap_ttl;       /* NULL: not given */
 	int argc;                   /* the arguments after the flags */
 	char **argv;
 };

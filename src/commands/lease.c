@@ -73,8 +73,12 @@ static int revoke(struct cli *cli, const struct revoke_flags *f)
 	struct cli_answer answer BULLA_CLEANUP(cli_answer_clear) = { 0 };
 	const char *id = cli->argv[0], *kind = f->force ? "force revoking leases with prefix" : f->prefix ? "revoking leases with prefix"
 													 : "revoking lease";
-	const char *target = f->prefix ? cli_printf(cli, "/v1/sys/leases/revoke-%s/%s", f->force ? "force" : "prefix",
-						    cli_target(cli, id) + strlen("/v1/"))
+	if (f->prefix && strcmp(cli_target(cli, id), "/v1") == 0) { /* an empty variable of a script must not mean all of them */
+		fputs("Missing prefix!\n", stderr);
+		return CLI_LOCAL_ERROR;
+	}
+	const char *target = f->prefix ? cli_printf(cli, "/v1/sys/leases/revoke-%s%s", f->force ? "force" : "prefix",
+						    cli_target(cli, id) + strlen("/v1"))
 				       : "/v1/sys/leases/revoke";
 	json_t *body BULLA_CLEANUP(cli_json_clear) = f->prefix ? json_pack("{s:b}", "sync", (int)f->sync)
 							       : json_pack("{s:s, s:b}", "lease_id", id, "sync", (int)f->sync);

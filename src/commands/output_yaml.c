@@ -17,6 +17,8 @@ static bool is_number_or_date(const char *text)
 	char *end;
 	int used = 0, part;
 
+	if (text[0] == '0' && text[1] != '\0' && strchr("bBoOxX", text[1]) != NULL)
+		return true;
 	(void)strtod(text, &end);
 	if (*end == '\0' || text[strspn(text, "0123456789_:.")] == '\0')
 		return true;
@@ -30,7 +32,7 @@ static bool is_plain(const char *text)
 {
 	static const char *const words[] = { "null", "true", "false", "yes", "no", "on", "off", "y", "n", "~" };
 
-	if (text[0] == '\0' || strchr("-?:,[]{}#&*!|>'\"%@`= \t.+", text[0]) != NULL)
+	if (text[0] == '\0' || strchr("-?:,[]{}<#&*!|>'\"%@`= \t.+", text[0]) != NULL)
 		return false;
 	if (isdigit((unsigned char)text[0]) && is_number_or_date(text))
 		return false;
@@ -38,7 +40,7 @@ static bool is_plain(const char *text)
 		if (strcasecmp(text, words[i]) == 0)
 			return false;
 	for (const char *at = text; *at != '\0'; at++)
-		if ((unsigned char)*at < 0x20 || *at == 0x7F || (*at == ':' && (at[1] == ' ' || at[1] == '\0')) || (*at == ' ' && at[1] == '#'))
+		if ((unsigned char)*at < 0x20 || (unsigned char)*at >= 0x7F || (*at == ':' && (at[1] == ' ' || at[1] == '\0')) || (*at == ' ' && at[1] == '#'))
 			return false;
 	return text[strlen(text) - 1] != ' ';
 }
@@ -87,7 +89,7 @@ static void put_array(struct cli *cli, json_t *array, int depth)
 			putchar(' ');
 			put_object(cli, item, depth + 1, true);
 		} else {
-			put_value(cli, item, depth);
+			put_value(cli, item, depth + 1);
 		}
 	}
 }

@@ -27,10 +27,25 @@ static void put_file(const char *option, const char *path)
 	putchar(' ');
 }
 
+/* Within double quotes of a shell: nothing in it is expanded. */
+static void put_double(const char *text)
+{
+	for (; *text != '\0'; text++) {
+		if (strchr("$`\"\\", *text) != NULL)
+			putchar('\\');
+		putchar(*text);
+	}
+}
+
 static void put_header(const char *name, const char *value)
 {
-	if (value != NULL && value[0] != '\0')
-		printf("-H \"%s: %s\" ", name, value);
+	if (value == NULL || value[0] == '\0')
+		return;
+	fputs("-H \"", stdout);
+	put_double(name);
+	fputs(": ", stdout);
+	put_double(value);
+	fputs("\" ", stdout);
 }
 
 static void put_body(json_t *body)
@@ -55,6 +70,8 @@ void preview_curl(struct cli *cli, const char *method, const char *target, json_
 		fputs("--insecure ", stdout);
 	if (strcmp(method, "GET") != 0)
 		printf("-X %s ", method);
+	if (strncmp(config->address, "unix://", 7) == 0)
+		put_file("--unix-socket", config->address + 7);
 	put_file("--cacert", config->ca_cert);
 	put_file("--capath", config->ca_path);
 	put_file("--cert", config->client_cert);
@@ -62,15 +79,20 @@ void preview_curl(struct cli *cli, const char *method, const char *target, json_
 	put_header("X-Vault-Namespace", config->namespace_);
 	put_header("X-Vault-Request", "true");
 	if (config->token != NULL && config->token[0] != '\0')
-		put_header("X-Vault-Token", "$(bulla print token)");
+		fputs("-H \"X-Vault-Token: $(bulla print token)\" ", stdout);
 	put_header("X-Vault-Wrap-Ttl", config->wrap_ttl);
 	for (size_t i = 0; i < config->header_count; i++) {
 		size_t n = strcspn(config->headers[i], "=");
 
 		put_header(cli_printf(cli, "%.*s", (int)n, config->headers[i]), config->headers[i] + n + 1);
 	}
+	if (strcmp(method, "PATCH") == 0)
+		put_header("Content-Type", "application/merge-patch+json");
 	put_body(body);
-	printf("\"%s%s\"\n", client_base(cli->client), target);
+	putchar('"');
+	put_double(client_base(cli->client));
+	put_double(target);
+	puts("\"");
 }
 
 static const char *capabilities_of(const char *method, bool lists)
@@ -86,7 +108,10 @@ static const char *capabilities_of(const char *method, bool lists)
 
 void preview_policy(const char *method, const char *target)
 {
-	const char *path = target + strlen("/v1/"), *query = strchr(path, '?');
+	const char *path = target + strlen("/v1"), *query;
+
+	path += *path == '/';
+	query = strchr(path, '?');
 	int len = query != NULL ? (int)(query - path) : (int)strlen(path);
 	bool lists = query != NULL && strstr(query, "list=true") != NULL;
 

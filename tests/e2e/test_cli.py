@@ -386,6 +386,36 @@ class Flags(Clients):
         said = subprocess.run(["bash", "-c", out.replace("curl ", "curl -s ", 1)], env=env, capture_output=True, text=True)
         self.assertTrue(json.loads(said.stdout)["data"]["ciphertext"].startswith("vault:v1:"), said)
 
+    def test_nothing_of_a_curl_string_is_expanded(self):
+        args = ["-output-curl-string", "-header=X-A=$(id)`id`\"\\", "-wrap-ttl=1m", "cubbyhole/a$HOME"]
+        status, out, err = self.bulla("read", *args)
+        self.assertEqual((status, err), (0, ""))
+        said = subprocess.run(["bash", "-c", "curl() { printf '%s\\n' \"$@\"; }; bulla() { :; }; " + out], capture_output=True, text=True)
+        self.assertEqual(said.stdout.splitlines()[-1], self.server.url + "/v1/cubbyhole/a$HOME")
+        self.assertIn('X-A: $(id)`id`"\\', said.stdout.splitlines())
+        status, out, err = self.bulla("patch", "-output-curl-string", "sys/policies/acl/p", "policy=x")
+        self.assertIn('-H "Content-Type: application/merge-patch+json"', out)
+
+    def test_wrap_ttls_that_are_none(self):
+        for bad in ("-5s", "-1", "x", ""):
+            status, out, err = self.bulla("read", "-wrap-ttl=" + bad, "transit/keys/k")
+            self.assertEqual((status, out), (1, ""), bad)
+        self.assertTrue(self.bulla("read", "-wrap-ttl=500ms", "-field=wrapping_token", "transit/keys/k")[1].startswith("s."))
+
+    def test_no_prefix_is_not_all(self):
+        for prefix in ("", "/", ".", "a/.."):
+            self.assertEqual(self.bulla("lease", "revoke", "-prefix", prefix)[::2], (1, "Missing prefix!\n"), prefix)
+        self.assertEqual(self.bulla("list", "-output-policy", "/")[1], 'path "" {\n  capabilities = ["list"]\n}\n')
+
+    def test_yaml_reads_back(self):
+        values = {"a": "[[1,2],[3]]", "b": "<<", "c": "0b101", "d": "0o17", "e": "12:30", "f": "yes", "g": "- x", "h": "a: b", "i": "\u2028x"}
+        self.server.post("cubbyhole/yaml", {**values, "list": [[1, 2], [3, ["x"]], {"k": [1]}]})
+        status, out, err = self.bulla("read", "-format=yaml", "cubbyhole/yaml")
+        self.assertEqual((status, err), (0, ""))
+        for line in ('  b: "<<"', '  c: "0b101"', '  d: "0o17"', '  e: "12:30"', '  f: "yes"', '  g: "- x"', '  h: "a: b"'):
+            self.assertIn(line + "\n", out)
+        self.assertIn("  list:\n  -\n    - 1\n    - 2\n  -\n    - 3\n    -\n      - x\n  - k:\n", out)
+
     def test_headers(self):
         for bad in ("-header=X-A", "-header==v", "-header=X A=v", "-header=X-A=a\nX-Vault-Token: root", "-header=X:=v"):
             status, out, err = self.bulla("read", bad, "transit/keys/k")
