@@ -252,6 +252,8 @@ static enum bulla_err handle(struct keyring *keyring, struct bulla_call *call, c
 {
 	enum bulla_err err = rotate_due(keyring, call, entry, now_s);
 
+	if (err == BULLA_E_CANCELLED || err == BULLA_E_BUSY) /* nothing is wrong with the key: at the next tick, or start */
+		return BULLA_E_CANCELLED;
 	if (err == BULLA_OK || err == BULLA_E_SEALED || err == BULLA_E_NO_ROUTE)
 		return err == BULLA_E_SEALED ? err : BULLA_OK;
 	err = put_off(keyring, call, entry, err);

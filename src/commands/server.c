@@ -235,11 +235,11 @@ static enum bulla_err start(struct server *s)
 	if (s->config.pid_file != NULL)
 		TRY(pid_file_write(s->config.pid_file, &s->call));
 	s->wrote_pid = s->config.pid_file != NULL;
-	TRY(ticker_start(&s->ticker, s->engine));
 	tell_state(s);
 	if (s->options.dev)
 		dev_announce(&s->options.dev_options, &s->config, &s->dev);
-	return httpd_start(s->httpd, &s->call); /* last: whoever gets an answer finds all of the above done */
+	TRY(httpd_start(s->httpd, &s->call)); /* whoever gets an answer finds all of the above done */
+	return ticker_start(&s->ticker, s->engine, httpd_sched(s->httpd));
 }
 
 /* ---- the command ----------------------------------------------------------------------- */
@@ -259,6 +259,8 @@ static void stop(struct server *s, const sigset_t *signals)
 	remove_files(s);
 	(void)sigprocmask(SIG_UNBLOCK, signals, NULL); /* every request has its answer: a disk that hangs need not hold us */
 	ticker_stop(&s->ticker);
+	if (s->httpd != NULL)
+		httpd_free(s->httpd);
 	bulla_close(s->engine);
 }
 

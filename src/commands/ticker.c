@@ -17,7 +17,7 @@ static void tell(const struct bulla_call *call, enum bulla_err err, enum bulla_e
 
 	for (const struct bulla_warning *w = call->warnings; w != NULL; w = w->next)
 		log_write(LOG_LEVEL_WARN, "%.*s", (int)w->text.len, (const char *)w->text.ptr);
-	if (err != BULLA_OK && err != BULLA_E_SEALED && err != before)
+	if (err != BULLA_OK && err != BULLA_E_SEALED && err != BULLA_E_CANCELLED && err != before)
 		log_write(LOG_LEVEL_ERROR, "what is due by time (rotating keys, removing tokens) failed and is tried again: %.*s", (int)text.len,
 			  (const char *)text.ptr);
 }
@@ -38,6 +38,21 @@ static bool wait_period(struct ticker *ticker)
 	return !stop;
 }
 
+/* RSA keys take a core for seconds: their making waits its turn behind requests, like anybody's. */
+static enum bulla_err tick(struct ticker *ticker, struct bulla_call *call)
+{
+	static const struct sched_caller caller = { 0 };
+	struct sched_visitor visitor = { 0 };
+
+	sched_visit(ticker->sched, &visitor, &caller);
+	call->turn = &visitor.job.turn;
+	enum bulla_err err = bulla_tick(ticker->engine, call);
+
+	call->turn = NULL;
+	sched_leave(&visitor);
+	return err;
+}
+
 static void *run(void *context)
 {
 	struct ticker *ticker = context;
@@ -50,7 +65,7 @@ static void *run(void *context)
 		struct bulla_call call = { .arena = arena, .may_block = true };
 		enum bulla_err before = err;
 
-		err = bulla_tick(ticker->engine, &call);
+		err = tick(ticker, &call);
 		tell(&call, err, before);
 		bulla_arena_reset(arena);
 	}
@@ -58,11 +73,12 @@ static void *run(void *context)
 	return NULL;
 }
 
-enum bulla_err ticker_start(struct ticker *ticker, struct bulla *engine)
+enum bulla_err ticker_start(struct ticker *ticker, struct bulla *engine, struct sched *sched)
 {
 	int failed = pthread_mutex_init(&ticker->lock, NULL) != 0 || pthread_cond_init(&ticker->wake, NULL) != 0;
 
 	ticker->engine = engine;
+	ticker->sched = sched;
 	if (failed || pthread_create(&ticker->thread, NULL, run, ticker) != 0) {
 		ticker->engine = NULL;
 		return BULLA_E_NO_MEMORY;
@@ -78,6 +94,7 @@ void ticker_stop(struct ticker *ticker)
 	ticker->stop = true;
 	pthread_cond_signal(&ticker->wake);
 	pthread_mutex_unlock(&ticker->lock);
+	sched_cancel_all(ticker->sched);
 	(void)pthread_join(ticker->thread, NULL);
 	(void)pthread_cond_destroy(&ticker->wake);
 	(void)pthread_mutex_destroy(&ticker->lock);

@@ -132,7 +132,7 @@ enum bulla_err httpd_open(const struct httpd_config *config, const struct servic
 	httpd->endpoints = calloc(config->listener_count, sizeof httpd->endpoints[0]);
 	httpd->loops = calloc(httpd->config.loops, sizeof httpd->loops[0]);
 	if (!transport_check()) {
-		httpd_stop(httpd);
+		httpd_free(httpd);
 		return bulla_fail(call, BULLA_E_INTERNAL, "the HTTP library does not read through this program's framing");
 	}
 	tls_init();
@@ -143,7 +143,7 @@ enum bulla_err httpd_open(const struct httpd_config *config, const struct servic
 	enum bulla_err err = made ? make_endpoints(httpd, call) : BULLA_E_NO_MEMORY;
 
 	if (err != BULLA_OK) {
-		httpd_stop(httpd);
+		httpd_free(httpd);
 		return err;
 	}
 	*out = httpd;
@@ -179,14 +179,26 @@ static void stop_loops(struct httpd *httpd)
 
 	while (!drain_step(httpd))
 		(void)nanosleep(&pause, NULL);
-	for (unsigned i = 0; httpd->loops != NULL && i < httpd->config.loops; i++)
+	for (unsigned i = 0; httpd->loops != NULL && i < httpd->config.loops; i++) {
 		if (httpd->loops[i].started)
 			pthread_join(httpd->loops[i].thread, NULL);
+		httpd->loops[i].started = false;
+	}
 }
 
 void httpd_stop(struct httpd *httpd)
 {
 	stop_loops(httpd);
+}
+
+struct sched *httpd_sched(const struct httpd *httpd)
+{
+	return httpd->sched;
+}
+
+void httpd_free(struct httpd *httpd)
+{
+	httpd_stop(httpd);
 	sched_free(httpd->sched); /* the loops have waited for their jobs */
 	for (unsigned i = 0; httpd->loops != NULL && i < httpd->config.loops; i++)
 		loop_clear(&httpd->loops[i]);

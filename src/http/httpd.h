@@ -60,8 +60,12 @@ BULLA_MUST_USE enum bulla_err httpd_start(struct httpd *httpd, struct bulla_call
 bool httpd_stop_step(struct httpd *httpd);
 /* From now on nothing is finished but what a worker is at: connections are cut. */
 void httpd_cut(struct httpd *httpd);
-/* Stops, if httpd_stop_step has not done it, ends the threads, frees. */
+/* Stops, if httpd_stop_step has not done it, and ends the loops' threads: no request is left. */
 void httpd_stop(struct httpd *httpd);
+/* What runs the requests that a loop must not; after httpd_start, until httpd_free. */
+struct sched *httpd_sched(const struct httpd *httpd);
+/* httpd_stop, if that has not been done; frees. */
+void httpd_free(struct httpd *httpd);
 /* Reads the certificates and the authorities for clients again; on failure the old ones stay. CONFIG. */
 BULLA_MUST_USE enum bulla_err httpd_reload(struct httpd *httpd, struct bulla_call *call);
 /* Writes warnings to the service's log: of certificates that end within 30 days, or have ended. */

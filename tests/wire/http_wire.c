@@ -187,7 +187,7 @@ static int run(int argc, char **argv)
 	if (httpd_open(&config, &service, &call, &httpd) != BULLA_OK || httpd_bind(httpd, &call) != BULLA_OK || httpd_start(httpd, &call) != BULLA_OK) {
 		printf("error %.*s\n", (int)call.detail.len, (const char *)call.detail.ptr);
 		if (httpd != NULL)
-			httpd_stop(httpd);
+			httpd_free(httpd);
 		bulla_arena_free(call.arena);
 		return 1;
 	}
@@ -198,7 +198,7 @@ static int run(int argc, char **argv)
 	fflush(stdout);
 	while (fgets(line, sizeof line, stdin) != NULL && strcmp(line, "stop\n") != 0)
 		obey(httpd, &call, line);
-	httpd_stop(httpd);
+	httpd_free(httpd);
 	bulla_arena_free(call.arena);
 	printf("stopped\n");
 	return 0;
