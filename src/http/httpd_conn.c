@@ -147,7 +147,7 @@ struct conn *conn_new(struct loop *loop, const struct arrival *arrival)
 	conn->loop = loop;
 	conn->endpoint = arrival->endpoint;
 	conn->fd = arrival->fd;
-	conn->deadline_ms = loop->now_ms + (max_s < FIRST_HEADER_S ? max_s : FIRST_HEADER_S) * INT64_C(1000);
+	conn_due(conn, loop->now_ms + (max_s < FIRST_HEADER_S ? max_s : FIRST_HEADER_S) * INT64_C(1000));
 	conn->quiet_since_ms = loop->now_ms;
 	address_print((const struct sockaddr *)&arrival->address, conn->remote);
 	if (!transport_open(conn)) {
@@ -227,8 +227,21 @@ void conn_kill(struct conn *conn)
 	(void)shutdown(conn->fd, SHUT_RDWR);
 }
 
+void conn_due(struct conn *conn, int64_t deadline_ms)
+{
+	conn->deadline_ms = deadline_ms;
+	if (deadline_ms < conn->loop->due_ms)
+		conn->loop->due_ms = deadline_ms;
+}
+
+/* Looks at each connection only when one may be late, or large bodies have to hurry: with thousands that are silent each look is a cache
+ * miss. */
 void conn_sweep(struct loop *loop)
 {
+	int64_t due_ms = INT64_MAX;
+
+	if (loop->now_ms < loop->due_ms && !memory_is_short(loop->httpd))
+		return;
 	for (struct conn *conn = loop->conns; conn != NULL; conn = conn->next) {
 		bool late = loop->now_ms >= conn->deadline_ms && (conn->task == NULL || conn->task->state != TASK_WORKING);
 
@@ -236,5 +249,8 @@ void conn_sweep(struct loop *loop)
 			conn_kill(conn);
 		else if (conn->task != NULL)
 			body_sweep(conn->task, loop->now_ms);
+		if (conn->deadline_ms < due_ms)
+			due_ms = conn->deadline_ms;
 	}
+	loop->due_ms = due_ms;
 }

@@ -223,6 +223,7 @@ struct loop {
 	struct conn *adding_conn;       /* and what it is, if it was known before; NULL once it is libmicrohttpd's */
 	struct guests come, go_on;      /* in the lobby: those whose first bytes are there; those in a handshake */
 	int64_t now_ms, sweep_ms, accept_again_ms;
+	int64_t due_ms;           /* no connection is late before */
 	int64_t stop_ms, unfinished_ms; /* while it drains: when all ends, and when what is not whole does */
 	int64_t drain_ms;               /* the next look */
 	bool accepting, draining;
@@ -274,6 +275,7 @@ void endpoint_ready(struct loop *loop, struct watched *endpoint, uint32_t events
 void conn_accept(struct loop *loop, const struct endpoint *endpoint);
 void conn_take_arrivals(struct loop *loop);
 void conn_notify(void *loop, struct MHD_Connection *mhd, void **context, enum MHD_ConnectionNotificationCode code);
+void conn_due(struct conn *conn, int64_t deadline_ms); /* sets its deadline */
 void conn_sweep(struct loop *loop);     /* shuts down what is past its deadline */
 bool conn_hand_over(struct httpd *httpd, const struct endpoint *endpoint); /* any thread: accepts one for a loop; false: errno */
 void conn_kill(struct conn *conn);

@@ -174,7 +174,7 @@ static void turn_away(struct loop *loop, struct guest *guest)
 
 	(void)shutdown(guest->conn->fd, SHUT_WR);
 	guest->told = true;
-	guest->conn->deadline_ms = loop->now_ms + LINGER_MS;
+	conn_due(guest->conn, loop->now_ms + LINGER_MS);
 	if (drop(guest) || !told)
 		leave(loop, guest);
 }

@@ -184,7 +184,7 @@ void resume_task(struct loop *loop, struct task *task)
 	loop->suspended--;
 	loop->daemons[task->conn->endpoint->daemon].due = true;
 	if (task->conn->deadline_ms < loop->now_ms + REPLY_GRACE_S * 1000)
-		task->conn->deadline_ms = loop->now_ms + REPLY_GRACE_S * 1000;
+		conn_due(task->conn, loop->now_ms + REPLY_GRACE_S * 1000);
 	MHD_resume_connection(task->mhd);
 }
 

@@ -88,7 +88,7 @@ void *request_line(void *context, const char *target, struct MHD_Connection *mhd
 		task->malformed = true;
 	conn->task = task;
 	task->began_ms = loop->now_ms;
-	conn->deadline_ms = loop->now_ms + (int64_t)loop->httpd->config.max_request_s * 1000;
+	conn_due(conn, loop->now_ms + (int64_t)loop->httpd->config.max_request_s * 1000);
 	return task;
 }
 
@@ -109,7 +109,7 @@ void request_completed(void *context, struct MHD_Connection *mhd, void **task, e
 	conn->settled = true;
 	conn->quiet_since_ms = loop->now_ms;
 	conn->done++;
-	conn->deadline_ms = loop->now_ms + IDLE_S * 1000;
+	conn_due(conn, loop->now_ms + IDLE_S * 1000);
 }
 
 /* ---- serving ------------------------------------------------------------------ */

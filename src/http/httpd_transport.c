@@ -145,7 +145,7 @@ static void hurry(struct conn *conn)
 	int64_t end_ms = conn->loop->now_ms + (max_s < FIRST_HEADER_S ? max_s : FIRST_HEADER_S) * INT64_C(1000);
 
 	if (conn->task == NULL && conn->deadline_ms > end_ms)
-		conn->deadline_ms = end_ms;
+		conn_due(conn, end_ms);
 }
 
 /* n bytes came into libmicrohttpd's buffer, and nothing was held: what is ready stays there. False: no memory. */

@@ -65,7 +65,7 @@ void shares_enter(struct conn *conn, const struct sockaddr *address)
 	if (conn->client == NULL || taken(httpd) <= limit(httpd) || !is_over(httpd, httpd->clients, client_held(conn->client)))
 		return;
 	conn->refused = true;
-	conn->deadline_ms = conn->loop->now_ms + TELL_S * 1000;
+	conn_due(conn, conn->loop->now_ms + TELL_S * 1000);
 }
 
 void shares_leave(struct conn *conn)
