@@ -146,8 +146,7 @@ static enum bulla_err read_format(struct bulla_call *call, struct bulla_bytes te
 static enum bulla_err read_facility(struct bulla_call *call, struct bulla_bytes text, int *out)
 {
 	for (size_t i = 0; i < sizeof facilities / sizeof facilities[0]; i++)
-		if (text.len == strlen(facilities[i].name) &&
-		    strncasecmp((const char *)text.ptr, facilities[i].name, text.len) == 0) {
+		if (bulla_is_nocase(text, facilities[i].name)) {
 			*out = facilities[i].facility;
 			return BULLA_OK;
 		}

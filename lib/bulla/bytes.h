@@ -39,6 +39,9 @@ static inline bool bulla_is(struct bulla_bytes a, const char *s)
 	return bulla_equal(a, bulla_str(s));
 }
 
+/* Letters of either case are the same, those of ASCII. */
+bool bulla_is_nocase(struct bulla_bytes a, const char *s);
+
 static inline bool bulla_begins(struct bulla_bytes a, const char *s)
 {
 	size_t n = strlen(s);

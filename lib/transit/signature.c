@@ -1,5 +1,4 @@
 /* signature.c: owns how the parameters of a signature are read, with the peer's refusals in the peer's order. Any thread. */
-#include <strings.h>
 
 #include "bulla/sign.h"
 #include "transit/transit.h"
@@ -39,15 +38,10 @@ static bool read_number(struct bulla_bytes text, int64_t *out)
 	return true;
 }
 
-static bool is_word(struct bulla_bytes text, const char *word)
-{
-	return text.len == strlen(word) && strncasecmp((const char *)text.ptr, word, text.len) == 0;
-}
-
 static enum bulla_err read_salt(struct bulla_call *call, struct bulla_bytes text, int64_t *out)
 {
-	if (is_word(text, "auto") || is_word(text, "hash")) {
-		*out = is_word(text, "auto") ? 0 : -1;
+	if (bulla_is_nocase(text, "auto") || bulla_is_nocase(text, "hash")) {
+		*out = bulla_is_nocase(text, "auto") ? 0 : -1;
 		return BULLA_OK;
 	}
 	if (!read_number(text, out))

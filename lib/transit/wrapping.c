@@ -143,7 +143,7 @@ bool wrapping_hash(struct bulla_bytes name, enum digest *out)
 		       { "SHA384", DIGEST_SHA2_384 }, { "SHA512", DIGEST_SHA2_512 } };
 
 	for (size_t i = 0; i < sizeof hashes / sizeof hashes[0]; i++)
-		if (name.len == strlen(hashes[i].name) && strncasecmp((const char *)name.ptr, hashes[i].name, name.len) == 0) {
+		if (bulla_is_nocase(name, hashes[i].name)) {
 			*out = hashes[i].digest;
 			return true;
 		}

@@ -69,11 +69,6 @@ static const struct field header_fields[] = {
 	FIELD_END,
 };
 
-static bool is_name(struct bulla_bytes name, const char *text)
-{
-	return name.len == strlen(text) && strncasecmp((const char *)name.ptr, text, name.len) == 0;
-}
-
 static enum bulla_err check_name(struct exchange *x, struct bulla_bytes name)
 {
 	static const char reserved[] = "X-Vault-";
@@ -98,7 +93,7 @@ static enum bulla_err write_header(struct exchange *x)
 		return bulla_fail(x->call, BULLA_E_INVALID, "header and values must be specified");
 	TRY(check_name(x, name));
 	TRY(bulla_ui_header_write(x->engine, x->call, name, f.values.items, f.values.count));
-	if (is_name(name, "Content-Security-Policy"))
+	if (bulla_is_nocase(name, "Content-Security-Policy"))
 		TRY(bulla_warn(
 			x->call,
 			"overriding default Content-Security-Policy which is secure by default, proceed with caution"));

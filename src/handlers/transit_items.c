@@ -2,7 +2,6 @@
  * and a weak one (rewrap). Stateless: any thread. */
 #include "handlers/transit_items.h"
 
-#include <strings.h>
 
 /* A body of bad items must not become a reply many times its size. */
 #define MAX_COMPLAINTS 100
@@ -125,7 +124,7 @@ static const struct json *find(const struct json *item, const char *name)
 	if (value != NULL || item->type != JSON_OBJECT)
 		return value;
 	for (value = item->first; value != NULL; value = value->next)
-		if (value->name.len == strlen(name) && strncasecmp((const char *)value->name.ptr, name, value->name.len) == 0)
+		if (bulla_is_nocase(value->name, name))
 			return value;
 	return NULL;
 }

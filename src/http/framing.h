@@ -104,6 +104,9 @@ static inline __attribute__((always_inline)) bool framing_is_name(struct bulla_b
 	return differs == 0;
 }
 
+/* Without the spaces and tabs around it (RFC 9110 section 5.5). */
+struct bulla_bytes framing_trim(struct bulla_bytes text);
+
 /* Whether a body, or a rest of one, may still come that nobody reads any more. */
 bool framing_unfinished(const struct framing *f);
 

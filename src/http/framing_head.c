@@ -3,7 +3,6 @@
  * framing it is given. */
 #include "http/framing_internal.h"
 
-#include <strings.h>
 
 /* RFC 9110 section 5.6.2 */
 static const bool token_bytes[256] = {
@@ -124,18 +123,13 @@ bool framing_request_line(struct framing *f, struct bulla_bytes line)
 	return take(f, bulla_mem(NULL, 0), text);
 }
 
-static struct bulla_bytes trim(struct bulla_bytes text)
+struct bulla_bytes framing_trim(struct bulla_bytes text)
 {
 	while (text.len > 0 && (text.ptr[0] == ' ' || text.ptr[0] == '\t'))
 		text.ptr++, text.len--;
 	while (text.len > 0 && (text.ptr[text.len - 1] == ' ' || text.ptr[text.len - 1] == '\t'))
 		text.len--;
 	return text;
-}
-
-static bool is_value(struct bulla_bytes value, const char *wanted)
-{
-	return value.len == strlen(wanted) && strncasecmp((const char *)value.ptr, wanted, value.len) == 0;
 }
 
 bool framing_is_field(struct bulla_bytes line, struct bulla_bytes *name, struct bulla_bytes *value)
@@ -147,7 +141,7 @@ bool framing_is_field(struct bulla_bytes line, struct bulla_bytes *name, struct 
 	if (n == 0 || n == line.len || line.ptr[n] != ':')
 		return false;
 	*name = bulla_mem(line.ptr, n);
-	*value = trim(bulla_mem(line.ptr + n + 1, line.len - n - 1));
+	*value = framing_trim(bulla_mem(line.ptr + n + 1, line.len - n - 1));
 	return framing_is_text(*value);
 }
 
@@ -180,7 +174,7 @@ static bool note_coding(struct framing *f, struct bulla_bytes value)
 {
 	if (f->minor_0 || f->chunked)
 		framing_refuse(f, 400, f->chunked ? "more than one Transfer-Encoding" : "Transfer-Encoding in HTTP/1.0");
-	else if (!is_value(value, "chunked"))
+	else if (!bulla_is_nocase(value, "chunked"))
 		framing_refuse(f, 501, "unsupported transfer encoding");
 	f->chunked = true;
 	return f->status == 0;
@@ -198,7 +192,7 @@ static bool note_host(struct framing *f, struct bulla_bytes value)
 
 static bool note_expectation(struct framing *f, struct bulla_bytes value)
 {
-	if (value.len > 0 && !is_value(value, "100-continue"))
+	if (value.len > 0 && !bulla_is_nocase(value, "100-continue"))
 		framing_refuse(f, 417, "unknown expectation");
 	return f->status == 0;
 }

@@ -1,5 +1,4 @@
 /* gates_said.c: what a request says, before it is asked who says it: query, method, body. Stateless: any thread. */
-#include <strings.h>
 
 #include "http/gates_internal.h"
 #include "request/form.h"
@@ -110,11 +109,6 @@ static struct bulla_bytes media_type(struct bulla_bytes header)
 	return header;
 }
 
-static bool is_media(struct bulla_bytes type, const char *name)
-{
-	return type.len == strlen(name) && strncasecmp((const char *)type.ptr, name, type.len) == 0;
-}
-
 enum bulla_err gate_method(struct passage *p)
 {
 	struct exchange *x = &p->x;
@@ -127,7 +121,7 @@ enum bulla_err gate_method(struct passage *p)
 
 	if (type.len == 0)
 		return bulla_fail(x->call, BULLA_E_BAD_REQUEST, "mime: no media type");
-	if (!is_media(type, "application/merge-patch+json"))
+	if (!bulla_is_nocase(type, "application/merge-patch+json"))
 		return bulla_fail(x->call, BULLA_E_MEDIA_TYPE,
 				  "PATCH requires Content-Type of application/merge-patch+json, provided %.*s", (int)type.len,
 				  (const char *)type.ptr);
@@ -137,7 +131,7 @@ enum bulla_err gate_method(struct passage *p)
 /* Forms are what says so and does not look like JSON: curl -d sends JSON under that name. */
 static bool is_form(const struct request *request)
 {
-	if (!is_media(media_type(request->content_type), "application/x-www-form-urlencoded"))
+	if (!bulla_is_nocase(media_type(request->content_type), "application/x-www-form-urlencoded"))
 		return false;
 	for (size_t i = 0; i < request->body_len; i++)
 		if (strchr(" \t\r\n", request->body[i]) == NULL || request->body[i] == 0)

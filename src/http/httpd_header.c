@@ -1,7 +1,6 @@
 /* httpd_header.c: takes from a request's headers what serve() and the framing need. Runs on the loop's thread. */
 #include <ctype.h>
 #include <stdlib.h>
-#include <strings.h>
 
 #include "http/httpd_internal.h"
 
@@ -21,15 +20,6 @@ enum method header_method(const char *text)
 	return METHOD_UNKNOWN;
 }
 
-static struct bulla_bytes trim(struct bulla_bytes text)
-{
-	while (text.len > 0 && (text.ptr[0] == ' ' || text.ptr[0] == '\t'))
-		text.ptr++, text.len--;
-	while (text.len > 0 && (text.ptr[text.len - 1] == ' ' || text.ptr[text.len - 1] == '\t'))
-		text.len--;
-	return text;
-}
-
 void wipe_in_place(struct bulla_bytes bytes)
 {
 	bulla_wipe((void *)(uintptr_t)bytes.ptr, bytes.len);
@@ -44,8 +34,7 @@ static bool take_token(struct task *task, struct bulla_bytes value, bool bearer)
 	if (bearer && !bulla_begins(value, "Bearer "))
 		return true;
 	if (bearer)
-		text = bulla_mem(value.ptr + 7, value.len - 7);
-	text = trim(text);
+		text = framing_trim(bulla_mem(value.ptr + 7, value.len - 7));
 	if (!*seen && text.len > 0 && (!bearer || token->len == 0)) {
 		*token = bulla_arena_copy(task->arena, text);
 		if (token->ptr == NULL)
@@ -55,17 +44,11 @@ static bool take_token(struct task *task, struct bulla_bytes value, bool bearer)
 	return true;
 }
 
-/* Of values, which may hold any bytes. */
-static bool is_text(struct bulla_bytes text, const char *wanted)
-{
-	return text.len == strlen(wanted) && strncasecmp((const char *)text.ptr, wanted, text.len) == 0;
-}
-
 static bool take(struct task *task, struct bulla_bytes *field, struct bulla_bytes value)
 {
 	if (field->ptr != NULL)
 		return true;
-	*field = bulla_arena_copy(task->arena, trim(value));
+	*field = bulla_arena_copy(task->arena, value);
 	return field->ptr != NULL;
 }
 
@@ -99,7 +82,7 @@ static bool take_length(struct task *task, struct bulla_bytes value)
 
 static bool take_coding(struct task *task, struct bulla_bytes value)
 {
-	if (task->chunked || !is_text(value, "chunked"))
+	if (task->chunked || !bulla_is_nocase(value, "chunked"))
 		return false;
 	task->chunked = true;
 	task->closes |= task->has_length;
@@ -145,7 +128,7 @@ static bool take_header(struct task *task, struct bulla_bytes name, struct bulla
 	switch (name.len) {
 	case 6:
 		if (framing_is_name(name, "Expect"))
-			task->expects = is_text(value, "100-continue");
+			task->expects = bulla_is_nocase(value, "100-continue");
 		return framing_is_name(name, "Origin") ? take_browser(task, &request->origin, value) : true;
 	case 12:
 		return framing_is_name(name, "Content-Type") ? take(task, &request->content_type, value) : true;
@@ -156,7 +139,7 @@ static bool take_header(struct task *task, struct bulla_bytes name, struct bulla
 		return framing_is_name(name, "Content-Length") ? take_length(task, value) : true;
 	case 15:
 		if (framing_is_name(name, "X-Vault-Request"))
-			request->vault_client = is_text(value, "true");
+			request->vault_client = bulla_is_nocase(value, "true");
 		return framing_is_name(name, "X-Forwarded-For") ? take_forwarded(task, value) : true;
 	case 16:
 		return framing_is_name(name, "X-Vault-Wrap-TTL") ? take(task, &request->wrap_ttl, value) : true;
@@ -188,7 +171,7 @@ static bool keep_header(struct task *task, struct bulla_bytes name, struct bulla
 	struct bulla_audit_header *header = &task->headers[request->header_count++];
 
 	header->name = copy;
-	header->value = bulla_arena_copy(task->arena, trim(value));
+	header->value = bulla_arena_copy(task->arena, value);
 	return header->value.ptr != NULL;
 }
 

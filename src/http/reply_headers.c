@@ -2,7 +2,6 @@
 #include "http/reply_headers.h"
 
 #include <stdlib.h>
-#include <strings.h>
 
 /* How much room all of it takes: the struct, the rules, the headers, the texts. */
 static size_t size_of(const struct reply_headers *headers)
@@ -51,18 +50,13 @@ struct reply_headers *reply_headers_copy(const struct reply_headers *headers)
 	return copy;
 }
 
-static bool is_name(struct bulla_bytes name, const char *text)
-{
-	return name.len == strlen(text) && strncasecmp((const char *)name.ptr, text, name.len) == 0;
-}
-
 bool reply_headers_have(const struct reply_headers *headers, struct bulla_bytes name)
 {
 	if (headers == NULL)
-		return is_name(name, STRICT_TRANSPORT);
+		return bulla_is_nocase(name, STRICT_TRANSPORT);
 	for (size_t i = 0; i < headers->count; i++)
 		for (size_t j = 0; j < headers->rules[i].count; j++)
-			if (is_name(name, headers->rules[i].headers[j].name))
+			if (bulla_is_nocase(name, headers->rules[i].headers[j].name))
 				return true;
 	return false;
 }

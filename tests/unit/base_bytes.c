@@ -21,6 +21,18 @@ static const struct {
 	{ 3, "ab\xC3" }, { 4, "\0\0\0\x80" },
 };
 
+START_TEST(either_case)
+{
+	ck_assert(bulla_is_nocase(bulla_str("Content-TYPE"), "content-type"));
+	ck_assert(bulla_is_nocase(bulla_mem(NULL, 0), ""));
+	ck_assert(!bulla_is_nocase(bulla_mem(NULL, 0), "a"));
+	ck_assert(!bulla_is_nocase(bulla_str("ab"), "a"));
+	ck_assert(!bulla_is_nocase(bulla_mem("a\0b", 3), "a"));
+	ck_assert(!bulla_is_nocase(bulla_mem("a\0b", 3), "abc"));
+	ck_assert(!bulla_is_nocase(bulla_str("[a"), "{a")); /* apart by the bit of the case, and no letters */
+}
+END_TEST
+
 START_TEST(utf8_refuses)
 {
 	uint8_t *exact = malloc(malformed[_i].len); /* so that ASan sees a read past the end */
@@ -99,6 +111,7 @@ int main(void)
 	Suite *suite = suite_create("base/bytes");
 	TCase *tc = tcase_create("all");
 
+	tcase_add_test(tc, either_case);
 	tcase_add_loop_test(tc, utf8_refuses, 0, sizeof malformed / sizeof malformed[0]);
 	tcase_add_test(tc, utf8_takes);
 	tcase_add_test(tc, utf8_pairs);
