@@ -4,27 +4,18 @@
 #include "engine_private.h"
 
 #include <errno.h>
-#include <time.h>
 
 #include "base/rcu.h"
+#include "bulla/clock.h"
 #include "bulla/root_token.h"
 
 #define CHANGE_KEY 2  /* among those of BULLA_WORK_REMOTE: changes of state wait for each other */
 #define SEAL_WAIT_S 2 /* for requests that are under way, and devices' last lines */
 
-static struct timespec in_seconds(int seconds)
-{
-	struct timespec until;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += seconds;
-	return until;
-}
-
 /* With engine->lock. Whether a sealing that is under way is done by then. */
 static bool wait_sealed(struct engine *engine, int seconds)
 {
-	struct timespec until = in_seconds(seconds);
+	const struct timespec until = bulla_until(seconds * INT64_C(1000000000));
 
 	while (engine->sealing)
 		if (pthread_cond_clockwait(&engine->sealed, &engine->lock, CLOCK_MONOTONIC, &until) == ETIMEDOUT)

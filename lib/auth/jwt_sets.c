@@ -6,7 +6,6 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "auth/jwt_sets.h"
 #include "bulla/clock.h"
@@ -391,14 +390,8 @@ void jwt_sets_tick(struct auth *auth)
 /* A step of waiting. True: it has ended. */
 static bool look(struct jwt_set *set, uint64_t number)
 {
-	struct timespec until = { 0 };
+	const struct timespec until = bulla_until(LOOK_NS);
 
-	(void)clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_nsec += LOOK_NS;
-	if (until.tv_nsec >= 1000000000) {
-		until.tv_nsec -= 1000000000;
-		until.tv_sec++;
-	}
 	pthread_mutex_lock(&set->sets->lock);
 	if (set->flights == number)
 		(void)pthread_cond_clockwait(&set->landed, &set->sets->lock, CLOCK_MONOTONIC, &until);

@@ -22,8 +22,20 @@ static int64_t read_clock(clockid_t id)
 {
 	struct timespec t = { 0 };
 
-	(void)clock_gettime(id, &t); /* these two clocks cannot fail on Linux */
+	(void)clock_gettime(id, &t); /* the clocks that are asked here cannot fail on Linux */
 	return (int64_t)t.tv_sec * NS_PER_S + t.tv_nsec;
+}
+
+struct timespec bulla_until(int64_t ns)
+{
+	int64_t until_ns = read_clock(CLOCK_MONOTONIC) + ns;
+
+	return (struct timespec){ .tv_sec = until_ns / NS_PER_S, .tv_nsec = until_ns % NS_PER_S };
+}
+
+int64_t bulla_thread_cpu_ns(void)
+{
+	return read_clock(CLOCK_THREAD_CPUTIME_ID);
 }
 
 int64_t bulla_elapsed_ns(void)

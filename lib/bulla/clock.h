@@ -9,6 +9,8 @@
 #ifndef BULLA_CLOCK_H
 #define BULLA_CLOCK_H
 
+#include <time.h>
+
 #include "bytes.h"
 #include "error.h"
 
@@ -20,6 +22,11 @@ int64_t bulla_wall_ns(void);
 int64_t bulla_wall_s(void);
 
 int64_t bulla_elapsed_ns(void);
+/* A point of CLOCK_MONOTONIC, ns from now: for pthread_cond_clockwait. */
+struct timespec bulla_until(int64_t ns);
+
+/* What this thread has computed. */
+int64_t bulla_thread_cpu_ns(void);
 
 /* A point of the clock as a date, and the way back, by how far both are apart now. The same point gives the same date, to the
  * nanosecond, until the system's clock is stepped by more than a millisecond. INT64_MAX and 0 stay what they are. */

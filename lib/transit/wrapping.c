@@ -1,13 +1,12 @@
 /* wrapping.c: owns the mount's wrapping key and the wrapping of keys that travel: RSA-OAEP around an ephemeral AES-256 key, AES-KWP
  * (RFC 5649) around the key (PKCS#11's CKM_RSA_AES_KEY_WRAP, as the peer has it). Workers. */
 #define _GNU_SOURCE
+#include "bulla/clock.h"
 #include "bulla/encode.h"
 #include "crypto/keywrap.h"
 #include "transit/import.h"
 
 #include <pthread.h>
-#include <strings.h>
-#include <time.h>
 
 #define EPHEMERAL 32
 #define WRAPPING_BYTES 512 /* of RSA-4096 */
@@ -62,19 +61,14 @@ static void end_making(const struct maker *own)
 
 static enum bulla_err wait_for_maker(struct bulla_call *call, const struct bulla_mount *mount)
 {
-	struct timespec until = { 0 };
 	uint64_t key;
 
 	memcpy(&key, mount->uuid, sizeof key);
 	TRY(bulla_work_remote(call, key));
 	for (bool made = true; made;) {
 		TRY(bulla_yield(call));
-		(void)clock_gettime(CLOCK_MONOTONIC, &until);
-		until.tv_nsec += LOOK_NS;
-		if (until.tv_nsec >= 1000000000) {
-			until.tv_nsec -= 1000000000;
-			until.tv_sec++;
-		}
+		const struct timespec until = bulla_until(LOOK_NS);
+
 		pthread_mutex_lock(&lock);
 		if (is_made(mount))
 			(void)pthread_cond_clockwait(&ended, &lock, CLOCK_MONOTONIC, &until);

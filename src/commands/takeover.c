@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "commands/takeover.h"
 
+#include <bulla/clock.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -18,10 +19,7 @@
 
 static int64_t now_ms(void)
 {
-	struct timespec t = { 0 };
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+	return bulla_elapsed_ns() / 1000000;
 }
 
 /* A signal that came within the time; 0: none. */

@@ -3,11 +3,11 @@
 #define _GNU_SOURCE /* pthread_cond_clockwait */
 #include "commands/ticker.h"
 
-#include <time.h>
+#include <bulla/clock.h>
 
 #include "commands/log.h"
 
-#define PERIOD_S 5
+#define PERIOD_NS 5000000000
 #define ARENA_BYTES 16384
 
 /* One failure is told once, however long it lasts. */
@@ -25,10 +25,8 @@ static void tell(const struct bulla_call *call, enum bulla_err err, enum bulla_e
 /* false: it is time to end. */
 static bool wait_period(struct ticker *ticker)
 {
-	struct timespec until;
+	const struct timespec until = bulla_until(PERIOD_NS);
 
-	(void)clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += PERIOD_S;
 	pthread_mutex_lock(&ticker->lock);
 	while (!ticker->stop && pthread_cond_clockwait(&ticker->wake, &ticker->lock, CLOCK_MONOTONIC, &until) == 0)
 		;

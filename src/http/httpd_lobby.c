@@ -7,12 +7,12 @@
  * the connection resumed when it is done. What takes CPU time stands in one of two queues, of which each turn of the
  * loop does some: a flood of ClientHellos leaves the rest to those who are connected already. */
 #define _GNU_SOURCE
+#include <bulla/clock.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "http/httpd_internal.h"
@@ -280,18 +280,10 @@ static void attend(struct loop *loop, struct guest *guest)
 	}
 }
 
-static int64_t cpu_ns(void)
-{
-	struct timespec t = { 0 };
-
-	(void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
-
 /* By turns one who has come and one whose handshake goes on, so that neither waits for all of the others. */
 void lobby_turn(struct loop *loop)
 {
-	int64_t end_ns = lobby_waits(loop) ? cpu_ns() + SHARE_NS : 0;
+	int64_t end_ns = lobby_waits(loop) ? bulla_thread_cpu_ns() + SHARE_NS : 0;
 
 	while (lobby_waits(loop)) {
 		struct guest *guest = pop(&loop->go_on), *other = pop(&loop->come);
@@ -300,7 +292,7 @@ void lobby_turn(struct loop *loop)
 			attend(loop, guest);
 		if (other != NULL)
 			attend(loop, other);
-		if (cpu_ns() >= end_ns)
+		if (bulla_thread_cpu_ns() >= end_ns)
 			return;
 	}
 }

@@ -1,9 +1,9 @@
 /* sched.c: owns the scheduler's threads: started when a job has a permit and no thread is idle, ended after half a minute without one. Any thread. */
 #define _GNU_SOURCE
+#include <bulla/clock.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "sched/sched_impl.h"
@@ -18,7 +18,7 @@
 #define COMPUTING_OF_ONE 32  /* ... of one caller, that wait for it in their midst */
 #define DISK_IN_MIDST 64     /* jobs that wait for the disk in their midst */
 #define SLICE_NS 1000000
-#define IDLE_S 30
+#define IDLE_NS 30000000000
 #define STACK_BYTES (512u << 10)
 
 /* ---- threads ---------------------------------------------------------------------------------------------------------------------- */
@@ -26,11 +26,9 @@
 /* With the lock. NULL: the time has passed, or the scheduler ends. */
 static struct sched_job *next_ready(struct sched *sched)
 {
-	struct timespec until = { 0 };
+	const struct timespec until = bulla_until(IDLE_NS);
 	int waited = 0;
 
-	(void)clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += IDLE_S;
 	while (sched->ready.first == NULL && !sched->stopping && !(waited == ETIMEDOUT && sched->threads > sched->min_threads)) {
 		if (waited == ETIMEDOUT)
 			waited = pthread_cond_wait(&sched->ready_wake, &sched->lock);
@@ -47,7 +45,7 @@ static void run_job(struct sched *sched, struct sched_thread *own, struct sched_
 	sched->idle--;
 	job->wake = &own->wake;
 	pthread_mutex_unlock(&sched->lock);
-	job->slice_from_ns = sched_cpu_ns();
+	job->slice_from_ns = bulla_thread_cpu_ns();
 	job->run(job);
 	pthread_mutex_lock(&sched->lock);
 	turn_end(job);

@@ -99,7 +99,6 @@ struct sched_job *lane_pick(struct lane *lane, bool may_start);
 
 /* Hands the free permits out. */
 void sched_grant(struct sched *sched, struct lane *lane);
-int64_t sched_cpu_ns(void); /* of this thread */
 /* Ends the job's part in its class. */
 void turn_end(struct sched_job *job);
 /* For bulla_call.turn. Not under the lock. */

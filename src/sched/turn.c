@@ -1,17 +1,8 @@
 /* turn.c: owns how a job that has begun goes on: in another class, or after others. Called by the job's own thread, which holds no lock
  * of anybody's and is in no read section: others may take long. */
-#define _GNU_SOURCE
-#include <time.h>
+#include <bulla/clock.h>
 
 #include "sched/sched_impl.h"
-
-int64_t sched_cpu_ns(void)
-{
-	struct timespec t = { 0 };
-
-	(void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
 
 static struct sched_job *job_of(struct bulla_turn *turn)
 {
@@ -33,14 +24,14 @@ static enum bulla_err wait_for_permit(struct sched_job *job, struct lane *lane)
 		lane_withdraw(lane, job);
 		return BULLA_E_CANCELLED;
 	}
-	job->slice_from_ns = sched_cpu_ns();
+	job->slice_from_ns = bulla_thread_cpu_ns();
 	return BULLA_OK;
 }
 
 static void give_back(struct sched_job *job, struct lane *lane)
 {
 	if (job->state == JOB_RUNNING)
-		lane_take_back(lane, job, lane->slice_ns > 0 ? sched_cpu_ns() - job->slice_from_ns : 0);
+		lane_take_back(lane, job, lane->slice_ns > 0 ? bulla_thread_cpu_ns() - job->slice_from_ns : 0);
 }
 
 void turn_end(struct sched_job *job)
@@ -117,7 +108,7 @@ enum bulla_err turn_yield(struct bulla_turn *turn)
 		return BULLA_E_CANCELLED;
 	if (job->work != BULLA_WORK_CPU || job->state != JOB_RUNNING)
 		return BULLA_OK;
-	int64_t now_ns = sched_cpu_ns();
+	int64_t now_ns = bulla_thread_cpu_ns();
 
 	if (now_ns - job->slice_from_ns < lane->slice_ns)
 		return BULLA_OK;
