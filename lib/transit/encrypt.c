@@ -186,14 +186,10 @@ enum bulla_err bulla_encrypt(struct bulla *engine, struct bulla_call *call, cons
 	size_t at = 0;
 	enum bulla_err err = encrypt_some(engine, call, args, results, &at);
 
-	while (at < args->count && (err == BULLA_OK || (err == BULLA_E_MUST_BLOCK && call->may_block))) {
-		if (err == BULLA_OK) {
-			TRY(transit_yield(engine, call));
-		} else {
-			err = transit_count_on(engine, call, args->mount, args->name, args->items[at].key_version, args->count - at);
-			TRY(transit_settle(call, err, &results[at]));
-			at += err != BULLA_OK;
-		}
+	while (at < args->count && transit_goes_on(call, err)) {
+		const struct transit_rest rest = { args->mount, args->name, args->items[at].key_version, args->count - at };
+
+		TRY(transit_go_on(engine, call, err, &rest, results, &at));
 		err = encrypt_some(engine, call, args, results, &at);
 	}
 	return err;

@@ -160,3 +160,19 @@ enum bulla_err transit_settle(struct bulla_call *call, enum bulla_err err, struc
 		*result = settled;
 	return BULLA_OK;
 }
+
+bool transit_goes_on(const struct bulla_call *call, enum bulla_err err)
+{
+	return err == BULLA_OK || (err == BULLA_E_MUST_BLOCK && call->may_block);
+}
+
+enum bulla_err transit_go_on(struct bulla *engine, struct bulla_call *call, enum bulla_err err, const struct transit_rest *rest,
+			     struct bulla_item_result *results, size_t *at)
+{
+	if (err == BULLA_OK)
+		return transit_yield(engine, call);
+	err = transit_count_on(engine, call, rest->mount, rest->name, rest->version, rest->count);
+	TRY(transit_settle(call, err, &results[*at]));
+	*at += err != BULLA_OK;
+	return BULLA_OK;
+}

@@ -180,6 +180,20 @@ BULLA_MUST_USE enum bulla_err transit_count(struct bulla_call *call, const struc
 BULLA_MUST_USE enum bulla_err transit_count_on(struct bulla *engine, struct bulla_call *call, const struct bulla_mount *mount,
 					       struct bulla_bytes name, int64_t version, uint64_t messages);
 
+/* A batch that counts messages, after a slice of it that ended with err, before the item at *at. */
+struct transit_rest {
+	const struct bulla_mount *mount;
+	struct bulla_bytes name;
+	int64_t version; /* as the item at *at asked for it */
+	size_t count;    /* of that item and those behind it */
+};
+/* Whether more slices may follow. */
+bool transit_goes_on(const struct bulla_call *call, enum bulla_err err);
+/* Others' turn; or after MUST_BLOCK transit_count_on, of which an item's own error goes to its result, and *at passes it. CANCELLED, SEALED,
+ * STORE*, MUST_BLOCK. */
+BULLA_MUST_USE enum bulla_err transit_go_on(struct bulla *engine, struct bulla_call *call, enum bulla_err err, const struct transit_rest *rest,
+					    struct bulla_item_result *results, size_t *at);
+
 /* An item's error and the call's detail go to where its result keeps them; BULLA_OK unless err must stop the operation. */
 BULLA_MUST_USE enum bulla_err transit_settle_as(struct bulla_call *call, enum bulla_err err, enum bulla_err *item_err,
 						struct bulla_bytes *item_error);
