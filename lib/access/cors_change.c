@@ -12,27 +12,6 @@ static const struct document_name stored_name = { .kind = "cors", .item = { (con
 
 /* ---- the record -------------------------------------------------------------------------------------------------- */
 
-static void pack_list(struct pack *pack, const struct bulla_bytes *items, size_t count)
-{
-	pack_u32(pack, (uint32_t)count);
-	for (size_t i = 0; i < count; i++)
-		pack_bytes(pack, items[i]);
-}
-
-static enum bulla_err unpack_list(struct bulla_call *call, struct unpack *in, const struct bulla_bytes **items,
-				  size_t *count)
-{
-	*count = unpack_count(in, 4);
-	struct bulla_bytes *list = bulla_arena_alloc(call->arena, *count * sizeof *list);
-
-	if (list == NULL)
-		return BULLA_E_NO_MEMORY;
-	for (size_t i = 0; i < *count; i++)
-		list[i] = unpack_bytes(in);
-	*items = list;
-	return BULLA_OK;
-}
-
 static enum bulla_err unpack_config(struct bulla_call *call, const struct document *document,
 				    struct bulla_cors_config *out)
 {
@@ -41,8 +20,8 @@ static enum bulla_err unpack_config(struct bulla_call *call, const struct docume
 	uint8_t form = unpack_u8(&in);
 
 	config.credentials = unpack_u8(&in) != 0;
-	TRY(unpack_list(call, &in, &config.origins, &config.origin_count));
-	TRY(unpack_list(call, &in, &config.headers, &config.header_count));
+	TRY(unpack_list(&in, call->arena, &config.origins, &config.origin_count));
+	TRY(unpack_list(&in, call->arena, &config.headers, &config.header_count));
 	TRY(unpack_finish(&in));
 	*out = config;
 	return form == FORM ? BULLA_OK : BULLA_E_STORE_DAMAGED;

@@ -75,17 +75,13 @@ enum bulla_err quota_config_get(const struct documents *documents, struct bulla_
 
 	config.response_headers = unpack_u8(&in);
 	config.audit_logging = unpack_u8(&in);
-	config.exempt_count = unpack_count(&in, 4);
-	paths = bulla_arena_alloc(call->arena, config.exempt_count * sizeof *paths);
-	for (size_t i = 0; paths != NULL && i < config.exempt_count; i++)
-		paths[i] = unpack_bytes(&in);
-	config.exempt_paths = paths;
+	TRY(unpack_list(&in, call->arena, &config.exempt_paths, &config.exempt_count));
 	if (format != FORMAT)
 		return BULLA_E_STORE_DAMAGED;
 	TRY(unpack_finish(&in));
 	*revision = found.revision;
 	*out = config;
-	return paths != NULL ? BULLA_OK : BULLA_E_NO_MEMORY;
+	return BULLA_OK;
 }
 
 enum bulla_err quota_config_put(const struct documents *documents, struct bulla_call *call, const struct bulla_quota_config *config,
@@ -97,9 +93,7 @@ enum bulla_err quota_config_put(const struct documents *documents, struct bulla_
 	pack_u8(&pack, FORMAT);
 	pack_u8(&pack, config->response_headers);
 	pack_u8(&pack, config->audit_logging);
-	pack_u32(&pack, (uint32_t)config->exempt_count);
-	for (size_t i = 0; i < config->exempt_count; i++)
-		pack_bytes(&pack, config->exempt_paths[i]);
+	pack_list(&pack, config->exempt_paths, config->exempt_count);
 	TRY(pack_finish(&pack, &value));
 	return document_put(documents, call, &config_name, revision, value);
 }

@@ -30,18 +30,14 @@ enum bulla_err token_pack(struct bulla_call *call, const struct bulla_token *t, 
 	pack_bytes(&pack, t->accessor);
 	pack_bytes(&pack, t->display_name);
 	pack_bytes(&pack, t->path);
-	pack_u32(&pack, (uint32_t)t->policy_count);
-	for (size_t i = 0; i < t->policy_count; i++)
-		pack_bytes(&pack, t->policies[i]);
+	pack_list(&pack, t->policies, t->policy_count);
 	pack_u32(&pack, (uint32_t)t->meta_count);
 	for (size_t i = 0; i < t->meta_count; i++) {
 		pack_bytes(&pack, t->meta[i].key);
 		pack_bytes(&pack, t->meta[i].value);
 	}
 	pack_u8(&pack, (uint8_t)t->type);
-	pack_u32(&pack, (uint32_t)t->bound_cidr_count);
-	for (size_t i = 0; i < t->bound_cidr_count; i++)
-		pack_bytes(&pack, t->bound_cidrs[i]);
+	pack_list(&pack, t->bound_cidrs, t->bound_cidr_count);
 	pack_bytes(&pack, t->role);
 	pack_bytes(&pack, t->login_name);
 	if (pack.len > TOKEN_MAX_RECORD)
@@ -51,7 +47,7 @@ enum bulla_err token_pack(struct bulla_call *call, const struct bulla_token *t, 
 }
 
 /* lists has a slot for every four bytes of the record, and an element takes at least four. *end gets what is left of them. */
-static const struct bulla_bytes *unpack_list(struct unpack *in, struct bulla_bytes *lists, size_t *count, struct bulla_bytes **end)
+static const struct bulla_bytes *unpack_into(struct unpack *in, struct bulla_bytes *lists, size_t *count, struct bulla_bytes **end)
 {
 	*count = unpack_count(in, 4);
 	for (size_t i = 0; i < *count; i++)
@@ -76,13 +72,13 @@ static const struct bulla_pair *unpack_pairs(struct unpack *in, struct bulla_byt
 
 static enum bulla_err unpack_rest(struct unpack *in, uint8_t format, struct bulla_bytes *lists, struct bulla_token *t)
 {
-	t->policies = unpack_list(in, lists, &t->policy_count, &lists);
+	t->policies = unpack_into(in, lists, &t->policy_count, &lists);
 	t->meta = unpack_pairs(in, lists, &t->meta_count, &lists);
 	if (format == RECORD_FORMAT_OLD)
 		return unpack_finish(in);
 	uint8_t type = unpack_u8(in);
 
-	t->bound_cidrs = unpack_list(in, lists, &t->bound_cidr_count, &lists);
+	t->bound_cidrs = unpack_into(in, lists, &t->bound_cidr_count, &lists);
 	t->role = unpack_bytes(in);
 	t->login_name = unpack_bytes(in);
 	if (type > BULLA_TOKEN_BATCH)

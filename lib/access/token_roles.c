@@ -22,13 +22,6 @@ static struct document_name name_of(struct bulla_bytes name)
 
 /* ---- the document ----------------------------------------------------------- */
 
-static void pack_names(struct pack *pack, const struct bulla_names *names)
-{
-	pack_u32(pack, (uint32_t)names->count);
-	for (size_t i = 0; i < names->count; i++)
-		pack_bytes(pack, names->items[i]);
-}
-
 static uint8_t type_number(struct bulla_bytes type)
 {
 	uint8_t i = 0;
@@ -61,21 +54,8 @@ static enum bulla_err pack_role(struct bulla_call *call, const struct bulla_toke
 	pack_i64(&pack, role->old_explicit_max_ttl_s);
 	pack_bytes(&pack, role->path_suffix);
 	for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++)
-		pack_names(&pack, lists[i]);
+		pack_list(&pack, lists[i]->items, lists[i]->count);
 	return pack_finish(&pack, out);
-}
-
-static enum bulla_err unpack_names(struct bulla_call *call, struct unpack *in, struct bulla_names *out)
-{
-	size_t count = unpack_count(in, 4);
-	struct bulla_bytes *items = bulla_arena_alloc(call->arena, count * sizeof *items);
-
-	if (items == NULL)
-		return BULLA_E_NO_MEMORY;
-	for (size_t i = 0; i < count; i++)
-		items[i] = unpack_bytes(in);
-	*out = (struct bulla_names){ items, count };
-	return BULLA_OK;
 }
 
 static enum bulla_err unpack_role(struct bulla_call *call, struct bulla_bytes value, struct bulla_token_role *role)
@@ -99,7 +79,7 @@ static enum bulla_err unpack_role(struct bulla_call *call, struct bulla_bytes va
 	role->old_explicit_max_ttl_s = unpack_i64(&in);
 	role->path_suffix = unpack_bytes(&in);
 	for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++)
-		TRY(unpack_names(call, &in, lists[i]));
+		TRY(unpack_list(&in, call->arena, &lists[i]->items, &lists[i]->count));
 	return unpack_finish(&in);
 }
 

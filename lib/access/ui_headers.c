@@ -15,7 +15,8 @@
 static const struct document_name stored_name = { .kind = "ui-headers", .item = { (const uint8_t *)"config", 6 } };
 
 struct header {
-	struct bulla_bytes name, *values;
+	struct bulla_bytes name;
+	const struct bulla_bytes *values;
 	size_t count;
 };
 
@@ -50,13 +51,7 @@ static enum bulla_err canonical(struct bulla_call *call, struct bulla_bytes name
 static enum bulla_err unpack_header(struct bulla_call *call, struct unpack *in, struct header *out)
 {
 	out->name = unpack_bytes(in);
-	out->count = unpack_count(in, 4);
-	out->values = bulla_arena_alloc(call->arena, out->count * sizeof *out->values);
-	if (out->values == NULL)
-		return BULLA_E_NO_MEMORY;
-	for (size_t i = 0; i < out->count; i++)
-		out->values[i] = unpack_bytes(in);
-	return BULLA_OK;
+	return unpack_list(in, call->arena, &out->values, &out->count);
 }
 
 static enum bulla_err unpack_headers(struct bulla_call *call, const struct document *document, struct headers *out)
@@ -100,9 +95,7 @@ static enum bulla_err store(const struct documents *documents, struct bulla_call
 	pack_u32(&pack, (uint32_t)headers->count);
 	for (size_t i = 0; i < headers->count; i++) {
 		pack_bytes(&pack, headers->items[i].name);
-		pack_u32(&pack, (uint32_t)headers->items[i].count);
-		for (size_t j = 0; j < headers->items[i].count; j++)
-			pack_bytes(&pack, headers->items[i].values[j]);
+		pack_list(&pack, headers->items[i].values, headers->items[i].count);
 	}
 	TRY(pack_finish(&pack, &value));
 	if (value.len > MAX_BYTES)
@@ -164,7 +157,7 @@ static enum bulla_err change_locked(struct bulla *engine, struct bulla_call *cal
 enum bulla_err bulla_ui_header_write(struct bulla *engine, struct bulla_call *call, struct bulla_bytes name,
 				     const struct bulla_bytes *values, size_t count)
 {
-	struct header header = { .values = (struct bulla_bytes *)(uintptr_t)values, .count = count };
+	struct header header = { .values = values, .count = count };
 
 	return change_locked(engine, call, name, &header);
 }
@@ -182,7 +175,7 @@ static enum bulla_err load_any(struct bulla *engine, struct bulla_call *call, st
 }
 
 enum bulla_err bulla_ui_header_read(struct bulla *engine, struct bulla_call *call, struct bulla_bytes name,
-				    struct bulla_bytes **values, size_t *count)
+				    const struct bulla_bytes **values, size_t *count)
 {
 	struct headers headers;
 	bool there;

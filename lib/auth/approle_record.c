@@ -41,7 +41,7 @@ static enum bulla_err role_unpack(struct bulla_call *call, const struct document
 	r->role_id = unpack_bytes(&in);
 	r->secret_id_num_uses = unpack_i64(&in);
 	r->secret_id_ttl_s = unpack_i64(&in);
-	TRY(params_unpack_list(call, &in, &r->secret_id_bound_cidrs, &r->secret_id_bound_cidr_count));
+	TRY(unpack_list(&in, call->arena, &r->secret_id_bound_cidrs, &r->secret_id_bound_cidr_count));
 	if ((flags & ROLE_CIDRS_SET) == 0)
 		r->secret_id_bound_cidrs = NULL;
 	TRY(params_unpack(call, &in, &r->token));
@@ -75,7 +75,7 @@ enum bulla_err role_write(struct auth *auth, struct bulla_call *call, const stru
 	pack_bytes(&pack, r->role_id);
 	pack_i64(&pack, r->secret_id_num_uses);
 	pack_i64(&pack, r->secret_id_ttl_s);
-	params_pack_list(&pack, r->secret_id_bound_cidrs, r->secret_id_bound_cidr_count);
+	pack_list(&pack, r->secret_id_bound_cidrs, r->secret_id_bound_cidr_count);
 	params_pack(&pack, &r->token);
 	TRY(pack_finish(&pack, &value));
 	return document_write(&auth->documents, call, &at, role->revision, value, out);
@@ -138,8 +138,8 @@ enum bulla_err secret_unpack(struct bulla_call *call, const struct document *doc
 	s->created_date_ns = unpack_i64(&in);
 	s->updated_date_ns = unpack_i64(&in);
 	s->expires_ns = unpack_i64(&in);
-	TRY(params_unpack_list(call, &in, &s->cidrs, &s->cidr_count));
-	TRY(params_unpack_list(call, &in, &s->token_cidrs, &s->token_cidr_count));
+	TRY(unpack_list(&in, call->arena, &s->cidrs, &s->cidr_count));
+	TRY(unpack_list(&in, call->arena, &s->token_cidrs, &s->token_cidr_count));
 	TRY(unpack_meta(call, &in, s));
 	TRY(unpack_finish(&in));
 	*out = secret;
@@ -181,8 +181,8 @@ enum bulla_err secret_write(struct auth *auth, struct bulla_call *call, const st
 	pack_i64(&pack, s->created_date_ns);
 	pack_i64(&pack, s->updated_date_ns);
 	pack_i64(&pack, s->expires_ns);
-	params_pack_list(&pack, s->cidrs, s->cidr_count);
-	params_pack_list(&pack, s->token_cidrs, s->token_cidr_count);
+	pack_list(&pack, s->cidrs, s->cidr_count);
+	pack_list(&pack, s->token_cidrs, s->token_cidr_count);
 	pack_u32(&pack, (uint32_t)s->meta_count);
 	for (size_t i = 0; i < s->meta_count; i++) {
 		pack_bytes(&pack, s->meta[i].key);

@@ -98,7 +98,7 @@ enum bulla_err bulla_cert_write(struct bulla *engine, struct bulla_call *call, c
 	pack_bytes(&pack, entry->certificate);
 	pack_bytes(&pack, entry->display_name.len > 0 ? entry->display_name : at.item);
 	for (int i = 0; i < BULLA_CERT_LISTS; i++)
-		params_pack_list(&pack, entry->lists[i].items, entry->lists[i].count);
+		pack_list(&pack, entry->lists[i].items, entry->lists[i].count);
 	TRY(pack_finish(&pack, &value));
 	return document_put(&engine->auth->documents, call, &at, entry->revision, value);
 }
@@ -119,7 +119,7 @@ enum bulla_err cert_get(struct auth *auth, struct bulla_call *call, const struct
 	entry.certificate = unpack_bytes(&in);
 	entry.display_name = unpack_bytes(&in);
 	for (int i = 0; i < BULLA_CERT_LISTS; i++)
-		TRY(params_unpack_list(call, &in, &entry.lists[i].items, &entry.lists[i].count));
+		TRY(unpack_list(&in, call->arena, &entry.lists[i].items, &entry.lists[i].count));
 	TRY(unpack_finish(&in));
 	entry.revision = found.revision;
 	*out = entry;

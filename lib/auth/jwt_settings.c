@@ -95,8 +95,8 @@ enum bulla_err bulla_jwt_config_write(struct bulla *engine, struct bulla_call *c
 	TRY(lower_case(call, config->default_role, &role));
 	pack_u8(&pack, CONFIG_FORMAT);
 	pack_u8(&pack, config->namespace_in_state);
-	params_pack_list(&pack, config->public_keys, config->public_key_count);
-	params_pack_list(&pack, config->algs, config->alg_count);
+	pack_list(&pack, config->public_keys, config->public_key_count);
+	pack_list(&pack, config->algs, config->alg_count);
 	pack_bytes(&pack, config->jwks_url);
 	pack_bytes(&pack, config->jwks_ca_pem);
 	pack_bytes(&pack, config->oidc_discovery_url);
@@ -126,8 +126,8 @@ enum bulla_err bulla_jwt_config_read(struct bulla *engine, struct bulla_call *ca
 	if (unpack_u8(&in) != CONFIG_FORMAT)
 		return BULLA_E_STORE_DAMAGED;
 	config.namespace_in_state = unpack_u8(&in);
-	TRY(params_unpack_list(call, &in, &config.public_keys, &config.public_key_count));
-	TRY(params_unpack_list(call, &in, &config.algs, &config.alg_count));
+	TRY(unpack_list(&in, call->arena, &config.public_keys, &config.public_key_count));
+	TRY(unpack_list(&in, call->arena, &config.algs, &config.alg_count));
 	config.jwks_url = unpack_bytes(&in);
 	config.jwks_ca_pem = unpack_bytes(&in);
 	config.oidc_discovery_url = unpack_bytes(&in);
@@ -236,7 +236,7 @@ static enum bulla_err pack_role(struct bulla_call *call, const struct bulla_jwt_
 	pack_u8(&pack, ROLE_FORMAT);
 	pack_u8(&pack, (uint8_t)((role->globs ? ROLE_GLOBS : 0) | (role->user_claim_is_pointer ? ROLE_POINTER : 0)));
 	params_pack(&pack, &role->params);
-	params_pack_list(&pack, role->audiences, role->audience_count);
+	pack_list(&pack, role->audiences, role->audience_count);
 	pack_bytes(&pack, role->subject);
 	pack_bytes(&pack, role->user_claim);
 	pack_bytes(&pack, role->groups_claim);
@@ -280,7 +280,7 @@ static enum bulla_err unpack_role(struct bulla_call *call, const struct document
 	role.globs = flags & ROLE_GLOBS;
 	role.user_claim_is_pointer = flags & ROLE_POINTER;
 	TRY(params_unpack(call, &in, &role.params));
-	TRY(params_unpack_list(call, &in, &role.audiences, &role.audience_count));
+	TRY(unpack_list(&in, call->arena, &role.audiences, &role.audience_count));
 	role.subject = unpack_bytes(&in);
 	role.user_claim = unpack_bytes(&in);
 	role.groups_claim = unpack_bytes(&in);

@@ -168,27 +168,6 @@ enum bulla_err params_clean_policies(struct bulla_call *call, const struct bulla
 
 /* ---- storing --------------------------------------------------------------------------------------------------------------- */
 
-void params_pack_list(struct pack *pack, const struct bulla_bytes *items, size_t count)
-{
-	pack_u32(pack, (uint32_t)count);
-	for (size_t i = 0; i < count; i++)
-		pack_bytes(pack, items[i]);
-}
-
-enum bulla_err params_unpack_list(struct bulla_call *call, struct unpack *in, const struct bulla_bytes **items, size_t *count)
-{
-	uint32_t n = unpack_count(in, 4);
-	struct bulla_bytes *list = bulla_arena_alloc(call->arena, n * sizeof *list);
-
-	if (list == NULL)
-		return BULLA_E_NO_MEMORY;
-	for (uint32_t i = 0; i < n; i++)
-		list[i] = unpack_bytes(in);
-	*items = list;
-	*count = n;
-	return BULLA_OK;
-}
-
 void params_pack(struct pack *pack, const struct bulla_role_params *params)
 {
 	const struct bulla_token_params *p = &params->values;
@@ -201,8 +180,8 @@ void params_pack(struct pack *pack, const struct bulla_role_params *params)
 	pack_i64(pack, p->explicit_max_ttl_s);
 	pack_i64(pack, p->num_uses);
 	pack_bytes(pack, p->type);
-	params_pack_list(pack, p->policies, p->policy_count);
-	params_pack_list(pack, p->bound_cidrs, p->bound_cidr_count);
+	pack_list(pack, p->policies, p->policy_count);
+	pack_list(pack, p->bound_cidrs, p->bound_cidr_count);
 }
 
 enum bulla_err params_unpack(struct bulla_call *call, struct unpack *in, struct bulla_role_params *out)
@@ -222,8 +201,8 @@ enum bulla_err params_unpack(struct bulla_call *call, struct unpack *in, struct 
 	p->explicit_max_ttl_s = unpack_i64(in);
 	p->num_uses = unpack_i64(in);
 	p->type = unpack_bytes(in);
-	TRY(params_unpack_list(call, in, &p->policies, &p->policy_count));
-	TRY(params_unpack_list(call, in, &p->bound_cidrs, &p->bound_cidr_count));
+	TRY(unpack_list(in, call->arena, &p->policies, &p->policy_count));
+	TRY(unpack_list(in, call->arena, &p->bound_cidrs, &p->bound_cidr_count));
 	*out = params;
 	return BULLA_OK;
 }

@@ -21,9 +21,4 @@ BULLA_MUST_USE enum bulla_err params_clean_policies(struct bulla_call *call, con
 void params_pack(struct pack *pack, const struct bulla_role_params *params);
 BULLA_MUST_USE enum bulla_err params_unpack(struct bulla_call *call, struct unpack *unpack, struct bulla_role_params *out);
 
-/* Lists of byte strings: 32 bits of count, then each with its length. */
-void params_pack_list(struct pack *pack, const struct bulla_bytes *items, size_t count);
-BULLA_MUST_USE enum bulla_err params_unpack_list(struct bulla_call *call, struct unpack *unpack, const struct bulla_bytes **items,
-						 size_t *count);
-
 #endif

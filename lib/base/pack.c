@@ -76,6 +76,13 @@ void pack_bytes(struct pack *pack, struct bulla_bytes bytes)
 	pack_raw(pack, bytes.ptr, bytes.len);
 }
 
+void pack_list(struct pack *pack, const struct bulla_bytes *items, size_t count)
+{
+	pack_u32(pack, (uint32_t)count);
+	for (size_t i = 0; i < count; i++)
+		pack_bytes(pack, items[i]);
+}
+
 enum bulla_err pack_finish(const struct pack *pack, struct bulla_bytes *out)
 {
 	if (pack->failed)
@@ -138,6 +145,20 @@ uint32_t unpack_count(struct unpack *unpack, size_t min_bytes)
 	if (n > unpack->left / min_bytes)
 		unpack->failed = true;
 	return unpack->failed ? 0 : n;
+}
+
+enum bulla_err unpack_list(struct unpack *unpack, struct bulla_arena *arena, const struct bulla_bytes **items, size_t *count)
+{
+	uint32_t n = unpack_count(unpack, 4);
+	struct bulla_bytes *list = bulla_arena_alloc(arena, n * sizeof *list);
+
+	if (list == NULL)
+		return BULLA_E_NO_MEMORY;
+	for (uint32_t i = 0; i < n; i++)
+		list[i] = unpack_bytes(unpack);
+	*items = list;
+	*count = n;
+	return BULLA_OK;
 }
 
 enum bulla_err unpack_finish(const struct unpack *unpack)

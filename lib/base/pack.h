@@ -21,6 +21,8 @@ void pack_i64(struct pack *pack, int64_t value); /* two's complement */
 void pack_raw(struct pack *pack, const void *bytes, size_t n);
 /* u32 length, then the bytes. */
 void pack_bytes(struct pack *pack, struct bulla_bytes bytes);
+/* u32 count, then each as pack_bytes. */
+void pack_list(struct pack *pack, const struct bulla_bytes *items, size_t count);
 /* NO_MEMORY; else *out borrows from the arena. */
 BULLA_MUST_USE enum bulla_err pack_finish(const struct pack *pack, struct bulla_bytes *out);
 
@@ -40,6 +42,9 @@ const uint8_t *unpack_raw(struct unpack *unpack, size_t n);
 struct bulla_bytes unpack_bytes(struct unpack *unpack);
 /* A count of elements that take at least min_bytes each: fails where so many cannot follow, so that a caller may allocate. */
 uint32_t unpack_count(struct unpack *unpack, size_t min_bytes);
+/* What pack_list has packed: the list is in the arena, its elements are borrowed. NO_MEMORY. */
+BULLA_MUST_USE enum bulla_err unpack_list(struct unpack *unpack, struct bulla_arena *arena, const struct bulla_bytes **items,
+					  size_t *count);
 /* STORE_DAMAGED unless all was there and nothing is left over. */
 BULLA_MUST_USE enum bulla_err unpack_finish(const struct unpack *unpack);
 

@@ -11,7 +11,7 @@ struct bulla;
 
 /* In the arena. NOT_FOUND. */
 BULLA_MUST_USE enum bulla_err bulla_ui_header_read(struct bulla *engine, struct bulla_call *call,
-						   struct bulla_bytes name, struct bulla_bytes **values, size_t *count);
+						   struct bulla_bytes name, const struct bulla_bytes **values, size_t *count);
 /* count is not 0. INVALID: more than 100 headers, or 64 KiB of names and values in all. */
 BULLA_MUST_USE enum bulla_err bulla_ui_header_write(struct bulla *engine, struct bulla_call *call,
 						    struct bulla_bytes name, const struct bulla_bytes *values,

@@ -44,7 +44,7 @@ bool mounts_kind_is_method(enum bulla_mount_kind kind)
 	return kind == BULLA_MOUNT_APPROLE || kind == BULLA_MOUNT_USERPASS || kind == BULLA_MOUNT_CERT || kind == BULLA_MOUNT_JWT;
 }
 
-static void pack_list(struct pack *pack, const struct bulla_bytes *items, int count)
+static void pack_optional(struct pack *pack, const struct bulla_bytes *items, int count)
 {
 	pack_u32(pack, count < 0 ? UNSET : (uint32_t)count);
 	for (int i = 0; i < count; i++)
@@ -85,10 +85,10 @@ enum bulla_err mount_pack(struct bulla_call *call, const struct bulla_mount *m, 
 	pack_bytes(&pack, m->listing_visibility);
 	pack_i64(&pack, m->default_lease_ttl_s);
 	pack_i64(&pack, m->max_lease_ttl_s);
-	pack_list(&pack, m->audit_non_hmac_request_keys, m->audit_request_count);
-	pack_list(&pack, m->audit_non_hmac_response_keys, m->audit_response_count);
-	pack_list(&pack, m->passthrough_request_headers, m->passthrough_count);
-	pack_list(&pack, m->allowed_response_headers, m->allowed_count);
+	pack_optional(&pack, m->audit_non_hmac_request_keys, m->audit_request_count);
+	pack_optional(&pack, m->audit_non_hmac_response_keys, m->audit_response_count);
+	pack_optional(&pack, m->passthrough_request_headers, m->passthrough_count);
+	pack_optional(&pack, m->allowed_response_headers, m->allowed_count);
 	pack_u32(&pack, (uint32_t)m->option_count);
 	for (size_t i = 0; i < m->option_count; i++) {
 		pack_bytes(&pack, m->options[i].key);
@@ -109,7 +109,7 @@ struct lists {
 	size_t left;
 };
 
-static const struct bulla_bytes *unpack_list(struct unpack *in, struct lists *lists, int *count)
+static const struct bulla_bytes *unpack_optional(struct unpack *in, struct lists *lists, int *count)
 {
 	uint32_t n = unpack_u32(in);
 	struct bulla_bytes *items = lists->next;
@@ -201,10 +201,10 @@ static enum bulla_err unpack_public(struct mount *mount)
 	m->listing_visibility = unpack_bytes(&in);
 	m->default_lease_ttl_s = unpack_i64(&in);
 	m->max_lease_ttl_s = unpack_i64(&in);
-	m->audit_non_hmac_request_keys = unpack_list(&in, &lists, &m->audit_request_count);
-	m->audit_non_hmac_response_keys = unpack_list(&in, &lists, &m->audit_response_count);
-	m->passthrough_request_headers = unpack_list(&in, &lists, &m->passthrough_count);
-	m->allowed_response_headers = unpack_list(&in, &lists, &m->allowed_count);
+	m->audit_non_hmac_request_keys = unpack_optional(&in, &lists, &m->audit_request_count);
+	m->audit_non_hmac_response_keys = unpack_optional(&in, &lists, &m->audit_response_count);
+	m->passthrough_request_headers = unpack_optional(&in, &lists, &m->passthrough_count);
+	m->allowed_response_headers = unpack_optional(&in, &lists, &m->allowed_count);
 	unpack_options(&in, &lists, m);
 	if (format == RECORD_FORMAT_KEYS) {
 		m->cache_size = unpack_i64(&in);

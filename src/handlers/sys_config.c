@@ -104,7 +104,7 @@ static enum bulla_err write_header(struct exchange *x)
 static enum bulla_err read_header(struct exchange *x)
 {
 	struct header_fields f = { 0 };
-	struct bulla_bytes *values;
+	const struct bulla_bytes *values;
 	size_t count;
 
 	TRY(fields_bind(x->call, x->doc, header_fields, true, &f));
