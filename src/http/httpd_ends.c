@@ -39,16 +39,10 @@ bool conn_in_work(const struct conn *conn)
 
 void conn_half_closed(struct conn *conn)
 {
-	struct loop *loop = conn->loop;
-
 	if (conn->half_closed)
 		return;
 	conn->half_closed = true;
-	conn->half_prev = NULL;
-	conn->half_next = loop->half_closed;
-	if (conn->half_next != NULL)
-		conn->half_next->half_prev = conn;
-	loop->half_closed = conn;
+	LIST_INSERT_HEAD(&conn->loop->half_closed, conn, half);
 }
 
 void conn_forget_half(struct conn *conn)
@@ -56,12 +50,7 @@ void conn_forget_half(struct conn *conn)
 	if (!conn->half_closed)
 		return;
 	conn->half_closed = false;
-	if (conn->half_prev != NULL)
-		conn->half_prev->half_next = conn->half_next;
-	else
-		conn->loop->half_closed = conn->half_next;
-	if (conn->half_next != NULL)
-		conn->half_next->half_prev = conn->half_prev;
+	LIST_REMOVE(conn, half);
 }
 
 bool conn_is_last(const struct conn *conn)
@@ -89,8 +78,8 @@ static void end_half(struct conn *conn)
 
 void conn_end_halves(struct loop *loop)
 {
-	for (struct conn *conn = loop->half_closed, *next; conn != NULL; conn = next) {
-		next = conn->half_next;
+	for (struct conn *conn = LIST_FIRST(&loop->half_closed), *next; conn != NULL; conn = next) {
+		next = LIST_NEXT(conn, half);
 		end_half(conn);
 	}
 }

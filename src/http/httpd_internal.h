@@ -20,6 +20,7 @@
 #include <microhttpd.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/queue.h>
 #include <sys/socket.h>
 
 #include "http/clients.h"
@@ -109,7 +110,7 @@ struct conn {
 	struct held held;
 	struct heads heads;
 	uint64_t done;            /* requests that libmicrohttpd has completed */
-	struct conn *half_prev, *half_next; /* of the loop's half-closed ones */
+	LIST_ENTRY(conn) half;    /* of the loop's half-closed ones */
 	bool half_closed;         /* is among them: the client has shut down its sending side, or so it seems */
 	bool ended;               /* all that the client sent has been read */
 	bool nudged;              /* libmicrohttpd has been made to see that end */
@@ -192,9 +193,7 @@ struct lingering {
 };
 
 /* Guests that wait for their turn, first come, first served. */
-struct guests {
-	struct guest *first, **end;
-};
+STAILQ_HEAD(guests, guest);
 
 struct loop {
 	struct httpd *httpd;
@@ -206,7 +205,7 @@ struct loop {
 	struct conn *conns, *oldest;    /* the youngest first */
 	unsigned evicted;               /* connections that are closed, but not gone yet */
 	int64_t relieve_ms;
-	struct conn *half_closed;
+	LIST_HEAD(, conn) half_closed;
 	struct conn **by_fd;            /* by_fd_count of them; NULL: not a connection of this loop */
 	size_t by_fd_count;
 	struct lingering lingers[LINGERS];

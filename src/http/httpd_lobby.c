@@ -25,7 +25,7 @@
 
 struct guest {
 	struct watched watched; /* first */
-	struct guest *next;     /* in a queue */
+	STAILQ_ENTRY(guest) link; /* in a queue */
 	struct conn *conn;
 	struct MHD_Connection *mhd; /* NULL: it is not libmicrohttpd's yet */
 	struct tls_shake shake;
@@ -41,34 +41,30 @@ struct guest {
 
 void lobby_init(struct loop *loop)
 {
-	loop->come = (struct guests){ .end = &loop->come.first };
-	loop->go_on = (struct guests){ .end = &loop->go_on.first };
+	STAILQ_INIT(&loop->come);
+	STAILQ_INIT(&loop->go_on);
 }
 
 static void push(struct guests *queue, struct guest *guest)
 {
 	guest->queued = true;
-	guest->next = NULL;
-	*queue->end = guest;
-	queue->end = &guest->next;
+	STAILQ_INSERT_TAIL(queue, guest, link);
 }
 
 static struct guest *pop(struct guests *queue)
 {
-	struct guest *guest = queue->first;
+	struct guest *guest = STAILQ_FIRST(queue);
 
 	if (guest == NULL)
 		return NULL;
-	queue->first = guest->next;
-	if (queue->first == NULL)
-		queue->end = &queue->first;
+	STAILQ_REMOVE_HEAD(queue, link);
 	guest->queued = false;
 	return guest;
 }
 
 bool lobby_waits(const struct loop *loop)
 {
-	return loop->come.first != NULL || loop->go_on.first != NULL;
+	return !STAILQ_EMPTY(&loop->come) || !STAILQ_EMPTY(&loop->go_on);
 }
 
 /* ---- coming and leaving ------------------------------------------------------ */

@@ -7,40 +7,13 @@
 
 /* ---- lists of jobs ---------------------------------------------------------------------------------------------------------------- */
 
-void fifo_init(struct fifo *fifo)
-{
-	fifo->first = NULL;
-	fifo->last = &fifo->first;
-}
-
-void fifo_push(struct fifo *fifo, struct sched_job *job)
-{
-	job->next = NULL;
-	*fifo->last = job;
-	fifo->last = &job->next;
-}
-
 struct sched_job *fifo_pop(struct fifo *fifo)
 {
-	struct sched_job *job = fifo->first;
+	struct sched_job *job = STAILQ_FIRST(fifo);
 
-	if (job == NULL)
-		return NULL;
-	fifo->first = job->next;
-	if (fifo->first == NULL)
-		fifo->last = &fifo->first;
+	if (job != NULL)
+		STAILQ_REMOVE_HEAD(fifo, link);
 	return job;
-}
-
-static void fifo_remove(struct fifo *fifo, const struct sched_job *job)
-{
-	struct sched_job **at = &fifo->first;
-
-	while (*at != job)
-		at = &(*at)->next;
-	*at = job->next;
-	if (job->next == NULL)
-		fifo->last = at;
 }
 
 /* ---- callers ---------------------------------------------------------------------------------------------------------------------- */
@@ -102,8 +75,8 @@ struct sched_node *lane_node(struct lane *lane, uint64_t family, uint64_t place)
 	}
 	node->place = place;
 	node->group = group;
-	fifo_init(&node->fresh);
-	fifo_init(&node->waiting);
+	STAILQ_INIT(&node->fresh);
+	STAILQ_INIT(&node->waiting);
 	TAILQ_INSERT_TAIL(&group->nodes, node, link);
 	return node;
 }
@@ -138,7 +111,7 @@ bool lane_add_fresh(struct lane *lane, struct sched_job *job)
 	}
 	job->node = node;
 	job->state = JOB_FRESH;
-	fifo_push(&node->fresh, job);
+	STAILQ_INSERT_TAIL(&node->fresh, job, link);
 	node->count++;
 	node->group->fresh++;
 	lane->fresh++;
@@ -151,7 +124,7 @@ void lane_add_waiting(struct lane *lane, struct sched_node *node, struct sched_j
 {
 	job->node = node;
 	job->state = JOB_WAITING;
-	fifo_push(&node->waiting, job);
+	STAILQ_INSERT_TAIL(&node->waiting, job, link);
 	lane->waiting++;
 	atomic_fetch_add_explicit(&lane->wanted, 1, memory_order_relaxed);
 	if (again)
@@ -169,7 +142,7 @@ static void waits_no_more(struct lane *lane)
 
 void lane_withdraw(struct lane *lane, struct sched_job *job)
 {
-	fifo_remove(&job->node->waiting, job);
+	STAILQ_REMOVE(&job->node->waiting, job, sched_job, link);
 	waits_no_more(lane);
 	job->state = JOB_IDLE;
 }
@@ -206,8 +179,8 @@ enum turn_of { NOBODY, A_FRESH_ONE, A_WAITING_ONE };
 /* Those that have begun and those that have not take turns, too: short jobs of a caller are not behind his long ones. */
 static enum turn_of turn_of_node(const struct lane *lane, const struct sched_node *node, bool may_start)
 {
-	bool fresh = may_start && node->fresh.first != NULL && node->started < lane->node_started && lane->started < lane->max_started;
-	bool waiting = node->waiting.first != NULL;
+	bool fresh = may_start && !STAILQ_EMPTY(&node->fresh) && node->started < lane->node_started && lane->started < lane->max_started;
+	bool waiting = !STAILQ_EMPTY(&node->waiting);
 
 	if (node->running >= lane->node_running || (!fresh && !waiting))
 		return NOBODY;

@@ -29,7 +29,7 @@ static struct sched_job *next_ready(struct sched *sched)
 	const struct timespec until = bulla_until(IDLE_NS);
 	int waited = 0;
 
-	while (sched->ready.first == NULL && !sched->stopping && !(waited == ETIMEDOUT && sched->threads > sched->min_threads)) {
+	while (STAILQ_EMPTY(&sched->ready) && !sched->stopping && !(waited == ETIMEDOUT && sched->threads > sched->min_threads)) {
 		if (waited == ETIMEDOUT)
 			waited = pthread_cond_wait(&sched->ready_wake, &sched->lock);
 		else
@@ -151,7 +151,7 @@ void sched_grant(struct sched *sched, struct lane *lane)
 			(void)pthread_cond_signal(job->wake);
 			continue;
 		}
-		fifo_push(&sched->ready, job);
+		STAILQ_INSERT_TAIL(&sched->ready, job, link);
 		sched->ready_count++;
 		(void)pthread_cond_signal(&sched->ready_wake);
 	}
@@ -212,7 +212,7 @@ struct sched *sched_new(const struct sched_config *config)
 	pthread_mutex_init(&sched->lock, NULL);
 	pthread_cond_init(&sched->ready_wake, NULL);
 	pthread_cond_init(&sched->gone, NULL);
-	fifo_init(&sched->ready);
+	STAILQ_INIT(&sched->ready);
 	init_lanes(sched, config);
 	if (!start_first(sched)) {
 		sched_free(sched);
@@ -283,10 +283,11 @@ void sched_cancel_all(struct sched *sched)
 	for (size_t i = 0; i < SCHED_CLASSES; i++) {
 		struct sched_group *group;
 		struct sched_node *node;
+		struct sched_job *job;
 
 		TAILQ_FOREACH(group, &sched->lanes[i].groups, link)
 			TAILQ_FOREACH(node, &group->nodes, link)
-				for (struct sched_job *job = node->waiting.first; job != NULL; job = job->next)
+				STAILQ_FOREACH(job, &node->waiting, link)
 					(void)pthread_cond_signal(job->wake);
 	}
 	pthread_mutex_unlock(&sched->lock);

@@ -8,6 +8,7 @@
 #include <bulla/call.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/queue.h>
 
 struct sched;
 struct sched_node;
@@ -46,7 +47,7 @@ struct sched_job {
 	enum job_state state;
 	bool visits; /* by a thread that is not the scheduler's */
 	struct sched_node *node;
-	struct sched_job *next;
+	STAILQ_ENTRY(sched_job) link;
 	pthread_cond_t *wake;
 	int64_t slice_from_ns;
 	atomic_bool cancelled;

@@ -6,17 +6,13 @@
 #ifndef BULLA_SCHED_SCHED_IMPL_H
 #define BULLA_SCHED_SCHED_IMPL_H
 
-#include <sys/queue.h>
-
 #include "sched/sched.h"
 
 #define SCHED_CLASSES 3
 #define NO_LIMIT UINT32_MAX
 
 /* A list of jobs, first in first out. */
-struct fifo {
-	struct sched_job *first, **last;
-};
+STAILQ_HEAD(fifo, sched_job);
 
 /* One place of a family. */
 struct sched_node {
@@ -74,8 +70,6 @@ struct sched {
 
 /* ---- lane.c ---------------------------------------------------------------------------------------------------------------------- */
 
-void fifo_init(struct fifo *fifo);
-void fifo_push(struct fifo *fifo, struct sched_job *job);
 struct sched_job *fifo_pop(struct fifo *fifo); /* NULL: it is empty */
 
 void lane_init(struct lane *lane, unsigned permits);
