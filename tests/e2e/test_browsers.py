@@ -56,18 +56,7 @@ class Both(unittest.TestCase):
 
     @classmethod
     def setUpClass(cls):
-        cls.folder = servers.tempfile.mkdtemp(prefix="bulla-test-")
-        cls.addClassCleanup(servers.shutil.rmtree, cls.folder)
-        port = servers.free_port()
-        text = servers.config_text(port, os.path.join(cls.folder, "b.db"), seal_key=None, listener="tls_disable = true\n  " + cls.listener)
-        cls.bulla = servers.bulla_config(cls.folder, text, port)
-        cls.bao = servers.bao_config(BAO, cls.folder, "tls_disable = true\n  " + cls.listener)
-        cls.both = (cls.bulla, cls.bao)
-        for server in cls.both:
-            cls.addClassCleanup(server.close)
-            server.start(wait=False)
-        for server in cls.both:
-            server.wait_until_ready()
+        servers.serve_beside_bao(cls, BAO, "tls_disable = true\n  " + cls.listener)
 
     def setUp(self):
         for server in self.both if self.bulla.token else ():

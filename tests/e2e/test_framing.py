@@ -43,18 +43,8 @@ def parts(answer):
 class Probes(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.folder = servers.tempfile.mkdtemp(prefix="bulla-test-")
-        cls.addClassCleanup(servers.shutil.rmtree, cls.folder)
-        port = servers.free_port()
-        cls.bulla = servers.bulla_config(cls.folder, servers.config_text(port, os.path.join(cls.folder, "b.db"), seal_key=None), port)
-        cls.bao = servers.bao_config(BAO, cls.folder)
-        with open(os.path.join(cls.folder, "bao.hcl"), "a") as f:
-            f.write("ui = true\n")  # as with -dev; without its pages it answers "/" with 404
-        for server in (cls.bulla, cls.bao):
-            cls.addClassCleanup(server.close)
-            server.start(wait=False)
-        for server in (cls.bulla, cls.bao):
-            server.wait_until_ready()
+        # its pages as with -dev: without them it answers "/" with 404
+        servers.serve_beside_bao(cls, BAO, bao_extra="ui = true\n")
 
     def test_every_target_is_answered(self):
         """Once, whatever its length and its parameters."""

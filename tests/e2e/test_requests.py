@@ -60,16 +60,8 @@ CHUNKS = [([CHUNKED], b"10\r\n" + BODY + b"\r\n0\r\n\r\n"), ([CHUNKED], b"5\r\n"
 class Same(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.folder = servers.tempfile.mkdtemp(prefix="bulla-test-")
-        cls.addClassCleanup(servers.shutil.rmtree, cls.folder)
-        port = servers.free_port()
-        cls.bulla = servers.bulla_config(cls.folder, servers.config_text(port, os.path.join(cls.folder, "b.db"), seal_key=None), port)
-        cls.bao = servers.bao_config(BAO, cls.folder)
-        for server in (cls.bulla, cls.bao):
-            cls.addClassCleanup(server.close)
-            server.start(wait=False)
-        for server in (cls.bulla, cls.bao):
-            server.wait_until_ready()
+        servers.serve_beside_bao(cls, BAO)
+        for server in cls.both:
             servers.bao_unseal(server)
             server.post("sys/mounts/transit", {"type": "transit"})
             server.post("transit/keys/k")

@@ -221,6 +221,23 @@ def bao_unseal(server):
         time.sleep(0.05)
 
 
+def serve_beside_bao(cls, bao, listener="tls_disable = true", bao_extra=""):
+    """For the tests of a class, in setUpClass: cls.bulla and a real cls.bao, started, neither initialised; cls.both, cls.folder."""
+    cls.folder = tempfile.mkdtemp(prefix="bulla-test-")
+    cls.addClassCleanup(shutil.rmtree, cls.folder)
+    port = free_port()
+    cls.bulla = bulla_config(cls.folder, config_text(port, os.path.join(cls.folder, "b.db"), seal_key=None, listener=listener), port)
+    cls.bao = bao_config(bao, cls.folder, listener)
+    with open(os.path.join(cls.folder, "bao.hcl"), "a") as f:
+        f.write(bao_extra)
+    cls.both = (cls.bulla, cls.bao)
+    for server in cls.both:
+        cls.addClassCleanup(server.close)
+        server.start(wait=False)
+    for server in cls.both:
+        server.wait_until_ready()
+
+
 def wait_for_file(path, server):
     """Until a server that is starting has written it."""
     end = time.monotonic() + START_S

@@ -1,30 +1,10 @@
 /* Compare-and-set, atomic batches, group commit, a full disk. Each case runs on a file and in memory. */
-#include "store_unit.h"
+#include "store_cases.h"
 
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <sys/resource.h>
-
-static struct store *store;
-
-static void set_up_file(void)
-{
-	folder_make();
-	ck_assert_ok(open_at(file, 0, &store));
-}
-
-static void set_up_memory(void)
-{
-	folder_make();
-	ck_assert_ok(open_at(NULL, 0, &store));
-}
-
-static void tear_down(void)
-{
-	store_close(store);
-	folder_remove();
-}
 
 START_TEST(compare_and_set)
 {

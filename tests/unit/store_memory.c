@@ -1,7 +1,7 @@
 /* A store whose memory runs out: the n-th allocation that SQLite makes fails, alone or with those that follow it, for each n of a
  * write, a read, a scan and a scrub. Whatever fails says so and changes nothing; as soon as there is memory again everything works,
  * without a restart; and nobody else has got at the file meanwhile. */
-#include "store_unit.h"
+#include "store_cases.h"
 
 #include <sqlite3.h>
 #include <sys/wait.h>
@@ -47,26 +47,6 @@ static bool feed(void)
 {
 	countdown = -1;
 	return failed > 0;
-}
-
-static struct store *store;
-
-static void set_up_file(void)
-{
-	folder_make();
-	ck_assert_ok(open_at(file, 0, &store));
-}
-
-static void set_up_memory(void)
-{
-	folder_make();
-	ck_assert_ok(open_at(NULL, 0, &store));
-}
-
-static void tear_down(void)
-{
-	store_close(store);
-	folder_remove();
 }
 
 static const long bursts[] = { 1, 2, 5, 20, 1000000 };
