@@ -38,6 +38,8 @@ struct engine {
 	pthread_mutex_t lock; /* one change of the seal's state at a time: init, unseal, seal */
 	bool sealing;         /* a thread of its own does it (engine_seal.c); changes are refused until it is done */
 	pthread_cond_t sealed; /* with lock: it is done */
+	pthread_t sealer;      /* that thread */
+	bool to_join;          /* it has not been joined */
 	void (*log)(void *context, const char *level, const char *text); /* as configured; may be NULL */
 	void *log_context;
 };

@@ -97,20 +97,28 @@ static void wipe_keys(struct engine *engine)
 			    "sealed, while a change of the barrier's keys is being written that does not end: they are wiped with it");
 }
 
+/* With engine->lock, and no sealing under way: that thread is past the lock. Left alone, it could still be in OpenSSL's destructors when the
+ * process ends. */
+static void join_sealer(struct engine *engine)
+{
+	if (engine->to_join)
+		(void)pthread_join(engine->sealer, NULL);
+	engine->to_join = false;
+}
+
 /* By a thread of its own: whoever asked is answered, and nobody else is let in, even if some request does not end. */
 static enum bulla_err start_sealing(struct engine *engine)
 {
-	pthread_t thread;
-
 	if (seal_is_sealed(engine->parts.seal))
 		return BULLA_E_SEALED;
+	join_sealer(engine);
 	seal_refuse(engine->parts.seal);
 	engine->sealing = true;
-	if (pthread_create(&thread, NULL, seal_apart, engine) != 0) {
+	if (pthread_create(&engine->sealer, NULL, seal_apart, engine) != 0) {
 		engine->sealing = false;
 		return seal(&engine->parts);
 	}
-	(void)pthread_detach(thread);
+	engine->to_join = true;
 	if (!wait_sealed(engine, SEAL_WAIT_S))
 		wipe_keys(engine);
 	return BULLA_OK;
@@ -127,6 +135,7 @@ void engine_seal_finish(struct engine *engine)
 	pthread_mutex_lock(&engine->lock);
 	while (engine->sealing)
 		pthread_cond_wait(&engine->sealed, &engine->lock);
+	join_sealer(engine);
 	pthread_mutex_unlock(&engine->lock);
 }
 

@@ -55,8 +55,17 @@ struct jwt_sets {
 	pthread_mutex_t lock;
 	pthread_cond_t none_flies;
 	unsigned flights;
+	struct flight *landed; /* whose threads are past the lock, and to be joined */
 	size_t count;
 	struct jwt_set *sets[MAX_SETS];
+};
+
+/* A fetch and its thread. */
+struct flight {
+	struct auth *auth;
+	struct jwt_set *set;
+	pthread_t thread;
+	struct flight *next; /* of the landed */
 };
 
 enum bulla_err jwt_sets_new(struct jwt_sets **out)
@@ -139,6 +148,17 @@ void jwt_sets_forget(struct jwt_sets *sets, const uint8_t *uuid)
 	pthread_mutex_unlock(&sets->lock);
 }
 
+/* With the lock. A thread that nobody joined could still be in OpenSSL's destructors when the process ends. */
+static void join_landed(struct jwt_sets *sets)
+{
+	for (struct flight *flight = sets->landed, *next; flight != NULL; flight = next) {
+		next = flight->next;
+		(void)pthread_join(flight->thread, NULL);
+		free(flight);
+	}
+	sets->landed = NULL;
+}
+
 void jwt_sets_free(struct jwt_sets *sets)
 {
 	if (sets == NULL)
@@ -147,6 +167,7 @@ void jwt_sets_free(struct jwt_sets *sets)
 	pthread_mutex_lock(&sets->lock);
 	while (sets->flights > 0)
 		pthread_cond_wait(&sets->none_flies, &sets->lock);
+	join_landed(sets);
 	pthread_mutex_unlock(&sets->lock);
 	pthread_cond_destroy(&sets->none_flies);
 	pthread_mutex_destroy(&sets->lock);
@@ -236,12 +257,6 @@ void jwt_set_put(struct jwt_set **set)
 
 /* ---- fetching ------------------------------------------------------------------------------------------------------------------- */
 
-/* What a fetching thread is given. */
-struct flight {
-	struct auth *auth;
-	struct jwt_set *set;
-};
-
 /* With sets->lock. */
 static void land(struct jwt_set *set, enum bulla_err err, struct jwt_kept *kept, struct bulla_bytes why)
 {
@@ -270,15 +285,14 @@ static void land(struct jwt_set *set, enum bulla_err err, struct jwt_kept *kept,
 
 static void *fly(void *context)
 {
-	struct flight flight = *(struct flight *)context;
+	struct flight *flight = context;
 	struct bulla_call call = { .arena = bulla_arena_new(ARENA_BYTES), .may_block = true };
 	struct jwt_kept *kept = calloc(1, sizeof *kept);
-	struct jwt_sets *sets = flight.set->sets;
+	struct jwt_sets *sets = flight->set->sets;
 	enum bulla_err err = call.arena == NULL || kept == NULL ? BULLA_E_NO_MEMORY : BULLA_OK;
 
-	free(context);
 	if (err == BULLA_OK)
-		err = jwt_source_fetch(flight.auth, &call, &flight.set->settings, &kept->keys);
+		err = jwt_source_fetch(flight->auth, &call, &flight->set->settings, &kept->keys);
 	if (err == BULLA_OK) {
 		kept->refs = 1;
 	} else {
@@ -286,7 +300,9 @@ static void *fly(void *context)
 		kept = NULL;
 	}
 	pthread_mutex_lock(&sets->lock);
-	land(flight.set, err, kept, bulla_call_text(&call, err));
+	land(flight->set, err, kept, bulla_call_text(&call, err));
+	flight->next = sets->landed;
+	sets->landed = flight;
 	pthread_mutex_unlock(&sets->lock);
 	bulla_arena_free(call.arena);
 	return NULL;
@@ -295,18 +311,16 @@ static void *fly(void *context)
 static bool start_thread(struct flight *flight)
 {
 	pthread_attr_t attr;
-	pthread_t thread;
 	sigset_t all, before;
 
 	if (pthread_attr_init(&attr) != 0)
 		return false;
-	(void)pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 	(void)pthread_attr_setstacksize(&attr, STACK_BYTES);
 #endif
 	sigfillset(&all);
 	(void)pthread_sigmask(SIG_SETMASK, &all, &before);
-	bool started = pthread_create(&thread, &attr, fly, flight) == 0;
+	bool started = pthread_create(&flight->thread, &attr, fly, flight) == 0;
 
 	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
 	(void)pthread_attr_destroy(&attr);
@@ -319,9 +333,10 @@ static bool take_off(struct auth *auth, struct jwt_set *set)
 	struct jwt_sets *sets = set->sets;
 	struct flight *flight = sets->flights < MAX_FLIGHTS ? malloc(sizeof *flight) : NULL;
 
+	join_landed(sets);
 	if (flight == NULL)
 		return false;
-	*flight = (struct flight){ auth, set };
+	*flight = (struct flight){ .auth = auth, .set = set };
 	sets->flights++;
 	set->users++;
 	set->flying = true;
@@ -377,6 +392,7 @@ void jwt_sets_tick(struct auth *auth)
 	int64_t now = now_s();
 
 	pthread_mutex_lock(&sets->lock);
+	join_landed(sets);
 	for (size_t i = 0; i < sets->count; i++) {
 		struct jwt_set *set = sets->sets[i];
 		bool due = set->fetched_s != 0 && now - set->fetched_s >= RENEW_S && now - set->used_s < KEPT_S;
