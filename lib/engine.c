@@ -87,19 +87,23 @@ static void keep_clock(struct bulla *engine)
 	bulla_arena_free(call.arena);
 }
 
-static void seal_quietly(struct bulla *engine)
+void engine_empty(struct bulla *engine)
 {
-	keep_clock(engine);
-	audit_close(engine->audit);
-	bulla_root_cancel(engine);
-	if (seal_close(engine->seal) != BULLA_OK)
-		return; /* sealed already */
 	keyring_empty(engine->keyring);
 	auth_empty(engine->auth);
 	access_empty(engine->access);
 	mounts_empty(engine->mounts);
 	rcu_drain();
 	seal_forget(engine->seal);
+}
+
+static void seal_quietly(struct bulla *engine)
+{
+	keep_clock(engine);
+	audit_close(engine->audit);
+	bulla_root_cancel(engine);
+	if (seal_close(engine->seal) == BULLA_OK) /* else sealed already */
+		engine_empty(engine);
 }
 
 void bulla_close(struct bulla *bulla)

@@ -44,6 +44,9 @@ struct engine {
 	void *log_context;
 };
 
+/* After seal_close: forgets what all parts hold of it, and then the keys. */
+void engine_empty(struct bulla *engine);
+
 /* Waits until a sealing that is under way is done. */
 void engine_seal_finish(struct engine *engine);
 

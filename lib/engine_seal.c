@@ -64,12 +64,7 @@ static enum bulla_err seal(struct bulla *engine)
 	enum bulla_err err = seal_close(engine->seal);
 
 	bulla_root_cancel(engine);
-	keyring_empty(engine->keyring);
-	auth_empty(engine->auth);
-	access_empty(engine->access);
-	mounts_empty(engine->mounts);
-	rcu_drain();
-	seal_forget(engine->seal);
+	engine_empty(engine);
 	return err;
 }
 
