@@ -6,7 +6,7 @@
 
 bool bulla_is_nocase(struct bulla_bytes a, const char *s)
 {
-	return a.len == strlen(s) && strncasecmp((const char *)a.ptr, s, a.len) == 0;
+	return a.len == strlen(s) && (a.len == 0 || strncasecmp((const char *)a.ptr, s, a.len) == 0);
 }
 
 int bulla_compare(struct bulla_bytes a, struct bulla_bytes b)
