@@ -80,6 +80,7 @@ class Stepped(unittest.TestCase):
         self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
         self.clocks = Clocks(self.folder)
         self.addCleanup(self.clocks.close)
+        self.clocks.passes(DAY - time.time() % DAY + 60)  # windows of an hour and a day have just begun
         servers.certificates(self.folder)
         port = servers.free_port()
         tls = "tls_cert_file = \"{0}/server.pem\"\n  tls_key_file = \"{0}/server.key\"".format(self.folder)

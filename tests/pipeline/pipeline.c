@@ -97,6 +97,12 @@ static void later(int64_t s)
 	bulla_clock_replace(moved_clock, moved_clock);
 }
 
+void pipeline_day_begun(void)
+{
+	ahead_s = 86400 - time(NULL) % 86400 + 60;
+	bulla_clock_replace(moved_clock, moved_clock);
+}
+
 void pipeline_hour_later(void)
 {
 	later(3600);

@@ -40,6 +40,9 @@ void pipeline_end(void);
 /* $name stands for value in the steps that follow. */
 void pipeline_save(const char *name, const char *value);
 
+/* Before pipeline_begin: the engine's clock stands a minute after a midnight, so that no window of a budget ends in the case. */
+void pipeline_day_begun(void);
+
 /* For a step's before: the engine's clock goes this far ahead, until pipeline_end. */
 void pipeline_hour_later(void);
 void pipeline_minute_later(void);

@@ -46,6 +46,7 @@ START_TEST(run)
 {
 	static const struct step *const lists[] = { limits, budgets };
 
+	pipeline_day_begun();
 	pipeline_begin();
 	pipeline_run(lists[_i]);
 	pipeline_end();
