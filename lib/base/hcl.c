@@ -3,6 +3,8 @@
 
 #include <stdio.h>
 
+#include "base/heredoc.h"
+
 struct parser {
 	struct bulla_call *call;
 	const char *file;
@@ -214,6 +216,34 @@ static enum bulla_err string(struct parser *p, const char **out)
 	return BULLA_OK;
 }
 
+/* Text of several lines. */
+static enum bulla_err heredoc(struct parser *p, const char **out)
+{
+	struct bulla_bytes text = bulla_mem(p->at, (size_t)(p->end - p->at));
+	struct place place = here(p);
+	struct heredoc found;
+	const char *wrong = heredoc_find(text, &found);
+	size_t n = 0;
+
+	if (wrong != NULL)
+		return fail(p, wrong, "");
+	uint8_t *to = bulla_arena_alloc(p->call->arena, found.len);
+
+	if (to == NULL)
+		return BULLA_E_NO_MEMORY;
+	bool plain = heredoc_value(text, &found, to, &n);
+
+	for (size_t left = plain ? found.len : n; left > 0; left--)
+		step(p);
+	if (!plain)
+		return fail(p, "control character in a heredoc", "");
+	to[n] = '\0';
+	if (!bulla_utf8_valid(bulla_mem(to, n)))
+		return fail_at(p, place, "the heredoc is not UTF-8", "");
+	*out = (const char *)to;
+	return BULLA_OK;
+}
+
 /* ---- values ------------------------------------------------------------------------------------------------------------ */
 
 static enum bulla_err node(struct parser *p, enum hcl_kind kind, const char *name, struct place place, struct hcl **out)
@@ -300,6 +330,8 @@ static enum bulla_err value(struct parser *p, const char *name, struct place pla
 		return string(p, &h->text);
 	if (c == '[' || c == '{')
 		return deeper(p, h, c == '[');
+	if (c == '<' && !p->json)
+		return heredoc(p, &h->text);
 	if (is_word(c))
 		return bare(p, h);
 	return fail(p, name[0] != '\0' ? "a value is missing for " : "a value is missing", name);

@@ -1,5 +1,5 @@
 /* hcl.h: a strict reader of the part of HCL that Vault's configuration files and policies use: blocks with labels, attributes
- * with strings, whole numbers, booleans, lists and objects; and of the same in JSON. No library in Debian 12 reads HCL
+ * with strings (heredocs among them), whole numbers, booleans, lists and objects; and of the same in JSON. No library in Debian 12 reads HCL
  * (docs/DECISIONS.md). Not in the umbrella bulla.h. Stateless: any thread. */
 #ifndef BULLA_HCL_H
 #define BULLA_HCL_H
@@ -29,5 +29,8 @@ struct hcl {
  * file is for messages only; NULL: there is none. *out is a BLOCK without a name.
  * CONFIG: "FILE:LINE:COLUMN: what is wrong", without a file "At LINE:COLUMN: what is wrong". NO_MEMORY. */
 BULLA_MUST_USE enum bulla_err hcl_parse(struct bulla_call *call, const char *file, struct bulla_bytes text, struct hcl **out);
+
+/* How many bytes of the text are a heredoc that it begins with, from << to the end of its last line; 0: it begins with none. */
+size_t hcl_heredoc_length(struct bulla_bytes text);
 
 #endif

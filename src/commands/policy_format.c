@@ -1,6 +1,7 @@
 /* policy_format.c: lays policies out, token by token, so that comments stay. Stateless: any thread. */
 #include "commands/policy_format.h"
 
+#include <bulla/hcl.h>
 #include <bulla/json.h>
 
 struct layout {
@@ -116,9 +117,21 @@ static void line_breaks(struct layout *l)
 	l->at--;
 }
 
+/* Its lines stay as they are, and nothing may follow on the last one. */
+static size_t take_heredoc(struct layout *l, size_t n)
+{
+	put(l, l->at, n - 1);
+	due(l, 1);
+	l->on_line = false;
+	return n;
+}
+
 static size_t take(struct layout *l)
 {
-	size_t n = comment_length(l);
+	size_t n = comment_length(l), heredoc = hcl_heredoc_length(bulla_mem(l->at, (size_t)(l->end - l->at)));
+
+	if (heredoc > 0)
+		return take_heredoc(l, heredoc);
 
 	if (n > 0) {
 		l->gap = true;

@@ -3,6 +3,7 @@ same: status, headers, document, and whether the connection stays. What differs 
 import http.client
 import json
 import os
+import re
 import socket
 import sys
 import unittest
@@ -55,6 +56,10 @@ CHUNKS = [([CHUNKED], b"10\r\n" + BODY + b"\r\n0\r\n\r\n"), ([CHUNKED], b"5\r\n"
           ([CHUNKED], b"5\r\n" + BODY[:5] + b"\r\nB\r\n" + BODY[5:] + b"\r\n0\r\n\r\n"), ([CHUNKED], b"0010;a=b\r\n" + BODY + b"\r\n0;c\r\n\r\n"),
           ([CHUNKED, "Trailer: X-T"], b"10\r\n" + BODY + b"\r\n0\r\nX-T: 1\r\n\r\n"), ([CHUNKED], b"10\r\n" + BODY + b"\r\n0\r\nX-Vault-Token: bad\r\n\r\n"),
           (["Transfer-Encoding: Chunked"], b"10\r\n" + BODY + b"\r\n0\r\n\r\n"), ([CHUNKED], b"0\r\n\r\n")]
+
+HEREDOCS = ["<<EOF\nread\nEOF\n", "<<EOF\nEOF\n", "<<-EOF\n    a\n      b\n    EOF\n", "<<-EOF\n  a\n b\n  EOF\n", "<<-EOF\na\nEOF\n", "<<EOF\na\n \t EOF\n",
+            "<<EOF\r\na\r\nEOF\r\n", "<<EOF\na\nEOF", "<<EOF\na\nEOF \n", "<< EOF\na\nEOF\n", "<<EOF \na\nEOF\n", '<<"EOF"\na\nEOF\n', "<<\na\n\n",
+            "<<E-F\na\nE-F\n", "<<_1\na\n_1\n", "<EOF\na\nEOF\n", "<<EOF\n}\n# ${ /*\nEOF\n", "<<-EOF\nx\nEOF\n EOF\n", "<<EOF\na\nEOF\n, \"read\""]
 
 
 class Same(unittest.TestCase):
@@ -131,6 +136,24 @@ class Same(unittest.TestCase):
         self.same("POST", HASH, "Content-Length: 0016", body=BODY)
         self.same("POST", HASH, "Content-Length: 16", body=BODY, version="HTTP/1.0")
         self.same("POST", HASH, version="HTTP/1.0")
+
+    def written(self, server, policy):
+        """What a capability is that does not exist shows what a heredoc was read as; only the peer repeats the path."""
+        answer = server.request("PUT", "sys/policies/acl/p", {"policy": policy})
+        quoted = re.search(r"invalid capability (.*)", answer.errors[0], re.S) if answer.status == 400 else None
+        return answer.status, quoted and quoted[1].replace("\\n", "\n").replace("\\t", "\t")
+
+    def test_heredocs(self):
+        for heredoc in HEREDOCS:
+            for policy in ('path "a" {\n  comment = %s  capabilities = ["read"]\n}\n', 'path "a" {\n  capabilities = [%s]\n}\n',
+                           'path "a" {\n  capabilities = ["read"]\n  required_parameters = [%s]\n}\n', 'path %s {\n}\n', '{"path": %s}'):
+                with self.subTest(policy=policy % heredoc):
+                    self.assertEqual(*(self.written(server, policy % heredoc) for server in self.both))
+        for server in self.both:
+            server.request("PUT", "sys/policies/acl/p", {"policy": 'path "a/*" {\n  comment = <<EOF\npath "b/*" {\nEOF\n  capabilities = ["read"]\n}\n'})
+            token = server.post("auth/token/create", {"policies": ["p"], "no_default_policy": True}).json["auth"]["client_token"]
+            answers = [server.post("sys/capabilities", {"token": token, "paths": [path]}).json["capabilities"] for path in ("a/x", "b/x")]
+            self.assertEqual(answers, [["read"], ["deny"]])
 
     def test_asked_first(self):
         """Who asks before it sends a body is told to go on, once."""

@@ -33,7 +33,7 @@ static uint32_t below(uint32_t limit)
 /* Bytes that some parser looks at are more likely than others. */
 static uint8_t likely_byte(void)
 {
-	static const char likely[] = "\"\\{}[]:,0123456789eE+-.tfnu \r\n\t\x7f\x80\xC3\xE2\xED\xF0\xFF%/?&=;~_AZaz\0";
+	static const char likely[] = "\"\\{}<[]:,0123456789eE+-.tfnu \r\n\t\x7f\x80\xC3\xE2\xED\xF0\xFF%/?&=;~_AZaz\0";
 
 	return below(3) == 0 ? (uint8_t)below(256) : (uint8_t)likely[below(sizeof likely - 1)];
 }

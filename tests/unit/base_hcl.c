@@ -29,7 +29,34 @@ static const struct {
 	{ "a = -", "f:1:5: not a string in quotes, a whole number, true, false, a list or an object: -" },
 	{ "a = yes", "f:1:5: not a string in quotes, a whole number, true, false, a list or an object: yes" },
 	{ "a = 'x'", "f:1:5: a value is missing for a" },
-	{ "a = <<EOF\nx\nEOF", "f:1:5: a value is missing for a" },
+	{ "a = <", "f:1:5: heredoc expected second '<', didn't see it" },
+	{ "a = <EOF\nx\nEOF\n", "f:1:5: heredoc expected second '<', didn't see it" },
+	{ "a = <<", "f:1:5: heredoc not terminated" },
+	{ "a = <<-", "f:1:5: heredoc not terminated" },
+	{ "a = <<EOF", "f:1:5: heredoc not terminated" },
+	{ "a = <<EOF\r", "f:1:5: heredoc not terminated" },
+	{ "a = <<EOF\n", "f:1:5: heredoc not terminated" },
+	{ "a = <<EOF\nx\nEOF", "f:1:5: heredoc not terminated" },
+	{ "a = <<EOF\nx\nEOF\r", "f:1:5: heredoc not terminated" },
+	{ "a = <<EOF\nx\nEOF }\n", "f:1:5: heredoc not terminated" },
+	{ "a = <<EOF\nx\nEOF \n", "f:1:5: heredoc not terminated" },
+	{ "a = <<EOF\nx\nEOFF\neof\nEO\n", "f:1:5: heredoc not terminated" },
+	{ "a = <<-EOF\n  x\nEOF\n", "f:1:5: heredoc not terminated" },
+	{ "a = <<\nx\n\n", "f:1:5: zero-length heredoc anchor" },
+	{ "a = <<-\nx\n\n", "f:1:5: zero-length heredoc anchor" },
+	{ "a = << EOF\nx\nEOF\n", "f:1:5: invalid characters in heredoc anchor" },
+	{ "a = <<EOF \nx\nEOF\n", "f:1:5: invalid characters in heredoc anchor" },
+	{ "a = <<\"EOF\"\nx\nEOF\n", "f:1:5: invalid characters in heredoc anchor" },
+	{ "a = <<E-F\nx\nE-F\n", "f:1:5: invalid characters in heredoc anchor" },
+	{ "a = <<\xc3\x89\nx\n\xc3\x89\n", "f:1:5: invalid characters in heredoc anchor" },
+	{ "a = <<EOF\r\r\nx\nEOF\n", "f:1:5: invalid characters in heredoc anchor" },
+	{ "a = <<EOF\nx\n\x01y\nEOF\n", "f:3:1: control character in a heredoc" },
+	{ "a = <<EOF\nx\ry\nEOF\n", "f:2:2: control character in a heredoc" },
+	{ "a = <<EOF\n\xff\nEOF\n", "f:1:5: the heredoc is not UTF-8" },
+	{ "a = <<EOF\n\n\nEOF\n b c", "f:5:5: { is missing after c" },
+	{ "<<EOF\na\nEOF\n = 1", "f:1:1: a name is missing" },
+	{ "a <<EOF\na\nEOF\n {}", "f:1:3: = or { is missing after a" },
+	{ "{\"a\": <<EOF\nx\nEOF\n}", "f:1:7: a value is missing for a" },
 	{ "a = 1; b = 2", "f:1:6: a name is missing" },
 	{ "a = 1,, b = 2", "f:1:7: a name is missing" },
 	{ "a {\nb = 1\n", "f:3:1: } is missing for a" },
@@ -106,7 +133,7 @@ END_TEST
 /* Cut anywhere, and with any byte changed: an error or a tree, and no read beyond the end (the copy is exact, for ASan). */
 START_TEST(survives_damage)
 {
-	static const char text[] = "# c\nstorage \"sqlite\" {\n path = \"/x\\u00e9\\n\" // d\n}\na = [1, \"b\", true,]\n/* e */ n = -5\n";
+	static const char text[] = "# c\nstorage \"sqlite\" {\n path = \"/x\\u00e9\\n\" // d\n}\na = [1, \"b\", true,]\n/* e */ n = -5\nh = <<-A\n  x\n  A\n";
 	size_t len = sizeof text - 1;
 
 	for (size_t cut = 0; cut <= len; cut++) {
@@ -203,6 +230,48 @@ START_TEST(reads_policies)
 }
 END_TEST
 
+/* The values are what OpenBao 2.7.2 makes of them. */
+static const struct {
+	const char *text, *value;
+} heredocs[] = {
+	{ "a = <<EOF\nEOF\n", "" },
+	{ "a = <<EOF\nx\nEOF\n", "x\n" },
+	{ "a=<<_1\nx\n_1\n", "x\n" },
+	{ "a = <<EOF\n\n x\ty \n\nEOF\n", "\n x\ty \n\n" },
+	{ "a = <<EOF\r\nx\r\n\r\nEOF\r\n", "x\n\n" },
+	{ "a = <<EOF\n}\n# \"\n${x\n\\n\nEOF\n", "}\n# \"\n${x\n\\n\n" },
+	{ "a = <<EOF\n EOFF\nxEOF\nEOF x\nEOF\n", " EOFF\nxEOF\nEOF x\n" },
+	{ "a = <<EOF\nx\n \t EOF\n", "x\n \t " },
+	{ "a = <<-EOF\n  x\n    y\n  EOF\n", "x\n  y\n" },
+	{ "a = <<-EOF\n\t\tx\n\tEOF\n", "\tx\n" },
+	{ "a = <<-EOF\n  x\n\n  EOF\n", "  x\n\n" },
+	{ "a = <<-EOF\n  x\n y\n  EOF\n", "  x\n y\n" },
+	{ "a = <<-EOF\n  EOF\n", "" },
+	{ "a = <<-EOF\nx\nEOF\n EOF\n", "x\nEOF\n" },
+	{ "a = <<-EOF\r\n  x\r\n  EOF\r\n", "x\n" },
+	{ "a = <<EOF\n\xc3\xa9\nEOF\n", "\xc3\xa9\n" },
+};
+
+START_TEST(reads_heredocs)
+{
+	struct bulla_call call = call_begin();
+	const char *text = heredocs[_i].text;
+	struct hcl *root = NULL;
+
+	struct bulla_bytes longer = bulla_arena_printf(call.arena, "%s b = [<<X\n1\nX\n, 2]", text);
+
+	ck_assert_ok(hcl_parse(&call, "f", bulla_str(text), &root));
+	ck_assert(root->first->kind == HCL_STRING && root->first->next == NULL);
+	ck_assert_str_eq(root->first->text, heredocs[_i].value);
+	ck_assert_uint_eq(hcl_heredoc_length(bulla_str(strchr(text, '<'))), strlen(strchr(text, '<')));
+	ck_assert_ok(hcl_parse(&call, "f", longer, &root));
+	ck_assert_str_eq(root->first->text, heredocs[_i].value);
+	ck_assert_str_eq(root->first->next->first->text, "1\n");
+	ck_assert_str_eq(root->first->next->first->next->text, "2");
+	call_end(&call);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("base/hcl");
@@ -210,6 +279,7 @@ int main(void)
 
 	tcase_set_timeout(tc, 60);
 	tcase_add_loop_test(tc, refuses, 0, sizeof bad / sizeof bad[0]);
+	tcase_add_loop_test(tc, reads_heredocs, 0, sizeof heredocs / sizeof heredocs[0]);
 	tcase_add_test(tc, refuses_nul_and_size);
 	tcase_add_test(tc, refuses_too_many);
 	tcase_add_test(tc, survives_damage);

@@ -14,6 +14,9 @@ static const struct {
 	{ "path \"a\" {\n c = [\n\"x\",\n  \"y\", # why\n]\n}", "path \"a\" {\n  c = [\n    \"x\",\n    \"y\", # why\n  ]\n}\n" },
 	{ "path \"a\" { allowed_parameters = { \"x\" = [], y = [1,2] } }",
 	  "path \"a\" {\n  allowed_parameters = {\n    \"x\" = [], y = [1, 2]\n  }\n}\n" },
+	{ "path \"a\" { comment=<<EOF\n  {[x\n\n\n\n EOF\n# c\nx=1 }",
+	  "path \"a\" {\n  comment = <<EOF\n  {[x\n\n\n\n EOF\n  # c\n  x = 1\n}\n" },
+	{ "a = [<<-X\n  1\n  X\n,2,<<Y\nY\n]", "a = [<<-X\n  1\n  X\n  , 2, <<Y\nY\n]\n" },
 };
 
 START_TEST(laid_out)
@@ -32,7 +35,7 @@ END_TEST
 /* Whatever it is given, it ends, and reads nothing beyond. */
 START_TEST(nonsense)
 {
-	static const char *const texts[] = { "\"", "\"\\", "/*", "/* x", "}}}", "]]]", "{{{", "/", "#", "= = ,", "path \"a\" {" };
+	static const char *const texts[] = { "\"", "\"\\", "/*", "/* x", "}}}", "]]]", "{{{", "/", "#", "= = ,", "<", "<<", "<<A", "a = <<A\nb", "a = <<-A\nA\n", "path \"a\" {" };
 	struct bulla_call call = call_begin();
 
 	for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
