@@ -76,7 +76,7 @@ enum bulla_err token_may_sudo(struct access *access, const struct bulla_token *t
 
 static enum bulla_err authorise(struct bulla_call *call, const struct acl_use *use, const struct bulla_ask *ask)
 {
-	struct acl_ask wanted = { .need = ask->need, .takes_context = ask->takes_context, .doc = ask->doc,
+	struct acl_ask wanted = { .need = ask->need, .takes_context = ask->takes_context, .doc = json_of_document(ask->doc),
 				  .wrap_ttl_s = ask->wrap_ttl_s };
 	const struct acl_rule *rule = rule_for(use, ask->path, ask->need == BULLA_CAN_LIST || ask->need == BULLA_CAN_SCAN);
 	struct bulla_grant *grant = NULL;

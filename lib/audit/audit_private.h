@@ -19,6 +19,7 @@
 #define BULLA_AUDIT_AUDIT_PRIVATE_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "audit/audit_internal.h"
 #include "base/rcu.h"

@@ -21,18 +21,17 @@ int64_t device_now_ns(void)
 
 static void share_end(struct bulla_audit_group *group)
 {
-	if (atomic_fetch_sub_explicit(&group->left, 1, memory_order_acq_rel) != 1)
+	if (__atomic_sub_fetch(&group->left, 1, __ATOMIC_ACQ_REL) != 0)
 		return;
 	/* where every device was disabled meanwhile, nobody wants it */
-	group->recorded = atomic_load_explicit(&group->any, memory_order_relaxed) ||
-			  !atomic_load_explicit(&group->missed, memory_order_relaxed);
-	group->sealed = atomic_load_explicit(&group->closed, memory_order_relaxed);
+	group->recorded = __atomic_load_n(&group->any, __ATOMIC_RELAXED) || !__atomic_load_n(&group->missed, __ATOMIC_RELAXED);
+	group->sealed = __atomic_load_n(&group->closed, __ATOMIC_RELAXED);
 	group->done(group);
 }
 
 void share_done(struct bulla_audit_share *share, bool recorded)
 {
-	atomic_store_explicit(recorded ? &share->group->any : &share->group->missed, true, memory_order_relaxed);
+	__atomic_store_n(recorded ? &share->group->any : &share->group->missed, true, __ATOMIC_RELAXED);
 	share_end(share->group);
 }
 
@@ -40,7 +39,7 @@ void share_done(struct bulla_audit_share *share, bool recorded)
 void share_closed(struct bulla_audit_share *share, enum device_end end)
 {
 	if (end == DEVICE_CLOSED)
-		atomic_store_explicit(&share->group->closed, true, memory_order_relaxed);
+		__atomic_store_n(&share->group->closed, true, __ATOMIC_RELAXED);
 }
 
 size_t share_bytes(const struct bulla_audit_share *share)

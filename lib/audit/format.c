@@ -114,9 +114,11 @@ static void put_request(struct format *f)
 	format_mount(f, MOUNT_ASKED);
 	format_shown(f);
 	format_text(out, "path", f->how.key == NULL ? e->path : tokens_hide(f->device, f->call, e->path));
-	if (e->data != NULL && e->data->count > 0) {
+	const struct json *data = json_of_document(e->data);
+
+	if (data != NULL && data->count > 0) {
 		json_key(out, "data");
-		hashing_value(&f->how, out, e->data);
+		hashing_value(&f->how, out, data);
 	}
 	put_remote(out, e->remote);
 	if (e->wrap_ttl_s > 0)

@@ -12,10 +12,10 @@ void bulla_audit_submit(struct bulla_audit_group *group)
 
 	atomic_fetch_add_explicit(&set->refs, 1, memory_order_relaxed); /* the group may be gone before the last share is given */
 	group->share_count = (unsigned)set->count;
-	atomic_init(&group->left, group->share_count);
-	atomic_init(&group->any, false);
-	atomic_init(&group->closed, false);
-	atomic_init(&group->missed, false);
+	__atomic_store_n(&group->left, group->share_count, __ATOMIC_RELAXED);
+	__atomic_store_n(&group->any, false, __ATOMIC_RELAXED);
+	__atomic_store_n(&group->closed, false, __ATOMIC_RELAXED);
+	__atomic_store_n(&group->missed, false, __ATOMIC_RELAXED);
 	for (unsigned i = 0; i < group->share_count; i++)
 		group->shares[i] = (struct bulla_audit_share){ .group = group };
 	bool apart[BULLA_AUDIT_MAX_DEVICES] = { false };
@@ -39,7 +39,7 @@ static void expire(struct bulla_audit_group *group, int64_t waited_ms, int64_t w
 	unsigned count = group->share_count;
 	bool late = waited_ms > wait_ms;
 
-	if (!late && (waited_ms < BULLA_AUDIT_LAG_MS || !atomic_load_explicit(&group->any, memory_order_relaxed)))
+	if (!late && (waited_ms < BULLA_AUDIT_LAG_MS || !__atomic_load_n(&group->any, __ATOMIC_RELAXED)))
 		return;
 
 	/* the last one given up ends the group */

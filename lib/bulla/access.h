@@ -4,9 +4,11 @@
 
 #include "call.h"
 
+BULLA_DECLS_BEGIN
+
 struct bulla;
 struct bulla_pair;
-struct json;
+struct bulla_json; /* a request's document, of the program's own reader */
 
 enum bulla_token_type { BULLA_TOKEN_SERVICE, BULLA_TOKEN_BATCH };
 
@@ -62,7 +64,7 @@ struct bulla_ask {
 	bool need_sudo;
 	bool takes_context;     /* the operation binds an encryption_context, which transit checks against call->grant */
 	struct bulla_bytes path;
-	const struct json *doc; /* its parameters, for allowed_parameters and their like; NULL: none */
+	const struct bulla_json *doc; /* its parameters, for allowed_parameters and their like; NULL: none */
 	int64_t wrap_ttl_s;     /* that it asked for; 0: no wrapping */
 };
 /* DENIED unless the caller may do it. Else call->grant has the conditions that are checked later, to be given back with
@@ -153,5 +155,7 @@ BULLA_MUST_USE enum bulla_err bulla_cidr_check(struct bulla_call *call, struct b
 /* As the peer prints durations: "768h", "1h30m", "45s", "1h0m1s". out has room for BULLA_DURATION_TEXT; NUL-terminated. */
 #define BULLA_DURATION_TEXT 40
 void bulla_duration_print(int64_t seconds, char out[BULLA_DURATION_TEXT]);
+
+BULLA_DECLS_END
 
 #endif

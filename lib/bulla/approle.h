@@ -6,6 +6,8 @@
 #include "mounts.h"
 #include "token_params.h"
 
+BULLA_DECLS_BEGIN
+
 struct bulla_approle {
 	struct bulla_bytes role_id;
 	bool bind_secret_id, local_secret_ids;
@@ -94,5 +96,7 @@ BULLA_MUST_USE enum bulla_err bulla_secret_id_tidy(struct bulla *engine, struct 
  * FORBIDDEN: too many failures; FAILED: no role_id. */
 BULLA_MUST_USE enum bulla_err bulla_approle_login(struct bulla *engine, struct bulla_call *call, const struct bulla_mount *mount,
 						  struct bulla_bytes role_id, struct bulla_bytes secret_id, struct bulla_auth *out);
+
+BULLA_DECLS_END
 
 #endif

@@ -6,15 +6,15 @@
 #ifndef BULLA_AUDIT_H
 #define BULLA_AUDIT_H
 
-#include <stdatomic.h>
-
 #include "access.h"
 #include "mounts.h"
 #include "wrapping.h"
 
+BULLA_DECLS_BEGIN
+
 #define BULLA_AUDIT_MAX_DEVICES 8
 
-struct json;
+struct bulla_json;
 
 /* ---- records --------------------------------------------------------------------------------------------------------- */
 
@@ -34,7 +34,7 @@ struct bulla_audit_entry {
 	bool allowed;                      /* a policy, or that the path is open to all, let it through */
 	const struct bulla_bytes *granting; /* the policies that did */
 	size_t granting_count;
-	const struct json *data;           /* its parameters; NULL: none */
+	const struct bulla_json *data;     /* its parameters; NULL: none */
 	struct bulla_bytes remote;         /* "127.0.0.1:4711", "" */
 	int64_t wrap_ttl_s;                /* 0: no wrapping was asked for */
 	const struct bulla_audit_header *headers;
@@ -93,8 +93,9 @@ struct bulla_audit_group {
 	bool sealed;                     /* set before done: if not, then because the devices are closed */
 	struct bulla_audit_share shares[BULLA_AUDIT_MAX_DEVICES];
 	unsigned share_count;
-	atomic_uint left;
-	atomic_bool any, closed, missed; /* missed: a device that is wanted has it not */
+	/* changed by several threads, with atomic builtins: the types of C11 are none of C++ */
+	unsigned left;
+	bool any, closed, missed; /* missed: a device that is wanted has it not */
 };
 
 /* What a request is answered with whose group could not be recorded: SEALED, AUDIT. */
@@ -218,5 +219,7 @@ struct bulla_audit_verdict {
  * from another are not. CONFIG: a file cannot be read, the detail says why. */
 BULLA_MUST_USE enum bulla_err bulla_audit_verify(struct bulla_call *call, const char *const *files, size_t count,
 						 const struct bulla_audit_verify_args *args, struct bulla_audit_verdict *out);
+
+BULLA_DECLS_END
 
 #endif

@@ -7,6 +7,10 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "decls.h"
+
+BULLA_DECLS_BEGIN
+
 /* Borrowed: whoever made it owns what ptr points at. ptr may be NULL only when len is 0. */
 struct bulla_bytes {
 	const uint8_t *ptr;
@@ -20,12 +24,16 @@ struct bulla_pair {
 /* A NUL-terminated string (without its NUL) as bytes; NULL gives none. */
 static inline struct bulla_bytes bulla_str(const char *s)
 {
-	return (struct bulla_bytes){ (const uint8_t *)s, s ? strlen(s) : 0 };
+	struct bulla_bytes bytes = { (const uint8_t *)s, s ? strlen(s) : 0 };
+
+	return bytes;
 }
 
 static inline struct bulla_bytes bulla_mem(const void *p, size_t n)
 {
-	return (struct bulla_bytes){ (const uint8_t *)p, n };
+	struct bulla_bytes bytes = { (const uint8_t *)p, n };
+
+	return bytes;
 }
 
 /* Not constant-time: for names, never for secrets (see bulla_equal_secret). */
@@ -57,5 +65,7 @@ bool bulla_equal_secret(struct bulla_bytes a, struct bulla_bytes b);
 
 /* Whether the bytes are well-formed UTF-8 (RFC 3629: no surrogates, no overlong forms). */
 bool bulla_utf8_valid(struct bulla_bytes text);
+
+BULLA_DECLS_END
 
 #endif

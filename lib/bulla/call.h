@@ -4,6 +4,8 @@
 
 #include "memory.h"
 
+BULLA_DECLS_BEGIN
+
 struct bulla_token; /* access: an authenticated caller, an immutable snapshot */
 struct bulla_grant; /* access: what lets the call through, and on which conditions */
 
@@ -69,5 +71,7 @@ BULLA_MUST_USE enum bulla_err bulla_warn(struct bulla_call *call, const char *fo
 
 /* The text of err for a person: the call's detail, else the row's. */
 struct bulla_bytes bulla_call_text(const struct bulla_call *call, enum bulla_err err);
+
+BULLA_DECLS_END
 
 #endif

@@ -6,6 +6,8 @@
 #include "mounts.h"
 #include "token_params.h"
 
+BULLA_DECLS_BEGIN
+
 enum bulla_cert_names {
 	BULLA_CERT_NAMES,        /* the common name, a DNS name or an e-mail address */
 	BULLA_CERT_COMMON_NAMES, BULLA_CERT_DNS, BULLA_CERT_EMAILS, BULLA_CERT_URIS, BULLA_CERT_UNITS,
@@ -54,5 +56,7 @@ BULLA_MUST_USE enum bulla_err bulla_cert_config_read(struct bulla *engine, struc
  * INVALID, DENIED with the peer's texts. */
 BULLA_MUST_USE enum bulla_err bulla_cert_login(struct bulla *engine, struct bulla_call *call, const struct bulla_mount *mount,
 					       struct bulla_bytes name, struct bulla_auth *out);
+
+BULLA_DECLS_END
 
 #endif

@@ -14,6 +14,8 @@
 #include "bytes.h"
 #include "error.h"
 
+BULLA_DECLS_BEGIN
+
 /* Before the first unsealing the clock is the system's at start, and provisional: nothing that is kept may depend on it. */
 int64_t bulla_clock_ns(void);
 int64_t bulla_clock_s(void);
@@ -87,5 +89,7 @@ int bulla_time_print(int64_t ns, char out[BULLA_TIME_TEXT]);
 /* The way back, any offset, any number of digits behind the point (those beyond nanoseconds are dropped). Years that 64 bits of
  * nanoseconds do not reach (Go's zero time is of the year 1) give 0. BAD_FIELD: it is no such time. */
 BULLA_MUST_USE enum bulla_err bulla_time_parse(struct bulla_bytes text, int64_t *ns);
+
+BULLA_DECLS_END
 
 #endif

@@ -5,6 +5,8 @@
 
 #include "call.h"
 
+BULLA_DECLS_BEGIN
+
 struct bulla;
 
 struct bulla_cors_config {
@@ -41,5 +43,7 @@ BULLA_MUST_USE enum bulla_err bulla_cors_ask(struct bulla *engine, struct bulla_
 
 /* Whether it is on at all: one load. */
 bool bulla_cors_on(const struct bulla *engine);
+
+BULLA_DECLS_END
 
 #endif

@@ -4,6 +4,8 @@
 
 #include "call.h"
 
+BULLA_DECLS_BEGIN
+
 struct bulla;
 
 /* All of them are about the caller's own (call->token), and block. INVALID: it is a batch token, which keeps nothing.
@@ -18,5 +20,7 @@ BULLA_MUST_USE enum bulla_err bulla_cubbyhole_remove(struct bulla *engine, struc
 /* One level below folder ("" or "a/"): names, and folders with a slash behind them; sorted, in the arena. */
 BULLA_MUST_USE enum bulla_err bulla_cubbyhole_list(struct bulla *engine, struct bulla_call *call, struct bulla_bytes folder,
 						   struct bulla_bytes **names, size_t *count);
+
+BULLA_DECLS_END
 
 #endif

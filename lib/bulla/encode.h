@@ -5,6 +5,8 @@
 #include "bytes.h"
 #include "error.h"
 
+BULLA_DECLS_BEGIN
+
 /* Characters that n bytes take, padded; no NUL. */
 #define BULLA_BASE64_LEN(n) (((n) + 2) / 3 * 4)
 /* Most bytes that n characters can hold. */
@@ -50,5 +52,7 @@ static inline uint64_t bulla_get_u64(const uint8_t *p)
 {
 	return (uint64_t)bulla_get_u32(p) << 32 | bulla_get_u32(p + 4);
 }
+
+BULLA_DECLS_END
 
 #endif

@@ -6,6 +6,8 @@
 #include "audit.h"
 #include "seal.h"
 
+BULLA_DECLS_BEGIN
+
 struct bulla_config {
 	const char *storage_path;      /* NULL: in memory */
 	struct bulla_seal_config seal;
@@ -41,5 +43,7 @@ const char *bulla_storage_kind(const struct bulla *engine);
 /* n random bytes, and an identifier in the form of a UUID (36 characters, no NUL): for request ids and the like. */
 BULLA_MUST_USE enum bulla_err bulla_random(void *out, size_t n);
 BULLA_MUST_USE enum bulla_err bulla_uuid(char out[36]);
+
+BULLA_DECLS_END
 
 #endif

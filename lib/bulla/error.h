@@ -3,11 +3,17 @@
 #ifndef BULLA_ERROR_H
 #define BULLA_ERROR_H
 
+#include "decls.h"
+
+BULLA_DECLS_BEGIN
+
 enum bulla_err {
 	BULLA_OK = 0,
+#pragma push_macro("ROW") /* others may have one */
+#undef ROW
 #define ROW(name, class, status, style, text) BULLA_E_##name,
 #include "errors.def"
-#undef ROW
+#pragma pop_macro("ROW")
 	BULLA_E_COUNT
 };
 
@@ -29,6 +35,7 @@ struct bulla_err_row {
 /* The row of err, static storage. An unknown value gives the row of INTERNAL; BULLA_OK must not be asked for. */
 const struct bulla_err_row *bulla_err_row(enum bulla_err err);
 
+#ifdef BULLA_INSIDE /* what is built with Bulla: others have a TRY of their own */
 /* Return early with the error of expr. The only macro that changes the flow of control. */
 #define TRY(expr)                                  \
 	do {                                       \
@@ -36,5 +43,8 @@ const struct bulla_err_row *bulla_err_row(enum bulla_err err);
 		if (try_err_ != BULLA_OK)          \
 			return try_err_;           \
 	} while (0)
+#endif
+
+BULLA_DECLS_END
 
 #endif

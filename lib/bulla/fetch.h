@@ -5,6 +5,8 @@
 
 #include "call.h"
 
+BULLA_DECLS_BEGIN
+
 struct bulla_fetch_args {
 	struct bulla_bytes url;    /* "https://..." or "http://...", checked by the fetcher */
 	struct bulla_bytes ca_pem; /* certificates that alone are trusted; empty: the system's */
@@ -16,5 +18,7 @@ struct bulla_fetch_args {
  * whatever kept it from a reply of status 200. MUST_BLOCK, NO_MEMORY. */
 typedef enum bulla_err bulla_fetch(void *context, struct bulla_call *call, const struct bulla_fetch_args *args,
 				   struct bulla_bytes *out);
+
+BULLA_DECLS_END
 
 #endif

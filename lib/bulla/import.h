@@ -7,6 +7,8 @@
 
 #include "transit.h"
 
+BULLA_DECLS_BEGIN
+
 /* ---- import ------------------------------------------------------------------------------------------------------------ */
 
 /* The public half of the mount's RSA-4096 wrapping key, in PEM. It is made when it is first asked for, which takes seconds. */
@@ -50,10 +52,10 @@ BULLA_MUST_USE enum bulla_err bulla_byok_export(struct bulla *engine, struct bul
 
 /* ---- certificates ------------------------------------------------------------------------------------------------------------ */
 
-/* A certificate request (PKCS#10, RFC 2986) of a signing key, in PEM, with the subject and the extensions of template (PEM; empty:
+/* A certificate request (PKCS#10, RFC 2986) of a signing key, in PEM, with the subject and the extensions of like (PEM; empty:
  * none). version NULL: the latest. */
 BULLA_MUST_USE enum bulla_err bulla_key_csr(struct bulla *engine, struct bulla_call *call, const struct bulla_mount *mount,
-					    struct bulla_bytes name, const int64_t *version, struct bulla_bytes template,
+					    struct bulla_bytes name, const int64_t *version, struct bulla_bytes like,
 					    const char **type, struct bulla_bytes *pem);
 
 /* Keeps certificates (PEM, the leaf first) with the version whose public key the leaf has. Nothing else of them is checked but
@@ -74,5 +76,7 @@ struct bulla_derive_key_args {
 /* A key, or a further version of one, of HKDF-SHA256 over the shared secret (no salt, no info), as the peer makes it. */
 BULLA_MUST_USE enum bulla_err bulla_derive_key(struct bulla *engine, struct bulla_call *call, const struct bulla_mount *mount,
 					       struct bulla_bytes name, const struct bulla_derive_key_args *args);
+
+BULLA_DECLS_END
 
 #endif

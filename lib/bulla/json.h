@@ -32,6 +32,17 @@ BULLA_MUST_USE enum bulla_err json_parse(struct bulla_call *call, const uint8_t 
  * BAD_JSON, NO_MEMORY. */
 BULLA_MUST_USE enum bulla_err json_parse_body(struct bulla_call *call, const uint8_t *text, size_t len, struct json **out);
 
+/* A tree under the name that public headers have for it, which lack this one: they go together with other JSON libraries. NULL is fine. */
+static inline const struct bulla_json *json_document(const struct json *value)
+{
+	return (const struct bulla_json *)value;
+}
+
+static inline const struct json *json_of_document(const struct bulla_json *document)
+{
+	return (const struct json *)document;
+}
+
 /* The member of an object; NULL: absent, or not an object. */
 const struct json *json_get(const struct json *object, const char *name);
 

@@ -7,6 +7,8 @@
 #include "mounts.h"
 #include "token_params.h"
 
+BULLA_DECLS_BEGIN
+
 /* In the arena where it is read. Exactly one of public_keys, jwks_url and oidc_discovery_url is set. */
 struct bulla_jwt_config {
 	const struct bulla_bytes *public_keys, *algs; /* PEM; "RS256" ...: none: all that there are */
@@ -56,5 +58,7 @@ BULLA_MUST_USE enum bulla_err bulla_jwt_role_list(struct bulla *engine, struct b
 /* role empty: the default one. *out as of bulla_token_create. INVALID, DENIED with the peer's texts. */
 BULLA_MUST_USE enum bulla_err bulla_jwt_login(struct bulla *engine, struct bulla_call *call, const struct bulla_mount *mount,
 					      struct bulla_bytes role, struct bulla_bytes token, struct bulla_auth *out);
+
+BULLA_DECLS_END
 
 #endif

@@ -4,6 +4,8 @@
 
 #include "mounts.h"
 
+BULLA_DECLS_BEGIN
+
 struct bulla_key_version_info {
 	uint32_t version;
 	int64_t created_date_ns;
@@ -102,5 +104,7 @@ BULLA_MUST_USE enum bulla_err bulla_key_delete(struct bulla *engine, struct bull
  * opened has no name to show: a warning counts them. */
 BULLA_MUST_USE enum bulla_err bulla_key_list(struct bulla *engine, struct bulla_call *call, const struct bulla_mount *mount,
 					     struct bulla_bytes after, int64_t limit, struct bulla_bytes **names, size_t *count);
+
+BULLA_DECLS_END
 
 #endif

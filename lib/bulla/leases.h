@@ -5,6 +5,8 @@
 
 #include "call.h"
 
+BULLA_DECLS_BEGIN
+
 struct bulla;
 struct bulla_token;
 
@@ -18,5 +20,7 @@ BULLA_MUST_USE enum bulla_err bulla_lease_revoke_prefix(struct bulla *engine, st
 /* One level below prefix ("" or "auth/token/"): names, and folders with a slash behind them; sorted, in the arena. */
 BULLA_MUST_USE enum bulla_err bulla_lease_list(struct bulla *engine, struct bulla_call *call, struct bulla_bytes prefix,
 					       struct bulla_bytes **names, size_t *count);
+
+BULLA_DECLS_END
 
 #endif

@@ -4,6 +4,8 @@
 
 #include "mounts.h"
 
+BULLA_DECLS_BEGIN
+
 /* threshold failures, none longer than reset_s after the one before, lock a user out for duration_s. */
 struct bulla_lockout_rule {
 	int64_t threshold, duration_s, reset_s;
@@ -25,5 +27,7 @@ BULLA_MUST_USE enum bulla_err bulla_lockout_list(struct bulla *engine, struct bu
 
 /* Lets a user try again. Unknown ones are fine. */
 void bulla_lockout_unlock(struct bulla *engine, struct bulla_bytes mount_accessor, struct bulla_bytes name);
+
+BULLA_DECLS_END
 
 #endif

@@ -11,6 +11,8 @@
 #include "bytes.h"
 #include "error.h"
 
+BULLA_DECLS_BEGIN
+
 /* Overwrites n bytes with zeros; the compiler cannot drop it. NULL with 0 is fine. */
 void bulla_wipe(void *p, size_t n);
 
@@ -85,5 +87,7 @@ bool bulla_shortage(void);
 void *bulla_wiping_malloc(size_t n);
 void *bulla_wiping_realloc(void *p, size_t n);
 void bulla_wiping_free(void *p);
+
+BULLA_DECLS_END
 
 #endif

@@ -5,6 +5,8 @@
 
 #include "call.h"
 
+BULLA_DECLS_BEGIN
+
 struct bulla;
 
 /* Numbers are stored: new kinds go to the end. */
@@ -101,5 +103,7 @@ struct bulla_mount_move {
 };
 BULLA_MUST_USE enum bulla_err bulla_mount_moved(struct bulla *engine, struct bulla_call *call, struct bulla_bytes id,
 						struct bulla_mount_move *out);
+
+BULLA_DECLS_END
 
 #endif

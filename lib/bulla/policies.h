@@ -5,6 +5,8 @@
 #include "call.h"
 #include "clock.h"
 
+BULLA_DECLS_BEGIN
+
 struct bulla;
 struct bulla_token;
 
@@ -83,5 +85,7 @@ BULLA_MUST_USE enum bulla_err bulla_acl_get(struct bulla *engine, const struct b
 void bulla_acl_put(const struct bulla_acl *acl); /* NULL is fine */
 /* The i-th rule, in the order of kinds; NULL: there are no more. */
 const struct bulla_acl_rule *bulla_acl_rule_at(const struct bulla_acl *acl, size_t i);
+
+BULLA_DECLS_END
 
 #endif

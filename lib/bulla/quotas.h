@@ -5,6 +5,8 @@
 
 #include "call.h"
 
+BULLA_DECLS_BEGIN
+
 struct bulla;
 
 struct bulla_rate_limit {
@@ -45,5 +47,7 @@ struct bulla_rate_state {
  * are no rules. */
 BULLA_MUST_USE enum bulla_err bulla_rate_check(struct bulla *engine, struct bulla_call *call, struct bulla_bytes path,
 					       struct bulla_rate_state *state);
+
+BULLA_DECLS_END
 
 #endif

@@ -6,6 +6,8 @@
 
 #include "call.h"
 
+BULLA_DECLS_BEGIN
+
 struct bulla;
 
 #define BULLA_ROOT_TOKEN_BYTES 26 /* of such a token, and of its one-time pad */
@@ -38,5 +40,7 @@ BULLA_MUST_USE enum bulla_err bulla_root_decode(struct bulla_call *call, struct 
 						struct bulla_bytes *token);
 /* A pad of letters and digits, in the arena. NO_RANDOM, NO_MEMORY. */
 BULLA_MUST_USE enum bulla_err bulla_root_otp(struct bulla_call *call, struct bulla_bytes *otp);
+
+BULLA_DECLS_END
 
 #endif

@@ -4,6 +4,8 @@
 
 #include "call.h"
 
+BULLA_DECLS_BEGIN
+
 struct bulla;
 
 enum bulla_seal_kind { BULLA_SEAL_SHAMIR, BULLA_SEAL_STATIC };
@@ -76,5 +78,7 @@ BULLA_MUST_USE enum bulla_err bulla_barrier_status(struct bulla *engine, struct 
 
 /* A new barrier key for what is written from now on; the older ones stay for reading. Blocks. */
 BULLA_MUST_USE enum bulla_err bulla_barrier_rotate(struct bulla *engine, struct bulla_call *call);
+
+BULLA_DECLS_END
 
 #endif

@@ -8,6 +8,8 @@
 
 #include "transit.h"
 
+BULLA_DECLS_BEGIN
+
 struct bulla_sign_item {
 	enum bulla_err err;          /* set by the caller: this item is bad already (and error says why); passed on */
 	struct bulla_bytes error;
@@ -73,5 +75,7 @@ BULLA_MUST_USE enum bulla_err bulla_sign(struct bulla *engine, struct bulla_call
 					 struct bulla_signature *results);
 BULLA_MUST_USE enum bulla_err bulla_verify(struct bulla *engine, struct bulla_call *call, const struct bulla_sign_args *args,
 					   struct bulla_verdict *results);
+
+BULLA_DECLS_END
 
 #endif

@@ -5,6 +5,8 @@
 
 #include "access.h"
 
+BULLA_DECLS_BEGIN
+
 /* A parameter each. The numbers are stored. */
 enum bulla_token_param {
 	BULLA_PARAM_POLICIES = 1 << 0, BULLA_PARAM_BOUND_CIDRS = 1 << 1, BULLA_PARAM_TTL = 1 << 2, BULLA_PARAM_MAX_TTL = 1 << 3,
@@ -24,5 +26,7 @@ struct bulla_role_params_change {
 	unsigned set, set_old;
 	struct bulla_token_params values, old;
 };
+
+BULLA_DECLS_END
 
 #endif

@@ -4,6 +4,8 @@
 
 #include "access.h"
 
+BULLA_DECLS_BEGIN
+
 struct bulla_names {
 	const struct bulla_bytes *items;
 	size_t count;
@@ -50,5 +52,7 @@ BULLA_MUST_USE enum bulla_err bulla_token_role_delete(struct bulla *engine, stru
 /* Sorted, in the arena. */
 BULLA_MUST_USE enum bulla_err bulla_token_role_list(struct bulla *engine, struct bulla_call *call, struct bulla_bytes **names,
 						    size_t *count);
+
+BULLA_DECLS_END
 
 #endif

@@ -4,6 +4,8 @@
 
 #include "call.h"
 
+BULLA_DECLS_BEGIN
+
 #define BULLA_RANDOM_MAX 131072 /* bytes in one call, as at the peer */
 
 /* n bytes of the system's generator, in the arena. INVALID with the peer's texts: n is out of range. NO_RANDOM, NO_MEMORY. */
@@ -14,5 +16,7 @@ BULLA_MUST_USE enum bulla_err bulla_random_bytes(struct bulla_call *call, int64_
  * CRYPTO, NO_MEMORY. */
 BULLA_MUST_USE enum bulla_err bulla_hash(struct bulla_call *call, struct bulla_bytes algorithm, struct bulla_bytes input,
 					 struct bulla_bytes *out);
+
+BULLA_DECLS_END
 
 #endif

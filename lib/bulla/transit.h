@@ -8,6 +8,8 @@
 
 #include "keys.h"
 
+BULLA_DECLS_BEGIN
+
 /* ---- what a ciphertext is bound to besides its key -------------------------------------------------------------------- */
 
 struct bulla_binding {
@@ -123,8 +125,8 @@ BULLA_MUST_USE enum bulla_err bulla_rewrap(struct bulla *engine, struct bulla_ca
 /* Whether the caller's policies let the item through that stands at (from 0) in a batch and is bound so: what the operations
  * above ask of each. Never blocks. */
 bool bulla_item_granted(const struct bulla_call *call, size_t at, const struct bulla_binding *binding);
-bool bulla_item_rewrap_granted(const struct bulla_call *call, size_t at, const struct bulla_binding *old,
-			       const struct bulla_binding *new);
+bool bulla_item_rewrap_granted(const struct bulla_call *call, size_t at, const struct bulla_binding *old_binding,
+			       const struct bulla_binding *new_binding);
 
 /* ---- data keys --------------------------------------------------------------------------------------------------------- */
 
@@ -180,5 +182,7 @@ struct bulla_export_result {
  * SEALED, NO_MEMORY. */
 BULLA_MUST_USE enum bulla_err bulla_export(struct bulla *engine, struct bulla_call *call, const struct bulla_export_args *args,
 					   struct bulla_export_result *out);
+
+BULLA_DECLS_END
 
 #endif

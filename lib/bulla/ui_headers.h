@@ -5,6 +5,8 @@
 
 #include "call.h"
 
+BULLA_DECLS_BEGIN
+
 struct bulla;
 
 /* All of them block, and take names in any case: "x-frame-options" is kept as "X-Frame-Options". */
@@ -22,5 +24,7 @@ BULLA_MUST_USE enum bulla_err bulla_ui_header_delete(struct bulla *engine, struc
 /* Sorted by bytes, in the arena. NOT_FOUND: there are none. */
 BULLA_MUST_USE enum bulla_err bulla_ui_header_list(struct bulla *engine, struct bulla_call *call,
 						   struct bulla_bytes **names, size_t *count);
+
+BULLA_DECLS_END
 
 #endif

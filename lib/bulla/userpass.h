@@ -6,6 +6,8 @@
 #include "mounts.h"
 #include "token_params.h"
 
+BULLA_DECLS_BEGIN
+
 struct bulla_user_change {
 	struct bulla_role_params_change token;
 	struct bulla_bytes password;      /* empty: not given */
@@ -31,5 +33,7 @@ BULLA_MUST_USE enum bulla_err bulla_user_list(struct bulla *engine, struct bulla
  * from here; FAILED: no password. */
 BULLA_MUST_USE enum bulla_err bulla_user_login(struct bulla *engine, struct bulla_call *call, const struct bulla_mount *mount,
 					       struct bulla_bytes name, struct bulla_bytes password, struct bulla_auth *out);
+
+BULLA_DECLS_END
 
 #endif

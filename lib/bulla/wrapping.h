@@ -5,6 +5,8 @@
 
 #include "call.h"
 
+BULLA_DECLS_BEGIN
+
 struct bulla;
 
 #define BULLA_WRAPPING_MAX_TTL_S (INT64_C(50) * 365 * 86400)
@@ -45,5 +47,7 @@ BULLA_MUST_USE enum bulla_err bulla_wrapping_open(struct bulla *engine, struct b
 /* Moves the reply, unseen, to a new token of the same path and ttl, which begins anew; the old one is gone. WRAPPING_TOKEN. */
 BULLA_MUST_USE enum bulla_err bulla_wrapping_renew(struct bulla *engine, struct bulla_call *call, struct bulla_bytes token,
 						   struct bulla_wrapping *out);
+
+BULLA_DECLS_END
 
 #endif

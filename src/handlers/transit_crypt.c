@@ -206,7 +206,7 @@ static enum bulla_err run_encrypt(struct exchange *x, const struct crypt_fields 
 	enum bulla_err err = bulla_encrypt(x->engine, x->call, &args, list);
 
 	if (err == BULLA_E_KEY_NOT_FOUND) {
-		struct bulla_ask ask = { .need = BULLA_CAN_CREATE, .takes_context = true, .path = x->path, .doc = x->doc,
+		struct bulla_ask ask = { .need = BULLA_CAN_CREATE, .takes_context = true, .path = x->path, .doc = json_document(x->doc),
 					 .wrap_ttl_s = x->wrap_ttl_s };
 
 		TRY(bulla_authorise(x->engine, x->call, &ask));

@@ -128,7 +128,7 @@ enum bulla_err gate_token(struct passage *p)
 			need = BULLA_CAN_CREATE;
 		p->creates = need == BULLA_CAN_CREATE;
 	}
-	struct bulla_ask ask = { .need = need, .need_sudo = (flags & ROUTE_SUDO) != 0, .path = x->path, .doc = x->doc,
+	struct bulla_ask ask = { .need = need, .need_sudo = (flags & ROUTE_SUDO) != 0, .path = x->path, .doc = json_document(x->doc),
 				 .takes_context = (flags & ROUTE_CONTEXT) != 0, .wrap_ttl_s = x->wrap_ttl_s };
 
 	p->need = need;

@@ -111,7 +111,7 @@ static struct bulla_audit_entry entry_of(const struct passage *p)
 
 	return (struct bulla_audit_entry){
 		.started_date_ns = p->started_date_ns, .id = bulla_mem(p->id, sizeof p->id), .operation = operation_of(p), .mount = x->mount,
-		.path = x->path, .token = x->call->token, .client_token = x->request->token, .allowed = p->allowed, .data = x->doc,
+		.path = x->path, .token = x->call->token, .client_token = x->request->token, .allowed = p->allowed, .data = json_document(x->doc),
 		.remote = x->request->remote, .wrap_ttl_s = x->wrap_ttl_s, .headers = x->request->headers,
 		.header_count = x->request->header_count,
 	};

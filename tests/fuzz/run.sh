@@ -12,7 +12,7 @@ mkdir -p "$work/found"
 : >"$work/config.h"
 packages="libcrypto libsodium sqlite3 liburcu jansson"
 # shellcheck disable=SC2046,SC2086
-${CLANG:-clang} -std=gnu11 -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined -D_GNU_SOURCE \
+${CLANG:-clang} -std=gnu11 -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined -D_GNU_SOURCE -DBULLA_INSIDE \
 	-I"$work" -I"$top/lib" -I"$top/src" -I"$top/tests/unit" -I"$here" $(pkg-config --cflags $packages) \
 	"$here/$target.c" "$top"/tests/unit/json_oracle.c "$top"/lib/base/*.c "$top"/lib/keyring/ciphertext.c "$top"/lib/policy/*.c \
 	"$top"/src/request/form.c "$top"/src/http/framing.c "$top"/src/http/framing_head.c "$top"/src/http/target.c \
