@@ -256,6 +256,7 @@ static enum bulla_err delete_policy(struct exchange *x)
 const struct route sys_policy_routes[] = {
 	ROW(ON(LIST), "policies/acl", list_policies, 0, NULL),
 	ROW(ON(LIST), "policies/detailed/acl", list_detailed, ROUTE_BLOCKS, NULL),
+	ROW(ON(LIST), "policies/detailed/acl/{name*}", list_detailed, ROUTE_BLOCKS, NULL),
 	ROW(ON(GET), "policies/acl/{name*}", read_policy, ROUTE_BLOCKS, NULL),
 	ROW(ON(LIST), "policies/acl/{name*}", list_policies, 0, NULL),
 	ROW(ON(POST), "policies/acl/{name*}", write_policy, ROUTE_BLOCKS, policy_fields),

@@ -247,6 +247,14 @@ class Forms(unittest.TestCase):
         self.refused("ed25519", public_pem(self.rsa), "invalid key type: expected ed25519, got *rsa.PublicKey")
         self.refused("aes256-gcm96", b"x" * 31, "invalid key size 31 bytes for key type aes256-gcm96")
 
+    def test_more_than_two_primes(self):
+        three = genpkey("RSA", "rsa_keygen_bits:2048", "rsa_keygen_primes:3")
+        mine = self.give("bulla", "refused", "rsa-2048", der(three))
+        self.assertEqual((mine.status, said(mine)), (500, "error importing key: error parsing asymmetric key: RSA keys of more than two "
+                                                          "primes are not supported"))
+        self.assertEqual(self.servers["bulla"].get("transit/keys/refused").status, 404)
+        self.assertEqual(self.give("bao", "of3", "rsa-2048", der(three)).status, 204)
+
     def test_damage(self):
         whole = der(self.p256)
         answer = self.give("bulla", "refused", "ecdsa-p256", whole + b"\0")

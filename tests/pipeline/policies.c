@@ -57,6 +57,8 @@ static const struct step crud[] = {
 	{ "GET sys/policy", .status = 200, .expect = "{\"policies\":[\"default\",\"p\",\"p/q\",\"root\"],\"data\":{\"keys\":[\"default\",\"p\",\"p/q\",\"root\"]}}" },
 	{ "LIST sys/policy", .status = 200 },
 	{ "LIST sys/policies/detailed/acl", .status = 200, .expect = "{\"data\":{\"keys\":[\"default\",\"p\",\"p/q\",\"root\"],\"key_info\":{\"p\":{\"policy\":\"#\"},\"root\":{\"version\":0}}}}" },
+	{ "LIST sys/policies/detailed/acl/p", .status = 200, .expect = "{\"data\":{\"keys\":[\"p/q\"],\"key_info\":{\"p/q\":{\"name\":\"p/q\"}}}}" },
+	{ "LIST sys/policies/detailed/acl/none", .status = 404 },
 	{ "GET sys/policies/acl/response-wrapping", .status = 200 }, { "GET sys/policies/acl/root", .status = 200, .absent = "data.modified" },
 	{ "DELETE sys/policies/acl/p", .status = 204 }, { "DELETE sys/policy/p/q", .status = 204 }, { "GET sys/policies/acl/p", .status = 404 },
 	{ NULL },

@@ -197,13 +197,14 @@ def bao_dev(bao, token="root"):
     return Server(argv, f"127.0.0.1:{port}", token)
 
 
-def bao_config(bao, folder, listener="tls_disable = true", context=None):
-    """A real OpenBao with a listener of those settings, in memory: started, initialised and unsealed with bao_unseal."""
+def bao_config(bao, folder, listener="tls_disable = true", context=None, storage='storage "inmem" {}'):
+    """A real OpenBao with a listener of those settings, in memory by default: started, initialised and unsealed with bao_unseal."""
     port, cluster = free_port(), free_port()
     path = os.path.join(folder, "bao.hcl")
     with open(path, "w") as f:
-        f.write(f'storage "inmem" {{}}\nlistener "tcp" {{\n  address = "127.0.0.1:{port}"\n  cluster_address = "127.0.0.1:{cluster}"\n'
-                f'  {listener}\n}}\napi_addr = "http://127.0.0.1:{port}"\n')
+        f.write(f'{storage}\nlistener "tcp" {{\n  address = "127.0.0.1:{port}"\n  cluster_address = "127.0.0.1:{cluster}"\n'
+                f'  {listener}\n}}\napi_addr = "http://127.0.0.1:{port}"\n'
+                f'cluster_addr = "http://127.0.0.1:{cluster}"\n')
     return Server([bao, "server", f"-config={path}"], f"127.0.0.1:{port}", None, context)
 
 
@@ -221,13 +222,19 @@ def bao_unseal(server):
         time.sleep(0.05)
 
 
-def serve_beside_bao(cls, bao, listener="tls_disable = true", bao_extra=""):
+def raft_storage(folder):
+    """What bao_config takes for a store that has raft's paths too; a node alone is its leader after some seconds."""
+    os.mkdir(os.path.join(folder, "raft"))
+    return f'storage "raft" {{\n  path = "{folder}/raft"\n  node_id = "one"\n  performance_multiplier = 1\n}}'
+
+
+def serve_beside_bao(cls, bao, listener="tls_disable = true", bao_extra="", bulla_extra="", raft=False):
     """For the tests of a class, in setUpClass: cls.bulla and a real cls.bao, started, neither initialised; cls.both, cls.folder."""
     cls.folder = tempfile.mkdtemp(prefix="bulla-test-")
     cls.addClassCleanup(shutil.rmtree, cls.folder)
     port = free_port()
-    cls.bulla = bulla_config(cls.folder, config_text(port, os.path.join(cls.folder, "b.db"), seal_key=None, listener=listener), port)
-    cls.bao = bao_config(bao, cls.folder, listener)
+    cls.bulla = bulla_config(cls.folder, config_text(port, os.path.join(cls.folder, "b.db"), seal_key=None, listener=listener, extra=bulla_extra), port)
+    cls.bao = bao_config(bao, cls.folder, listener, **({"storage": raft_storage(cls.folder)} if raft else {}))
     with open(os.path.join(cls.folder, "bao.hcl"), "a") as f:
         f.write(bao_extra)
     cls.both = (cls.bulla, cls.bao)
