@@ -2,6 +2,9 @@
 #include "bulla/hcl.h"
 
 #include <stdio.h>
+#include <stdlib.h>
+
+#define MOST_WHOLE 9007199254740992.0 /* 2^53 */
 
 #include "base/heredoc.h"
 
@@ -12,6 +15,7 @@ struct parser {
 	const uint8_t *line_start;
 	unsigned line, depth, nodes;
 	bool json;
+	bool config; /* numbers of all kinds, and null */
 };
 
 struct place {
@@ -96,7 +100,7 @@ static enum bulla_err word(struct parser *p, const char **out)
 {
 	const uint8_t *from = p->at;
 
-	while (is_word(peek(p)))
+	while (is_word(peek(p)) || (p->config && peek(p) == '+' && p->at > from && (p->at[-1] | 0x20) == 'e'))
 		p->at++;
 	struct bulla_bytes copy = bulla_arena_copy(p->call->arena, bulla_mem(from, (size_t)(p->at - from)));
 
@@ -284,6 +288,33 @@ static enum bulla_err list(struct parser *p, struct hcl *h)
 	return BULLA_OK;
 }
 
+/* "[-]digits[.digits][e[+-]digits]", which ends the text. */
+static bool is_number(const char *text)
+{
+	size_t n = text[0] == '-', digits = strspn(text + n, "0123456789");
+
+	n += digits;
+	if (text[n] == '.')
+		n += 1 + strspn(text + n + 1, "0123456789");
+	if (digits > 0 && (text[n] == 'e' || text[n] == 'E')) {
+		n += 1 + (text[n + 1] == '-' || text[n + 1] == '+');
+		digits = strspn(text + n, "0123456789");
+		n += digits;
+	}
+	return digits > 0 && text[n] == '\0';
+}
+
+/* Programs write whole numbers as 3.3554432e+07, too: as digits, what a double holds without loss. */
+static enum bulla_err whole(struct parser *p, struct hcl *h)
+{
+	double value = strtod(h->text, NULL);
+
+	if (strpbrk(h->text, ".eE") == NULL || value < -MOST_WHOLE || value > MOST_WHOLE || value != (double)(int64_t)value)
+		return BULLA_OK;
+	h->text = (const char *)bulla_arena_printf(p->call->arena, "%lld", (long long)value).ptr;
+	return h->text == NULL ? BULLA_E_NO_MEMORY : BULLA_OK;
+}
+
 /* A bare word: true, false or a number. */
 static enum bulla_err bare(struct parser *p, struct hcl *h)
 {
@@ -296,11 +327,10 @@ static enum bulla_err bare(struct parser *p, struct hcl *h)
 		return BULLA_OK;
 	}
 	h->kind = HCL_NUMBER;
-	size_t sign = h->text[0] == '-', digits = strspn(h->text + sign, "0123456789");
-
-	if (digits == 0 || h->text[sign + digits] != '\0')
-		return fail_at(p, place, "not a string in quotes, a whole number, true, false, a list or an object: ", h->text);
-	return BULLA_OK;
+	if (is_number(h->text) && (p->config || strpbrk(h->text, ".eE") == NULL))
+		return whole(p, h);
+	return fail_at(p, place, p->config ? "not a string in quotes, a number, true, false, a list or an object: " :
+		       "not a string in quotes, a whole number, true, false, a list or an object: ", h->text);
 }
 
 static enum bulla_err body(struct parser *p, struct hcl *parent, int close);
@@ -378,6 +408,10 @@ static enum bulla_err item(struct parser *p, struct hcl **out)
 		return p->json ? fail(p, ": is missing after ", text) : block(p, text, place, out);
 	p->at++;
 	TRY(skip(p));
+	if (p->json && p->config && looking_at(p, "null") && !is_word(p->at + 4 < p->end ? p->at[4] : -1)) {
+		p->at += 4;
+		return BULLA_OK; /* as if it were not there */
+	}
 	return value(p, text, place, out);
 }
 
@@ -393,7 +427,8 @@ static enum bulla_err body(struct parser *p, struct hcl *parent, int close)
 		if (peek(p) < 0)
 			return fail(p, "} is missing for ", parent->name);
 		TRY(item(p, end));
-		end = &(*end)->next;
+		if (*end != NULL)
+			end = &(*end)->next;
 		TRY(skip(p));
 		if (peek(p) == ',')
 			p->at++;
@@ -413,19 +448,35 @@ static enum bulla_err json_body(struct parser *p, struct hcl *root)
 	return peek(p) >= 0 ? fail(p, "something follows the end", "") : BULLA_OK;
 }
 
-enum bulla_err hcl_parse(struct bulla_call *call, const char *file, struct bulla_bytes text, struct hcl **out)
+static enum bulla_err parse(struct parser *p, struct bulla_bytes text, struct hcl **out)
 {
-	struct parser p = { .call = call, .file = file, .at = text.ptr, .end = text.ptr + text.len, .line_start = text.ptr, .line = 1 };
 	struct hcl *root;
 
+	p->at = p->line_start = text.ptr;
+	p->end = text.ptr + text.len;
+	p->line = 1;
 	if (text.len > HCL_MAX_BYTES)
-		return fail(&p, "the text is too large", "");
+		return fail(p, "the text is too large", "");
 	if (text.len > 0 && memchr(text.ptr, '\0', text.len) != NULL)
-		return fail(&p, "the text holds a NUL byte", "");
-	TRY(node(&p, HCL_BLOCK, "", here(&p), &root));
-	while (p.at < p.end && strchr(" \t\r\n", *p.at) != NULL)
-		step(&p);
-	TRY(peek(&p) == '{' ? json_body(&p, root) : body(&p, root, -1));
+		return fail(p, "the text holds a NUL byte", "");
+	TRY(node(p, HCL_BLOCK, "", here(p), &root));
+	while (p->at < p->end && strchr(" \t\r\n", *p->at) != NULL)
+		step(p);
+	TRY(peek(p) == '{' ? json_body(p, root) : body(p, root, -1));
 	*out = root;
 	return BULLA_OK;
+}
+
+enum bulla_err hcl_parse(struct bulla_call *call, const char *file, struct bulla_bytes text, struct hcl **out)
+{
+	struct parser p = { .call = call, .file = file };
+
+	return parse(&p, text, out);
+}
+
+enum bulla_err hcl_parse_config(struct bulla_call *call, const char *file, struct bulla_bytes text, struct hcl **out)
+{
+	struct parser p = { .call = call, .file = file, .config = true };
+
+	return parse(&p, text, out);
 }

@@ -1,5 +1,5 @@
 /* hcl.h: a strict reader of the part of HCL that Vault's configuration files and policies use: blocks with labels, attributes
- * with strings (heredocs among them), whole numbers, booleans, lists and objects; and of the same in JSON. No library in Debian 12 reads HCL
+ * with strings (heredocs among them), numbers, booleans, lists and objects; and of the same in JSON. No library in Debian 12 reads HCL
  * (docs/DECISIONS.md). Not in the umbrella bulla.h. Stateless: any thread. */
 #ifndef BULLA_HCL_H
 #define BULLA_HCL_H
@@ -13,7 +13,7 @@ struct hcl {
 	const char *name;       /* of a block or attribute; "" for an element of a list */
 	const char *label;      /* of a block: "tcp" in listener "tcp" { }; NULL: none */
 	const char *label2;     /* "main" in audit "file" "main" { }; NULL: none */
-	const char *text;       /* STRING: its value, without NUL; NUMBER: as written: an optional minus and digits */
+	const char *text;       /* STRING: its value, without NUL; NUMBER: an optional minus and digits, where it is whole; else as written */
 	bool boolean;
 	unsigned line, column;  /* where its name (an element: its value) begins; columns count bytes */
 	struct hcl *first;      /* BLOCK (and objects, which are blocks without a label), LIST: children in order */
@@ -29,6 +29,8 @@ struct hcl {
  * file is for messages only; NULL: there is none. *out is a BLOCK without a name.
  * CONFIG: "FILE:LINE:COLUMN: what is wrong", without a file "At LINE:COLUMN: what is wrong". NO_MEMORY. */
 BULLA_MUST_USE enum bulla_err hcl_parse(struct bulla_call *call, const char *file, struct bulla_bytes text, struct hcl **out);
+/* The same for configurations: numbers may have fractions and exponents, and a name that is null in JSON is not there. */
+BULLA_MUST_USE enum bulla_err hcl_parse_config(struct bulla_call *call, const char *file, struct bulla_bytes text, struct hcl **out);
 
 /* How many bytes of the text are a heredoc that it begins with, from << to the end of its last line; 0: it begins with none. */
 size_t hcl_heredoc_length(struct bulla_bytes text);

@@ -12,7 +12,7 @@ static unsigned lines_of(struct bulla_bytes text)
 	return n;
 }
 
-static void check_tree(const struct hcl *parent, unsigned lines, unsigned depth)
+static void check_tree(const struct hcl *parent, unsigned lines, unsigned depth, const char *number)
 {
 	require(depth <= HCL_MAX_DEPTH + 1);
 	for (const struct hcl *h = parent->first; h != NULL; h = h->next) {
@@ -25,28 +25,37 @@ static void check_tree(const struct hcl *parent, unsigned lines, unsigned depth)
 		if (h->kind == HCL_STRING)
 			require(bulla_utf8_valid(bulla_str(h->text)));
 		if (h->kind == HCL_NUMBER)
-			require(strspn(h->text, "-0123456789") == strlen(h->text) && h->text[0] != '\0');
-		check_tree(h, lines, depth + 1);
+			require(strspn(h->text, number) == strlen(h->text) && h->text[0] != '\0');
+		check_tree(h, lines, depth + 1, number);
 	}
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+typedef enum bulla_err parse_fn(struct bulla_call *call, const char *file, struct bulla_bytes text, struct hcl **out);
+
+static void try(parse_fn *parse, struct bulla_bytes text, const char *number)
 {
 	struct bulla_call call = fuzz_call();
-	struct bulla_bytes text = fuzz_exact(data, size);
 	struct hcl *root = NULL;
-	enum bulla_err err = hcl_parse(&call, "f", text, &root);
+	enum bulla_err err = parse(&call, "f", text, &root);
 	unsigned line = 0, column = 0;
 
 	require(err == BULLA_OK || err == BULLA_E_CONFIG);
 	if (err == BULLA_OK) {
 		require(root->kind == HCL_BLOCK && root->next == NULL);
-		check_tree(root, lines_of(text), 0);
+		check_tree(root, lines_of(text), 0, number);
 	} else {
 		require(root == NULL && sscanf((const char *)call.detail.ptr, "f:%u:%u: ", &line, &column) == 2);
 		require(line >= 1 && line <= lines_of(text) && column >= 1 && column <= text.len + 1);
 	}
-	fuzz_free(text);
 	fuzz_call_end(&call);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct bulla_bytes text = fuzz_exact(data, size);
+
+	try(hcl_parse, text, "-0123456789");
+	try(hcl_parse_config, text, "-+.eE0123456789");
+	fuzz_free(text);
 	return 0;
 }

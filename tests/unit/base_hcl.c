@@ -272,6 +272,41 @@ START_TEST(reads_heredocs)
 }
 END_TEST
 
+/* Configurations are written by programs, too. */
+START_TEST(reads_loose_numbers_and_null)
+{
+	static const struct {
+		const char *text, *number; /* NULL: refused */
+	} cases[] = {
+		{ "a = 3.3554432e+07", "33554432" }, { "{\"a\": 3.3554432e+07}", "33554432" }, { "a = 90.0", "90" }, { "a = -1e3", "-1000" },
+		{ "a = 1E2", "100" }, { "a = 0.5", "0.5" }, { "a = 1e300", "1e300" }, { "a = 0600", "0600" }, { "a = 1e-2", "1e-2" },
+		{ "a = 9007199254740993", "9007199254740993" }, { "a = 1e", NULL }, { "a = 1.", "1" }, { "a = .5", NULL }, { "a = 1.2.3", NULL },
+		{ "a = 1e+", NULL }, { "a = 0x10", NULL }, { "a = 1+1", NULL }, { "a = null", NULL }, { "a = NaN", NULL }, { "a = inf", NULL },
+	};
+
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		struct bulla_call call = call_begin();
+		struct hcl *root = NULL;
+		enum bulla_err err = hcl_parse_config(&call, "f", bulla_str(cases[i].text), &root);
+
+		ck_assert_msg((err == BULLA_OK) == (cases[i].number != NULL), "%s", cases[i].text);
+		if (err == BULLA_OK)
+			ck_assert_str_eq(root->first->text, cases[i].number);
+		call_end(&call);
+	}
+	struct bulla_call call = call_begin();
+	struct hcl *root = NULL;
+
+	ck_assert_ok(hcl_parse_config(&call, "f", bulla_str("{\"a\": null, \"b\": {\"c\": null}, \"d\": 1}"), &root));
+	ck_assert_str_eq(root->first->name, "b");
+	ck_assert_ptr_null(root->first->first);
+	ck_assert_str_eq(root->first->next->name, "d");
+	ck_assert_err(hcl_parse_config(&call, "f", bulla_str("{\"a\": nullx}"), &root), BULLA_E_CONFIG);
+	ck_assert_err(hcl_parse_config(&call, "f", bulla_str("{\"a\": [null]}"), &root), BULLA_E_CONFIG);
+	call_end(&call);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("base/hcl");
@@ -281,6 +316,7 @@ int main(void)
 	tcase_add_loop_test(tc, refuses, 0, sizeof bad / sizeof bad[0]);
 	tcase_add_loop_test(tc, reads_heredocs, 0, sizeof heredocs / sizeof heredocs[0]);
 	tcase_add_test(tc, refuses_nul_and_size);
+	tcase_add_test(tc, reads_loose_numbers_and_null);
 	tcase_add_test(tc, refuses_too_many);
 	tcase_add_test(tc, survives_damage);
 	tcase_add_test(tc, reads_policies);
