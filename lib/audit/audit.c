@@ -240,26 +240,44 @@ void audit_log(const struct audit *audit, const char *level, const char *format,
 
 /* ---- from opening to closing ------------------------------------------------------------------------------------------- */
 
-static bool copy_bytes(struct audit *audit, struct bulla_bytes from, struct bulla_bytes *to)
+static bool copy_bytes(struct bulla_arena *arena, struct bulla_bytes from, struct bulla_bytes *to)
 {
-	*to = bulla_arena_copy(audit->config_arena, from);
+	*to = bulla_arena_copy(arena, from);
 	return to->ptr != NULL;
 }
 
-static bool copy_spec(struct audit *audit, const struct bulla_audit_spec *from, struct bulla_audit_spec *to)
+static bool copy_spec(struct bulla_arena *arena, const struct bulla_audit_spec *from, struct bulla_audit_spec *to)
 {
-	struct bulla_pair *options = bulla_arena_alloc(audit->config_arena, from->option_count * sizeof *options);
+	struct bulla_pair *options = bulla_arena_alloc(arena, from->option_count * sizeof *options);
 
 	*to = *from;
 	to->options = options;
-	if (options == NULL || !copy_bytes(audit, from->path, &to->path) || !copy_bytes(audit, from->type, &to->type) ||
-	    !copy_bytes(audit, from->description, &to->description))
+	if (options == NULL || !copy_bytes(arena, from->path, &to->path) || !copy_bytes(arena, from->type, &to->type) ||
+	    !copy_bytes(arena, from->description, &to->description))
 		return false;
 	for (size_t i = 0; i < from->option_count; i++)
-		if (!copy_bytes(audit, from->options[i].key, &options[i].key) ||
-		    !copy_bytes(audit, from->options[i].value, &options[i].value))
+		if (!copy_bytes(arena, from->options[i].key, &options[i].key) || !copy_bytes(arena, from->options[i].value, &options[i].value))
 			return false;
 	return true;
+}
+
+enum bulla_err audit_keep_specs(struct audit *audit, const struct bulla_audit_spec *specs, size_t count)
+{
+	struct bulla_arena *arena = bulla_arena_new(1024);
+	struct bulla_audit_spec *copies = arena == NULL ? NULL : bulla_arena_alloc(arena, count * sizeof *copies);
+	bool good = copies != NULL;
+
+	for (size_t i = 0; good && i < count; i++)
+		good = copy_spec(arena, &specs[i], &copies[i]);
+	if (!good) {
+		bulla_arena_free(arena);
+		return BULLA_E_NO_MEMORY;
+	}
+	bulla_arena_free(audit->config_arena);
+	audit->config_arena = arena;
+	audit->config.specs = copies;
+	audit->config.spec_count = count;
+	return BULLA_OK;
 }
 
 enum bulla_err audit_new(struct store *store, struct seal *seal, const struct audit_config *config, struct audit **out)
@@ -272,20 +290,13 @@ enum bulla_err audit_new(struct store *store, struct seal *seal, const struct au
 	audit->config = *config;
 	pthread_mutex_init(&audit->lock, NULL);
 	pthread_mutex_init(&audit->heads, NULL);
-	audit->config_arena = bulla_arena_new(1024);
-	struct bulla_audit_spec *specs = audit->config_arena == NULL ? NULL :
-		bulla_arena_alloc(audit->config_arena, config->spec_count * sizeof *specs);
-	bool failed = specs == NULL;
+	enum bulla_err err = audit_keep_specs(audit, config->specs, config->spec_count);
 
-	audit->config.specs = specs;
-	for (size_t i = 0; !failed && i < config->spec_count; i++)
-		failed = !copy_spec(audit, &config->specs[i], &specs[i]);
-	if (failed) {
+	if (err == BULLA_OK)
+		*out = audit;
+	else
 		audit_free(audit);
-		return BULLA_E_NO_MEMORY;
-	}
-	*out = audit;
-	return BULLA_OK;
+	return err;
 }
 
 enum bulla_err audit_load(struct audit *audit, struct bulla_call *call)
@@ -294,6 +305,7 @@ enum bulla_err audit_load(struct audit *audit, struct bulla_call *call)
 	pthread_mutex_lock(&audit->lock);
 	enum bulla_err err = manage_load(audit, call);
 
+	audit->loaded = err == BULLA_OK;
 	pthread_mutex_unlock(&audit->lock);
 	if (err == BULLA_OK)
 		__atomic_store_n(&audit->closing, false, __ATOMIC_RELEASE);
@@ -350,6 +362,7 @@ void audit_close(struct audit *audit)
 {
 	pthread_mutex_lock(&audit->lock);
 	__atomic_store_n(&audit->closing, true, __ATOMIC_RELEASE);
+	audit->loaded = false;
 	struct audit_set *set = set_get(audit);
 
 	if (set != NULL && set_replace(audit, NULL, 0) == BULLA_OK) {

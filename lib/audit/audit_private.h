@@ -301,9 +301,12 @@ struct audit {
 	bool closing;                /* published with it: records are refused */
 	struct header_rules *headers; /* published; NULL: none */
 	pthread_mutex_t lock;        /* of changes */
+	bool loaded;                 /* by lock: the devices are on, and the seal is open until it is taken back */
 	pthread_mutex_t heads;       /* of what is stored of how far devices came: held over disk work, taken after lock */
 };
 
+/* Copies what the configuration wants in place of what it wanted, with lock held. NO_MEMORY. */
+BULLA_MUST_USE enum bulla_err audit_keep_specs(struct audit *audit, const struct bulla_audit_spec *specs, size_t count);
 /* With a reference; NULL: none is on. */
 struct audit_set *set_get(const struct audit *audit);
 void set_put(struct audit_set *set);

@@ -1,4 +1,4 @@
-/* manage.c: enabling, disabling and listing devices, and bringing them in line with the configuration. Changes are made one at a
+/* manage.c: enabling and disabling devices, and bringing them in line with the configuration. Changes are made one at a
  * time, under audit->lock; what a request sees is the set (audit.c). */
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -187,32 +187,32 @@ static void log_change(const struct audit *audit, const char *what, struct bulla
 
 /* ---- loading ----------------------------------------------------------------------------------------------------------- */
 
-static enum bulla_err contradicts(struct bulla_call *call, const struct stored_device *stored, const char *what)
+static enum bulla_err contradicts(struct bulla_call *call, const struct bulla_audit_spec *made, const char *what)
 {
 	return bulla_fail(call, BULLA_E_CONFIG,
 			  "audit device %.*s: its %s in the configuration is not the one it was made with: a device cannot be changed; "
-			  "give it another name, or take it out for one start",
-			  (int)stored->spec.path.len, (const char *)stored->spec.path.ptr, what);
+			  "give it another name, or take it out for one start or SIGHUP",
+			  (int)made->path.len, (const char *)made->path.ptr, what);
 }
 
 /* As the peer: what was made by the configuration must stay as it was made. */
-static enum bulla_err compare(struct bulla_call *call, const struct stored_device *stored, const struct bulla_audit_spec *spec)
+static enum bulla_err compare(struct bulla_call *call, const struct bulla_audit_spec *made, bool from_config,
+			      const struct bulla_audit_spec *spec)
 {
-	if (!stored->from_config)
+	if (!from_config)
 		return bulla_fail(call, BULLA_E_CONFIG, "audit device %.*s is in the configuration, but was made through the API",
 				  (int)spec->path.len, (const char *)spec->path.ptr);
-	if (!bulla_equal(stored->spec.type, spec->type))
-		return contradicts(call, stored, "type");
-	if (!bulla_equal(stored->spec.description, spec->description))
-		return contradicts(call, stored, "description");
-	if (stored->spec.local != spec->local)
-		return contradicts(call, stored, "local");
-	bool same = stored->spec.option_count == spec->option_count;
+	if (!bulla_equal(made->type, spec->type))
+		return contradicts(call, made, "type");
+	if (!bulla_equal(made->description, spec->description))
+		return contradicts(call, made, "description");
+	if (made->local != spec->local)
+		return contradicts(call, made, "local");
+	bool same = made->option_count == spec->option_count;
 
 	for (size_t i = 0; same && i < spec->option_count; i++)
-		same = bulla_equal(stored->spec.options[i].key, spec->options[i].key) &&
-		       bulla_equal(stored->spec.options[i].value, spec->options[i].value);
-	return same ? BULLA_OK : contradicts(call, stored, "options");
+		same = bulla_equal(made->options[i].key, spec->options[i].key) && bulla_equal(made->options[i].value, spec->options[i].value);
+	return same ? BULLA_OK : contradicts(call, made, "options");
 }
 
 static enum bulla_err open_stored(struct audit *audit, struct bulla_call *call, const struct stored_device *stored)
@@ -239,7 +239,7 @@ static enum bulla_err load_stored(struct audit *audit, struct bulla_call *call, 
 		TRY(normalise(call, &audit->config.specs[i], &spec));
 		if (!bulla_equal(spec.path, stored->spec.path))
 			continue;
-		TRY(compare(call, stored, &spec));
+		TRY(compare(call, &stored->spec, stored->from_config, &spec));
 		return open_stored(audit, call, stored);
 	}
 	if (!stored->from_config)
@@ -278,6 +278,84 @@ enum bulla_err manage_load(struct audit *audit, struct bulla_call *call)
 	return add_configured(audit, call);
 }
 
+/* ---- the configuration has changed ------------------------------------------------------------------------------------- */
+
+/* Nothing is done before all of it can be. */
+static enum bulla_err check_unchanged(struct audit *audit, struct bulla_call *call, const struct bulla_audit_spec *specs, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		struct bulla_audit_spec spec;
+
+		TRY(normalise(call, &specs[i], &spec));
+		const struct device *device = find(audit, spec.path);
+
+		if (device == NULL)
+			continue;
+		const struct bulla_audit_spec made = { .path = device->path, .type = device->type, .description = device->description,
+						       .local = device->local, .options = device->option_list,
+						       .option_count = device->option_count };
+
+		TRY(compare(call, &made, device->from_config, &spec));
+	}
+	return BULLA_OK;
+}
+
+static enum bulla_err is_configured(const struct audit *audit, struct bulla_call *call, const struct device *device, bool *out)
+{
+	*out = false;
+	for (size_t i = 0; i < audit->config.spec_count; i++) {
+		struct bulla_audit_spec spec;
+
+		TRY(normalise(call, &audit->config.specs[i], &spec));
+		*out |= bulla_equal(spec.path, device->path);
+	}
+	return BULLA_OK;
+}
+
+static enum bulla_err remove_gone(struct audit *audit, struct bulla_call *call)
+{
+	for (size_t i = audit->set == NULL ? 0 : audit->set->count; i-- > 0;) {
+		struct device *device = audit->set->devices[i];
+		bool wanted = true;
+
+		if (device->from_config)
+			TRY(is_configured(audit, call, device, &wanted));
+		if (wanted)
+			continue;
+		log_change(audit, "is no longer in the configuration: disabled", device->path);
+		TRY(disable(audit, call, device));
+		if (audit->set == NULL)
+			break;
+	}
+	return BULLA_OK;
+}
+
+static enum bulla_err configure(struct audit *audit, struct bulla_call *call, const struct bulla_audit_spec *specs, size_t count,
+				bool allow_prefix)
+{
+	if (audit->loaded)
+		TRY(check_unchanged(audit, call, specs, count));
+	TRY(audit_keep_specs(audit, specs, count));
+	audit->config.allow_prefix = allow_prefix;
+	if (!audit->loaded)
+		return BULLA_OK;
+	TRY(add_configured(audit, call));
+	return remove_gone(audit, call);
+}
+
+enum bulla_err bulla_audit_configure(struct bulla *engine, struct bulla_call *call, const struct bulla_audit_spec *specs, size_t count,
+				     bool allow_prefix)
+{
+	struct audit *audit = engine->audit;
+
+	TRY(bulla_work(call, BULLA_WORK_DISK));
+	pthread_mutex_lock(&audit->lock);
+	enum bulla_err err = configure(audit, call, specs, count, allow_prefix);
+
+	pthread_mutex_unlock(&audit->lock);
+	return err;
+}
+
 /* ---- requests ---------------------------------------------------------------------------------------------------------- */
 
 enum bulla_err bulla_audit_enable(struct bulla *engine, struct bulla_call *call, const struct bulla_audit_spec *spec)
@@ -313,59 +391,6 @@ enum bulla_err bulla_audit_disable(struct bulla *engine, struct bulla_call *call
 	if (device != NULL && err == BULLA_OK)
 		log_change(audit, "disabled", spec.path);
 	pthread_mutex_unlock(&audit->lock);
-	return err;
-}
-
-static enum bulla_err copy(struct bulla_call *call, struct bulla_bytes from, struct bulla_bytes *to)
-{
-	*to = bulla_arena_copy(call->arena, from);
-	return to->ptr == NULL ? BULLA_E_NO_MEMORY : BULLA_OK;
-}
-
-static enum bulla_err describe(struct bulla_call *call, struct device *device, struct bulla_audit_device *out)
-{
-	struct bulla_pair *options = bulla_arena_alloc(call->arena, device->option_count * sizeof *options);
-	char trouble[sizeof device->trouble];
-
-	if (options == NULL)
-		return BULLA_E_NO_MEMORY;
-	for (size_t i = 0; i < device->option_count; i++) {
-		TRY(copy(call, device->option_list[i].key, &options[i].key));
-		TRY(copy(call, device->option_list[i].value, &options[i].value));
-	}
-	TRY(copy(call, device->path, &out->path));
-	TRY(copy(call, device->type, &out->type));
-	TRY(copy(call, device->description, &out->description));
-	TRY(copy(call, bulla_str(device->id), &out->id));
-	out->local = device->local;
-	out->from_config = device->from_config;
-	out->options = options;
-	out->option_count = device->option_count;
-	memcpy(out->public_key, device->public_key, sizeof out->public_key);
-	pthread_mutex_lock(&device->lock);
-	out->healthy = !device->failed;
-	out->records = device->chain.records;
-	out->signed_records = device->chain.signed_records;
-	out->queued_bytes = device->queued_bytes + device->apart.held_bytes;
-	out->lost_records = device->apart.lost;
-	memcpy(out->head, device->chain.head, sizeof out->head);
-	memcpy(trouble, device->trouble, sizeof trouble);
-	pthread_mutex_unlock(&device->lock);
-	return copy(call, bulla_str(trouble), &out->trouble);
-}
-
-enum bulla_err bulla_audit_devices(struct bulla *engine, struct bulla_call *call, struct bulla_audit_device **list, size_t *count)
-{
-	struct audit_set *set = set_get(engine->audit);
-	enum bulla_err err = BULLA_OK;
-
-	*count = set == NULL ? 0 : set->count;
-	*list = bulla_arena_alloc(call->arena, *count * sizeof **list);
-	if (*list == NULL)
-		err = BULLA_E_NO_MEMORY;
-	for (size_t i = 0; err == BULLA_OK && i < *count; i++)
-		err = describe(call, set->devices[i], &(*list)[i]);
-	set_put(set);
 	return err;
 }
 

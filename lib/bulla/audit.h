@@ -154,6 +154,11 @@ BULLA_MUST_USE enum bulla_err bulla_audit_devices(struct bulla *engine, struct b
 BULLA_MUST_USE enum bulla_err bulla_audit_enable(struct bulla *engine, struct bulla_call *call, const struct bulla_audit_spec *spec);
 /* An unknown path is fine. INVALID: it comes from the configuration. Blocks. */
 BULLA_MUST_USE enum bulla_err bulla_audit_disable(struct bulla *engine, struct bulla_call *call, struct bulla_bytes path);
+/* Brings the devices of the configuration in line with specs (copied): those that are new are enabled, those that are gone disabled. While
+ * sealed that waits for the unsealing. CONFIG: one would have to be changed, which cannot be, and nothing was done; or one cannot be
+ * enabled, and those that are gone are still on. Blocks. */
+BULLA_MUST_USE enum bulla_err bulla_audit_configure(struct bulla *engine, struct bulla_call *call, const struct bulla_audit_spec *specs,
+						    size_t count, bool allow_prefix);
 /* How the device at path would write input: "hmac-sha256:..." in the arena. INVALID: no such device. */
 BULLA_MUST_USE enum bulla_err bulla_audit_hash(struct bulla *engine, struct bulla_call *call, struct bulla_bytes path,
 					       struct bulla_bytes input, struct bulla_bytes *out);
