@@ -6,18 +6,18 @@
 #include "commands/server_config.h"
 
 struct config_reader {
-	struct bulla_call *call;
-	const char *file;
+	struct config_findings findings;
 	struct server_config *config; /* what has been read so far */
+	bool stored;                  /* the file being read has said where to store */
+	bool listens;                 /* there was a listener, good or bad */
+	bool broken;                  /* a file could not be read at all: what is missing may stand there */
 };
 
-/* Each adds one block to the configuration. CONFIG with "FILE:LINE:COLUMN: what"; NO_MEMORY. */
-BULLA_MUST_USE enum bulla_err seal_config_read(struct config_reader *r, const struct hcl *block);
-BULLA_MUST_USE enum bulla_err listener_config_read(struct config_reader *r, const struct hcl *block);
-BULLA_MUST_USE enum bulla_err audit_config_read(struct config_reader *r, struct hcl *block);
-
-/* The block's attribute of that name; the block itself without one: for the place in a message. */
-const struct hcl *config_child(const struct hcl *block, const char *name);
+/* Each adds one block to the configuration. False: findings have errors. */
+bool storage_config_read(struct config_reader *r, const struct hcl *block);
+bool seal_config_read(struct config_reader *r, const struct hcl *block);
+bool listener_config_read(struct config_reader *r, const struct hcl *block);
+bool audit_config_read(struct config_reader *r, struct hcl *block);
 
 /* Wipes text from which a secret has been read: it is not to lie about as long as the server runs. */
 void config_forget(const void *text, size_t len);

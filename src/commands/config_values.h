@@ -2,14 +2,14 @@
 #ifndef BULLA_COMMANDS_CONFIG_VALUES_H
 #define BULLA_COMMANDS_CONFIG_VALUES_H
 
-#include <bulla/hcl.h>
+#include "commands/config_findings.h"
 
 enum setting_kind {
-	SETTING_TEXT,     /* const char *: not empty */
-	SETTING_BOOL,     /* bool: true, "true", "1" */
-	SETTING_SECONDS,  /* int64_t: 90, "90", "90s", "1h30m"; more than 0 */
-	SETTING_SECONDS_OR_NONE, /* the same, and 0 */
-	SETTING_BYTES,    /* int64_t: 33554432, "32mb" (10^6), "32MiB" (2^20); more than 0 */
+	SETTING_TEXT,     /* const char *: NULL if it is empty */
+	SETTING_BOOL,     /* bool: true, "true", "T", "1", 1 */
+	SETTING_SECONDS,  /* int64_t: 90, "90", "90s", "1h30m"; 0: the default */
+	SETTING_SECONDS_OR_NONE, /* the same, but -1 is the default */
+	SETTING_BYTES,    /* int64_t: 33554432, "32mb" (10^6), "32MiB" (2^20); 0: the default */
 	SETTING_COUNT,    /* int64_t: 5, "5"; more than 0 */
 	SETTING_MODE,     /* unsigned: "0600", 600: octal */
 	SETTING_NUMBER,   /* int64_t: 0, "1" ...; not negative */
@@ -25,14 +25,17 @@ struct setting {
 	const char *const *choices; /* ended by NULL */
 };
 
-/* Sets the members of structure from the attributes of the block. CONFIG with "FILE:LINE: ...": a name that is not in the table,
- * one that is given twice, a block, a bad value. */
-BULLA_MUST_USE enum bulla_err settings_bind(struct bulla_call *call, const char *file, const struct hcl *block,
-					    const struct setting *table, void *structure);
+/* Sets the members of structure from the attributes of the block. False, and an error for each: a name that is not in the table and
+ * no key of the peers in where (config_known.h; NULL: none of those either), one that is given twice, a bad value. */
+bool settings_bind(struct config_findings *findings, const char *where, const struct hcl *block, const struct setting *table,
+		   void *structure);
 
-/* "FILE:LINE: ..." for an attribute or block. */
-enum bulla_err setting_fail(struct bulla_call *call, const char *file, const struct hcl *at, const char *format, ...)
-	__attribute__((format(printf, 4, 5)));
+/* Takes what a later file says: of numbers and durations the larger one, of switches that one is on, of texts the later, if given. All zero is
+ * "not given". */
+void settings_merge(const struct setting *table, void *to, const void *from);
+
+/* The block's attribute of that name; the block itself without one: for the place in a message. */
+const struct hcl *setting_of(const struct hcl *block, const char *name);
 
 /* Sizes as above. False: no size. */
 bool size_parse(const char *text, int64_t *bytes);

@@ -3,30 +3,13 @@
 
 #include <strings.h>
 
-#include "commands/config_values.h"
-
 #define MAX_REPLY_BYTES 4096 /* of one reply's: they share the connection's memory with the request's */
 #define MAX_STATUS 599
 
 struct reader {
-	struct bulla_call *call;
-	const char *file;
-	struct header_warning **warnings;
+	struct config_findings *findings;
 	bool saw_transport; /* the default rule says what Strict-Transport-Security is */
 };
-
-static enum bulla_err warn(struct reader *r, const char *what, const char *name)
-{
-	struct header_warning *warning = bulla_arena_alloc(r->call->arena, sizeof *warning);
-	struct bulla_bytes text = bulla_arena_printf(r->call->arena, "%s: %s", what, name);
-
-	if (warning == NULL || text.ptr == NULL)
-		return BULLA_E_NO_MEMORY;
-	warning->text = (const char *)text.ptr;
-	warning->next = *r->warnings;
-	*r->warnings = warning;
-	return BULLA_OK;
-}
 
 /* ---- a header ---------------------------------------------------------------------------------------------------- */
 
@@ -88,62 +71,63 @@ static bool has_control(const char *text)
 }
 
 /* The values with "; " between; those that are empty do not count. */
-static enum bulla_err join_values(struct reader *r, const struct hcl *at, const char **out)
+static bool join_values(struct reader *r, const struct hcl *at, const char **out)
 {
 	struct bulla_bytes text = bulla_str("");
 
 	if (at->kind != HCL_LIST)
-		return setting_fail(r->call, r->file, at, "the values of \"%s\" must be a list of strings", at->name);
+		return setting_fail(r->findings, at, "the values of \"%s\" must be a list of strings", at->name);
 	for (const struct hcl *h = at->first; h != NULL; h = h->next) {
 		if (h->kind != HCL_STRING)
-			return setting_fail(r->call, r->file, h, "the values of \"%s\" must be a list of strings",
+			return setting_fail(r->findings, h, "the values of \"%s\" must be a list of strings",
 					    at->name);
 		if (has_control(h->text))
-			return setting_fail(r->call, r->file, h, "a value of \"%s\" holds a control character",
+			return setting_fail(r->findings, h, "a value of \"%s\" holds a control character",
 					    at->name);
 		struct bulla_bytes value = trimmed(h->text);
 
 		if (value.len > 0)
-			text = bulla_arena_printf(r->call->arena, "%.*s%s%.*s", (int)text.len, (const char *)text.ptr,
+			text = bulla_arena_printf(r->findings->call->arena, "%.*s%s%.*s", (int)text.len, (const char *)text.ptr,
 						  text.len > 0 ? "; " : "", (int)value.len, (const char *)value.ptr);
 		if (text.ptr == NULL)
-			return BULLA_E_NO_MEMORY;
+			return findings_no_memory(r->findings);
 	}
 	*out = (const char *)text.ptr;
-	return BULLA_OK;
+	return true;
 }
 
-static enum bulla_err check_name(struct reader *r, const struct hcl *block, const struct hcl *at)
+static bool check_name(struct reader *r, const struct hcl *block, const struct hcl *at)
 {
 	if (!is_token(at->name))
-		return setting_fail(r->call, r->file, at, "\"%s\" is no name of a header", at->name);
+		return setting_fail(r->findings, at, "\"%s\" is no name of a header", at->name);
 	if (is_framing(at->name))
-		return setting_fail(r->call, r->file, at, "\"%s\" is the server's own affair and cannot be set",
+		return setting_fail(r->findings, at, "\"%s\" is the server's own affair and cannot be set",
 				    at->name);
 	for (const struct hcl *h = block->first; h != at; h = h->next)
 		if (strcasecmp(h->name, at->name) == 0)
-			return setting_fail(r->call, r->file, at, "\"%s\" is given twice", at->name);
-	return BULLA_OK;
+			return setting_fail(r->findings, at, "\"%s\" is given twice", at->name);
+	return true;
 }
 
 /* header->name NULL: it is left out, with a warning. */
-static enum bulla_err read_header(struct reader *r, const struct hcl *block, const struct hcl *at,
+static bool read_header(struct reader *r, const struct hcl *block, const struct hcl *at,
 				  struct reply_header *header)
 {
 	const char *name, *value;
 
-	TRY(check_name(r, block, at));
-	TRY(join_values(r, at, &value));
-	name = canonical(r->call, at->name);
+	if (!check_name(r, block, at) || !join_values(r, at, &value))
+		return false;
+	name = canonical(r->findings->call, at->name);
 	if (name == NULL)
-		return BULLA_E_NO_MEMORY;
+		return findings_no_memory(r->findings);
 	*header = (struct reply_header){ 0 };
 	if (strncmp(name, "X-Vault-", 8) == 0)
-		return warn(r, "custom headers that begin with X-Vault- are left out", name);
-	if (value[0] == 0)
-		return warn(r, "a custom header without a value is left out", name);
-	*header = (struct reply_header){ name, value };
-	return BULLA_OK;
+		setting_warn(r->findings, at, "custom headers that begin with X-Vault- are left out: %s", name);
+	else if (value[0] == 0)
+		setting_warn(r->findings, at, "a custom header without a value is left out: %s", name);
+	else
+		*header = (struct reply_header){ name, value };
+	return true;
 }
 
 /* ---- a rule ------------------------------------------------------------------------------------------------------ */
@@ -176,29 +160,31 @@ static const struct hcl *object_of(const struct hcl *at)
 	return at->kind == HCL_BLOCK && at->label == NULL ? at : NULL;
 }
 
-static enum bulla_err read_rule(struct reader *r, const struct hcl *at, struct reply_rule *rule)
+static bool read_rule(struct reader *r, const struct hcl *at, struct reply_rule *rule)
 {
 	const struct hcl *block = object_of(at);
 	size_t count = 1; /* Strict-Transport-Security may come to it */
 
 	if (!read_status(at->name, &rule->first, &rule->last))
-		return setting_fail(r->call, r->file, at,
+		return setting_fail(r->findings, at,
 				    "\"%s\" is no status: \"default\", \"2xx\", \"200\" and their like are", at->name);
 	if (block == NULL)
-		return setting_fail(r->call, r->file, at, "the headers of \"%s\" must be an object of lists", at->name);
+		return setting_fail(r->findings, at, "the headers of \"%s\" must be an object of lists", at->name);
 	for (const struct hcl *h = block->first; h != NULL; h = h->next)
 		count++;
-	struct reply_header *headers = bulla_arena_alloc(r->call->arena, count * sizeof *headers);
+	struct reply_header *headers = bulla_arena_alloc(r->findings->call->arena, count * sizeof *headers);
 
 	if (headers == NULL)
-		return BULLA_E_NO_MEMORY;
+		return findings_no_memory(r->findings);
 	rule->headers = headers;
+	bool good = true;
+
 	for (const struct hcl *h = block->first; h != NULL; h = h->next) {
-		TRY(read_header(r, block, h, &headers[rule->count]));
-		rule->count += headers[rule->count].name != NULL;
+		good &= read_header(r, block, h, &headers[rule->count]);
+		rule->count += good && headers[rule->count].name != NULL;
 		r->saw_transport |= rule->last == 999 && strcasecmp(h->name, STRICT_TRANSPORT) == 0;
 	}
-	return BULLA_OK;
+	return good;
 }
 
 /* ---- all of them ------------------------------------------------------------------------------------------------- */
@@ -230,16 +216,21 @@ static size_t bytes_for(const struct reply_headers *headers, int status)
 	return bytes;
 }
 
-static enum bulla_err add_rules(struct reader *r, const struct hcl *block, struct reply_rule *rules, size_t *count)
+static bool add_rules(struct reader *r, const struct hcl *block, struct reply_rule *rules, size_t *count)
 {
+	bool good = true;
+
 	for (const struct hcl *h = block->first; h != NULL; h = h->next) {
-		TRY(read_rule(r, h, &rules[*count]));
+		if (!read_rule(r, h, &rules[*count])) {
+			good = false;
+			continue;
+		}
 		for (size_t i = 0; i < *count; i++)
 			if (rules[i].first == rules[*count].first && rules[i].last == rules[*count].last)
-				return setting_fail(r->call, r->file, h, "\"%s\" is given twice", h->name);
+				good = setting_fail(r->findings, h, "\"%s\" is given twice", h->name);
 		++*count;
 	}
-	return BULLA_OK;
+	return good;
 }
 
 /* What every reply has says that it is for HTTPS only, unless the settings say otherwise. rules[0] is for all. */
@@ -262,23 +253,32 @@ static size_t children(const struct hcl *at)
 	return n;
 }
 
-enum bulla_err header_config_read(struct bulla_call *call, const char *file, const struct hcl *at,
-				  const struct reply_headers **out, struct header_warning **warnings)
+static bool check_sizes(struct config_findings *findings, const struct hcl *at, const struct reply_headers *headers)
 {
-	struct reader r = { call, file, warnings, false };
+	for (int status = 100; status <= MAX_STATUS; status++)
+		if (bytes_for(headers, status) > MAX_REPLY_BYTES)
+			return setting_fail(findings, at, "the headers of a reply with status %d are more than %d bytes", status,
+					    MAX_REPLY_BYTES);
+	return true;
+}
+
+bool header_config_read(struct config_findings *findings, const struct hcl *at, const struct reply_headers **out)
+{
+	struct bulla_arena *arena = findings->call->arena;
+	struct reader r = { findings, false };
 	const struct hcl *block = object_of(at);
-	struct reply_headers *headers = bulla_arena_alloc(call->arena, sizeof *headers);
-	struct reply_rule *rules = bulla_arena_alloc(call->arena, (children(at) + 1) * sizeof *rules);
-	struct reply_header *own = bulla_arena_alloc(call->arena, sizeof *own);
+	struct reply_headers *headers = bulla_arena_alloc(arena, sizeof *headers);
+	struct reply_rule *rules = bulla_arena_alloc(arena, (children(at) + 1) * sizeof *rules);
+	struct reply_header *own = bulla_arena_alloc(arena, sizeof *own);
 	size_t count = 0;
 
 	if (headers == NULL || rules == NULL || own == NULL)
-		return BULLA_E_NO_MEMORY;
+		return findings_no_memory(findings);
 	if (block == NULL)
-		return setting_fail(
-			call, file, at,
-			"\"custom_response_headers\" must be an object: { \"default\" = { \"X-A\" = [\"b\"] } }");
-	TRY(add_rules(&r, block, rules, &count));
+		return setting_fail(findings, at,
+				    "\"custom_response_headers\" must be an object: { \"default\" = { \"X-A\" = [\"b\"] } }");
+	if (!add_rules(&r, block, rules, &count))
+		return false;
 	sort(rules, count);
 	if (count == 0 || rules[0].last != 999) {
 		memmove(rules + 1, rules, count++ * sizeof *rules);
@@ -286,11 +286,6 @@ enum bulla_err header_config_read(struct bulla_call *call, const char *file, con
 	}
 	add_transport(&r, &rules[0], own);
 	*headers = (struct reply_headers){ rules, count };
-	for (int status = 100; status <= MAX_STATUS; status++)
-		if (bytes_for(headers, status) > MAX_REPLY_BYTES)
-			return setting_fail(call, file, at,
-					    "the headers of a reply with status %d are more than %d bytes", status,
-					    MAX_REPLY_BYTES);
 	*out = headers;
-	return BULLA_OK;
+	return check_sizes(findings, at, headers);
 }

@@ -1,5 +1,6 @@
 /* listener_config.c: the blocks listener "tcp" and "unix" of the configuration file. One thread, at start and at SIGHUP. */
 #include <errno.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include "commands/config_reader.h"
@@ -15,7 +16,8 @@ struct tcp {
 	int64_t max_request_bytes, max_request_s;
 };
 
-static const char *const tls_versions[] = { "", "tls12", "tls13", NULL };
+#define FIRST_OFFERED 3 /* of these */
+static const char *const tls_versions[] = { "", "tls10", "tls11", "tls12", "tls13", NULL };
 
 #define LISTENER(name, member, kind) { name, kind, offsetof(struct tcp, listener.member), NULL }
 static const struct setting tcp_settings[] = {
@@ -48,70 +50,92 @@ static const struct setting unix_settings[] = {
 	{ 0 },
 };
 
-static enum bulla_err check_file(struct config_reader *r, const struct hcl *block, const char *name, const char *path)
+static bool check_file(struct config_reader *r, const struct hcl *block, const char *name, const char *path)
 {
 	if (path == NULL || access(path, R_OK) == 0)
-		return BULLA_OK;
-	return setting_fail(r->call, r->file, config_child(block, name), "\"%s\": %s: %s", name, path, strerror(errno));
+		return true;
+	return setting_fail(&r->findings, setting_of(block, name), "\"%s\": %s: %s", name, path, strerror(errno));
 }
 
-static enum bulla_err check_tcp(struct config_reader *r, const struct hcl *block, const struct tcp *tcp)
+static bool check_tls(struct config_reader *r, const struct hcl *block, const struct tcp *tcp)
+{
+	const struct listener *l = &tcp->listener;
+	bool good = check_file(r, block, "tls_cert_file", l->cert_file);
+
+	good &= check_file(r, block, "tls_key_file", l->key_file);
+	good &= check_file(r, block, "tls_client_ca_file", l->client_ca_file);
+	if (l->cert_file == NULL || l->key_file == NULL)
+		good = setting_fail(&r->findings, block, "listener \"tcp\" needs tls_cert_file and tls_key_file, or tls_disable = true");
+	if (l->no_client_certs && l->demands_client_cert)
+		good = setting_fail(&r->findings, block, "tls_disable_client_certs contradicts tls_require_and_verify_client_cert");
+	if (tcp->min_version == 1 || tcp->min_version == 2)
+		setting_warn(&r->findings, setting_of(block, "tls_min_version"), "\"tls_min_version\": nothing below tls12 is offered");
+	return good;
+}
+
+/* As the peers: tls_disable wins over what else is said of TLS, but for who may connect. */
+static bool check_plain(struct config_reader *r, const struct hcl *block, const struct tcp *tcp)
 {
 	const struct listener *l = &tcp->listener;
 
-	if (!listen_is_address(l->address))
-		return setting_fail(r->call, r->file, config_child(block, "address"), "\"address\" must be host:port");
-	TRY(check_file(r, block, "tls_cert_file", l->cert_file));
-	TRY(check_file(r, block, "tls_key_file", l->key_file));
-	TRY(check_file(r, block, "tls_client_ca_file", l->client_ca_file));
-	if (!tcp->tls_disable && (l->cert_file == NULL || l->key_file == NULL))
-		return setting_fail(r->call, r->file, block, "listener \"tcp\" needs tls_cert_file and tls_key_file, or tls_disable = true");
-	if (tcp->tls_disable && (l->cert_file != NULL || l->key_file != NULL || l->client_ca_file != NULL || tcp->min_version != 0 ||
-				 tcp->suites != NULL || l->demands_client_cert))
-		return setting_fail(r->call, r->file, block, "tls_disable contradicts the other tls_ settings");
-	if (l->no_client_certs && l->demands_client_cert)
-		return setting_fail(r->call, r->file, block, "tls_disable_client_certs contradicts tls_require_and_verify_client_cert");
-	return BULLA_OK;
+	if (l->demands_client_cert)
+		return setting_fail(&r->findings, block, "tls_disable contradicts tls_require_and_verify_client_cert");
+	if (l->cert_file != NULL || l->key_file != NULL || l->client_ca_file != NULL || tcp->min_version != 0 || tcp->suites != NULL)
+		setting_warn(&r->findings, setting_of(block, "tls_disable"),
+			     "tls_disable: this listener has no TLS; its other tls_ settings do nothing");
+	return true;
 }
 
-static enum bulla_err read_suites(struct config_reader *r, const struct hcl *block, struct tcp *tcp)
+static bool check_tcp(struct config_reader *r, const struct hcl *block, const struct tcp *tcp)
+{
+	bool good = tcp->tls_disable ? check_plain(r, block, tcp) : check_tls(r, block, tcp);
+	const char *address = tcp->listener.address;
+
+	if (address != NULL && strstr(address, "{{") != NULL)
+		return setting_fail(&r->findings, setting_of(block, "address"), "\"address\": templates are not filled in: write the address");
+	if (address == NULL || !listen_is_address(address))
+		return setting_fail(&r->findings, setting_of(block, "address"), "\"address\" must be host:port");
+	return good;
+}
+
+static bool read_suites(struct config_reader *r, const struct hcl *block, struct tcp *tcp)
 {
 	struct bulla_bytes why;
 
-	if (tcp->suites == NULL || tls_suites_parse(r->call->arena, tcp->suites, &tcp->listener.tls_suites, &why))
-		return BULLA_OK;
-	return setting_fail(r->call, r->file, config_child(block, "tls_cipher_suites"), "\"tls_cipher_suites\": %.*s", (int)why.len,
+	if (tcp->suites == NULL || tcp->tls_disable || tls_suites_parse(r->findings.call->arena, tcp->suites, &tcp->listener.tls_suites, &why))
+		return true;
+	return setting_fail(&r->findings, setting_of(block, "tls_cipher_suites"), "\"tls_cipher_suites\": %.*s", (int)why.len,
 			    (const char *)why.ptr);
 }
 
 /* Vault has these limits on its listeners; here one value serves all. */
-static enum bulla_err take_limit(struct config_reader *r, const struct hcl *block, const char *name, int64_t value, int64_t *limit)
+static bool take_limit(struct config_reader *r, const struct hcl *block, const char *name, int64_t value, int64_t *limit)
 {
 	if (value == 0)
-		return BULLA_OK;
+		return true;
 	if (*limit != 0 && *limit != value)
-		return setting_fail(r->call, r->file, config_child(block, name), "\"%s\" must be the same everywhere", name);
+		return setting_fail(&r->findings, setting_of(block, name), "\"%s\" must be the same everywhere", name);
 	*limit = value;
-	return BULLA_OK;
+	return true;
 }
 
 /* Adds what stands in text between commas. */
-static enum bulla_err add_forwarders(struct config_reader *r, const struct hcl *at, struct bulla_bytes *items, size_t *count)
+static bool add_forwarders(struct config_reader *r, const struct hcl *at, struct bulla_bytes *items, size_t *count)
 {
 	const char *text = at->kind == HCL_STRING ? at->text : "";
 
 	for (;;) {
 		size_t len = strcspn(text, ",");
 
-		items[*count] = bulla_arena_copy(r->call->arena, bulla_mem(text, len));
+		items[*count] = bulla_arena_copy(r->findings.call->arena, bulla_mem(text, len));
 		if (items[*count].ptr == NULL)
-			return BULLA_E_NO_MEMORY;
-		if (bulla_cidr_check(r->call, items[*count]) != BULLA_OK)
-			return setting_fail(r->call, r->file, at, "\"x_forwarded_for_authorized_addrs\" must be addresses or CIDR blocks, "
+			return findings_no_memory(&r->findings);
+		if (bulla_cidr_check(r->findings.call, items[*count]) != BULLA_OK)
+			return setting_fail(&r->findings, at, "\"x_forwarded_for_authorized_addrs\" must be addresses or CIDR blocks, "
 					    "in a list or with commas between");
 		++*count;
 		if (text[len] == '\0')
-			return BULLA_OK;
+			return true;
 		text += len + 1;
 	}
 }
@@ -127,50 +151,64 @@ static size_t count_forwarders(const struct hcl *at)
 	return count;
 }
 
-static enum bulla_err read_forwarding(struct config_reader *r, const struct hcl *at, struct forwarding *out)
+static bool read_forwarding(struct config_reader *r, const struct hcl *at, struct forwarding *out)
 {
 	if (at == NULL)
-		return BULLA_OK;
-	struct bulla_bytes *items = bulla_arena_alloc(r->call->arena, count_forwarders(at) * sizeof *items);
+		return true;
+	struct bulla_bytes *items = bulla_arena_alloc(r->findings.call->arena, count_forwarders(at) * sizeof *items);
 
 	if (items == NULL)
-		return BULLA_E_NO_MEMORY;
+		return findings_no_memory(&r->findings);
 	out->authorized = items;
 	if (at->kind != HCL_LIST)
 		return add_forwarders(r, at, items, &out->authorized_count);
 	for (const struct hcl *h = at->first; h != NULL; h = h->next)
-		TRY(add_forwarders(r, h, items, &out->authorized_count));
-	return BULLA_OK;
+		if (!add_forwarders(r, h, items, &out->authorized_count))
+			return false;
+	return true;
 }
 
-enum bulla_err listener_config_read(struct config_reader *r, const struct hcl *block)
+static void take(struct config_reader *r, const struct tcp *tcp, bool is_unix)
+{
+	struct listener *l = &r->config->listeners[r->config->listener_count++];
+
+	*l = tcp->listener;
+	l->may_generate_root = !tcp->no_open_root;
+	l->is_unix = is_unix;
+	l->tls = !is_unix && !tcp->tls_disable;
+	l->tls_min_version = tcp->min_version < FIRST_OFFERED ? NULL : tls_versions[tcp->min_version];
+	if (l->tls || is_unix)
+		return;
+	l->cert_file = l->key_file = l->client_ca_file = NULL;
+	l->tls_min_version = NULL;
+}
+
+bool listener_config_read(struct config_reader *r, const struct hcl *block)
 {
 	struct tcp tcp = { .no_open_root = true,
 			   .listener = { .address = "127.0.0.1:8200", .socket_mode = 0600,
 					 .forwarding = { .reject_not_present = true, .reject_not_authorized = true } } };
-	bool is_unix = block->label != NULL && strcmp(block->label, "unix") == 0;
+	bool is_unix = block->label != NULL && strcasecmp(block->label, "unix") == 0;
 
-	if (!is_unix && (block->label == NULL || strcmp(block->label, "tcp") != 0))
-		return setting_fail(r->call, r->file, block, "unknown listener: \"tcp\" and \"unix\" are known");
+	r->listens = true;
+	if (!is_unix && (block->label == NULL || strcasecmp(block->label, "tcp") != 0))
+		return setting_fail(&r->findings, block, "unknown listener: \"tcp\" and \"unix\" are known");
 	if (r->config->listener_count == MAX_LISTENERS)
-		return setting_fail(r->call, r->file, block, "more than %d listeners", MAX_LISTENERS);
+		return setting_fail(&r->findings, block, "more than %d listeners", MAX_LISTENERS);
 	if (is_unix)
 		tcp.listener.address = NULL;
-	TRY(settings_bind(r->call, r->file, block, is_unix ? unix_settings : tcp_settings, &tcp));
-	if (tcp.listener.address == NULL)
-		return setting_fail(r->call, r->file, block, "listener \"unix\" needs an address: the socket's path");
+	bool good = settings_bind(&r->findings, "listener", block, is_unix ? unix_settings : tcp_settings, &tcp);
+
+	if (is_unix && tcp.listener.address == NULL)
+		good = setting_fail(&r->findings, block, "listener \"unix\" needs an address: the socket's path");
 	if (!is_unix)
-		TRY(check_tcp(r, block, &tcp));
-	TRY(read_suites(r, block, &tcp));
-	TRY(take_limit(r, block, "max_request_size", tcp.max_request_bytes, &r->config->max_request_bytes));
-	TRY(take_limit(r, block, "max_request_duration", tcp.max_request_s, &r->config->max_request_s));
-	TRY(read_forwarding(r, tcp.forwarders, &tcp.listener.forwarding));
+		good &= check_tcp(r, block, &tcp);
+	good &= read_suites(r, block, &tcp);
+	good &= take_limit(r, block, "max_request_size", tcp.max_request_bytes, &r->config->max_request_bytes);
+	good &= take_limit(r, block, "max_request_duration", tcp.max_request_s, &r->config->max_request_s);
+	good &= read_forwarding(r, tcp.forwarders, &tcp.listener.forwarding);
 	if (tcp.headers != NULL)
-		TRY(header_config_read(r->call, r->file, tcp.headers, &tcp.listener.headers, &r->config->header_warnings));
-	tcp.listener.may_generate_root = !tcp.no_open_root;
-	tcp.listener.is_unix = is_unix;
-	tcp.listener.tls = !is_unix && !tcp.tls_disable;
-	tcp.listener.tls_min_version = tcp.min_version == 0 ? NULL : tls_versions[tcp.min_version];
-	r->config->listeners[r->config->listener_count++] = tcp.listener;
-	return BULLA_OK;
+		good &= header_config_read(&r->findings, tcp.headers, &tcp.listener.headers);
+	take(r, &tcp, is_unix);
+	return good;
 }

@@ -1,6 +1,8 @@
 /* lockout_config.c: see lockout_config.h. */
 #include "commands/lockout_config.h"
 
+#include <strings.h>
+
 static const struct setting settings[] = {
 	{ "lockout_threshold", SETTING_COUNT, offsetof(struct lockout_block, threshold), NULL },
 	{ "lockout_duration", SETTING_SECONDS, offsetof(struct lockout_block, duration_s), NULL },
@@ -17,23 +19,27 @@ static struct lockout_block *find(struct lockout_config *config, const char *lab
 	} blocks[] = { { "all", &config->all }, { "userpass", &config->userpass }, { "approle", &config->approle } };
 
 	for (size_t i = 0; i < sizeof blocks / sizeof blocks[0]; i++)
-		if (label != NULL && strcmp(label, blocks[i].name) == 0)
+		if (label != NULL && strcasecmp(label, blocks[i].name) == 0)
 			return blocks[i].block;
 	return NULL;
 }
 
-enum bulla_err lockout_config_read(struct bulla_call *call, const char *file, const struct hcl *block, struct lockout_config *config)
+bool lockout_config_read(struct config_findings *findings, const struct hcl *block, struct lockout_config *config)
 {
 	struct lockout_block *own = find(config, block->label);
 
+	if (block->label != NULL && strcasecmp(block->label, "ldap") == 0) {
+		setting_warn(findings, block, "user_lockout \"ldap\" does nothing here: there is no such method");
+		return true;
+	}
 	if (own == NULL)
-		return setting_fail(call, file, block, "unknown user_lockout: \"all\", \"userpass\" and \"approle\" are known");
-	if (own->seen)
-		return setting_fail(call, file, block, "a second user_lockout \"%s\"", block->label);
-	own->seen = true;
+		return setting_fail(findings, block, "unknown user_lockout: \"all\", \"userpass\" and \"approle\" are known");
+	if (own->file != NULL && own->file == findings->file)
+		return setting_fail(findings, block, "a second user_lockout \"%s\"", block->label);
+	*own = (struct lockout_block){ .file = findings->file };
 	for (const struct hcl *h = block->first; h != NULL; h = h->next)
-		own->disabled_set = own->disabled_set || strcmp(h->name, "disable_lockout") == 0;
-	return settings_bind(call, file, block, settings, own);
+		own->disabled_set = own->disabled_set || strcasecmp(h->name, "disable_lockout") == 0;
+	return settings_bind(findings, NULL, block, settings, own);
 }
 
 static void apply(const struct lockout_block *block, struct bulla_lockout_rule *rule)

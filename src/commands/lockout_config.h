@@ -9,16 +9,16 @@
 /* What one block said. */
 struct lockout_block {
 	int64_t threshold, duration_s, reset_s; /* 0: nothing */
-	bool disabled, disabled_set, seen;
+	bool disabled, disabled_set;
+	const char *file;                       /* that said it; NULL: none */
 };
 
 struct lockout_config {
 	struct lockout_block all, userpass, approle;
 };
 
-/* CONFIG: an unknown or second block of a kind, a bad value. */
-BULLA_MUST_USE enum bulla_err lockout_config_read(struct bulla_call *call, const char *file, const struct hcl *block,
-						  struct lockout_config *config);
+/* Of two files the later one counts. False, and an error: an unknown block, a second one of a kind in a file, a bad value. */
+bool lockout_config_read(struct config_findings *findings, const struct hcl *block, struct lockout_config *config);
 
 /* The rule of a method (its block in config): what its own block does not say, "all" says, else the default. */
 struct bulla_lockout_rule lockout_config_rule(const struct lockout_config *config, const struct lockout_block *own);

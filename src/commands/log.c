@@ -5,7 +5,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <stdio.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include "request/json.h"
@@ -13,10 +15,50 @@
 #define LINE_MAX_BYTES 4096
 
 static struct log_config config = { .level = LOG_LEVEL_INFO };
+static atomic_int least = LOG_LEVEL_INFO; /* config.level, which SIGHUP may change */
 static int fd = STDERR_FILENO;
 
 static const char *const names[] = { "trace", "debug", "info", "warn", "error" };
 static const char *const tags[] = { "TRACE", "DEBUG", "INFO", "WARN", "ERROR" };
+
+/* Whether text, but for case and white space around it, is the word. */
+static bool is_word(const char *text, const char *word)
+{
+	size_t n = strlen(word);
+
+	text += strspn(text, " \t\r\n");
+	return strncasecmp(text, word, n) == 0 && text[n + strspn(text + n, " \t\r\n")] == '\0';
+}
+
+bool log_level_parse(const char *text, enum log_level *out)
+{
+	static const struct {
+		const char *word;
+		enum log_level level;
+	} words[] = {
+		{ "trace", LOG_LEVEL_TRACE }, { "debug", LOG_LEVEL_DEBUG }, { "info", LOG_LEVEL_INFO }, { "notice", LOG_LEVEL_INFO },
+		{ "warn", LOG_LEVEL_WARN }, { "warning", LOG_LEVEL_WARN }, { "error", LOG_LEVEL_ERROR }, { "err", LOG_LEVEL_ERROR },
+	};
+
+	for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+		if (is_word(text, words[i].word)) {
+			*out = words[i].level;
+			return true;
+		}
+	}
+	return false;
+}
+
+bool log_format_parse(const char *text, bool *json)
+{
+	*json = is_word(text, "json");
+	return *json || is_word(text, "standard");
+}
+
+void log_set_level(enum log_level level)
+{
+	atomic_store_explicit(&least, level, memory_order_relaxed);
+}
 
 static enum bulla_err open_file(struct bulla_call *call, int *out)
 {
@@ -31,6 +73,7 @@ static enum bulla_err open_file(struct bulla_call *call, int *out)
 enum bulla_err log_open(const struct log_config *wanted, struct bulla_call *call)
 {
 	config = *wanted;
+	log_set_level(config.level);
 	return config.file == NULL ? BULLA_OK : open_file(call, &fd);
 }
 
@@ -119,7 +162,7 @@ void log_write(enum log_level level, const char *format, ...)
 	char text[LINE_MAX_BYTES];
 	va_list args;
 
-	if (level < config.level)
+	if ((int)level < atomic_load_explicit(&least, memory_order_relaxed))
 		return;
 	va_start(args, format);
 	vsnprintf(text, sizeof text, format, args);
@@ -135,6 +178,6 @@ void log_text(void *context, const char *level, const char *text)
 	for (int i = LOG_LEVEL_TRACE; i <= LOG_LEVEL_ERROR; i++)
 		if (strcmp(level, names[i]) == 0)
 			found = (enum log_level)i;
-	if (found >= config.level)
+	if ((int)found >= atomic_load_explicit(&least, memory_order_relaxed))
 		print_line(found, text);
 }

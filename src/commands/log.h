@@ -12,6 +12,16 @@ struct log_config {
 	const char *file;     /* NULL: stderr; made with mode 0600; borrowed */
 };
 
+/* The peers' words, in any case: "warn" and "warning", "err" and "error", "notice" for info ... False: another word. */
+bool log_level_parse(const char *text, enum log_level *out);
+#define LOG_LEVEL_WORDS "trace, debug, info (or notice), warn (or warning) and error (or err) are known"
+/* False: neither "standard" nor "json". */
+bool log_format_parse(const char *text, bool *json);
+#define LOG_FORMAT_WORDS "standard and json are known"
+
+/* From now on less than that is not written. Any thread. */
+void log_set_level(enum log_level level);
+
 /* CONFIG: the file cannot be opened. Call before other threads log. */
 BULLA_MUST_USE enum bulla_err log_open(const struct log_config *config, struct bulla_call *call);
 

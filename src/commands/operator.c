@@ -231,6 +231,7 @@ int command_operator(int argc, char **argv)
 		{ "rotate", operator_rotate, "Give the barrier a new key" },
 		{ "seal", operator_seal, "Seal the server" },
 		{ "unseal", operator_unseal, "Give the server a share of its unseal key" },
+		{ "validate-config", operator_validate_config, "Tell what is wrong in configuration files" },
 		{ 0 },
 	};
 

@@ -1,5 +1,6 @@
 /* seal_config.c: the block seal "static" of the configuration file. One thread, at start and at SIGHUP. */
 #include <errno.h>
+#include <strings.h>
 #include <sys/stat.h>
 
 #include "commands/config_reader.h"
@@ -43,39 +44,49 @@ static bool decode_key(struct bulla_call *call, struct bulla_bytes text, struct 
 	       len == KEY_BYTES;
 }
 
-static enum bulla_err read_key(struct config_reader *r, const struct hcl *at, const char *text)
+static bool read_key(struct config_reader *r, const struct hcl *at, const char *text)
 {
 	struct bulla_bytes raw = bulla_str(text);
 	const char *path = strncmp(text, "file://", 7) == 0 ? text + 7 : NULL;
 	struct stat st;
 
-	if (path != NULL && !file_read(r->call->arena, path, KEY_FILE_MAX, &raw))
-		return setting_fail(r->call, r->file, at, "%s: %s", path, strerror(errno));
+	if (path != NULL && !file_read(r->findings.call->arena, path, KEY_FILE_MAX, &raw))
+		return setting_fail(&r->findings, at, "%s: %s", path, strerror(errno));
 	if (path != NULL && stat(path, &st) == 0 && (st.st_mode & 077) != 0)
-		r->config->warning = (const char *)bulla_arena_printf(r->call->arena,
-			"the seal key's file %s can be read by others: it should have mode 0600", path).ptr;
+		setting_warn(&r->findings, at, "the seal key's file %s can be read by others: it should have mode 0600", path);
 	/* the value is never printed: it is the key */
-	bool good = decode_key(r->call, raw, &r->config->seal.key);
+	bool good = decode_key(r->findings.call, raw, &r->config->seal.key);
 
 	config_forget(text, strlen(text));
 	config_forget(raw.ptr, path == NULL ? 0 : raw.len);
-	if (!good)
-		return setting_fail(r->call, r->file, at, "\"current_key\" must be 32 bytes: raw, in hex, in base64, or file:// with such");
-	return BULLA_OK;
+	return good ||
+	       setting_fail(&r->findings, at, "\"current_key\" must be 32 bytes: raw, in hex, in base64, or file:// with such");
 }
 
-enum bulla_err seal_config_read(struct config_reader *r, const struct hcl *block)
+static bool read_static(struct config_reader *r, const struct hcl *block)
 {
 	struct static_seal seal = { 0 };
 
-	if (block->label == NULL || strcmp(block->label, "static") != 0)
-		return setting_fail(r->call, r->file, block, "unknown seal: only \"static\" is known (without a seal block: Shamir)");
 	if (r->config->seal.kind == BULLA_SEAL_STATIC)
-		return setting_fail(r->call, r->file, block, "a second seal");
-	TRY(settings_bind(r->call, r->file, block, seal_settings, &seal));
-	if (seal.key_id == NULL || seal.key == NULL)
-		return setting_fail(r->call, r->file, block, "seal \"static\" needs current_key_id and current_key");
+		return setting_fail(&r->findings, block, "a second seal");
+	bool good = settings_bind(&r->findings, "seal", block, seal_settings, &seal);
+
 	r->config->seal.kind = BULLA_SEAL_STATIC;
+	if (seal.key_id == NULL || seal.key == NULL)
+		return setting_fail(&r->findings, block, "seal \"static\" needs current_key_id and current_key");
 	r->config->seal.key_id = bulla_str(seal.key_id);
-	return read_key(r, config_child(block, "current_key"), seal.key);
+	return read_key(r, setting_of(block, "current_key"), seal.key) && good;
+}
+
+bool seal_config_read(struct config_reader *r, const struct hcl *block)
+{
+	static const struct setting none[] = { { 0 } };
+
+	if (block->label != NULL && strcasecmp(block->label, "static") == 0)
+		return read_static(r, block);
+	if (block->label != NULL && strcasecmp(block->label, "shamir") == 0)
+		return settings_bind(&r->findings, "seal", block, none, NULL);
+	return setting_fail(&r->findings, block,
+			    "unknown seal%s%s: \"static\" and \"shamir\" are known; the key that protects all others is not kept anywhere else",
+			    block->label != NULL ? " " : "", block->label != NULL ? block->label : "");
 }

@@ -1,16 +1,19 @@
 /* server.c: "bulla server": reads the configuration, opens the engine, serves until a signal ends it (watch.h). One thread, the
  * only one that gets signals. */
 #define _GNU_SOURCE
+#include <errno.h>
 #include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "commands/commands.h"
 #include "commands/dev.h"
 #include "commands/flags.h"
+#include "commands/log_options.h"
 #include "commands/takeover.h"
 #include "commands/ticker.h"
 #include "commands/watch.h"
@@ -24,7 +27,8 @@
 #define RELEASED "2026-11-21T00:00:00Z"
 
 struct options {
-	const char *config_file;
+	struct flag_list config_files;
+	struct log_options log;
 	bool dev;
 	int64_t startup_wait_s; /* negative: not given */
 	struct dev_options dev_options;
@@ -34,6 +38,7 @@ struct options {
 struct server {
 	struct options options;
 	struct server_config config;
+	const struct config_finding *findings; /* without errors: warnings, to be logged */
 	struct dev dev;
 	struct bulla_call call;   /* its arena holds the texts of the configuration */
 	struct bulla *engine;
@@ -49,10 +54,16 @@ struct server {
 static enum flags_result read_options(int argc, char **argv, struct options *o)
 {
 	const struct flag config_flags[] = {
-		{ "config", FLAG_STRING, &o->config_file, "the configuration file" },
+		{ "config", FLAG_LIST, &o->config_files, "a configuration file, or a folder with files *.hcl and *.json; may be given many times" },
 		{ "clock-from-wall", FLAG_BOOL, &o->clock_from_wall, "let lifetimes and periods go on from the system's clock, once" },
 		{ "startup-wait", FLAG_DURATION, &o->startup_wait_s,
 		  "how long to wait for a server that has the storage or an address; 30s otherwise" },
+		{ 0 },
+	};
+	const struct flag log_flags[] = {
+		{ "log-level", FLAG_STRING, &o->log.level, "trace, debug, info, warn or error (BULLA_LOG_LEVEL, BAO_LOG_LEVEL, VAULT_LOG_LEVEL)" },
+		{ "log-format", FLAG_STRING, &o->log.format, "standard or json (BULLA_LOG_FORMAT, BAO_LOG_FORMAT, VAULT_LOG_FORMAT)" },
+		{ "log-file", FLAG_STRING, &o->log.file, "the file to log to; standard error otherwise. Opened anew on SIGHUP" },
 		{ 0 },
 	};
 	const struct flag dev_flags[] = {
@@ -63,16 +74,17 @@ static enum flags_result read_options(int argc, char **argv, struct options *o)
 		{ "dev-storage", FLAG_STRING, &o->dev_options.storage, "keep data in this file, and what opens it in FILE.dev" },
 		{ 0 },
 	};
-	const struct flag *const tables[] = { config_flags, dev_flags, NULL };
+	const struct flag *const tables[] = { config_flags, log_flags, dev_flags, NULL };
 	enum flags_result result = flags_parse(tables, &argc, argv);
 
 	if (result == FLAGS_HELP) {
 		printf("Usage: bulla server -config=FILE [options]\n       bulla server -dev [options]\n");
 		flags_print(stdout, "Options", config_flags);
+		flags_print(stdout, "Log options", log_flags);
 		flags_print(stdout, "Dev options", dev_flags);
 		return result;
 	}
-	if (result == FLAGS_OK && (argc != 1 || o->dev == (o->config_file != NULL))) {
+	if (result == FLAGS_OK && (argc != 1 || o->dev == (o->config_files.count > 0))) {
 		fprintf(stderr, "bulla server takes either -config=FILE or -dev, and no arguments\n");
 		return FLAGS_WRONG;
 	}
@@ -87,11 +99,15 @@ static enum flags_result read_options(int argc, char **argv, struct options *o)
 
 static enum bulla_err configure(struct server *s)
 {
-	if (!s->options.dev)
-		return server_config_read(s->options.config_file, &s->call, &s->config);
-	if (s->options.dev_options.address == NULL)
-		s->options.dev_options.address = "127.0.0.1:8200";
-	return dev_configure(&s->options.dev_options, &s->call, &s->config, &s->dev);
+	struct options *o = &s->options;
+
+	if (o->dev && o->dev_options.address == NULL)
+		o->dev_options.address = "127.0.0.1:8200";
+	if (o->dev)
+		TRY(dev_configure(&o->dev_options, &s->call, &s->config, &s->dev));
+	else
+		TRY(server_config_read(o->config_files.items, o->config_files.count, &s->call, &s->config, &s->findings));
+	return log_options_apply(&o->log, &s->call, &s->config);
 }
 
 /* glibc overwrites what is freed, since libmicrohttpd does not, whose buffers hold headers and bodies. Large bodies get pages of
@@ -148,10 +164,20 @@ static enum bulla_err open_storage(void *context, struct bulla_call *call)
 	return bulla_open(&config, call, &s->engine);
 }
 
+/* As the peers make it, of the last part only. */
+static enum bulla_err make_folder(struct server *s)
+{
+	if (mkdir(s->config.storage_folder, 0700) == 0 || errno == EEXIST)
+		return BULLA_OK;
+	return bulla_fail(&s->call, BULLA_E_CONFIG, "%s: %s", s->config.storage_folder, strerror(errno));
+}
+
 static enum bulla_err open_engine(struct server *s)
 {
 	if (!s->config.disable_mlock && bulla_memory_init(true) != BULLA_OK)
 		return bulla_fail(&s->call, BULLA_E_CONFIG, NO_LOCK);
+	if (s->config.storage_folder != NULL)
+		TRY(make_folder(s));
 	enum bulla_err err = takeover_try(&s->takeover, &s->call, open_storage, s);
 
 	bulla_wipe((void *)(uintptr_t)s->config.seal.key.ptr, s->config.seal.key.len); /* the engine has a copy */
@@ -213,10 +239,7 @@ static void tell_state(const struct server *s)
 	struct bulla_seal_status seal;
 
 	bulla_seal_status(s->engine, &seal);
-	if (s->config.warning != NULL)
-		log_write(LOG_LEVEL_WARN, "%s", s->config.warning);
-	for (const struct header_warning *w = s->config.header_warnings; w != NULL; w = w->next)
-		log_write(LOG_LEVEL_WARN, "%s", w->text);
+	log_findings(s->findings);
 	for (size_t i = 0; i < s->config.listener_count; i++)
 		tell_listener(&s->config.listeners[i]);
 	log_write(LOG_LEVEL_INFO, "bulla %s, storage %s, %s", PACKAGE_VERSION, bulla_storage_kind(s->engine),
@@ -268,7 +291,10 @@ static void stop(struct server *s, const sigset_t *signals)
  * a loss of power. */
 static void serve_until_end(struct server *s, const sigset_t *signals)
 {
-	int signal = watch_until_end(s->httpd, s->engine, s->options.config_file, signals);
+	const struct watched reloaded = { .httpd = s->httpd, .engine = s->engine, .log = &s->options.log,
+					  .config_paths = s->options.config_files.items,
+					  .config_path_count = s->options.config_files.count };
+	int signal = watch_until_end(&reloaded, signals);
 
 	if (takeover_leave(s->httpd, signals, signal))
 		return;
@@ -280,7 +306,9 @@ static int fail(const struct server *s, enum bulla_err err)
 {
 	struct bulla_bytes text = bulla_call_text(&s->call, err);
 
-	fprintf(stderr, "bulla server: %.*s\n", (int)text.len, (const char *)text.ptr);
+	bool many = memchr(text.ptr, '\n', text.len) != NULL; /* findings, a line each */
+
+	fprintf(stderr, "bulla server:%s%.*s\n", many ? "\n" : " ", (int)text.len, (const char *)text.ptr);
 	return 1;
 }
 

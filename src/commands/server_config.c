@@ -1,9 +1,12 @@
-/* server_config.c: turns a configuration file into struct server_config. One thread, at start and at SIGHUP. */
+/* server_config.c: turns configuration files into struct server_config. One thread, at start and at SIGHUP. */
 #include "commands/server_config.h"
 
 #include <errno.h>
+#include <strings.h>
 
+#include "commands/config_files.h"
 #include "commands/config_reader.h"
+#include "commands/config_shape.h"
 #include "commands/takeover.h"
 #include "http/file.h"
 
@@ -12,52 +15,9 @@ void config_forget(const void *text, size_t len)
 	bulla_wipe((void *)(uintptr_t)text, len);
 }
 
-const struct hcl *config_child(const struct hcl *block, const char *name)
-{
-	for (const struct hcl *h = block->first; h != NULL; h = h->next)
-		if (strcmp(h->name, name) == 0)
-			return h;
-	return block;
-}
+/* ---- a file ------------------------------------------------------------------------------------------------------- */
 
-/* ---- storage -------------------------------------------------------------------- */
-
-struct storage {
-	const char *path;
-};
-
-static const struct setting sqlite_settings[] = {
-	{ "path", SETTING_TEXT, offsetof(struct storage, path), NULL },
-	{ 0 },
-};
-
-static enum bulla_err read_storage(struct config_reader *r, const struct hcl *block)
-{
-	static const struct setting none[] = { { 0 } };
-	struct storage storage = { 0 };
-
-	if (block->label != NULL && strcmp(block->label, "inmem") == 0)
-		return settings_bind(r->call, r->file, block, none, &storage);
-	if (block->label == NULL || strcmp(block->label, "sqlite") != 0)
-		return setting_fail(r->call, r->file, block, "unknown storage: \"sqlite\" and \"inmem\" are known");
-	TRY(settings_bind(r->call, r->file, block, sqlite_settings, &storage));
-	if (storage.path == NULL)
-		return setting_fail(r->call, r->file, block, "storage \"sqlite\" needs a path");
-	r->config->storage_path = storage.path;
-	return BULLA_OK;
-}
-
-/* ---- the whole ------------------------------------------------------------------ */
-
-static const char *const levels[] = { "trace", "debug", "info", "warn", "error", NULL };
-static const char *const formats[] = { "standard", "json", NULL };
-
-struct top {
-	struct server_config config;
-	int level, format;
-};
-
-#define TOP(name, member, kind) { name, kind, offsetof(struct top, config.member), NULL }
+#define TOP(name, member, kind) { name, kind, offsetof(struct server_config, member), NULL }
 static const struct setting top_settings[] = {
 	TOP("disable_mlock", disable_mlock, SETTING_BOOL),
 	TOP("log_file", log_file, SETTING_TEXT),
@@ -65,6 +25,7 @@ static const struct setting top_settings[] = {
 	TOP("unsafe_allow_api_audit_creation", unsafe_allow_api_audit_creation, SETTING_BOOL),
 	TOP("max_request_size", max_request_bytes, SETTING_BYTES),
 	TOP("max_request_duration", max_request_s, SETTING_SECONDS),
+	TOP("default_max_request_duration", default_max_request_s, SETTING_SECONDS),
 	TOP("max_request_memory", max_request_memory, SETTING_BYTES),
 	TOP("default_lease_ttl", default_lease_ttl_s, SETTING_SECONDS),
 	TOP("max_lease_ttl", max_lease_ttl_s, SETTING_SECONDS),
@@ -74,93 +35,139 @@ static const struct setting top_settings[] = {
 	TOP("pid_file", pid_file, SETTING_TEXT),
 	TOP("api_addr", api_addr, SETTING_TEXT),
 	TOP("cluster_name", cluster_name, SETTING_TEXT),
-	{ "log_level", SETTING_CHOICE, offsetof(struct top, level), levels },
-	{ "log_format", SETTING_CHOICE, offsetof(struct top, format), formats },
+	TOP("log_level", log_level_word, SETTING_TEXT),
+	TOP("log_format", log_format_word, SETTING_TEXT),
 	{ 0 },
 };
 
-/* Moves the blocks of the root out of its list, so that what is left are settings. */
-static struct hcl *split_blocks(struct hcl *root)
+static bool read_block(struct config_reader *r, struct hcl *block)
 {
-	struct hcl *blocks = NULL, **end = &blocks, **at = &root->first;
-
-	while (*at != NULL) {
-		struct hcl *h = *at;
-
-		if (h->kind != HCL_BLOCK) {
-			at = &h->next;
-			continue;
-		}
-		*at = h->next;
-		h->next = NULL;
-		*end = h;
-		end = &h->next;
-	}
-	return blocks;
-}
-
-static enum bulla_err read_block(struct config_reader *r, struct hcl *block, bool *stored)
-{
-	if (strcmp(block->name, "listener") == 0)
+	if (strcasecmp(block->name, "listener") == 0)
 		return listener_config_read(r, block);
-	if (strcmp(block->name, "seal") == 0)
-		return seal_config_read(r, block);
-	if (strcmp(block->name, "audit") == 0)
+	if (strcasecmp(block->name, "audit") == 0)
 		return audit_config_read(r, block);
-	if (strcmp(block->name, "user_lockout") == 0)
-		return lockout_config_read(r->call, r->file, block, &r->config->lockout);
-	if (strcmp(block->name, "storage") != 0)
-		return setting_fail(r->call, r->file, block, "unknown block \"%s\"", block->name);
-	if (*stored)
-		return setting_fail(r->call, r->file, block, "a second storage");
-	*stored = true;
-	return read_storage(r, block);
+	if (strcasecmp(block->name, "user_lockout") == 0)
+		return lockout_config_read(&r->findings, block, &r->config->lockout);
+	if (strcasecmp(block->name, "storage") == 0 || strcasecmp(block->name, "backend") == 0)
+		return storage_config_read(r, block);
+	return seal_config_read(r, block); /* "kms" and "hsm", too */
 }
 
-static enum bulla_err check_limits(struct config_reader *r, const struct hcl *root)
+static void check_top(struct config_findings *f, const struct hcl *root, struct server_config *top)
 {
-	const struct server_config *c = r->config;
-
-	if (c->max_request_s > INT32_MAX || c->startup_wait_s > INT32_MAX || c->max_request_bytes > INT32_MAX)
-		return setting_fail(r->call, r->file, root, "max_request_size, max_request_duration or startup_wait is beyond reason");
-	int64_t size = c->max_request_bytes > 0 ? c->max_request_bytes : (int64_t)32 << 20;
-
-	if (c->max_connections > MOST_CONNECTIONS)
-		return setting_fail(r->call, r->file, root, "max_connections is more than %d", MOST_CONNECTIONS);
-	if (c->share_percent > 100)
-		return setting_fail(r->call, r->file, root, "connection_share_percent is more than 100");
-	/* what the largest request may need */
-	if (c->max_request_memory != 0 && c->max_request_memory < 8 * size)
-		return setting_fail(r->call, r->file, root, "max_request_memory must be at least eight times max_request_size");
-	if (c->listener_count == 0)
-		return setting_fail(r->call, r->file, root, "no listener");
-	return BULLA_OK;
+	if (top->log_level_word != NULL && !log_level_parse(top->log_level_word, &top->log_level))
+		setting_fail(f, setting_of(root, "log_level"), "unknown log_level: " LOG_LEVEL_WORDS);
+	if (top->log_format_word != NULL && !log_format_parse(top->log_format_word, &top->log_json))
+		setting_fail(f, setting_of(root, "log_format"), "unknown log_format: " LOG_FORMAT_WORDS);
+	if (top->api_addr != NULL && strstr(top->api_addr, "{{") != NULL)
+		setting_fail(f, setting_of(root, "api_addr"), "\"api_addr\": templates are not filled in: write the address");
 }
 
-enum bulla_err server_config_read(const char *file, struct bulla_call *call, struct server_config *out)
+static void read_root(struct config_reader *r, struct hcl *root)
 {
-	struct top top = { .level = LOG_LEVEL_INFO, .config.startup_wait_s = STARTUP_WAIT_S };
-	struct config_reader r = { call, file, &top.config };
+	struct server_config top = { .startup_wait_s = -1 };
+	struct hcl *blocks;
+
+	config_shape(&r->findings, root, &blocks);
+	(void)settings_bind(&r->findings, "", root, top_settings, &top);
+	check_top(&r->findings, root, &top);
+	settings_merge(top_settings, r->config, &top);
+	r->stored = false;
+	for (struct hcl *block = blocks, *next; block != NULL; block = next) {
+		next = block->next;
+		(void)read_block(r, block);
+	}
+}
+
+static void read_file(struct config_reader *r, const char *file)
+{
+	struct config_findings *f = &r->findings;
 	struct bulla_bytes text;
 	struct hcl *root;
-	bool stored = false;
 
-	if (!file_read(call->arena, file, HCL_MAX_BYTES, &text))
-		return bulla_fail(call, BULLA_E_CONFIG, "%s: %s", file, strerror(errno));
-	enum bulla_err err = hcl_parse(call, file, text, &root);
+	f->file = NULL;
+	if (!file_read(f->call->arena, file, HCL_MAX_BYTES, &text)) {
+		r->broken = true;
+		setting_fail(f, NULL, "%s: %s", file, strerror(errno));
+		return;
+	}
+	enum bulla_err err = hcl_parse_config(f->call, file, text, &root);
 
 	config_forget(text.ptr, text.len); /* what was read from it are copies */
-	TRY(err);
-	struct hcl *blocks = split_blocks(root);
+	if (err == BULLA_E_NO_MEMORY) {
+		findings_no_memory(f);
+		return;
+	}
+	if (err != BULLA_OK) { /* the detail names the file */
+		r->broken = true;
+		setting_fail(f, NULL, "%.*s", (int)f->call->detail.len, (const char *)f->call->detail.ptr);
+		return;
+	}
+	f->file = file;
+	read_root(r, root);
+	f->file = NULL;
+}
 
-	TRY(settings_bind(call, file, root, top_settings, &top));
-	for (struct hcl *block = blocks; block != NULL; block = block->next)
-		TRY(read_block(&r, block, &stored));
-	if (!stored)
-		return setting_fail(call, file, root, "no storage");
-	TRY(check_limits(&r, root));
-	top.config.log_level = (enum log_level)top.level;
-	top.config.log_json = top.format == 1;
-	*out = top.config;
-	return BULLA_OK;
+/* ---- all of them -------------------------------------------------------------------------------------------------- */
+
+static void check_limits(struct config_reader *r)
+{
+	const struct server_config *c = r->config;
+	struct config_findings *f = &r->findings;
+	int64_t size = c->max_request_bytes > 0 ? c->max_request_bytes : (int64_t)32 << 20;
+
+	if (c->max_request_s > INT32_MAX || c->startup_wait_s > INT32_MAX || c->max_request_bytes > INT32_MAX)
+		setting_fail(f, NULL, "max_request_size, max_request_duration or startup_wait is beyond reason");
+	if (c->max_connections > MOST_CONNECTIONS)
+		setting_fail(f, NULL, "max_connections is more than %d", MOST_CONNECTIONS);
+	if (c->share_percent > 100)
+		setting_fail(f, NULL, "connection_share_percent is more than 100");
+	/* what the largest request may need */
+	if (c->max_request_memory != 0 && c->max_request_memory < 8 * size)
+		setting_fail(f, NULL, "max_request_memory must be at least eight times max_request_size");
+}
+
+static void check_all(struct config_reader *r)
+{
+	struct server_config *c = r->config;
+
+	c->log_level = LOG_LEVEL_INFO;
+	if (c->log_level_word != NULL)
+		(void)log_level_parse(c->log_level_word, &c->log_level);
+	if (c->log_format_word != NULL)
+		(void)log_format_parse(c->log_format_word, &c->log_json);
+	if (c->startup_wait_s < 0)
+		c->startup_wait_s = STARTUP_WAIT_S;
+	if (c->max_request_s == 0)
+		c->max_request_s = c->default_max_request_s;
+	check_limits(r);
+	if (!c->has_storage)
+		setting_fail(&r->findings, NULL, "no storage");
+	if (!r->listens)
+		setting_fail(&r->findings, NULL, "no listener");
+}
+
+enum bulla_err server_config_read(const char *const *paths, size_t count, struct bulla_call *call, struct server_config *out,
+				  const struct config_finding **findings)
+{
+	struct server_config config = { .startup_wait_s = -1 };
+	struct config_reader r = { .config = &config };
+	const char *const *files;
+	size_t file_count;
+
+	findings_init(&r.findings, call);
+	config_files(&r.findings, paths, count, &files, &file_count);
+	for (size_t i = 0; i < file_count; i++)
+		read_file(&r, files[i]);
+	r.findings.file = file_count == 1 ? files[0] : NULL;
+	if (file_count > 0 && !r.broken)
+		check_all(&r);
+	enum bulla_err err = findings_result(&r.findings);
+
+	*findings = r.findings.first;
+	if (err == BULLA_OK)
+		*out = config;
+	else
+		config_forget(config.seal.key.ptr, config.seal.key.len);
+	return err;
 }

@@ -1,4 +1,4 @@
-/* server_config.h: the server's configuration file. */
+/* server_config.h: the server's configuration files. */
 #ifndef BULLA_COMMANDS_SERVER_CONFIG_H
 #define BULLA_COMMANDS_SERVER_CONFIG_H
 
@@ -19,9 +19,10 @@ struct server_config {
 	bool disable_mlock;
 	enum log_level log_level;
 	bool log_json;
+	const char *log_level_word, *log_format_word; /* as written, checked; NULL: nothing was said */
 	const char *log_file;           /* NULL: stderr */
 	int64_t max_request_bytes;      /* 0: the default */
-	int64_t max_request_s;
+	int64_t max_request_s, default_max_request_s; /* of listeners; where they say nothing */
 	int64_t max_request_memory;     /* 0: the default */
 	int64_t max_connections;        /* 0: the default, as the next */
 	int64_t share_percent;
@@ -33,11 +34,14 @@ struct server_config {
 	bool allow_audit_log_prefixing;       /* the option "prefix" of audit devices */
 	bool unsafe_allow_api_audit_creation; /* sys/audit may enable devices */
 	struct lockout_config lockout;
-	struct header_warning *header_warnings; /* to be logged, too */
-	const char *warning;            /* something to log at start; NULL: nothing */
+	bool has_storage;
+	const char *storage_folder;     /* to be made, if it is not there; NULL: none */
 };
 
-/* Reads and checks the file. CONFIG: the detail is "FILE:LINE: what"; NO_MEMORY. */
-BULLA_MUST_USE enum bulla_err server_config_read(const char *file, struct bulla_call *call, struct server_config *out);
+/* Reads and checks files and folders (config_files.h), one after another; what a later one says is merged as the peers do: settings_merge,
+ * storage and user_lockout of the later, listeners and audit devices of all, one seal. *findings, a list in the call's arena: all errors and
+ * warnings; the errors are the detail, too, a line each. CONFIG; NO_MEMORY; *out is empty then. */
+BULLA_MUST_USE enum bulla_err server_config_read(const char *const *paths, size_t count, struct bulla_call *call,
+						 struct server_config *out, const struct config_finding **findings);
 
 #endif

@@ -13,29 +13,55 @@
 #define GIVE_BACK_S 30
 #define DAY_NS (INT64_C(86400) * 1000000000)
 
-/* As OpenBao: of all that the configuration says, the headers of replies. */
-static void reload_headers(struct httpd *httpd, const char *config_file)
+void log_findings(const struct config_finding *findings)
+{
+	for (; findings != NULL; findings = findings->next)
+		log_write(findings->is_error ? LOG_LEVEL_ERROR : LOG_LEVEL_WARN, "%s", findings->text);
+}
+
+static void tell(struct bulla_call *call, enum bulla_err err, const char *good, const char *bad)
+{
+	if (err == BULLA_OK)
+		log_write(LOG_LEVEL_INFO, "%s", good);
+	else
+		log_write(LOG_LEVEL_ERROR, "%s: %s", bad, (const char *)bulla_call_text(call, err).ptr);
+}
+
+/* As OpenBao: of all that the configuration says, the headers of replies, the log's level and the audit devices. */
+static void apply(const struct watched *w, struct bulla_call *call, const struct server_config *config)
+{
+	enum bulla_err err = httpd_set_headers(w->httpd, config->listeners, config->listener_count);
+
+	tell(call, err, "reloaded the headers of replies", "the headers of replies stay as they are");
+	log_set_level(config->log_level);
+	call->detail.len = 0;
+	err = bulla_audit_configure(w->engine, call, config->audit, config->audit_count, config->allow_audit_log_prefixing);
+	tell(call, err, "the audit devices are as the configuration says", "audit devices");
+}
+
+static void reload_config(const struct watched *w)
 {
 	struct bulla_call call = { .arena = bulla_arena_new(16384), .may_block = true };
+	const struct config_finding *findings = NULL;
 	struct server_config config = { 0 };
 
 	if (call.arena == NULL)
 		return;
-	enum bulla_err err = server_config_read(config_file, &call, &config);
+	enum bulla_err err = server_config_read(w->config_paths, w->config_path_count, &call, &config, &findings);
 
 	bulla_wipe((void *)(uintptr_t)config.seal.key.ptr, config.seal.key.len); /* the engine has had it */
+	log_findings(findings);
 	if (err == BULLA_OK)
-		err = httpd_set_headers(httpd, config.listeners, config.listener_count);
-	for (const struct header_warning *w = err == BULLA_OK ? config.header_warnings : NULL; w != NULL; w = w->next)
-		log_write(LOG_LEVEL_WARN, "%s", w->text);
+		err = log_options_apply(w->log, &call, &config);
 	if (err == BULLA_OK)
-		log_write(LOG_LEVEL_INFO, "reloaded the headers of replies");
+		apply(w, &call, &config);
 	else
-		log_write(LOG_LEVEL_ERROR, "the headers of replies stay as they are: %s", (const char *)bulla_call_text(&call, err).ptr);
+		log_write(LOG_LEVEL_ERROR, "the headers of replies stay as they are, as do the log's level and the audit devices: %s",
+			  err == BULLA_E_CONFIG ? "the configuration has errors" : bulla_err_row(err)->text);
 	bulla_arena_free(call.arena);
 }
 
-static void reload(struct httpd *httpd, struct bulla *engine, const char *config_file)
+static void reload(const struct watched *w)
 {
 	struct bulla_call call = { .arena = bulla_arena_new(4096), .may_block = true };
 
@@ -43,15 +69,13 @@ static void reload(struct httpd *httpd, struct bulla *engine, const char *config
 		return;
 	if (log_reopen(&call) != BULLA_OK)
 		log_write(LOG_LEVEL_ERROR, "the log stays where it is: %s", (const char *)call.detail.ptr);
-	bulla_audit_reopen(engine);
-	if (httpd_reload(httpd, &call) == BULLA_OK)
-		log_write(LOG_LEVEL_INFO, "reloaded certificates, authorities for clients, log file and audit devices");
-	else
-		log_write(LOG_LEVEL_ERROR, "the certificates stay as they are: %s", (const char *)call.detail.ptr);
-	httpd_warn_of_certificates(httpd);
+	bulla_audit_reopen(w->engine);
+	tell(&call, httpd_reload(w->httpd, &call), "reloaded certificates, authorities for clients, log file and audit devices",
+	     "the certificates stay as they are");
+	httpd_warn_of_certificates(w->httpd);
 	bulla_arena_free(call.arena);
-	if (config_file != NULL)
-		reload_headers(httpd, config_file);
+	if (w->config_path_count > 0)
+		reload_config(w);
 }
 
 /* Dates follow a step of the system's clock at once, everything else does not: the log gives its size. */
@@ -83,17 +107,17 @@ static void give_back_memory(void)
 		(void)malloc_trim(0);
 }
 
-int watch_until_end(struct httpd *httpd, struct bulla *engine, const char *config_file, const sigset_t *signals)
+int watch_until_end(const struct watched *w, const sigset_t *signals)
 {
 	const struct timespec second = { 1, 0 };
 
 	watch_clock(); /* steps are told from here on */
 	for (unsigned turns = 0;;) {
-		watch_certificates(httpd);
+		watch_certificates(w->httpd);
 		int signal = sigtimedwait(signals, NULL, &second);
 
 		if (signal == SIGHUP)
-			reload(httpd, engine, config_file);
+			reload(w);
 		if (signal == SIGTERM || signal == SIGINT)
 			return signal;
 		watch_clock();

@@ -78,7 +78,7 @@ GOOD = ['storage "sqlite" {', '  path = "PATH"', "}", 'listener "tcp" {', '  add
 BAD_LINES = [
     (2, '  pth = "x"', 2), (2, "  path = 5", 2), (2, '  path = "x', 2), (1, 'storage "postgresqlite" {', 1), (1, "storage {", 1),
     (4, 'listener "udp" {', 4), (5, '  address = "nosuch"', 5), (5, '  address = "127.0.0.1:99999"', 5), (6, '  tls_disable = "maybe"', 6),
-    (6, '  tls_min_version = "tls10"', 6), (6, '  tls_cert_file = "/nosuch"', 6), (7, '}\nnosuch_key = "x"', 8), (7, '}\nlog_level = "loud"', 8),
+    (6, '  tls_min_version = "tls9"', 6), (6, '  tls_cert_file = "/nosuch"', 6), (7, '}\nnosuch_key = "x"', 8), (7, '}\nlog_level = "loud"', 8),
     (7, '}\nlog_format = "xml"', 8), (7, '}\nmax_request_size = -1', 8), (7, '}\nmax_request_duration = "long"', 8),
     (7, '}\ndisable_mlock = "x"', 8), (7, '}\nseal "static" {\n  current_key_id = "a"\n  current_key = "short"\n}', 10),
     (7, '}\nseal "static" {\n  current_key_id = "a"\n  current_key = "file:///nosuch/key"\n}', 10),

@@ -21,10 +21,28 @@ static void write_file(const char *file, const char *text, size_t len, mode_t mo
 	close(fd);
 }
 
+static const struct config_finding *findings; /* of the last reading */
+
+static enum bulla_err read_files(struct bulla_call *call, const char *const *paths, size_t count, struct server_config *config)
+{
+	return server_config_read(paths, count, call, config, &findings);
+}
+
 static enum bulla_err read_text(struct bulla_call *call, const char *text, struct server_config *config)
 {
+	const char *const paths[] = { path };
+
 	write_file(path, text, strlen(text), 0600);
-	return server_config_read(path, call, config);
+	return read_files(call, paths, 1, config);
+}
+
+/* Whether a finding of that kind says so. */
+static bool is_said(bool is_error, const char *text)
+{
+	for (const struct config_finding *f = findings; f != NULL; f = f->next)
+		if (f->is_error == is_error && strstr(f->text, text) != NULL)
+			return true;
+	return false;
 }
 
 #define STORAGE "storage \"sqlite\" {\n path = \"/x/b.db\"\n}\n"
@@ -38,36 +56,36 @@ static const struct {
 	unsigned line;
 	const char *says;
 } bad[] = {
-	{ "", 1, "no storage" },
-	{ STORAGE, 1, "no listener" },
-	{ LISTENER, 1, "no storage" },
+	{ "", 0, "no storage" },
+	{ STORAGE, 0, "no listener" },
+	{ LISTENER, 0, "no storage" },
 	{ GOOD "uii = true\n", 8, "unknown key \"uii\"" },
-	{ GOOD "telemetry {\n}\n", 8, "unknown block \"telemetry\"" },
+	{ GOOD "telemetries {\n}\n", 8, "unknown key \"telemetries\"" },
+	{ GOOD "telemetry {\n statsd_adress = \"a\"\n}\n", 9, "unknown key \"statsd_adress\"" },
 	{ GOOD STORAGE, 8, "a second storage" },
 	{ GOOD "storage \"raft\" {\n}\n", 8, "a second storage" },
-	{ "storage \"raft\" {\n}\n" LISTENER, 1, "unknown storage" },
+	{ "storage \"consul\" {\n}\n" LISTENER, 1, "unknown storage consul" },
+	{ "storage \"raft\" {\n}\n" LISTENER, 1, "needs a path" },
 	{ "storage {\n}\n" LISTENER, 1, "unknown storage" },
 	{ "storage \"sqlite\" {\n}\n" LISTENER, 1, "needs a path" },
-	{ "storage \"sqlite\" {\n path = \"\"\n}\n", 2, "must be a string" },
+	{ "storage \"sqlite\" {\n path = \"\"\n}\n" LISTENER, 1, "needs a path" },
 	{ "storage \"sqlite\" {\n path = [\"a\"]\n}\n", 2, "must be a string" },
 	{ "storage \"sqlite\" {\n path {\n}\n}\n", 2, "must be a string" },
 	{ "storage \"sqlite\" {\n path = \"a\"\n path = \"b\"\n}\n", 3, "given twice" },
 	{ "storage \"inmem\" {\n path = \"a\"\n}\n", 2, "unknown key" },
-	{ GOOD "log_level = \"loud\"\n", 8, "log_level" },
+	{ GOOD "log_level = \"loud\"\n", 8, "unknown log_level: trace, debug, info (or notice), warn (or warning) and error (or err) are known" },
 	{ GOOD "log_format = 1\n", 8, "log_format" },
 	{ GOOD "disable_mlock = 2\n", 8, "true or false" },
 	{ GOOD "disable_mlock = \"yes\"\n", 8, "true or false" },
-	{ GOOD "max_request_size = 0\n", 8, "a size" },
 	{ GOOD "max_request_size = \"-1\"\n", 8, "a size" },
 	{ GOOD "max_request_size = \"32 parsecs\"\n", 8, "a size" },
 	{ GOOD "max_request_size = true\n", 8, "a size" },
-	{ GOOD "max_request_size = \"3gb\"\n", 1, "beyond reason" },
-	{ GOOD "max_request_duration = \"0s\"\n", 8, "a duration" },
-	{ GOOD "max_request_memory = 0\n", 8, "a size" },
-	{ GOOD "max_request_memory = \"255MiB\"\n", 1, "at least eight times" },
-	{ GOOD "max_request_size = \"1MiB\"\nmax_request_memory = \"7MiB\"\n", 1, "at least eight times" },
+	{ GOOD "max_request_size = \"3gb\"\n", 0, "beyond reason" },
+	{ GOOD "max_request_duration = \"-1s\"\n", 8, "a duration" },
+	{ GOOD "max_request_memory = \"255MiB\"\n", 0, "at least eight times" },
+	{ GOOD "max_request_size = \"1MiB\"\nmax_request_memory = \"7MiB\"\n", 0, "at least eight times" },
 	{ GOOD "max_request_duration = \"soon\"\n", 8, "a duration" },
-	{ GOOD "max_request_duration = \"999999h\"\n", 1, "beyond reason" },
+	{ GOOD "max_request_duration = \"999999h\"\n", 0, "beyond reason" },
 	{ GOOD "api_addr = 5\n", 8, "a string" },
 	{ STORAGE "listener \"udp\" {\n}\n", 4, "unknown listener" },
 	{ STORAGE "listener {\n}\n", 4, "unknown listener" },
@@ -76,8 +94,7 @@ static const struct {
 	{ STORAGE "listener \"tcp\" {\n address = \"x:65536\"\n tls_disable = true\n}\n", 5, "host:port" },
 	{ STORAGE "listener \"tcp\" {\n address = \"::1:80\"\n tls_disable = true\n}\n", 5, "host:port" },
 	{ STORAGE "listener \"tcp\" {\n tls_cert_file = \"/no/such\"\n}\n", 5, "No such file" },
-	{ STORAGE "listener \"tcp\" {\n tls_client_ca_file = \"/dev/null\"\n tls_disable = true\n}\n", 4, "contradicts" },
-	{ STORAGE "listener \"tcp\" {\n tls_min_version = \"tls10\"\n}\n", 5, "tls_min_version" },
+		{ STORAGE "listener \"tcp\" {\n tls_min_version = \"tls9\"\n}\n", 5, "\"tls_min_version\" must be one of tls10, tls11, tls12, tls13" },
 	{ STORAGE "listener \"tcp\" {\n tls_require_and_verify_client_cert = \"yes\"\n}\n", 5, "true or false" },
 	{ STORAGE "listener \"tcp\" {\n tls_require_and_verify_client_cert = true\n tls_disable = true\n}\n", 4, "contradicts" },
 	{ STORAGE "listener \"tcp\" {\n" PEMS " tls_require_and_verify_client_cert = true\n tls_disable_client_certs = true\n}\n", 4,
@@ -85,7 +102,6 @@ static const struct {
 	{ STORAGE "listener \"tcp\" {\n" PEMS " tls_cipher_suites = \"nosuch\"\n}\n", 7, "\"tls_cipher_suites\": cipher suite \"nosuch\" is unknown" },
 	{ STORAGE "listener \"tcp\" {\n" PEMS " tls_cipher_suites = [\"TLS_AES_128_GCM_SHA256\"]\n}\n", 7, "a string" },
 	{ STORAGE "listener \"tcp\" {\n" PEMS " tls_cipher_suites = \"TLS_RSA_WITH_AES_128_GCM_SHA256\"\n}\n", 7, "no forward secrecy" },
-	{ STORAGE "listener \"tcp\" {\n tls_cipher_suites = \"TLS_AES_128_GCM_SHA256\"\n tls_disable = true\n}\n", 4, "contradicts" },
 	{ STORAGE "listener \"tcp\" {\n socket_mode = \"0600\"\n}\n", 5, "unknown key" },
 	{ STORAGE "listener \"unix\" {\n}\n", 4, "needs an address" },
 	{ STORAGE "listener \"unix\" {\n address = \"/s\"\n tls_disable = true\n}\n", 6, "unknown key" },
@@ -117,11 +133,16 @@ START_TEST(refuses)
 	struct server_config config = { 0 };
 	char wanted[128];
 
-	snprintf(wanted, sizeof wanted, "%s:%u:", path, bad[_i].line);
+	if (bad[_i].line > 0)
+		snprintf(wanted, sizeof wanted, "%s:%u:", path, bad[_i].line);
+	else /* about the file as a whole */
+		snprintf(wanted, sizeof wanted, "%s: ", path);
 	ck_assert_err(read_text(&call, bad[_i].text, &config), BULLA_E_CONFIG);
 	const char *detail = (const char *)call.detail.ptr;
 
-	ck_assert_msg(strncmp(detail, wanted, strlen(wanted)) == 0 && strstr(detail, bad[_i].says) != NULL, "%s", detail);
+	const char *said = strstr(detail, wanted);
+
+	ck_assert_msg(said != NULL && strstr(said, bad[_i].says) != NULL, "%s", detail);
 	ck_assert_uint_eq(config.listener_count, 0);
 	call_end(&call);
 }
@@ -132,9 +153,13 @@ START_TEST(refuses_unreadable)
 	struct bulla_call call = call_begin();
 	struct server_config config;
 
-	ck_assert_err(server_config_read("/no/such", &call, &config), BULLA_E_CONFIG);
+	const char *const paths[] = { "/no/such", folder };
+
+	ck_assert_err(read_files(&call, paths, 1, &config), BULLA_E_CONFIG);
 	ck_assert_str_eq((const char *)call.detail.ptr, "/no/such: No such file or directory");
-	ck_assert_err(server_config_read(folder, &call, &config), BULLA_E_CONFIG);
+	(void)unlink(path);
+	ck_assert_err(read_files(&call, paths + 1, 1, &config), BULLA_E_CONFIG);
+	ck_assert_ptr_nonnull(strstr((const char *)call.detail.ptr, "no file *.hcl or *.json in this folder"));
 	call_end(&call);
 }
 END_TEST
@@ -175,10 +200,10 @@ START_TEST(reads_key_files)
 	ck_assert_uint_eq(config.seal.key.len, 32);
 	for (unsigned i = 0; i < 32; i++)
 		ck_assert_uint_eq(config.seal.key.ptr[i], i);
-	ck_assert_ptr_null(config.warning);
+	ck_assert(!is_said(false, "0600"));
 	write_file(key_path, keys[_i].content, keys[_i].len, 0644);
 	ck_assert_ok(read_text(&call, text, &config));
-	ck_assert_ptr_nonnull(strstr(config.warning, "0600"));
+	ck_assert(is_said(false, "0600"));
 	call_end(&call);
 }
 END_TEST
@@ -242,6 +267,355 @@ static void ck_rule(const struct bulla_lockout_rule rule, int64_t threshold, int
 	ck_assert_int_eq(rule.reset_s, reset_s);
 	ck_assert_int_eq(rule.disabled, disabled);
 }
+
+/* ---- all that is wrong, and what is only odd --------------------------------------------------------------------- */
+
+START_TEST(tells_all_errors)
+{
+	struct bulla_call call = call_begin();
+	struct server_config c = { 0 };
+	static const char *const said[] = {
+		":1:1: unknown key \"uii\"", ":2:1: unknown log_level", ":4:2: unknown key \"adress\"", ":5:2: \"address\" must be host:port",
+		":6:2: \"socket_mode\"", ":8:1: unknown seal awskms", ":10:1: \"entropy\" cannot be had", ":12:1: unknown key \"api_address\"",
+	};
+
+	ck_assert_err(read_text(&call, "uii = 1\nlog_level = \"loud\"\nlistener \"tcp\" {\n adress = \"a\"\n address = \"x\"\n socket_mode = 1\n}\n"
+				"seal \"awskms\" {\n}\nentropy \"seal\" {\n}\napi_address = \"x\"\n", &c), BULLA_E_CONFIG);
+	for (size_t i = 0; i < sizeof said / sizeof said[0]; i++)
+		ck_assert_msg(i == 4 || is_said(true, said[i]), "%s: %s", said[i], (const char *)call.detail.ptr);
+	ck_assert(is_said(true, "unknown key \"socket_mode\"") && is_said(true, "no storage") && is_said(true, "needs tls_cert_file"));
+	ck_assert(!is_said(true, "no listener")); /* there is one, if a bad one */
+	ck_assert_ptr_nonnull(strstr((const char *)call.detail.ptr, "\n"));
+	call_end(&call);
+}
+END_TEST
+
+/* However many there are, memory and message are bounded. */
+START_TEST(counts_what_is_too_much)
+{
+	enum { LINES = 3000 };
+	struct bulla_call call = call_begin();
+	struct server_config c = { 0 };
+	char *text = malloc(LINES * 8 + 1), *to = text;
+
+	ck_assert_ptr_nonnull(text);
+	for (int i = 0; i < LINES; i++)
+		to += sprintf(to, "x = 1\n");
+	ck_assert_err(read_text(&call, text, &c), BULLA_E_CONFIG);
+	ck_assert_ptr_nonnull(strstr((const char *)call.detail.ptr, "\nand 2002 more errors and warnings"));
+	free(text);
+	call_end(&call);
+}
+END_TEST
+
+#define INNER(line) STORAGE "listener \"tcp\" {\n tls_disable = true\n " line "\n}\n"
+static const struct {
+	const char *text, *warns, *errs; /* NULL: nothing of the kind */
+} known[] = {
+	{ GOOD "ui = true\n", ":8:1: \"ui\" does nothing here: there is no user interface", NULL },
+	{ GOOD "UI = true\n", "\"UI\" does nothing here", NULL },
+	{ GOOD "cluster_addr = \"https://a:8201\"\ndisable_clustering = 1\ncache_size = 131072\ndisable_sealwrap = true\n", "cache_size", NULL },
+	{ GOOD "plugin_directory = \"/p\"\nplugin_file_permissions = \"0600\"\n", "there are no plugins", NULL },
+	{ GOOD "plugin \"secret\" \"x\" {\n command = \"y\"\n anything = 1\n}\n", "there are no plugins", NULL },
+	{ GOOD "telemetry {\n statsd_address = \"a:1\"\n disable_hostname = true\n lease_metrics_epsilon = 0.5\n}\n", "there are no metrics", NULL },
+	{ GOOD "telemetry = { prometheus_retention_time = \"30s\" }\n", "there are no metrics", NULL },
+	{ GOOD "service_registration \"consul\" {\n address = \"a\"\n}\n", "registers itself nowhere", NULL },
+	{ GOOD "ha_storage \"consul\" {\n address = \"a\"\n}\n", "\"ha_storage\"", NULL },
+	{ GOOD "license_path = \"/l\"\n", "no licence", NULL },
+	{ GOOD "initialize \"a\" {\n request \"b\" {\n operation = \"update\"\n }\n}\n", "operator init", NULL },
+	{ GOOD "disable_printable_check = true\n", NULL, "\"disable_printable_check\" cannot be had" },
+	{ GOOD "disable_printable_check = false\n", NULL, NULL },
+	{ GOOD "disable_printable_check = \"0\"\n", NULL, NULL },
+	{ GOOD "disable_printable_check = \"maybe\"\n", NULL, "disable_printable_check" },
+	{ GOOD "entropy \"seal\" {\n mode = \"augmentation\"\n}\n", NULL, "\"entropy\" cannot be had" },
+	{ GOOD "sentinel {\n}\n", NULL, "\"sentinel\" cannot be had" },
+	{ GOOD "seal \"awskms\" {\n region = \"x\"\n}\n", NULL, "unknown seal awskms" },
+	{ GOOD "hsm \"pkcs11\" {\n}\n", NULL, "unknown seal pkcs11" },
+	{ GOOD "kms \"transit\" {\n}\n", NULL, "unknown seal transit" },
+	{ GOOD "seal \"shamir\" {\n}\n", NULL, NULL },
+	{ GOOD "seal \"static\" {\n current_key_id = \"a\"\n current_key = \"" HEX32 "\"\n previous_key_id = \"b\"\n disabled = false\n}\n",
+	  "previous_key_id", NULL },
+	{ GOOD "seal \"static\" {\n current_key_id = \"a\"\n current_key = \"" HEX32 "\"\n disabled = true\n}\n", NULL, "from one seal to another" },
+	{ GOOD "user_lockout \"ldap\" {\n lockout_threshold = 3\n}\n", "no such method", NULL },
+	{ GOOD "log_requests_level = \"debug\"\nraw_storage_endpoint = true\n", "raw_storage_endpoint", NULL },
+	{ INNER("cluster_address = \"a:1\""), ":6:2: \"cluster_address\" does nothing here", NULL },
+	{ INNER("telemetry {\n unauthenticated_metrics_access = true\n }"), "\"telemetry\" does nothing here", NULL },
+	{ INNER("telemetry {\n metrics_only = true\n }"), "telemetry", "\"metrics_only\" cannot be had" },
+	{ INNER("telemetry {\n open = true\n }"), "telemetry", "unknown key \"open\"" },
+	{ INNER("role = \"metrics_only\""), NULL, "\"role\" cannot be had" },
+	{ INNER("role = \"default\""), NULL, NULL },
+	{ INNER("require_request_header = true"), NULL, "X-Vault-Request" },
+	{ INNER("x_forwarded_for_client_cert_header = \"X-C\""), NULL, "client certificates are not taken from a header" },
+	{ INNER("tls_acme_domains = [\"a\"]"), NULL, "ACME" },
+	{ INNER("tls_key_exchange_preferences = [\"x25519mlkem768\"]"), NULL, "key exchanges" },
+	{ INNER("redact_version = true"), NULL, "redact_version" },
+	{ INNER("redact_version = false"), NULL, NULL },
+	{ INNER("disable_unauthed_rekey_endpoints = true"), NULL, NULL },
+	{ INNER("disable_unauthed_rekey_endpoints = false"), "sys/rekey is not there", NULL },
+	{ INNER("http_idle_timeout = \"5m\""), "limits of its own", NULL },
+	{ INNER("profiling {\n unauthenticated_pprof_access = true\n }\n inflight_requests_logging {\n unauthenticated_in_flight_requests_access = true\n }"),
+	  "\"profiling\"", NULL },
+	{ INNER("tls_cert_file = \"/no/such\"\n tls_key_file = \"/no/such\"\n tls_min_version = \"tls13\"\n tls_client_ca_file = \"/no\""),
+	  "this listener has no TLS", NULL },
+	{ INNER("tls_require_and_verify_client_cert = true"), NULL, "tls_disable contradicts" },
+	{ INNER("tls_require_and_verify_client_cert = false"), NULL, NULL },
+	{ STORAGE "listener \"tcp\" {\n" PEMS " tls_min_version = \"tls10\"\n}\n", "nothing below tls12", NULL },
+	{ "storage \"raft\" {\n path = \"/no/such\"\n node_id = \"a\"\n retry_join {\n leader_api_addr = \"b\"\n }\n}\n" LISTENER,
+	  "joins nobody", NULL },
+	{ "storage \"file\" {\n path = \"/no/such\"\n paht = 1\n}\n" LISTENER, "taken for", "unknown key \"paht\"" },
+	{ STORAGE "listener \"tcp\" {\n address = \"{{ GetPrivateIP }}:8200\"\n tls_disable = true\n}\n", NULL, "templates are not filled in" },
+};
+
+START_TEST(knows_the_peers_keys)
+{
+	struct bulla_call call = call_begin();
+	struct server_config c = { 0 };
+	enum bulla_err err = read_text(&call, known[_i].text, &c);
+	size_t warnings = 0;
+
+	for (const struct config_finding *f = findings; f != NULL; f = f->next)
+		warnings += !f->is_error;
+	ck_assert_msg((err == BULLA_E_CONFIG) == (known[_i].errs != NULL), "%s: %s", known[_i].text, (const char *)call.detail.ptr);
+	ck_assert_msg((warnings > 0) == (known[_i].warns != NULL), "%s", known[_i].text);
+	if (known[_i].errs != NULL)
+		ck_assert_msg(is_said(true, known[_i].errs), "%s", (const char *)call.detail.ptr);
+	if (known[_i].warns != NULL)
+		ck_assert_msg(is_said(false, known[_i].warns), "%s", findings->text);
+	call_end(&call);
+}
+END_TEST
+
+/* ---- the ways to write the same ----------------------------------------------------------------------------------- */
+
+#define JSON_LISTENER "{\"address\": \"127.0.0.1:1\", \"tls_disable\": true}"
+static const struct {
+	const char *text;
+	size_t listeners;
+} shapes[] = {
+	{ "{\"storage\": {\"sqlite\": {\"path\": \"/x/b.db\"}}, \"listener\": {\"tcp\": " JSON_LISTENER "}}", 1 },
+	{ "{\"storage\": [{\"sqlite\": {\"path\": \"/x/b.db\"}}], \"listener\": [{\"tcp\": " JSON_LISTENER "}, {\"tcp\": " JSON_LISTENER "}]}", 2 },
+	{ "{\"storage\": {\"sqlite\": [{\"path\": \"/x/b.db\"}]}, \"listener\": {\"tcp\": [" JSON_LISTENER ", " JSON_LISTENER "]}}", 2 },
+	{ "{\"backend\": {\"sqlite\": {\"path\": \"/x/b.db\"}}, \"listener\": {\"tcp\": " JSON_LISTENER ", \"unix\": {\"address\": \"/s\"}}}", 2 },
+	{ "{\"storage\": {\"sqlite\": {\"path\": \"/x/b.db\"}}, \"listener\": {\"tcp\": " JSON_LISTENER "}, \"listener\": {\"tcp\": " JSON_LISTENER "}}", 2 },
+	{ "{\"storage\": {\"SQLite\": {\"path\": \"/x/b.db\"}}, \"listener\": [{\"type\": \"TCP\", \"address\": \"127.0.0.1:1\", \"tls_disable\": 1}]}", 1 },
+	{ "{\"storage\": {\"sqlite\": {\"path\": \"/x/b.db\"}}, \"telemetry\": [{\"disable_hostname\": true}], \"ui\": null, \"max_request_size\": 3.3554432e+07,"
+	  " \"listener\": [{\"tcp\": {\"tls_disable\": 1, \"telemetry\": {\"unauthenticated_metrics_access\": true}}}]}", 1 },
+	{ "storage = { sqlite = { path = \"/x/b.db\" } }\nlistener { type = \"tcp\" address = \"127.0.0.1:1\" tls_disable = \"T\" }\n", 1 },
+	{ "\"storage\" \"sqlite\" { path = \"/x/b.db\" }\nListener \"tcp\" { Address = \"127.0.0.1:1\" TLS_disable = 1 }\n", 1 },
+};
+
+START_TEST(reads_all_shapes)
+{
+	struct bulla_call call = call_begin();
+	struct server_config c = { 0 };
+	enum bulla_err err = read_text(&call, shapes[_i].text, &c);
+
+	ck_assert_msg(err == BULLA_OK, "%s: %s", shapes[_i].text, (const char *)call.detail.ptr);
+	ck_assert_str_eq(c.storage_path, "/x/b.db");
+	ck_assert_uint_eq(c.listener_count, shapes[_i].listeners);
+	ck_assert(!c.listeners[0].tls && !c.listeners[0].is_unix);
+	call_end(&call);
+}
+END_TEST
+
+START_TEST(refuses_odd_shapes)
+{
+	static const struct {
+		const char *text, *says;
+	} cases[] = {
+		{ "{\"listener\": 5}", "\"listener\" must be a block" },
+		{ "{\"listener\": [5]}", "\"listener\" must be a block" },
+		{ "{\"listener\": {\"tcp\": [5]}}", "unknown listener" },
+		{ "{\"listener\": {\"tcp\": [{}, 5]}}", "must be a block" },
+		{ "{\"listener\": {\"tcp\": \"x\"}}", "unknown listener" },
+		{ "{\"listener\": {}}", "unknown listener" },
+		{ "{\"listener\": []}", "no listener" },
+		{ "{\"storage\": {\"sqlite\": {\"path\": \"a\"}, \"inmem\": {}}}", "a second storage" },
+		{ "{\"seal\": {\"awskms\": {\"region\": \"x\"}}}", "unknown seal awskms" },
+		{ "{\"ui\": true, \"ui\": false, \"log_level\": \"info\", \"LOG_LEVEL\": \"warn\"}", "\"LOG_LEVEL\" is given twice" },
+		{ "{\"audit\": {\"file\": {\"main\": {\"options\": {\"file_path\": [\"x\"]}}}}}", "option \"file_path\" must be a string" },
+		{ "{\"audit\": {\"http\": {\"main\": {}}}}", "unknown audit device" },
+		{ "listener \"tcp\" \"x\" {\n}\n", "\"listener\" takes 1 label" },
+		{ "audit \"file\" \"main\" {\n}\naudit \"file\" \"main/\" {\n}\n", "two audit devices at" },
+	};
+
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		struct bulla_call call = call_begin();
+		struct server_config c = { 0 };
+
+		ck_assert_err(read_text(&call, cases[i].text, &c), BULLA_E_CONFIG);
+		ck_assert_msg(is_said(true, cases[i].says), "%s: %s", cases[i].text, (const char *)call.detail.ptr);
+		call_end(&call);
+	}
+}
+END_TEST
+
+START_TEST(reads_audit_devices_in_json)
+{
+	static const char *const texts[] = {
+		"\"audit\": {\"file\": {\"main\": {\"options\": {\"file_path\": \"/a\"}}}}",
+		"\"audit\": [{\"file\": {\"main\": {\"options\": [{\"file_path\": \"/a\"}]}}}]",
+		"\"audit\": [{\"file\": [{\"main\": [{\"options\": {\"file_path\": \"/a\"}}]}]}]",
+		"\"audit\": [{\"type\": \"file\", \"path\": \"main\", \"options\": {\"file_path\": \"/a\"}}]",
+	};
+
+	for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+		struct bulla_call call = call_begin();
+		struct server_config c = { 0 };
+		char text[512];
+
+		snprintf(text, sizeof text, "{\"storage\": {\"inmem\": {}}, \"listener\": {\"tcp\": " JSON_LISTENER "}, %s}", texts[i]);
+		enum bulla_err err = read_text(&call, text, &c);
+
+		ck_assert_msg(err == BULLA_OK, "%s: %s", text, (const char *)call.detail.ptr);
+		ck_assert_uint_eq(c.audit_count, 1);
+		ck_assert_bytes(c.audit[0].type, "file");
+		ck_assert_bytes(c.audit[0].path, "main");
+		ck_assert_bytes(c.audit[0].options[0].value, "/a");
+		call_end(&call);
+	}
+}
+END_TEST
+
+/* ---- several files ------------------------------------------------------------------------------------------------- */
+
+static const char *sibling(const char *name)
+{
+	static char to[96];
+
+	snprintf(to, sizeof to, "%s/%s", folder, name);
+	return to;
+}
+
+static void write_sibling(const char *name, const char *text)
+{
+	write_file(sibling(name), text, strlen(text), 0600);
+}
+
+static void remove_siblings(void)
+{
+	static const char *const names[] = { "b.hcl", "1.hcl", "2.json", "3.hcl~", ".#4.hcl", "#5.hcl#", "6.txt" };
+
+	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+		(void)unlink(sibling(names[i]));
+	(void)rmdir(sibling("7.hcl"));
+}
+
+#define LATER "{\"log_level\": \"warning\", \"api_addr\": \"http://b\", \"max_lease_ttl\": \"1h\", \"default_lease_ttl\": \"30m\", \"disable_mlock\": false," \
+	"\"cluster_name\": \"\", \"storage\": {\"sqlite\": {\"path\": \"/later\"}}, \"listener\": {\"unix\": {\"address\": \"/s\"}}," \
+	"\"user_lockout\": {\"all\": {\"lockout_threshold\": 9}}}"
+
+static void ck_merged(const struct server_config *c)
+{
+	ck_assert_int_eq(c->log_level, LOG_LEVEL_WARN);          /* of texts the later */
+	ck_assert_str_eq(c->api_addr, "http://b");
+	ck_assert_str_eq(c->cluster_name, "first");              /* an empty one is none */
+	ck_assert_int_eq(c->max_lease_ttl_s, 7200);              /* of durations the longer */
+	ck_assert_int_eq(c->default_lease_ttl_s, 1800);
+	ck_assert(c->disable_mlock);                             /* of switches that which is on */
+	ck_assert_str_eq(c->storage_path, "/later");
+	ck_assert_uint_eq(c->listener_count, 2);
+	ck_assert_int_eq(c->lockout.all.threshold, 9);
+	ck_assert_int_eq(c->lockout.all.duration_s, 0);
+}
+
+START_TEST(merges_files)
+{
+	struct bulla_call call = call_begin();
+	struct server_config c = { 0 };
+	char first[96], second[96];
+	const char *const paths[] = { first, second }, *const here[] = { folder }, *const both[] = { first, folder };
+
+	remove_siblings();
+	strcpy(first, sibling("1.hcl"));
+	strcpy(second, sibling("2.json"));
+	write_sibling("1.hcl", GOOD "log_level = \"debug\"\napi_addr = \"http://a\"\ncluster_name = \"first\"\nmax_lease_ttl = \"2h\"\ndisable_mlock = true\n"
+		      "user_lockout \"all\" {\n lockout_threshold = 3\n lockout_duration = \"1m\"\n}\n");
+	write_sibling("2.json", LATER);
+	write_sibling("3.hcl~", "broken");
+	write_sibling(".#4.hcl", "broken");
+	write_sibling("#5.hcl#", "broken");
+	write_sibling("6.txt", "broken");
+	ck_assert_int_eq(mkdir(sibling("7.hcl"), 0700), 0);
+	ck_assert_ok(read_files(&call, paths, 2, &c));
+	ck_merged(&c);
+	ck_assert_ok(read_files(&call, here, 1, &c));
+	ck_merged(&c);
+	ck_assert_ok(read_files(&call, both, 2, &c)); /* the file is one of the folder's: once */
+	ck_assert(is_said(false, "is read once, with its folder"));
+	ck_merged(&c);
+	write_sibling("2.json", "{\"uii\": 1, \"seal\": {\"static\": {}}}");
+	write_sibling("1.hcl", STORAGE "uiii = 1\n");
+	ck_assert_err(read_files(&call, here, 1, &c), BULLA_E_CONFIG);
+	ck_assert(is_said(true, "/1.hcl:4:1: unknown key \"uiii\"") && is_said(true, "/2.json:1:2: unknown key \"uii\""));
+	ck_assert(is_said(true, "no listener"));
+	remove_siblings();
+	call_end(&call);
+}
+END_TEST
+
+/* ---- defaults and words ----------------------------------------------------------------------------------------------- */
+
+START_TEST(takes_nothing_for_the_default)
+{
+	struct bulla_call call = call_begin();
+	struct server_config c = { 0 };
+
+	ck_assert_ok(read_text(&call, GOOD "max_lease_ttl = 0\ndefault_lease_ttl = \"0\"\nmax_request_size = 0\nmax_request_duration = \"0s\"\n"
+			       "max_request_memory = 0\npid_file = \"\"\napi_addr = \"\"\nlog_file = \"\"\nlog_level = \"\"\nlog_format = \"\"\n"
+			       "disable_mlock = \"\"\ndefault_max_request_duration = \"40s\"\n", &c));
+	ck_assert_int_eq(c.max_lease_ttl_s, 0);
+	ck_assert_int_eq(c.default_lease_ttl_s, 0);
+	ck_assert_int_eq(c.max_request_bytes, 0);
+	ck_assert_int_eq(c.max_request_s, 40); /* the peers' name for where listeners say nothing */
+	ck_assert(c.pid_file == NULL && c.api_addr == NULL && c.log_file == NULL && !c.disable_mlock);
+	ck_assert_int_eq(c.log_level, LOG_LEVEL_INFO);
+	call_end(&call);
+}
+END_TEST
+
+START_TEST(takes_the_peers_words)
+{
+	static const struct {
+		const char *word;
+		int level;
+	} words[] = {
+		{ "trace", LOG_LEVEL_TRACE }, { "DEBUG", LOG_LEVEL_DEBUG }, { "Info", LOG_LEVEL_INFO }, { "notice", LOG_LEVEL_INFO },
+		{ "warn", LOG_LEVEL_WARN }, { "WARNING", LOG_LEVEL_WARN }, { "err", LOG_LEVEL_ERROR }, { " error ", LOG_LEVEL_ERROR },
+		{ "fatal", -1 }, { "off", -1 }, { "warns", -1 }, { "warn ing", -1 },
+	};
+
+	for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+		enum log_level level = LOG_LEVEL_TRACE;
+
+		ck_assert_msg(log_level_parse(words[i].word, &level) == (words[i].level >= 0), "%s", words[i].word);
+		if (words[i].level >= 0)
+			ck_assert_int_eq(level, words[i].level);
+	}
+	bool json = false;
+
+	ck_assert(log_format_parse("JSON", &json) && json && log_format_parse(" standard", &json) && !json && !log_format_parse("xml", &json));
+}
+END_TEST
+
+START_TEST(takes_the_peers_folders)
+{
+	struct bulla_call call = call_begin();
+	struct server_config c = { 0 };
+	char text[256], raft[64];
+
+	snprintf(text, sizeof text, "storage \"raft\" {\n path = \"%s\"\n node_id = \"n\"\n}\n" LISTENER, folder);
+	ck_assert_ok(read_text(&call, text, &c));
+	ck_assert_str_eq(c.storage_folder, folder);
+	ck_assert_str_eq(c.storage_path + strlen(folder), "/bulla.db");
+	snprintf(raft, sizeof raft, "%s/vault.db", folder);
+	write_file(raft, "", 0, 0600);
+	ck_assert_err(read_text(&call, text, &c), BULLA_E_CONFIG); /* whose server would seem empty */
+	ck_assert(is_said(true, "vault.db is data of another server"));
+	(void)unlink(raft);
+	call_end(&call);
+}
+END_TEST
 
 START_TEST(reads_lockouts)
 {
@@ -314,6 +688,16 @@ int main(void)
 	tcase_add_test(tc, reads_everything);
 	tcase_add_test(tc, reads_lockouts);
 	tcase_add_test(tc, has_safe_defaults);
+	tcase_add_test(tc, tells_all_errors);
+	tcase_add_test(tc, counts_what_is_too_much);
+	tcase_add_loop_test(tc, knows_the_peers_keys, 0, sizeof known / sizeof known[0]);
+	tcase_add_loop_test(tc, reads_all_shapes, 0, sizeof shapes / sizeof shapes[0]);
+	tcase_add_test(tc, refuses_odd_shapes);
+	tcase_add_test(tc, reads_audit_devices_in_json);
+	tcase_add_test(tc, merges_files);
+	tcase_add_test(tc, takes_nothing_for_the_default);
+	tcase_add_test(tc, takes_the_peers_words);
+	tcase_add_test(tc, takes_the_peers_folders);
 	tcase_add_test(tc, reads_sizes);
 	suite_add_tcase(suite, tc);
 	int status = unit_main(suite);
