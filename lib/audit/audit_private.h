@@ -324,6 +324,9 @@ struct stored_device {
 	struct device_secrets secrets; /* salt and seed; the rest is empty */
 	uint64_t revision;
 };
+/* Whether the configuration (spec) has the device as it was made. CONFIG, with a text that says what differs and what to do; NO_MEMORY. */
+BULLA_MUST_USE enum bulla_err spec_agrees(struct bulla_call *call, const struct bulla_audit_spec *made, bool from_config,
+					  const struct bulla_audit_spec *spec);
 BULLA_MUST_USE enum bulla_err stored_put(struct audit *audit, struct bulla_call *call, const struct stored_device *device);
 BULLA_MUST_USE enum bulla_err stored_remove(struct audit *audit, struct bulla_call *call, struct bulla_bytes path, const char *id);
 /* All, sorted by path; in the arena. */

@@ -187,34 +187,6 @@ static void log_change(const struct audit *audit, const char *what, struct bulla
 
 /* ---- loading ----------------------------------------------------------------------------------------------------------- */
 
-static enum bulla_err contradicts(struct bulla_call *call, const struct bulla_audit_spec *made, const char *what)
-{
-	return bulla_fail(call, BULLA_E_CONFIG,
-			  "audit device %.*s: its %s in the configuration is not the one it was made with: a device cannot be changed; "
-			  "give it another name, or take it out for one start or SIGHUP",
-			  (int)made->path.len, (const char *)made->path.ptr, what);
-}
-
-/* As the peer: what was made by the configuration must stay as it was made. */
-static enum bulla_err compare(struct bulla_call *call, const struct bulla_audit_spec *made, bool from_config,
-			      const struct bulla_audit_spec *spec)
-{
-	if (!from_config)
-		return bulla_fail(call, BULLA_E_CONFIG, "audit device %.*s is in the configuration, but was made through the API",
-				  (int)spec->path.len, (const char *)spec->path.ptr);
-	if (!bulla_equal(made->type, spec->type))
-		return contradicts(call, made, "type");
-	if (!bulla_equal(made->description, spec->description))
-		return contradicts(call, made, "description");
-	if (made->local != spec->local)
-		return contradicts(call, made, "local");
-	bool same = made->option_count == spec->option_count;
-
-	for (size_t i = 0; same && i < spec->option_count; i++)
-		same = bulla_equal(made->options[i].key, spec->options[i].key) && bulla_equal(made->options[i].value, spec->options[i].value);
-	return same ? BULLA_OK : contradicts(call, made, "options");
-}
-
 static enum bulla_err open_stored(struct audit *audit, struct bulla_call *call, const struct stored_device *stored)
 {
 	struct device_new args = { .spec = &stored->spec, .id = stored->id, .from_config = stored->from_config,
@@ -239,7 +211,7 @@ static enum bulla_err load_stored(struct audit *audit, struct bulla_call *call, 
 		TRY(normalise(call, &audit->config.specs[i], &spec));
 		if (!bulla_equal(spec.path, stored->spec.path))
 			continue;
-		TRY(compare(call, &stored->spec, stored->from_config, &spec));
+		TRY(spec_agrees(call, &stored->spec, stored->from_config, &spec));
 		return open_stored(audit, call, stored);
 	}
 	if (!stored->from_config)
@@ -295,7 +267,7 @@ static enum bulla_err check_unchanged(struct audit *audit, struct bulla_call *ca
 						       .local = device->local, .options = device->option_list,
 						       .option_count = device->option_count };
 
-		TRY(compare(call, &made, device->from_config, &spec));
+		TRY(spec_agrees(call, &made, device->from_config, &spec));
 	}
 	return BULLA_OK;
 }

@@ -318,11 +318,39 @@ class Life(Audited):
             f.write(text.replace("the log", "another"))
         status, said = run_server(f"-config={config}")
         self.assertEqual(status, 1)
-        self.assertIn("its description in the configuration", said)
+        self.assertIn('audit device main/ of this store was made with another description: it is "another" in the configuration, and was '
+                      '"the log"', said)
         with open(config, "w") as f:
             f.write(re.sub(r'(?s)audit "file".*', "", text))
         server.start()
         self.assertEqual(server.get("sys/audit").data, {})
+
+    def test_a_restored_store(self):
+        """Its log is to be elsewhere: the start says which device, which option and what to do, and each of the ways works."""
+        server = self.audited(mode="0640")
+        self.make_key(server)
+        self.assertEqual(server.stop(), 0)
+        config, elsewhere = os.path.join(self.folder, "bulla.hcl"), os.path.join(self.folder, "elsewhere.log")
+        with open(config) as f:
+            text = f.read()
+        for found, put, name, now, then in (
+                (server.audit, elsewhere, "file_path", f'"{elsewhere}"', f'"{server.audit}"'), ("0640", "0600", "mode", '"0600"', '"0640"'),
+                ('    mode = "0640"\n', "", "mode", "not given", '"0640"'),
+                ("  options {", '  options {\n    sync = "true"', "sync", '"true"', "not given"), ('"file"', '"socket"', "type", '"socket"', '"file"')):
+            with self.subTest(name=name, now=now):
+                with open(config, "w") as f:
+                    f.write(text.replace(found, put))
+                status, said = run_server(f"-config={config}")
+                self.assertEqual(status, 1)
+                self.assertIn(f"audit device main/ of this store was made with another {name}: it is {now} in the configuration, and was {then}. "
+                              "A device cannot be changed. To go on with its log, put what was back into the block "
+                              'audit "file" "main"; to begin a new log, give the block another name: main/ is then disabled', said)
+        with open(config, "w") as f:
+            f.write(text.replace(server.audit, elsewhere).replace('"main"', '"second"'))
+        with server:
+            self.assertEqual(list(server.get("sys/audit").data), ["second/"])
+            self.assertEqual(server.stop(), 0)
+        self.assertEqual([command("verify", log)[0] for log in (server.audit, elsewhere)], [0, 0])
 
     def test_no_answer_without_a_record(self):
         server = self.audited()
