@@ -7,63 +7,26 @@ import sys
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+import docs  # noqa: E402
 import servers  # noqa: E402
 
-END = "-- the end of a command --"
-
-
-def readme():
-    with open(os.path.join(servers.TOP, "README.md")) as f:
-        return f.read()
-
-
-def walk(text):
-    """The commands ("    $ ...") with the lines that follow: what they print."""
-    found = re.findall(r"^    \$ (.*)\n((?:    (?!\$ ).*\n)*)", text, re.M)
-    return [(command, re.sub("^    ", "", printed, flags=re.M)) for command, printed in found]
-
-
-def shape(text):
-    """Without what differs from run to run."""
-    text = re.sub(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "UUID", text.strip())
-    return re.sub(r'":1[78]\d{8}', '":TIME', re.sub(r"vault:v(\d+):[A-Za-z0-9+/=]+", r"vault:v\1:CT", text))
-
-
-def play(commands, server, folder):
-    """What each command printed, and its exit status, in one shell."""
-    env = servers.clean_environment() | {"VAULT_ADDR": server.url, "VAULT_TOKEN": "root", "HOME": folder,
-                                         "PATH": os.path.dirname(servers.bulla_binary()) + ":" + os.environ["PATH"]}
-    script = "".join(f"{command}\nprintf '%s %s\\n' '{END}' $?\n" for command, _ in commands)
-    done = subprocess.run(["bash", "-c", script], env=env, cwd=folder, capture_output=True, text=True)
-    parts = re.split(rf"^{END} (\d+)\n", done.stdout, flags=re.M)
-    return list(zip(parts[0::2], map(int, parts[1::2]))), done.stderr
-
-
-class Readme(unittest.TestCase):
-    def check(self, commands, server):
-        with servers.temporary_folder() as folder:
-            said, errors = play(commands, server, folder)
-        self.assertEqual(len(said), len(commands), errors)
-        for (command, printed), (out, status) in zip(commands, said):
-            with self.subTest(command):
-                self.assertEqual((status, shape(out)), (0, shape(printed)), errors)
-
+class Readme(docs.Played):
     def test_walk(self):
-        walks = readme().split("## By hand")
-        commands = walk(walks[0])
+        walks = docs.text("README.md").split("## By hand")
+        commands = docs.commands(walks[0])
         self.assertGreater(len(commands), 9)
         with servers.bulla_dev() as server:
             server.post("sys/mounts/transit", {"type": "transit"})
             self.check(commands, server)
 
     def test_to_play(self):
-        commands = walk(readme().split("## By hand")[1])
+        commands = docs.commands(docs.text("README.md").split("## By hand")[1])
         self.assertEqual(len(commands), 2)
         with servers.bulla_dev() as server:
             self.check([(c.replace("http://127.0.0.1:8200", server.url), printed) for c, printed in commands], server)
 
     def test_packages(self):
-        listed = re.search(r"^    apt-get install (.*)$", readme(), re.M)[1].split()
+        listed = re.search(r"^    apt-get install (.*)$", docs.text("README.md"), re.M)[1].split()
         said = subprocess.run(["bash", "-c", ". bin/lib.sh; echo $BUILD_PACKAGES"], cwd=servers.TOP, capture_output=True, text=True)
         self.assertEqual(listed, [choice.split("|")[0] for choice in said.stdout.split()])
 
