@@ -30,6 +30,9 @@ struct known {
 #define NO_ACME "certificates by ACME are not there: name tls_cert_file and tls_key_file"
 #define NO_HEADER_CERTS "client certificates are not taken from a header"
 #define OWN_CORS "what browsers may is set with sys/config/cors"
+#define FOR_UNIX "it is for listener \"unix\""
+#define FOR_TCP "a unix socket has no addresses"
+#define NO_TLS "a unix socket has no TLS"
 #define ENTERPRISE "it belongs to Vault Enterprise"
 
 static const struct known table[] = {
@@ -200,6 +203,23 @@ static const struct known table[] = {
 	{ "listener", "redact_cluster_name", REFUSED_ON, "nothing is left out of sys/health and sys/seal-status" },
 	{ "listener", "redact_version", REFUSED_ON, "nothing is left out of sys/health and sys/seal-status" },
 	{ "listener", "chroot_namespace", REFUSED, "a listener cannot be confined to a namespace" },
+	{ "listener", "socket_mode", IDLE, FOR_UNIX },
+	{ "listener", "socket_user", IDLE, FOR_UNIX },
+	{ "listener", "socket_group", IDLE, FOR_UNIX },
+	{ "listener", "proxy_protocol_behavior", IDLE, FOR_TCP },
+	{ "listener", "proxy_protocol_authorized_addrs", IDLE, FOR_TCP },
+	{ "listener", "x_forwarded_for_authorized_addrs", REFUSED, FOR_TCP },
+	{ "listener", "x_forwarded_for_hop_skips", IDLE, FOR_TCP },
+	{ "listener", "x_forwarded_for_reject_not_present", IDLE, FOR_TCP },
+	{ "listener", "x_forwarded_for_reject_not_authorized", IDLE, FOR_TCP },
+	{ "listener", "tls_disable", QUIET_ON, NO_TLS },
+	{ "listener", "tls_cert_file", IDLE, NO_TLS },
+	{ "listener", "tls_key_file", IDLE, NO_TLS },
+	{ "listener", "tls_client_ca_file", IDLE, NO_TLS },
+	{ "listener", "tls_min_version", IDLE, NO_TLS },
+	{ "listener", "tls_cipher_suites", IDLE, NO_TLS },
+	{ "listener", "tls_require_and_verify_client_cert", REFUSED_ON, NO_TLS },
+	{ "listener", "tls_disable_client_certs", QUIET_ON, NO_TLS },
 	{ "listener", "disable_replication_status_endpoints", QUIET_ON, "they are not there" },
 	{ "listener", "disable_unauthed_rekey_endpoints", QUIET_ON, "sys/rekey is not there" },
 	{ "listener", "disable_request_limiter", IDLE, "the server's own limits cannot be switched off" },

@@ -19,6 +19,10 @@ bool seal_config_read(struct config_reader *r, const struct hcl *block);
 bool listener_config_read(struct config_reader *r, const struct hcl *block);
 bool audit_config_read(struct config_reader *r, struct hcl *block);
 
+/* Sets *out and *count to the addresses and CIDR blocks of an attribute: a list, or a text with commas. at NULL: they stay as they are.
+ * The same errors. */
+bool address_config_read(struct config_reader *r, const struct hcl *at, const struct bulla_bytes **out, size_t *count);
+
 /* Wipes text from which a secret has been read: it is not to lie about as long as the server runs. */
 void config_forget(const void *text, size_t len);
 

@@ -9,15 +9,17 @@
 
 struct tcp {
 	struct listener listener;
-	const struct hcl *forwarders, *headers;
+	const struct hcl *forwarders, *proxies, *headers;
 	bool tls_disable, no_open_root;
 	const char *suites;
-	int min_version;
+	int min_version, proxying;
 	int64_t max_request_bytes, max_request_s;
 };
 
 #define FIRST_OFFERED 3 /* of these */
 static const char *const tls_versions[] = { "", "tls10", "tls11", "tls12", "tls13", NULL };
+static const char *const proxying[] = { [PROXYING_NEVER] = "", [PROXYING_ALWAYS] = "use_always", [PROXYING_ALLOW] = "allow_authorized",
+					[PROXYING_DENY] = "deny_unauthorized", NULL };
 
 #define LISTENER(name, member, kind) { name, kind, offsetof(struct tcp, listener.member), NULL }
 static const struct setting tcp_settings[] = {
@@ -30,6 +32,8 @@ static const struct setting tcp_settings[] = {
 	{ "tls_cipher_suites", SETTING_TEXT, offsetof(struct tcp, suites), NULL },
 	{ "tls_disable", SETTING_BOOL, offsetof(struct tcp, tls_disable), NULL },
 	{ "disable_unauthed_generate_root_endpoints", SETTING_BOOL, offsetof(struct tcp, no_open_root), NULL },
+	{ "proxy_protocol_behavior", SETTING_CHOICE, offsetof(struct tcp, proxying), proxying },
+	{ "proxy_protocol_authorized_addrs", SETTING_ANY, offsetof(struct tcp, proxies), NULL },
 	{ "x_forwarded_for_authorized_addrs", SETTING_ANY, offsetof(struct tcp, forwarders), NULL },
 	LISTENER("x_forwarded_for_hop_skips", forwarding.hop_skips, SETTING_NUMBER),
 	LISTENER("x_forwarded_for_reject_not_present", forwarding.reject_not_present, SETTING_BOOL),
@@ -119,53 +123,21 @@ static bool take_limit(struct config_reader *r, const struct hcl *block, const c
 	return true;
 }
 
-/* Adds what stands in text between commas. */
-static bool add_forwarders(struct config_reader *r, const struct hcl *at, struct bulla_bytes *items, size_t *count)
+static bool read_proxying(struct config_reader *r, const struct hcl *block, struct tcp *tcp)
 {
-	const char *text = at->kind == HCL_STRING ? at->text : "";
+	struct proxying *p = &tcp->listener.proxying;
+	bool good = address_config_read(r, tcp->proxies, &p->authorized, &p->authorized_count);
 
-	for (;;) {
-		size_t len = strcspn(text, ",");
+	p->behavior = (enum proxying_behavior)tcp->proxying;
+	bool asks = p->behavior == PROXYING_ALLOW || p->behavior == PROXYING_DENY;
 
-		items[*count] = bulla_arena_copy(r->findings.call->arena, bulla_mem(text, len));
-		if (items[*count].ptr == NULL)
-			return findings_no_memory(&r->findings);
-		if (bulla_cidr_check(r->findings.call, items[*count]) != BULLA_OK)
-			return setting_fail(&r->findings, at, "\"x_forwarded_for_authorized_addrs\" must be addresses or CIDR blocks, "
-					    "in a list or with commas between");
-		++*count;
-		if (text[len] == '\0')
-			return true;
-		text += len + 1;
-	}
-}
-
-static size_t count_forwarders(const struct hcl *at)
-{
-	size_t count = 1;
-
-	for (const char *c = at->kind == HCL_STRING ? at->text : ""; *c != '\0'; c++)
-		count += *c == ',';
-	for (const struct hcl *h = at->kind == HCL_LIST ? at->first : NULL; h != NULL; h = h->next)
-		count += count_forwarders(h);
-	return count;
-}
-
-static bool read_forwarding(struct config_reader *r, const struct hcl *at, struct forwarding *out)
-{
-	if (at == NULL)
-		return true;
-	struct bulla_bytes *items = bulla_arena_alloc(r->findings.call->arena, count_forwarders(at) * sizeof *items);
-
-	if (items == NULL)
-		return findings_no_memory(&r->findings);
-	out->authorized = items;
-	if (at->kind != HCL_LIST)
-		return add_forwarders(r, at, items, &out->authorized_count);
-	for (const struct hcl *h = at->first; h != NULL; h = h->next)
-		if (!add_forwarders(r, h, items, &out->authorized_count))
-			return false;
-	return true;
+	if (good && asks && p->authorized_count == 0)
+		return setting_fail(&r->findings, setting_of(block, "proxy_protocol_behavior"),
+				    "\"proxy_protocol_behavior\" needs proxy_protocol_authorized_addrs: the proxies that are believed");
+	if (!asks && tcp->proxies != NULL)
+		setting_warn(&r->findings, tcp->proxies, "\"proxy_protocol_authorized_addrs\" does nothing without proxy_protocol_behavior = "
+			     "\"allow_authorized\" or \"deny_unauthorized\"");
+	return good;
 }
 
 static void take(struct config_reader *r, const struct tcp *tcp, bool is_unix)
@@ -206,7 +178,8 @@ bool listener_config_read(struct config_reader *r, const struct hcl *block)
 	good &= read_suites(r, block, &tcp);
 	good &= take_limit(r, block, "max_request_size", tcp.max_request_bytes, &r->config->max_request_bytes);
 	good &= take_limit(r, block, "max_request_duration", tcp.max_request_s, &r->config->max_request_s);
-	good &= read_forwarding(r, tcp.forwarders, &tcp.listener.forwarding);
+	good &= address_config_read(r, tcp.forwarders, &tcp.listener.forwarding.authorized, &tcp.listener.forwarding.authorized_count);
+	good &= read_proxying(r, block, &tcp);
 	if (tcp.headers != NULL)
 		good &= header_config_read(&r->findings, tcp.headers, &tcp.listener.headers);
 	take(r, &tcp, is_unix);

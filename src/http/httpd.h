@@ -13,6 +13,16 @@ struct forwarding {
 	bool reject_not_present, reject_not_authorized;
 };
 
+/* Whose headers of the PROXY protocol are believed. ALWAYS: anybody's. ALLOW: those of authorized; of others they are read and count
+ * for nothing. DENY: those of authorized, and others may not connect. */
+enum proxying_behavior { PROXYING_NEVER, PROXYING_ALWAYS, PROXYING_ALLOW, PROXYING_DENY };
+
+struct proxying {
+	enum proxying_behavior behavior;
+	const struct bulla_bytes *authorized; /* addresses and CIDRs of proxies */
+	size_t authorized_count;
+};
+
 struct listener {
 	bool is_unix;
 	const char *address;        /* "127.0.0.1:8200", "[::1]:8200", or the socket's path */
@@ -24,6 +34,7 @@ struct listener {
 	bool demands_client_cert;   /* of the authorities in client_ca_file, or of the system's */
 	bool no_client_certs;       /* clients are not asked for a certificate (which auth/cert needs) */
 	bool may_generate_root;      /* without a token: sys/generate-root */
+	struct proxying proxying;    /* of TCP: before TLS, and before HTTP without it */
 	struct forwarding forwarding;
 	const struct reply_headers *headers; /* NULL: none of its own */
 };

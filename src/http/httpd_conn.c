@@ -20,7 +20,7 @@ static unsigned soft_limit(const struct httpd *httpd)
 
 static void add(struct loop *loop, const struct arrival *arrival)
 {
-	if (arrival->endpoint->tls != NULL) {
+	if (arrival->endpoint->tls != NULL || proxied_expects(arrival->endpoint)) {
 		lobby_enter(loop, arrival);
 		return;
 	}
@@ -88,6 +88,12 @@ static int accept_on(const struct endpoint *endpoint, struct arrival *arrival)
 	return arrival->fd;
 }
 
+/* True: it is closed. Any thread. */
+static bool turn_away(struct httpd *httpd, const struct arrival *arrival)
+{
+	return proxied_turn_away(httpd, arrival) || shares_turn_away(httpd, arrival);
+}
+
 bool conn_hand_over(struct httpd *httpd, const struct endpoint *endpoint)
 {
 	struct arrival arrival;
@@ -98,7 +104,7 @@ bool conn_hand_over(struct httpd *httpd, const struct endpoint *endpoint)
 	while (accept_on(endpoint, &arrival) < 0)
 		if (errno != EINTR && errno != ECONNABORTED)
 			return false;
-	if (!shares_turn_away(httpd, &arrival) && !send_to(least_loaded(&httpd->loops[0]), &arrival))
+	if (!turn_away(httpd, &arrival) && !send_to(least_loaded(&httpd->loops[0]), &arrival))
 		close(arrival.fd);
 	return true;
 }
@@ -111,7 +117,7 @@ void conn_accept(struct loop *loop, const struct endpoint *endpoint)
 		if (atomic_load_explicit(&loop->httpd->connections, memory_order_relaxed) >= loop->httpd->config.max_connections)
 			return;
 		if (accept_on(endpoint, &arrival) >= 0) {
-			if (!shares_turn_away(loop->httpd, &arrival))
+			if (!turn_away(loop->httpd, &arrival))
 				deliver(loop, &arrival);
 			continue;
 		}
@@ -163,6 +169,8 @@ struct conn *conn_new(struct loop *loop, const struct arrival *arrival)
 	conn_count(loop, 1);
 	conn->refused = atomic_load_explicit(&loop->httpd->connections, memory_order_relaxed) > soft_limit(loop->httpd);
 	shares_enter(conn, (const struct sockaddr *)&arrival->address);
+	if (!proxied_expects(arrival->endpoint))
+		shares_judge(conn); /* else when it is known whose it is */
 	return conn;
 }
 

@@ -2,7 +2,8 @@
  *   httpd.c          starts and stops, opens listeners
  *   httpd_loop.c     a loop's turn: wait, accept, run, resume, sweep
  *   httpd_conn.c     connections: limits, deadlines, balance
- *   httpd_lobby.c    connections to TLS listeners, until their handshakes are done
+ *   httpd_lobby.c    connections to TLS listeners, until their handshakes are done; those with a PROXY header, until it is
+ *   httpd_proxied.c  what such headers say
  *   shares.c         who gives way when connections are scarce
  *   drain.c          stops: refuses, finishes, closes
  *   httpd_ends.c     how they end: half-closed ones, lingering
@@ -92,7 +93,7 @@ struct conn {
 	struct watched watched;   /* first: the client's end */
 	struct conn *prev, *next; /* of the loop */
 	struct loop *loop;
-	struct guest *guest;      /* not NULL: the handshake is not done */
+	struct guest *guest;      /* not NULL: it is in the lobby */
 	const struct endpoint *endpoint;
 	struct task *task;        /* the request under way, NULL: idle */
 	int fd;
@@ -104,6 +105,7 @@ struct conn {
 	bool refused;             /* beyond the limit, or its address's share: is told so and closed */
 	bool evicted;             /* closed, because its address has more than its share */
 	bool is_proxy;            /* one that is trusted to name its clients */
+	bool named;               /* remote is what a header of the PROXY protocol says */
 	struct client *client;    /* counted there; NULL: not at all */
 	bool denied;              /* its handshake has failed: no request is taken from it */
 	struct framing framing;
@@ -282,9 +284,22 @@ void conn_count(struct loop *loop, int change); /* of open connections, lingerin
 struct conn *conn_new(struct loop *loop, const struct arrival *arrival); /* NULL: no memory */
 void conn_free(struct conn *conn);      /* its socket is closed, or somebody else's to close */
 
+/* httpd_proxied.c */
+struct proxied {
+	size_t left;         /* bytes of the header that are still to be read away */
+	int64_t deadline_ms; /* of the connection, when the header is done; 0: as it is */
+};
+enum proxied_at { PROXIED_WAITS, PROXIED_DONE, PROXIED_LEFT };
+bool proxied_expects(const struct endpoint *endpoint); /* whether a connection may begin with a header */
+bool proxied_turn_away(struct httpd *httpd, const struct arrival *arrival); /* true: closed, for it may not connect. Any thread */
+bool proxied_is_proxy(const struct conn *conn); /* of those that are authorized, and no client is named yet */
+/* When the socket has something to say, until it is DONE: what follows the header, if there was one, is unread. LEFT: it is to be
+ * closed. */
+enum proxied_at proxied_step(struct proxied *p, struct conn *conn, uint32_t events);
+
 /* httpd_lobby.c */
 void lobby_init(struct loop *loop);
-void lobby_enter(struct loop *loop, const struct arrival *arrival); /* of a TLS listener; takes over the socket */
+void lobby_enter(struct loop *loop, const struct arrival *arrival); /* takes over the socket */
 bool lobby_waits(const struct loop *loop); /* there is something to do without an event */
 void lobby_turn(struct loop *loop);     /* does some of it: the share of handshakes in a turn */
 void lobby_clear(struct loop *loop);    /* the loop has ended */
@@ -292,7 +307,8 @@ void lobby_introduced(struct conn *conn, struct MHD_Connection *mhd); /* libmicr
 void lobby_forget(struct conn *conn);   /* it is being freed */
 
 /* shares.c */
-void shares_enter(struct conn *conn, const struct sockaddr *address); /* counts it, and may refuse it */
+void shares_enter(struct conn *conn, const struct sockaddr *address); /* counts it */
+void shares_judge(struct conn *conn);   /* may refuse it */
 void shares_leave(struct conn *conn);
 bool shares_turn_away(struct httpd *httpd, const struct arrival *arrival); /* true: closed, with an answer. Any thread */
 void shares_relieve(struct loop *loop); /* in each turn: closes what is too much */

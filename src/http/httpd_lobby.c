@@ -1,5 +1,6 @@
 /* httpd_lobby.c: owns the guests: connections to TLS listeners from the moment they are accepted until their
- * handshakes are done. Of a loop, on its thread.
+ * handshakes are done, and those that may begin with a header of the PROXY protocol until that is read. Of a loop, on its
+ * thread.
  *
  * A guest costs nothing but its socket until the first record lies whole in it. Only then libmicrohttpd gets the
  * connection, for it makes the session, and is told to suspend it at once: while a handshake waits, libmicrohttpd
@@ -30,6 +31,8 @@ struct guest {
 	struct MHD_Connection *mhd; /* NULL: it is not libmicrohttpd's yet */
 	struct tls_shake shake;
 	enum hello hello;
+	struct proxied proxied;
+	bool proxies;           /* a header may still come */
 	bool queued, writes, left;
 	bool told;              /* that it is not welcome; what it sends is dropped until it leaves */
 	size_t dropped;
@@ -98,6 +101,22 @@ static bool drop(struct guest *guest)
 	return guest->left;
 }
 
+/* Whether it is time to attend to it. */
+static bool has_come(struct guest *guest, uint32_t events)
+{
+	if (guest->proxies) {
+		enum proxied_at at = proxied_step(&guest->proxied, guest->conn, events);
+
+		if (at == PROXIED_WAITS)
+			return false;
+		guest->left = at == PROXIED_LEFT;
+		if (guest->left)
+			return true;
+		guest->proxies = false;
+	}
+	return guest->conn->endpoint->tls == NULL || has_spoken(guest, events);
+}
+
 static void guest_ready(struct loop *loop, struct watched *watched, uint32_t events)
 {
 	struct guest *guest = (struct guest *)watched;
@@ -106,7 +125,7 @@ static void guest_ready(struct loop *loop, struct watched *watched, uint32_t eve
 		return;
 	if (guest->mhd != NULL)
 		push(&loop->go_on, guest);
-	else if (guest->told ? drop(guest) : has_spoken(guest, events))
+	else if (guest->told ? drop(guest) : has_come(guest, events))
 		push(&loop->come, guest);
 }
 
@@ -117,7 +136,7 @@ void lobby_enter(struct loop *loop, const struct arrival *arrival)
 
 	if (guest != NULL) {
 		*guest = (struct guest){ .watched.ready = guest_ready, .conn = conn,
-					 .address_len = arrival->address_len, .address = arrival->address };
+					 .proxies = proxied_expects(arrival->endpoint), .address_len = arrival->address_len, .address = arrival->address };
 		conn->guest = guest;
 		if (loop_watch(loop, conn->fd, &guest->watched, HEARS))
 			return;
@@ -261,14 +280,30 @@ static void admit(struct loop *loop, struct guest *guest)
 		fail(loop, guest, "no memory");
 }
 
+/* Without TLS there is nothing more to wait for. */
+static void admit_plain(struct loop *loop, struct guest *guest)
+{
+	struct conn *conn = guest->conn;
+
+	loop_forget(loop, conn->fd);
+	if (!introduce(loop, guest))
+		return;
+	lobby_forget(conn);
+	if (!conn_watch(conn))
+		conn_kill(conn);
+	loop->daemons[conn->endpoint->daemon].due = true;
+}
+
 static void attend(struct loop *loop, struct guest *guest)
 {
 	if (guest->mhd != NULL) {
 		step(loop, guest);
 	} else if (guest->left) {
-		if (!guest->told)
+		if (!guest->told && !guest->proxies)
 			log_failure(guest, "the client has left before its ClientHello");
 		leave(loop, guest);
+	} else if (guest->conn->endpoint->tls == NULL) {
+		admit_plain(loop, guest);
 	} else if (guest->hello == HELLO_WHOLE) {
 		admit(loop, guest);
 	} else {

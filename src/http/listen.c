@@ -191,3 +191,16 @@ void address_print(const struct sockaddr *address, char text[ADDRESS_TEXT])
 	else if (address->sa_family == AF_INET6 && inet_ntop(AF_INET6, &v6->sin6_addr, host, sizeof host) != NULL)
 		snprintf(text, ADDRESS_TEXT, "[%s]:%u", host, (unsigned)ntohs(v6->sin6_port));
 }
+
+bool address_is_among(const char *text, const struct bulla_bytes *cidrs, size_t count)
+{
+	size_t len = strlen(text);
+
+	while (len > 0 && text[len - 1] != ':')
+		len--;
+	if (count == 0 || len < 2)
+		return false;
+	bool bracketed = text[0] == '[';
+
+	return bulla_cidrs_match(cidrs, count, bulla_mem(text + bracketed, len - 1 - 2 * (size_t)bracketed));
+}

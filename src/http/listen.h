@@ -28,5 +28,7 @@ unsigned listen_port(int fd);
 struct sockaddr;
 /* "127.0.0.1:4711", "[::1]:4711"; "" for a unix socket. */
 void address_print(const struct sockaddr *address, char text[ADDRESS_TEXT]);
+/* Whether an address that was printed so is one of these addresses and CIDR blocks. False for "". */
+bool address_is_among(const char *text, const struct bulla_bytes *cidrs, size_t count);
 
 #endif

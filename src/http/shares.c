@@ -4,8 +4,8 @@
  * it are closed, idle ones first and the oldest first, until there are slots again. Some address always has more than
  * its part then, since the parts add up to less than the slots.
  *
- * Not counted: unix sockets, and proxies of x_forwarded_for_authorized_addrs, whose clients' requests are counted for
- * them. Of a loop, on its thread, except what the table of clients does. */
+ * Not counted: unix sockets; proxies of x_forwarded_for_authorized_addrs, whose clients' requests are counted for
+ * them; and those of proxy_protocol_authorized_addrs until a header has named the client, whose connection it is then. Of a loop, on its thread, except what the table of clients does. */
 #define _GNU_SOURCE
 #include <stdlib.h>
 #include <unistd.h>
@@ -42,26 +42,21 @@ static bool is_over(const struct httpd *httpd, const struct clients *clients, un
 static bool is_trusted_proxy(const struct conn *conn)
 {
 	const struct forwarding *f = &conn->endpoint->listener->forwarding;
-	size_t len = strlen(conn->remote);
 
-	while (len > 0 && conn->remote[len - 1] != ':')
-		len--;
-	if (f->authorized_count == 0 || len < 2)
-		return false;
-	bool bracketed = conn->remote[0] == '[';
-
-	return bulla_cidrs_match(f->authorized, f->authorized_count,
-				 bulla_mem(conn->remote + bracketed, len - 1 - 2 * (size_t)bracketed));
+	return address_is_among(conn->remote, f->authorized, f->authorized_count) || proxied_is_proxy(conn);
 }
 
 void shares_enter(struct conn *conn, const struct sockaddr *address)
 {
-	struct httpd *httpd = conn->loop->httpd;
-
 	conn->is_proxy = is_trusted_proxy(conn);
-	if (conn->is_proxy)
-		return;
-	conn->client = clients_enter(httpd->clients, address);
+	if (!conn->is_proxy)
+		conn->client = clients_enter(conn->loop->httpd->clients, address);
+}
+
+void shares_judge(struct conn *conn)
+{
+	const struct httpd *httpd = conn->loop->httpd;
+
 	if (conn->client == NULL || taken(httpd) <= limit(httpd) || !is_over(httpd, httpd->clients, client_held(conn->client)))
 		return;
 	conn->refused = true;
@@ -94,6 +89,8 @@ bool shares_turn_away(struct httpd *httpd, const struct arrival *arrival)
 {
 	const struct sockaddr *address = (const struct sockaddr *)&arrival->address;
 
+	if (arrival->endpoint->listener->proxying.behavior == PROXYING_ALWAYS)
+		return false; /* the address may be a proxy's, whose clients are not known yet */
 	if (taken(httpd) <= scarce(httpd) || !is_over(httpd, httpd->clients, clients_held(httpd->clients, address) + 1))
 		return false;
 	tell_and_close(arrival);

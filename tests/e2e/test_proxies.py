@@ -32,6 +32,9 @@ def example(name):
     return re.sub(r"(?m)^    ", "", block).rstrip() + "\n"
 
 
+FORWARDED = 'x_forwarded_for_authorized_addrs = "127.0.0.1"\n  x_forwarded_for_reject_not_present = false\n'
+
+
 class Proxied(Folder):
     """Two servers from one copy of a storage, each with a plain and a TLS port, and what a proxy's example needs."""
 
@@ -60,7 +63,7 @@ class Proxied(Folder):
         os.mkdir(folder)
         shutil.copy(self.database, folder)
         port, tls = servers.free_port(), servers.free_port()
-        forwarded = 'x_forwarded_for_authorized_addrs = "127.0.0.1"\n  x_forwarded_for_reject_not_present = false\n'
+        forwarded = self.trusts
         extra = (f'listener "tcp" {{\n  address = "127.0.0.1:{tls}"\n  tls_cert_file = "{self.path("server.pem")}"\n'
                  f'  tls_key_file = "{self.path("server.key")}"\n  {forwarded}}}\n'
                  f'audit "file" "main" {{\n  options {{\n    file_path = "{folder}/audit"\n  }}\n}}\n')
@@ -128,7 +131,7 @@ class Proxied(Folder):
     def connection(self, source=None):
         source = source and (source, 0)
         if self.is_tls:
-            return http.client.HTTPSConnection("localhost", self.port, context=servers.tls_context(self.folder), timeout=servers.START_S,
+            return http.client.HTTPSConnection(self.name, self.port, context=servers.tls_context(self.folder), timeout=servers.START_S,
                                                source_address=source)
         return http.client.HTTPConnection("127.0.0.1", self.port, timeout=servers.START_S, source_address=source)
 
@@ -141,6 +144,7 @@ class Proxied(Folder):
 
     is_tls = True
     sends_addresses = True
+    name, trusts = "localhost", FORWARDED  # of the proxy's certificate; how the nodes know their clients
 
     def audited(self):
         lines = ""
@@ -220,6 +224,51 @@ class Haproxy(Proxied):
         self.run_proxy("haproxy", "-db", "-f", self.write_example("haproxy.cfg"))
         self.check_requests()
         self.check_restarts()
+
+
+class PassedThrough(Proxied):
+    """TLS ends at the nodes, which know their clients by the PROXY protocol: the listener is the one in the document."""
+
+    name = "127.0.0.1"
+
+    def setUp(self):
+        self.trusts = "".join(line + "\n" for line in example("listener.hcl").splitlines() if "proxy_protocol" in line).replace("10.0.0.5", "127.0.0.1")
+        self.assertIn("deny_unauthorized", self.trusts)
+        super().setUp()
+
+    def check_addresses(self):
+        """Of each client its own address and port; of the checks, which no client makes, the proxy's."""
+        for source in (CLIENT, "127.0.0.6"):
+            connection = self.connection(source)
+            self.addCleanup(connection.close)
+            self.assertEqual(self.request(connection, "LIST", "transit/keys")[0], 200)
+            port = connection.sock.getsockname()[1]
+            self.assertIn(f'"remote_address":"{source}","remote_port":{port}', self.audited())
+
+    def check(self):
+        self.check_requests()
+        self.check_addresses()
+        self.check_restarts()
+
+
+class HaproxyTcp(PassedThrough):
+    def test_example(self):
+        self.run_proxy("haproxy", "-db", "-f", self.write_example("haproxy-tcp.cfg"))
+        self.check()
+
+    def test_version_1(self):
+        """The readable form: the same, with less of it tried."""
+        with open(self.write_example("haproxy-tcp.cfg")) as f:
+            text = f.read().replace("send-proxy-v2", "send-proxy")
+        self.run_proxy("haproxy", "-db", "-f", self.write(text, "haproxy-tcp.cfg"))
+        self.check_requests()
+        self.check_addresses()
+
+
+class NginxStream(PassedThrough):
+    def test_example(self):
+        self.run_proxy("nginx", "-e", "stderr", "-p", self.folder, "-c", self.write_example("nginx-stream.conf"), "-g", "daemon off;")
+        self.check()
 
 
 @unittest.skipUnless(LONG, "only with BULLA_TEST_LONG=1")

@@ -49,6 +49,7 @@ static bool is_said(bool is_error, const char *text)
 #define LISTENER "listener \"tcp\" {\n address = \"127.0.0.1:1\"\n tls_disable = true\n}\n"
 #define PEMS " tls_cert_file = \"/dev/null\"\n tls_key_file = \"/dev/null\"\n"
 #define GOOD STORAGE LISTENER
+#define PROXIED(behavior) "listener \"tcp\" {\n tls_disable = true\n proxy_protocol_behavior = \"" behavior "\"\n}\n"
 #define HEX32 "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"
 
 static const struct {
@@ -63,6 +64,14 @@ static const struct {
 	{ GOOD "telemetries {\n}\n", 8, "unknown key \"telemetries\"" },
 	{ GOOD "telemetry {\n statsd_adress = \"a\"\n}\n", 9, "unknown key \"statsd_adress\"" },
 	{ GOOD STORAGE, 8, "a second storage" },
+	{ STORAGE PROXIED("bogus"), 6, "proxy_protocol_behavior" },
+	{ STORAGE PROXIED("USE_ALWAYS\"\n x = \""), 7, "unknown key \"x\"" },
+	{ STORAGE PROXIED("allow_authorized"), 6, "needs proxy_protocol_authorized_addrs" },
+	{ STORAGE PROXIED("deny_unauthorized"), 6, "needs proxy_protocol_authorized_addrs" },
+	{ STORAGE PROXIED("deny_unauthorized\"\n proxy_protocol_authorized_addrs = []\n cluster_address = \""), 6, "needs proxy_protocol_authorized_addrs" },
+	{ STORAGE PROXIED("deny_unauthorized\"\n proxy_protocol_authorized_addrs = \"zz"), 7, "must be addresses or CIDR blocks" },
+	{ STORAGE PROXIED("deny_unauthorized\"\n proxy_protocol_authorized_addrs = [\"10.0.0.1\", 5]\n cluster_address = \""), 7, "must be addresses or CIDR blocks" },
+	{ STORAGE PROXIED("use_always\"\n proxy_protocol_authorized_addrs = \"10.0.0.1,"), 7, "must be addresses or CIDR blocks" },
 	{ GOOD "storage \"raft\" {\n}\n", 8, "a second storage" },
 	{ "storage \"consul\" {\n}\n" LISTENER, 1, "unknown storage consul" },
 	{ "storage \"raft\" {\n}\n" LISTENER, 1, "needs a path" },
@@ -102,9 +111,11 @@ static const struct {
 	{ STORAGE "listener \"tcp\" {\n" PEMS " tls_cipher_suites = \"nosuch\"\n}\n", 7, "\"tls_cipher_suites\": cipher suite \"nosuch\" is unknown" },
 	{ STORAGE "listener \"tcp\" {\n" PEMS " tls_cipher_suites = [\"TLS_AES_128_GCM_SHA256\"]\n}\n", 7, "a string" },
 	{ STORAGE "listener \"tcp\" {\n" PEMS " tls_cipher_suites = \"TLS_RSA_WITH_AES_128_GCM_SHA256\"\n}\n", 7, "no forward secrecy" },
-	{ STORAGE "listener \"tcp\" {\n socket_mode = \"0600\"\n}\n", 5, "unknown key" },
+	{ STORAGE "listener \"tcp\" {\n socket_mod = \"0600\"\n}\n", 5, "unknown key" },
 	{ STORAGE "listener \"unix\" {\n}\n", 4, "needs an address" },
-	{ STORAGE "listener \"unix\" {\n address = \"/s\"\n tls_disable = true\n}\n", 6, "unknown key" },
+	{ STORAGE "listener \"unix\" {\n address = \"/s\"\n tls_enable = true\n}\n", 6, "unknown key" },
+	{ STORAGE "listener \"unix\" {\n address = \"/s\"\n tls_require_and_verify_client_cert = true\n}\n", 6, "cannot be had: a unix socket has no TLS" },
+	{ STORAGE "listener \"unix\" {\n address = \"/s\"\n x_forwarded_for_authorized_addrs = \"::1\"\n}\n", 6, "cannot be had: a unix socket has no addresses" },
 	{ STORAGE "listener \"unix\" {\n address = \"/s\"\n socket_mode = \"0888\"\n}\n", 6, "octal" },
 	{ STORAGE "listener \"unix\" {\n address = \"/s\"\n socket_mode = \"01777\"\n}\n", 6, "octal" },
 	{ STORAGE "listener \"unix\" {\n address = \"/s\"\n max_request_size = 5\n}\nmax_request_size = 6\n", 6, "the same everywhere" },
@@ -283,7 +294,8 @@ START_TEST(tells_all_errors)
 				"seal \"awskms\" {\n}\nentropy \"seal\" {\n}\napi_address = \"x\"\n", &c), BULLA_E_CONFIG);
 	for (size_t i = 0; i < sizeof said / sizeof said[0]; i++)
 		ck_assert_msg(i == 4 || is_said(true, said[i]), "%s: %s", said[i], (const char *)call.detail.ptr);
-	ck_assert(is_said(true, "unknown key \"socket_mode\"") && is_said(true, "no storage") && is_said(true, "needs tls_cert_file"));
+	ck_assert(is_said(false, "\"socket_mode\" does nothing here: it is for listener \"unix\""));
+	ck_assert(is_said(true, "no storage") && is_said(true, "needs tls_cert_file"));
 	ck_assert(!is_said(true, "no listener")); /* there is one, if a bad one */
 	ck_assert_ptr_nonnull(strstr((const char *)call.detail.ptr, "\n"));
 	call_end(&call);
@@ -672,6 +684,33 @@ START_TEST(reads_sizes)
 }
 END_TEST
 
+START_TEST(proxies)
+{
+	static const struct {
+		const char *text;
+		enum proxying_behavior behavior;
+		size_t count;
+		bool warns;
+	} good[] = {
+		{ STORAGE PROXIED(""), PROXYING_NEVER, 0, false },
+		{ STORAGE PROXIED("use_always"), PROXYING_ALWAYS, 0, false },
+		{ STORAGE PROXIED("use_always\"\n proxy_protocol_authorized_addrs = \"10.0.0.1"), PROXYING_ALWAYS, 1, true },
+		{ STORAGE PROXIED("\"\n proxy_protocol_authorized_addrs = \"10.0.0.1"), PROXYING_NEVER, 1, true },
+		{ STORAGE PROXIED("allow_authorized\"\n proxy_protocol_authorized_addrs = \"10.0.0.1, 2001:db8::/32"), PROXYING_ALLOW, 2, false },
+		{ STORAGE PROXIED("deny_unauthorized\"\n proxy_protocol_authorized_addrs = [\"10.0.0.0/8\", \"::1\", \"1.2.3.4\"]\n purpose = \""),
+		  PROXYING_DENY, 3, false },
+	};
+	struct bulla_call call = call_begin();
+	struct server_config config = { 0 };
+
+	ck_assert_ok(read_text(&call, good[_i].text, &config));
+	ck_assert_int_eq(config.listeners[0].proxying.behavior, good[_i].behavior);
+	ck_assert_uint_eq(config.listeners[0].proxying.authorized_count, good[_i].count);
+	ck_assert(is_said(false, "proxy_protocol_authorized_addrs") == good[_i].warns);
+	call_end(&call);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("commands/server_config");
@@ -681,6 +720,7 @@ int main(void)
 		return 99;
 	snprintf(path, sizeof path, "%s/b.hcl", folder);
 	snprintf(key_path, sizeof key_path, "%s/key", folder);
+	tcase_add_loop_test(tc, proxies, 0, 6);
 	tcase_add_loop_test(tc, refuses, 0, sizeof bad / sizeof bad[0]);
 	tcase_add_test(tc, refuses_unreadable);
 	tcase_add_test(tc, keeps_keys_to_itself);
