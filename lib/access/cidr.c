@@ -108,9 +108,10 @@ bool access_cidrs_match(const struct bulla_bytes *cidrs, size_t count, struct bu
 
 static enum bulla_err refuse(struct bulla_call *call, struct bulla_bytes text)
 {
-	text = trim(text);
-	return bulla_fail(call, BULLA_E_INVALID,
-			  "error parsing address \"%.*s\": Unable to convert \"%.*s\" to an IPv4 or IPv6 address, or a UNIX Socket",
+	text = bulla_arena_quote(call->arena, trim(text));
+	if (text.ptr == NULL)
+		return BULLA_E_NO_MEMORY;
+	return bulla_fail(call, BULLA_E_INVALID, "error parsing address %.*s: Unable to convert %.*s to an IPv4 or IPv6 address, or a UNIX Socket",
 			  (int)text.len, (const char *)text.ptr, (int)text.len, (const char *)text.ptr);
 }
 

@@ -334,9 +334,15 @@ static enum bulla_err set_path(struct bulla_call *call, const struct creation *c
 
 static enum bulla_err warn_policies(struct access *access, struct bulla_call *call, const struct bulla_token *t)
 {
-	for (size_t i = 0; i < t->policy_count; i++)
-		if (!policy_exists(access, t->policies[i]))
-			TRY(bulla_warn(call, "Policy \"%.*s\" does not exist", PRINT(t->policies[i])));
+	for (size_t i = 0; i < t->policy_count; i++) {
+		if (policy_exists(access, t->policies[i]))
+			continue;
+		struct bulla_bytes name = bulla_arena_quote(call->arena, t->policies[i]);
+
+		if (name.ptr == NULL)
+			return BULLA_E_NO_MEMORY;
+		TRY(bulla_warn(call, "Policy %.*s does not exist", PRINT(name)));
+	}
 	return BULLA_OK;
 }
 

@@ -13,6 +13,14 @@ enum bulla_err bulla_fail(struct bulla_call *call, enum bulla_err err, const cha
 	return err;
 }
 
+enum bulla_err bulla_fail_quoting(struct bulla_call *call, enum bulla_err err, const char *before, struct bulla_bytes text, const char *after)
+{
+	struct bulla_bytes quoted = bulla_arena_quote(call->arena, text);
+
+	return quoted.ptr == NULL ? BULLA_E_NO_MEMORY
+				  : bulla_fail(call, err, "%s%.*s%s", before, (int)quoted.len, (const char *)quoted.ptr, after);
+}
+
 enum bulla_err bulla_warn(struct bulla_call *call, const char *format, ...)
 {
 	struct bulla_warning *w = bulla_arena_alloc(call->arena, sizeof *w);

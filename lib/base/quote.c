@@ -4,10 +4,20 @@
 
 static const char escaped[] = "\a\b\f\n\r\t\v\"\\", letters[] = "abfnrtv\"\\";
 
-/* Writes the character at p and returns how many bytes it was; *to moves on by up to four. */
-static size_t put(const uint8_t *p, size_t n, uint8_t **to)
+/* A backslash, the letter and so many digits of the code. */
+static void put_hex(char letter, uint32_t code, unsigned digits, uint8_t **to)
 {
 	static const char hex[] = "0123456789abcdef";
+
+	*(*to)++ = '\\';
+	*(*to)++ = (uint8_t)letter;
+	for (unsigned i = digits; i > 0; i--)
+		*(*to)++ = (uint8_t)hex[code >> (4 * (i - 1)) & 15];
+}
+
+/* Writes the character at p as Go's %q does and returns how many bytes it was; *to moves on by up to four for each of them. */
+static size_t put(const uint8_t *p, size_t n, uint8_t **to)
+{
 	const char *escape = *p != 0 ? strchr(escaped, *p) : NULL;
 	size_t len = utf8_sequence(p, n);
 
@@ -16,12 +26,15 @@ static size_t put(const uint8_t *p, size_t n, uint8_t **to)
 		*(*to)++ = (uint8_t)letters[escape - escaped];
 		return 1;
 	}
-	if (len == 0 || *p < 0x20 || *p == 0x7F) {
-		*(*to)++ = '\\';
-		*(*to)++ = 'x';
-		*(*to)++ = (uint8_t)hex[*p >> 4];
-		*(*to)++ = (uint8_t)hex[*p & 15];
+	if (len <= 1 && (len == 0 || !bulla_is_printable(*p))) {
+		put_hex('x', *p, 2, to);
 		return 1;
+	}
+	uint32_t code = utf8_code(p, len);
+
+	if (!bulla_is_printable(code)) {
+		put_hex(code < 0x10000 ? 'u' : 'U', code, code < 0x10000 ? 4 : 8, to);
+		return len;
 	}
 	memcpy(*to, p, len);
 	*to += len;

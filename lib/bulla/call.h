@@ -64,6 +64,8 @@ BULLA_MUST_USE enum bulla_err bulla_yield(struct bulla_call *call);
  * The text may reach the client: no secret, no plaintext. */
 enum bulla_err bulla_fail(struct bulla_call *call, enum bulla_err err, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
+/* The same of a text that a client chose, as bulla_arena_quote writes it, between two others. Or NO_MEMORY. */
+enum bulla_err bulla_fail_quoting(struct bulla_call *call, enum bulla_err err, const char *before, struct bulla_bytes text, const char *after);
 
 /* Adds a warning to the reply. NO_MEMORY. */
 BULLA_MUST_USE enum bulla_err bulla_warn(struct bulla_call *call, const char *format, ...)

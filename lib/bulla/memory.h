@@ -66,8 +66,8 @@ struct bulla_bytes bulla_arena_printf(struct bulla_arena *arena, const char *for
 struct bulla_bytes bulla_arena_vprintf(struct bulla_arena *arena, const char *format, va_list args)
 	__attribute__((format(printf, 2, 0))) BULLA_MUST_USE;
 
-/* The text in double quotes as Go prints it with %q, which the peer's messages have: escapes for quotes, backslashes, controls
- * and bytes that are not UTF-8. NULL ptr: no memory. */
+/* The text in double quotes as Go prints it with %q, which the peer's messages have: escapes for quotes, backslashes, what
+ * cannot be shown (bulla_is_printable) and bytes that are not UTF-8. NULL ptr: no memory. */
 struct bulla_bytes bulla_arena_quote(struct bulla_arena *arena, struct bulla_bytes text) BULLA_MUST_USE;
 /* As Go prints a list with %q: ["a" "b"]. */
 struct bulla_bytes bulla_arena_quote_list(struct bulla_arena *arena, const struct bulla_bytes *items, size_t count) BULLA_MUST_USE;

@@ -19,39 +19,6 @@ enum bulla_err change_end(struct mounts *mounts, enum bulla_err err)
 	return err;
 }
 
-/* path without its slashes at both ends and with one behind it, in the arena. */
-enum bulla_err path_clean(struct bulla_call *call, struct bulla_bytes path, struct bulla_bytes *out)
-{
-	while (path.len > 0 && path.ptr[0] == '/')
-		path.ptr++, path.len--;
-	while (path.len > 0 && path.ptr[path.len - 1] == '/')
-		path.len--;
-	for (size_t i = 0; i < path.len; i++)
-		if (path.ptr[i] < 0x20 || path.ptr[i] == 0x7F)
-			return bulla_fail(call, BULLA_E_INVALID, "path cannot contain non-printable characters");
-	if (path.len > MAX_PATH_BYTES)
-		return bulla_fail(call, BULLA_E_INVALID, "path is longer than %d bytes", MAX_PATH_BYTES);
-	*out = bulla_arena_printf(call->arena, "%.*s/", PRINT(path));
-	return out->ptr == NULL ? BULLA_E_NO_MEMORY : BULLA_OK;
-}
-
-bool path_is_reserved(struct bulla_bytes path)
-{
-	static const char *const reserved[] = { "auth/", "sys/", "cubbyhole/", "identity/", "audit/" };
-
-	if (path.len == 1)
-		return true;
-	for (size_t i = 0; i < sizeof reserved / sizeof reserved[0]; i++)
-		if (bulla_begins(path, reserved[i]))
-			return true;
-	return false;
-}
-
-bool path_is_auth(struct bulla_bytes path)
-{
-	return bulla_begins(path, BULLA_AUTH_PATH);
-}
-
 enum bulla_err mounts_auth_path(struct bulla_call *call, struct bulla_bytes name, struct bulla_bytes *out)
 {
 	TRY(path_clean(call, name, &name));
@@ -161,7 +128,7 @@ static enum bulla_err check_new(struct bulla_call *call, struct bulla_bytes path
 	if (!mount_kind_by_name(type, kind) || mounts_kind_is_method(*kind))
 		return bulla_fail(call, BULLA_E_INVALID, "plugin not found in the catalog: %.*s", PRINT(type));
 	if (path_is_reserved(path))
-		return bulla_fail(call, BULLA_E_INVALID, "cannot mount \"%.*s\"", PRINT(path));
+		return bulla_fail_quoting(call, BULLA_E_INVALID, "cannot mount ", path, "");
 	if (*kind != BULLA_MOUNT_TRANSIT)
 		return bulla_fail(call, BULLA_E_INVALID, "mount type of \"%.*s\" is not mountable", PRINT(type));
 	return BULLA_OK;
@@ -272,7 +239,7 @@ static enum bulla_err tune(struct mounts *mounts, struct bulla_call *call, struc
 	struct mount *before = table_at(mounts->table, path), *made;
 
 	if (before == NULL)
-		return bulla_fail(call, BULLA_E_INVALID, "tune of path \"%.*s\" failed: no mount entry found", PRINT(path));
+		return bulla_fail_quoting(call, BULLA_E_INVALID, "tune of path ", path, " failed: no mount entry found");
 	if (settings->set == 0)
 		return BULLA_OK;
 	TRY(check_auth_settings(call, &before->public, settings));

@@ -1,20 +1,17 @@
 /* mount_move.c: giving a mount another path, and telling of the last moves. Workers only. */
 #include <stdlib.h>
 
+#include "bulla/utf8.h"
 #include "crypto/crypto.h"
 #include "mount/mount_private.h"
 
 /* An auth method moves below auth/ only, and nothing else gets there. */
 static enum bulla_err check_auth(struct bulla_call *call, struct bulla_bytes from, struct bulla_bytes to)
 {
-	static const char token[] = BULLA_AUTH_PATH "token/";
-
 	if (!path_is_auth(from) && path_is_auth(to))
 		return bulla_fail(call, BULLA_E_INVALID, "cannot remount to destination %.*s", PRINT(to));
 	if (path_is_auth(from) && !path_is_auth(to))
-		return bulla_fail(call, BULLA_E_INVALID, "cannot remount auth mount to non-auth mount \"%.*s\"", PRINT(to));
-	if (bulla_begins(to, token))
-		return bulla_fail(call, BULLA_E_INVALID, "cannot remount to destination \"%.*s\"", PRINT(to));
+		return bulla_fail_quoting(call, BULLA_E_INVALID, "cannot remount auth mount to non-auth mount ", to, "");
 	return BULLA_OK;
 }
 
@@ -22,17 +19,19 @@ static enum bulla_err move(struct mounts *mounts, struct bulla_call *call, struc
 {
 	struct mount *before = table_at(mounts->table, from), *made;
 
-	if (before != NULL && before->public.builtin)
-		return bulla_fail(call, BULLA_E_INVALID, "cannot remount \"%.*s\"", PRINT(from));
 	TRY(check_auth(call, from, to));
+	if (path_is_protected(from))
+		return bulla_fail_quoting(call, BULLA_E_INVALID, "cannot remount ", from, "");
+	if (path_is_auth(to) && path_is_protected(to))
+		return bulla_fail_quoting(call, BULLA_E_INVALID, "cannot remount to destination ", to, "");
 	if (!path_is_auth(to) && path_is_reserved(to))
 		return bulla_fail(call, BULLA_E_INVALID, "cannot remount to destination %.*s", PRINT(to));
 	if (before == NULL)
-		return bulla_fail(call, BULLA_E_INVALID, "no matching mount at \"%.*s\"", PRINT(from));
+		return bulla_fail_quoting(call, BULLA_E_INVALID, "no matching mount at ", from, "");
 	struct mount *other = table_conflict(mounts->table, to, bulla_equal(from, to) ? NULL : before);
 
 	if (other != NULL)
-		return bulla_fail(call, BULLA_E_INVALID, "path already in use at \"%.*s\"", PRINT(other->public.path));
+		return bulla_fail_quoting(call, BULLA_E_INVALID, "path already in use at ", other->public.path, "");
 	struct bulla_mount m = before->public;
 
 	m.path = to;
@@ -67,11 +66,37 @@ static enum bulla_err move_and_remember(struct mounts *mounts, struct bulla_call
 	return BULLA_OK;
 }
 
+static enum bulla_err check_spaces(struct bulla_call *call, const char *which, struct bulla_bytes path)
+{
+	if (path.ptr[0] != ' ' && path.ptr[path.len - 1] != ' ')
+		return BULLA_OK;
+	return bulla_fail(call, BULLA_E_INVALID, "'%s' path cannot contain trailing whitespace", which);
+}
+
+/* As it would stand in the table. */
+static struct bulla_bytes with_slash(struct bulla_call *call, struct bulla_bytes path)
+{
+	while (path.len > 0 && path.ptr[0] == '/')
+		path = bulla_mem(path.ptr + 1, path.len - 1);
+	uint8_t *text = bulla_arena_alloc(call->arena, path.len + 1);
+
+	if (text == NULL || path.len == 0 || path.ptr[path.len - 1] == '/')
+		return path;
+	memcpy(text, path.ptr, path.len);
+	text[path.len] = '/';
+	return bulla_mem(text, path.len + 1);
+}
+
 enum bulla_err mounts_move(struct mounts *mounts, struct bulla_call *call, struct bulla_bytes *from, struct bulla_bytes to,
 			   char id[37], bool *is_auth)
 {
 	if (from->len == 0 || to.len == 0)
 		return bulla_fail(call, BULLA_E_INVALID, "both 'from' and 'to' path must be specified as a string");
+	TRY(check_spaces(call, "from", *from));
+	TRY(check_spaces(call, "to", to));
+	TRY(path_check_destination(call, to));
+	if (!bulla_all_printable(*from)) /* nothing is mounted there */
+		return bulla_fail_quoting(call, BULLA_E_INVALID, "no matching mount at ", with_slash(call, *from), "");
 	TRY(path_clean(call, *from, from));
 	TRY(path_clean(call, to, &to));
 	TRY(change_begin(mounts, call));

@@ -90,15 +90,21 @@ struct mount *table_at(const struct mount_table *table, struct bulla_bytes path)
 /* One whose path is a prefix of path or the other way round. */
 struct mount *table_conflict(const struct mount_table *table, struct bulla_bytes path, const struct mount *except);
 
+/* ---- mount_path.c ---- */
+
+/* path without its slashes at both ends and with one behind it, in the arena. INVALID. */
+BULLA_MUST_USE enum bulla_err path_clean(struct bulla_call *call, struct bulla_bytes path, struct bulla_bytes *out);
+bool path_is_reserved(struct bulla_bytes path);
+bool path_is_auth(struct bulla_bytes path); /* below auth/ */
+bool path_is_protected(struct bulla_bytes path); /* nothing is moved from there: reserved, or auth/token/ */
+/* Whether a mount may be moved to path, as it was said: what no request could address is no place for one. INVALID. */
+BULLA_MUST_USE enum bulla_err path_check_destination(struct bulla_call *call, struct bulla_bytes path);
+
 /* ---- mount_change.c ---- */
 
 /* A writer holds the seal open and the lock. MUST_BLOCK, SEALED. Close it with change_end, which passes err on. */
 BULLA_MUST_USE enum bulla_err change_begin(struct mounts *mounts, struct bulla_call *call);
 BULLA_MUST_USE enum bulla_err change_end(struct mounts *mounts, enum bulla_err err);
-/* path without its slashes at both ends and with one behind it, in the arena. INVALID. */
-BULLA_MUST_USE enum bulla_err path_clean(struct bulla_call *call, struct bulla_bytes path, struct bulla_bytes *out);
-bool path_is_reserved(struct bulla_bytes path);
-bool path_is_auth(struct bulla_bytes path); /* below auth/ */
 /* As texts about auth mounts have it: without "auth/". */
 struct bulla_bytes path_below_auth(struct bulla_bytes path);
 /* What settings say of times and visibility. INVALID. */

@@ -22,7 +22,7 @@ static enum bulla_err retire(struct mounts *mounts, struct bulla_call *call, str
 	if (before == NULL)
 		return BULLA_OK;
 	if (before->public.builtin)
-		return bulla_fail(call, BULLA_E_INVALID, "cannot unmount \"%.*s\"", PRINT(path));
+		return bulla_fail_quoting(call, BULLA_E_INVALID, "cannot unmount ", path, "");
 	struct mount_life *held = before->life;
 
 	TRY(describe(call, &before->public, gone));

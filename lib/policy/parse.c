@@ -99,7 +99,9 @@ static enum bulla_err add_capability(const struct stanza *s, const struct hcl *a
 			s->rule->base.can |= known[i].can;
 			return BULLA_OK;
 		}
-	return stanza_fail(s, at, "invalid capability \"%s\"", text);
+	struct bulla_bytes quoted = bulla_arena_quote(s->call->arena, bulla_str(text));
+
+	return quoted.ptr == NULL ? BULLA_E_NO_MEMORY : stanza_fail(s, at, "invalid capability %s", (const char *)quoted.ptr);
 }
 
 static enum bulla_err read_capabilities(const struct stanza *s, const struct hcl *h)

@@ -4,7 +4,8 @@
 
 struct lease_fields {
 	const struct json *lease_id;
-	struct bulla_bytes increment, url_lease_id;
+	struct bulla_bytes url_lease_id;
+	int64_t increment_s; /* checked; a token has its own */
 	bool sync;
 };
 
@@ -16,7 +17,7 @@ static const struct field lease_fields[] = {
 static const struct field renew_fields[] = {
 	FIELD(struct lease_fields, lease_id, FIELD_JSON),
 	FIELD(struct lease_fields, url_lease_id, FIELD_STRING),
-	FIELD(struct lease_fields, increment, FIELD_STRING),
+	FIELD_AS(struct lease_fields, "increment", increment_s, FIELD_SECONDS),
 	FIELD_END,
 };
 

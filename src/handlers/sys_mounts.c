@@ -64,7 +64,7 @@ static enum bulla_err print_tune(struct exchange *x, struct bulla_bytes path)
 	const struct bulla_mount *mount = mount_at(x, path);
 
 	if (mount == NULL)
-		return bulla_fail(x->call, BULLA_E_INVALID, "cannot fetch sysview for path \"%.*s\"", PRINT(path));
+		return bulla_fail_quoting(x->call, BULLA_E_INVALID, "cannot fetch sysview for path ", path, "");
 	mount_print_tune(x, mount);
 	bulla_mount_put(mount);
 	return BULLA_OK;
@@ -168,6 +168,8 @@ static const struct field lockout_fields[] = {
 	FIELD_END,
 };
 
+#define THRESHOLD "unable to parse user lockout threshold: strconv.ParseUint: parsing "
+
 /* Go's strconv.ParseUint. */
 static enum bulla_err read_threshold(struct exchange *x, struct bulla_bytes text, int64_t *out)
 {
@@ -175,11 +177,9 @@ static enum bulla_err read_threshold(struct exchange *x, struct bulla_bytes text
 
 	for (size_t i = 0; i < text.len; i++) {
 		if (text.ptr[i] < '0' || text.ptr[i] > '9')
-			return bulla_fail(x->call, BULLA_E_INVALID, "unable to parse user lockout threshold: strconv.ParseUint: "
-					  "parsing \"%.*s\": invalid syntax", PRINT(text));
+			return bulla_fail_quoting(x->call, BULLA_E_INVALID, THRESHOLD, text, ": invalid syntax");
 		if (n > (INT64_MAX - 9) / 10)
-			return bulla_fail(x->call, BULLA_E_INVALID, "unable to parse user lockout threshold: strconv.ParseUint: "
-					  "parsing \"%.*s\": value out of range", PRINT(text));
+			return bulla_fail_quoting(x->call, BULLA_E_INVALID, THRESHOLD, text, ": value out of range");
 		n = n * 10 + (text.ptr[i] - '0');
 	}
 	*out = n;
@@ -343,7 +343,7 @@ static enum bulla_err disable(struct exchange *x)
 		const struct bulla_mount *mount = mount_at(x, path);
 
 		bulla_mount_put(mount);
-		return mount == NULL ? BULLA_OK : bulla_fail(x->call, BULLA_E_INVALID, "cannot unmount \"%.*s\"", PRINT(path));
+		return mount == NULL ? BULLA_OK : bulla_fail_quoting(x->call, BULLA_E_INVALID, "cannot unmount ", path, "");
 	}
 	return bulla_mount_disable(x->engine, x->call, path);
 }

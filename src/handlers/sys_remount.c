@@ -101,8 +101,8 @@ static enum bulla_err ui_mount(struct exchange *x)
 	bulla_mount_put(mount);
 	if (seen != BULLA_E_DENIED)
 		return seen;
-	return bulla_fail(x->call, BULLA_E_FORBIDDEN, "preflight capability check returned 403, please ensure client's policies "
-			  "grant access to path \"%.*s\"", (int)path.len, (const char *)path.ptr);
+	return bulla_fail_quoting(x->call, BULLA_E_FORBIDDEN,
+				  "preflight capability check returned 403, please ensure client's policies grant access to path ", path, "");
 }
 
 /* ---- routes -------------------------------------------------------------------------------------------------------------- */

@@ -114,8 +114,7 @@ static enum bulla_err gate_operation(struct passage *p)
 	struct exchange *x = &p->x;
 
 	if (x->mount == NULL && p->path == NULL)
-		return bulla_fail(x->call, BULLA_E_NO_ROUTE, "no handler for route \"%.*s\". route entry not found.",
-				  (int)x->path.len, (const char *)x->path.ptr);
+		return bulla_fail_quoting(x->call, BULLA_E_NO_ROUTE, "no handler for route ", x->path, ". route entry not found.");
 	if (p->path == NULL)
 		return BULLA_E_UNSUPPORTED_PATH;
 	if (x->route != NULL)

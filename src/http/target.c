@@ -25,48 +25,6 @@ static struct bulla_bytes origin_form(struct bulla_bytes raw)
 	return raw;
 }
 
-/* Code points that are not printable to the peer (Go's unicode.IsPrint): controls, spaces other than 0x20, formatting and
- * private-use characters. U+FFFD, which stands for bad UTF-8, is printable. */
-static bool printable(uint32_t c)
-{
-	static const uint32_t hidden[][2] = {
-		{ 0, 0x1F }, { 0x7F, 0xA0 }, { 0xAD, 0xAD }, { 0x600, 0x605 }, { 0x61C, 0x61C }, { 0x6DD, 0x6DD }, { 0x70F, 0x70F },
-		{ 0x1680, 0x1680 }, { 0x180E, 0x180E }, { 0x2000, 0x200F }, { 0x2028, 0x202F }, { 0x205F, 0x206F },
-		{ 0x3000, 0x3000 }, { 0xD800, 0xF8FF }, { 0xFEFF, 0xFEFF }, { 0xFFF9, 0xFFFB }, { 0xFFFE, 0xFFFF },
-		{ 0xE0000, 0xE00FF }, { 0xF0000, 0x10FFFF },
-	};
-
-	for (size_t i = 0; i < sizeof hidden / sizeof hidden[0]; i++)
-		if (c >= hidden[i][0] && c <= hidden[i][1])
-			return false;
-	return true;
-}
-
-static uint32_t code_point(const uint8_t *p, size_t len)
-{
-	uint32_t c = len == 1 ? p[0] : p[0] & (0x7Fu >> len);
-
-	for (size_t i = 1; i < len; i++)
-		c = c << 6 | (p[i] & 0x3F);
-	return c;
-}
-
-static bool all_printable(struct bulla_bytes path)
-{
-	for (size_t i = 0; i < path.len;) {
-		if (path.ptr[i] >= 0x20 && path.ptr[i] < 0x7F) {
-			i++;
-			continue;
-		}
-		size_t n = utf8_sequence(path.ptr + i, path.len - i);
-
-		if (n > 0 && !printable(code_point(path.ptr + i, n)))
-			return false;
-		i += n > 0 ? n : 1;
-	}
-	return true;
-}
-
 static bool is_dots(const uint8_t *segment, size_t len)
 {
 	return (len == 1 && segment[0] == '.') || (len == 2 && segment[0] == '.' && segment[1] == '.');
@@ -164,7 +122,7 @@ enum bulla_err target_decode(struct bulla_call *call, struct bulla_bytes raw, st
 	if (err == BULLA_E_BAD_REQUEST)
 		return BULLA_E_BAD_TARGET;
 	TRY(err);
-	if (!all_printable(decoded))
+	if (!bulla_all_printable(decoded))
 		return BULLA_E_BAD_TARGET;
 	if (!bulla_begins(decoded, "/v1/"))
 		return BULLA_E_NOT_FOUND;

@@ -1,5 +1,6 @@
 """Programs on github.com/hashicorp/vault/api (go/) and node-vault (node/), over HTTP and HTTPS. What they are built from is in build/clients."""
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -58,8 +59,8 @@ class Go(Program, unittest.TestCase):
 
     @classmethod
     def setUpClass(cls):
-        go = shutil.which("go") or "/usr/local/go/bin/go"
-        env = {"GOFLAGS": "-mod=mod -buildvcs=false -modcacherw", "GOCACHE": os.path.join(MADE, "go-cache"),
+        cls.go = go = shutil.which("go") or "/usr/local/go/bin/go"
+        cls.go_env = env = {"GOFLAGS": "-mod=mod -buildvcs=false -modcacherw", "GOCACHE": os.path.join(MADE, "go-cache"),
                "GOMODCACHE": os.path.join(MADE, "go-modules"), "CGO_ENABLED": "0"}
         # built from a copy: nothing is written into the source, and the sums must be those that are pinned
         source = os.path.join(MADE, "go")
@@ -70,6 +71,16 @@ class Go(Program, unittest.TestCase):
             with open(os.path.join(HERE, "go", name)) as ours, open(os.path.join(source, name)) as now:
                 if ours.read() != now.read():
                     raise AssertionError(f"{name} does not pin everything")
+
+
+    def test_printable_characters(self):
+        """lib/base/printable_table.h against Go's own, over all code points."""
+        run([self.go, "build", "-o", os.path.join(MADE, "go-printable"), "./printable"], self.go_env, cwd=os.path.join(MADE, "go"))
+        with open(os.path.join(servers.TOP, "lib", "base", "printable_table.h")) as f:
+            edges = [int(word, 16) for word in re.findall(r"0x[0-9A-F]+", f.read())]
+        for given, status in ((edges, 0), (edges[1:], 1), (edges[:2] + edges[4:], 1)):
+            done = subprocess.run([os.path.join(MADE, "go-printable"), "17.0.0"], input=" ".join(map(str, given)), text=True, capture_output=True)
+            self.assertEqual(status, done.returncode, done.stdout[:1000])
 
 
 class Node(Program, unittest.TestCase):

@@ -37,6 +37,18 @@ START_TEST(quoted)
 	ck_assert_bytes(bulla_arena_quote_list(call.arena, items, 4), "[\"a\" \"\" \"b \\\"c\\\"\\n\" \"\\x00\\xff\"]");
 	ck_assert_bytes(bulla_arena_quote_list(call.arena, items, 1), "[\"a\"]");
 	ck_assert_bytes(bulla_arena_quote_list(call.arena, NULL, 0), "[]");
+	ck_assert_bytes(bulla_arena_quote(call.arena, bulla_str("\\\x7F\xC2\x80\xCD\xB8\xC3\xA9\xC3\xF3\xA0\x80\x81\xF0\x9F\x98\x80\xEF\xBF\xBD")),
+			"\"\\\\\\x7f\\u0080\\u0378\xC3\xA9\\xc3\\U000e0001\xF0\x9F\x98\x80\xEF\xBF\xBD\"");
+	call_end(&call);
+}
+END_TEST
+
+START_TEST(fails_with_a_text_in_quotes)
+{
+	struct bulla_call call = call_begin();
+
+	ck_assert_int_eq(bulla_fail_quoting(&call, BULLA_E_INVALID, "no ", bulla_str("a\"b"), " there"), BULLA_E_INVALID);
+	ck_assert_bytes(call.detail, "no \"a\\\"b\" there");
 	call_end(&call);
 }
 END_TEST
@@ -67,6 +79,7 @@ int main(void)
 	tcase_add_test(tc, text_without_detail);
 	tcase_add_test(tc, the_last_detail_counts);
 	tcase_add_test(tc, quoted);
+	tcase_add_test(tc, fails_with_a_text_in_quotes);
 	tcase_add_test(tc, warnings_keep_their_order);
 	suite_add_tcase(suite, tc);
 	return unit_main(suite);

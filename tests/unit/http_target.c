@@ -14,6 +14,7 @@ static const struct {
 	{ "/v1/a/%00", BULLA_E_BAD_TARGET, NULL }, { "/v1/a/a%0Ab", BULLA_E_BAD_TARGET, NULL }, { "/v1/a/%7f", BULLA_E_BAD_TARGET, NULL },
 	{ "/v1/a/%1f", BULLA_E_BAD_TARGET, NULL }, { "/v1/a/%C2%85", BULLA_E_BAD_TARGET, NULL }, { "/v1/a/%C2%A0", BULLA_E_BAD_TARGET, NULL },
 	{ "/v1/a/%E2%80%A8", BULLA_E_BAD_TARGET, NULL }, { "/v1/a/%E2%80%8B", BULLA_E_BAD_TARGET, NULL },
+	{ "/v1/k/%CD%B8", BULLA_E_BAD_TARGET, NULL }, { "/v1/k/%CD%B7", BULLA_OK, "k/\xCD\xB7" }, /* U+0378 is nothing, U+0377 a letter */
 	{ "/v1/%0a//b", BULLA_E_BAD_TARGET, NULL }, { "/foo/%0a", BULLA_E_BAD_TARGET, NULL }, { "/v1/a\tb", BULLA_E_BAD_TARGET, NULL },
 	{ "/", BULLA_E_NOT_FOUND, NULL }, { "/v1", BULLA_E_NOT_FOUND, NULL }, { "/v2/foo", BULLA_E_NOT_FOUND, NULL },
 	{ "//v1/sys/health", BULLA_E_NOT_FOUND, NULL }, { "/foo//b", BULLA_E_NOT_FOUND, NULL }, { "/ui/", BULLA_E_NOT_FOUND, NULL },
