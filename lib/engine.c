@@ -29,7 +29,7 @@ static enum bulla_err open_parts(const struct bulla_config *config, struct bulla
 
 	if (default_s > max_s)
 		return bulla_fail(call, BULLA_E_CONFIG, "default_lease_ttl is longer than max_lease_ttl");
-	TRY(store_open_sqlite(&options, call, &parts->store));
+	TRY(store_open(&options, call, &parts->store));
 	TRY(seal_new(parts->store, &config->seal, call, &parts->seal));
 	TRY(mounts_new(parts->store, parts->seal, &parts->mounts));
 	TRY(keyring_new(parts->store, parts->seal, config->max_cached_bytes ? config->max_cached_bytes : DEFAULT_CACHE_BYTES,

@@ -134,7 +134,7 @@ static enum bulla_err write_kept(struct bulla *engine, struct bulla_call *call, 
 
 	bulla_put_u64(plaintext + 1, (uint64_t)now_ns);
 	TRY(slot(engine->seal, &write.id));
-	TRY(barrier_seal(engine->seal, call, &write.id, write.expected + 1, bulla_mem(plaintext, sizeof plaintext), &write.bytes));
+	TRY(barrier_seal(engine->seal, call, &write.id, store_revision(&write), bulla_mem(plaintext, sizeof plaintext), &write.bytes));
 	TRY(store_commit(engine->store, call, &write, 1, NULL));
 	clock->revision++;
 	clock->kept_ns = now_ns;

@@ -168,7 +168,7 @@ static enum bulla_err write_from(struct access *access, struct bulla_call *call)
 
 	bulla_put_u64(number, expiry->from);
 	TRY(from_slot(access, &write.id));
-	TRY(barrier_seal(access->seal, call, &write.id, write.expected + 1, bulla_mem(number, sizeof number), &write.bytes));
+	TRY(barrier_seal(access->seal, call, &write.id, store_revision(&write), bulla_mem(number, sizeof number), &write.bytes));
 	TRY(store_commit(access->store, call, &write, 1, NULL));
 	expiry->revision++;
 	expiry->stored = expiry->from;

@@ -60,7 +60,8 @@ static enum bulla_err write_new(struct access *access, struct bulla_call *call, 
 	size_t count = 2;
 
 	TRY(token_pack(call, &args->token, &args->parent, &record));
-	TRY(barrier_seal(access->seal, call, slot, 1, record, &writes[0].bytes));
+	TRY(store_begin_anew(&writes[0]));
+	TRY(barrier_seal(access->seal, call, slot, store_revision(&writes[0]), record, &writes[0].bytes));
 	TRY(accessor_slot(access, args->token.accessor, &id));
 	TRY(pointer(access, call, &id, slot, &args->token.accessor, &writes[1]));
 	if (!args->token.orphan) {
@@ -69,7 +70,7 @@ static enum bulla_err write_new(struct access *access, struct bulla_call *call, 
 	}
 	if (args->also != NULL)
 		TRY(args->also(access, call, args, slot, writes, &count));
-	TRY(token_unpack(record, slot, 1, &made));
+	TRY(token_unpack(record, slot, store_revision(&writes[0]), &made));
 	enum bulla_err err = expiry_file(access, call, made, writes, &count);
 
 	if (err == BULLA_OK)

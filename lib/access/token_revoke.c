@@ -183,15 +183,14 @@ struct ended {
 	size_t count;
 };
 
-/* The commit demands the record that was read: a renewal that began in time may come first. And the accessor, which no two tokens
- * have in common: another token of the same text may have been made meanwhile, by root's wish. */
+/* The commit demands the record that was read: a renewal that began in time may come first, or another token of the same text may have
+ * been made meanwhile, by root's wish. */
 static enum bulla_err add_ended(struct access *access, struct bulla_call *call, struct ended *ended, const struct store_id *slot, const struct token *token)
 {
 	size_t first = ended->write_count;
 
 	TRY(token_deletions(access, slot, token, ended->writes, &ended->write_count));
 	ended->writes[first].expected = token->revision;
-	ended->writes[first + 1].expected = 1;
 	ended->slots[ended->count++] = *slot;
 	return cubbyhole_clear(access, call, slot);
 }

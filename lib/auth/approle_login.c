@@ -87,7 +87,7 @@ static enum bulla_err take_use(struct auth *auth, struct bulla_call *call, const
 	*count = 2;
 	TRY(secret_name(call, mount->uuid, role->name, bulla_mem(secret->hash, sizeof secret->hash), &at));
 	TRY(document_removal(&auth->documents, &at, secret->revision, &writes[0]));
-	return document_removal(&auth->documents, &accessor, ACCESSOR_REVISION, &writes[1]);
+	return document_removal(&auth->documents, &accessor, STORE_ANY_REVISION, &writes[1]);
 }
 
 /* ---- the token ------------------------------------------------------------------------------------------------------------- */

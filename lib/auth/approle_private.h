@@ -15,8 +15,6 @@
 #define KIND_ROLE "approle-role"         /* scope: the mount's uuid */
 #define KIND_ROLE_ID "approle-role-id"   /* the same; by role_id, the name of its role */
 #define KIND_ACCESSOR "approle-accessor" /* the same; by accessor, whose secret id it is */
-#define ACCESSOR_REVISION 1              /* never written again; no two secret ids have one in common: to expect it, when a secret id is
-					    removed, is to expect that very one, not another of the same text */
 #define KIND_SECRET "approle-secret"     /* scope: uuid and name of the role; by hash of the secret id */
 
 struct role {

@@ -145,7 +145,7 @@ static enum bulla_err clear_place(struct auth *auth, struct bulla_call *call, co
 	const struct document_name accessor = { KIND_ACCESSOR, mount_scope(mount), old.public.accessor };
 
 	TRY(document_removal(&auth->documents, &at, old.revision, &writes[0]));
-	TRY(document_removal(&auth->documents, &accessor, ACCESSOR_REVISION, &writes[1]));
+	TRY(document_removal(&auth->documents, &accessor, STORE_ANY_REVISION, &writes[1]));
 	err = auth_commit(auth, call, writes, 2);
 	return err == BULLA_E_CONFLICT ? BULLA_OK : err;
 }

@@ -48,7 +48,7 @@ static enum bulla_err add_removal(struct auth *auth, struct sweep *sweep, const 
 
 	TRY(secret_name(&sweep->scratch, uuid, role, bulla_mem(sweep->found[i].hash, SHA256_BYTES), &secret));
 	TRY(document_removal(&auth->documents, &secret, sweep->all ? STORE_ANY_REVISION : sweep->found[i].revision, &writes[0]));
-	return document_removal(&auth->documents, &accessor, sweep->all ? STORE_ANY_REVISION : ACCESSOR_REVISION, &writes[1]);
+	return document_removal(&auth->documents, &accessor, STORE_ANY_REVISION, &writes[1]);
 }
 
 /* One of them has changed: the others. */

@@ -26,9 +26,11 @@ enum bulla_err change_write(struct change *change, struct store_write write)
 enum bulla_err change_write_head(struct change *change)
 {
 	struct secret_bytes BULLA_CLEANUP(secret_bytes_clear) plaintext = { 0 };
-	struct store_write write = { .change = STORE_PUT, .expected = change->next->revision - 1 };
+	struct store_write write = { .change = STORE_PUT, .expected = change->old != NULL ? change->old->revision : 0 };
 	struct seal *seal = change->keyring->seal;
 
+	TRY(store_begin_anew(&write));
+	change->next->revision = store_revision(&write);
 	TRY(schedule_change(change));
 	TRY(record_head_slot(seal, change->id->mount, change->id->name, &write.id));
 	TRY(record_encode_head(change->next, &plaintext));

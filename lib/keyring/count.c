@@ -82,9 +82,9 @@ static enum bulla_err decode(struct bulla_bytes record, uint32_t *version, uint6
 	return BULLA_OK;
 }
 
-/* Under the barrier: a key's data key may change while its counts stay. */
+/* Under the barrier: a key's data key may change while its counts stay. revision: the record's, now. */
 static enum bulla_err write(struct keyring *keyring, struct bulla_call *call, const struct key_id *id,
-			    const struct version *version, uint64_t reserved)
+			    const struct version *version, uint64_t reserved, uint64_t *revision)
 {
 	struct store_write write = { .change = STORE_PUT, .expected = version->count.revision };
 	uint8_t record[RECORD_BYTES] = { FORMAT };
@@ -92,8 +92,11 @@ static enum bulla_err write(struct keyring *keyring, struct bulla_call *call, co
 	bulla_put_u32(record + 1, version->pub.version);
 	bulla_put_u64(record + 5, reserved);
 	TRY(record_count_slot(keyring->seal, id->mount, id->name, version->pub.version, &write.id));
-	TRY(barrier_seal(keyring->seal, call, &write.id, write.expected + 1, bulla_mem(record, sizeof record), &write.bytes));
-	return store_commit(keyring->store, call, &write, 1, NULL);
+	TRY(store_begin_anew(&write));
+	TRY(barrier_seal(keyring->seal, call, &write.id, store_revision(&write), bulla_mem(record, sizeof record), &write.bytes));
+	TRY(store_commit(keyring->store, call, &write, 1, NULL));
+	*revision = store_revision(&write);
+	return BULLA_OK;
 }
 
 /* ---- loading -------------------------------------------------------------------- */
@@ -210,12 +213,11 @@ static enum bulla_err reserve(struct keyring *keyring, struct bulla_call *call, 
 	struct count *count = &version->count;
 	uint64_t end = next_reserved(keyring, count, messages);
 
-	TRY(write(keyring, call, id, version, end));
+	TRY(write(keyring, call, id, version, end, &count->revision));
 	if (count->reserved >= atomic_load(&keyring->count_warn) && !atomic_exchange(&count->high, true))
 		tell_high(keyring, mount, key, version);
 	count->block = end - count->reserved;
 	count->reserved = end;
-	count->revision++;
 	atomic_store(&count->limit, end);
 	return BULLA_OK;
 }

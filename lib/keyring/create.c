@@ -75,7 +75,7 @@ static enum bulla_err create_step(struct change *change, void *context)
 	creation->created = false;
 	if (change->old != NULL)
 		return BULLA_OK;
-	change->next = key_new(change->id, &head, 1);
+	change->next = key_new(change->id, &head);
 	if (change->next == NULL)
 		return BULLA_E_NO_MEMORY;
 	TRY(random_bytes(change->next->data_key, DATA_KEY_BYTES));

@@ -83,7 +83,7 @@ static size_t count_writes(const struct doomed *doomed)
 
 static void put_delete(struct store_write *writes, size_t *at, const struct store_id *id)
 {
-	writes[(*at)++] = (struct store_write){ *id, STORE_DELETE, STORE_ANY_REVISION, { 0 } };
+	writes[(*at)++] = (struct store_write){ .id = *id, .change = STORE_DELETE, .expected = STORE_ANY_REVISION };
 }
 
 static enum bulla_err delete_one(struct seal *seal, const uint8_t *mount, const struct doomed *doomed, struct store_write *writes,

@@ -111,7 +111,7 @@ static enum bulla_err install_step(struct change *change, void *context)
 
 	if (change->old != NULL && !in->replace)
 		return BULLA_E_KEY_EXISTS;
-	change->next = key_new(change->id, &in->head, change->old != NULL ? change->old->revision + 1 : 1);
+	change->next = key_new(change->id, &in->head);
 	if (change->next == NULL)
 		return BULLA_E_NO_MEMORY;
 	TRY(random_bytes(change->next->data_key, DATA_KEY_BYTES));

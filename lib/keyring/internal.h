@@ -115,8 +115,8 @@ struct key_id {
 };
 
 /* Without versions, with a data key of zeros; one reference. NULL: no memory. */
-struct key *key_new(const struct key_id *id, const struct key_head *head, uint64_t revision);
-/* The same key at the next revision, sharing all versions, to be altered and published. NULL: no memory. */
+struct key *key_new(const struct key_id *id, const struct key_head *head);
+/* The same key, of no revision yet, sharing all versions, to be altered and published. NULL: no memory. */
 struct key *key_next(const struct key *key);
 /* Takes over the version's reference, also on failure. NO_MEMORY. */
 BULLA_MUST_USE enum bulla_err key_add(struct key *key, struct version *version);

@@ -39,10 +39,11 @@ static enum bulla_err read_head(struct keyring *keyring, struct bulla_call *call
 	if (err == BULLA_E_STORE_DAMAGED)
 		return damaged(call, id);
 	TRY(err);
-	struct key *key = key_new(id, &head, record.revision);
+	struct key *key = key_new(id, &head);
 
 	if (key == NULL)
 		return BULLA_E_NO_MEMORY;
+	key->revision = record.revision;
 	memcpy(key->data_key, data_key, DATA_KEY_BYTES);
 	*out = key;
 	return BULLA_OK;

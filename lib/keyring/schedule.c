@@ -366,7 +366,7 @@ static enum bulla_err write_from(struct keyring *keyring, struct bulla_call *cal
 
 	bulla_put_u64(number, schedule->from);
 	TRY(from_slot(keyring->seal, &write.id));
-	TRY(barrier_seal(keyring->seal, call, &write.id, write.expected + 1, bulla_mem(number, sizeof number), &write.bytes));
+	TRY(barrier_seal(keyring->seal, call, &write.id, store_revision(&write), bulla_mem(number, sizeof number), &write.bytes));
 	TRY(commit_held(keyring, call, &write, 1));
 	schedule->revision++;
 	schedule->stored = schedule->from;

@@ -45,7 +45,7 @@ enum bulla_err key_version_use(const struct key *key, uint32_t version, struct b
 	return BULLA_OK;
 }
 
-struct key *key_new(const struct key_id *id, const struct key_head *head, uint64_t revision)
+struct key *key_new(const struct key_id *id, const struct key_head *head)
 {
 	struct key *key = calloc(1, sizeof *key + id->name.len);
 
@@ -59,7 +59,6 @@ struct key *key_new(const struct key_id *id, const struct key_head *head, uint64
 	atomic_init(&key->refs, 1);
 	atomic_init(&key->used, false);
 	key->head = *head;
-	key->revision = revision;
 	memcpy(key->mount, id->mount, MOUNT_UUID);
 	key->name_len = id->name.len;
 	memcpy(key->name, id->name.ptr, id->name.len);
@@ -69,7 +68,7 @@ struct key *key_new(const struct key_id *id, const struct key_head *head, uint64
 struct key *key_next(const struct key *key)
 {
 	struct key_id id = { .mount = key->mount, .name = key_name(key) };
-	struct key *next = key_new(&id, &key->head, key->revision + 1);
+	struct key *next = key_new(&id, &key->head);
 
 	if (next == NULL)
 		return NULL;

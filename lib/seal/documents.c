@@ -60,7 +60,8 @@ enum bulla_err document_write(const struct documents *d, struct bulla_call *call
 	pack_bytes(&pack, value);
 	TRY(pack_finish(&pack, &plain));
 	TRY(slot_of(d, name, &write.id));
-	TRY(barrier_seal(d->seal, call, &write.id, expected + 1, plain, &write.bytes));
+	TRY(store_begin_anew(&write));
+	TRY(barrier_seal(d->seal, call, &write.id, store_revision(&write), plain, &write.bytes));
 	*out = write;
 	return BULLA_OK;
 }

@@ -157,8 +157,8 @@ static enum bulla_err settle(struct seal *seal, struct bulla_call *call)
 {
 	uint8_t clear[SEAL_RECORD_MAX];
 	struct store_write writes[] = {
-		{ seal_record_id, STORE_PUT, 0, bulla_mem(clear, seal_record_encode(&seal->record, clear)) },
-		{ seal_keyring_id, STORE_PUT, seal->keyring_revision, { 0 } },
+		{ .id = seal_record_id, .change = STORE_PUT, .bytes = bulla_mem(clear, seal_record_encode(&seal->record, clear)) },
+		{ .id = seal_keyring_id, .change = STORE_PUT, .expected = seal->keyring_revision },
 	};
 
 	if (seal_is_initialised(seal))

@@ -1,5 +1,8 @@
-/* store.h: the contract of a store: records by id, each with a revision, changed in atomic, durable batches.
- * It sees only ids (HMACs) and sealed bytes. Functions may block: workers and start-up only. Thread-safe. */
+/* store.h: the contract of a store: records by id, each with a revision, changed in atomic, durable batches, which several nodes may
+ * share. It sees only ids (HMACs) and sealed bytes. Functions may block: workers and start-up only. Thread-safe.
+ *
+ * What stands behind it is a table of operations (store_ops.h): SQLite, or memory. tests/unit/store_contract holds each of them to
+ * what is said here. */
 #ifndef BULLA_STORE_STORE_H
 #define BULLA_STORE_STORE_H
 
@@ -11,26 +14,46 @@ struct store_id {
 };
 #define STORE_COLLECTION 16
 
-/* revision: 1 when created, then one more at each write. bytes: in the arena of the call. */
+/* A commit: the writer (each handle of a store that several share has a number of its own; that of a store of one is 1) and the
+ * writer's how manieth commit it is. No two commits have the same, and a writer's numbers have no gaps. */
+struct store_stamp {
+	uint64_t writer, sequence;
+};
+
+/* revision: one more at each write. stamp: of the commit that wrote it. bytes: in the arena of the call. */
 struct store_record {
 	struct store_id id;
 	uint64_t revision;
+	struct store_stamp stamp;
 	struct bulla_bytes bytes;
 };
 
-enum store_change { STORE_PUT, STORE_DELETE };
+/* CHECK changes nothing: the batch is refused unless the record is at the revision expected. */
+enum store_change { STORE_PUT, STORE_DELETE, STORE_CHECK };
 
-/* expected: the revision the writer saw; 0: the record must not exist. A PUT makes expected + 1, so that the writer can seal
- * with the revision that it is going to have. STORE_ANY_REVISION is for DELETE only. */
+/* expected: the revision the writer saw; 0: the record must not exist. STORE_ANY_REVISION, whatever is there and if nothing is, is
+ * for DELETE only. */
 #define STORE_ANY_REVISION UINT64_MAX
 struct store_write {
 	struct store_id id;
 	enum store_change change;
+	bool quiet;               /* no node keeps a copy of it: store_changes does not tell of it */
 	uint64_t expected;
-	struct bulla_bytes bytes; /* borrowed until commit returns */
+	uint64_t first;           /* of a record that is created: its revision; 0: 1 */
+	struct bulla_bytes bytes; /* of a PUT; borrowed until commit returns */
 };
 
-/* What may be told of the file without its seal. */
+/* The revision that a PUT gives its record, with which the writer seals it. */
+static inline uint64_t store_revision(const struct store_write *write)
+{
+	return write->expected != 0 ? write->expected + 1 : write->first != 0 ? write->first : 1;
+}
+
+/* Has a PUT that creates begin at a random revision: for records that come again under the same id, since who saw the one that was
+ * deleted must not take the new one for it, however often that was written. Others are left as they are. NO_RANDOM. */
+BULLA_MUST_USE enum bulla_err store_begin_anew(struct store_write *write);
+
+/* What may be told of the store without its seal. */
 struct store_identity {
 	uint8_t cluster_id[16];
 	int64_t created_s;
@@ -39,21 +62,27 @@ struct store_identity {
 struct store;
 
 struct store_options {
-	const char *path;      /* NULL: in memory */
+	const char *path;      /* of SQLite's file; NULL: in memory */
 	uint64_t max_bytes;    /* 0: no limit. For tests of a full disk. */
 };
 
 /* Opens or creates. The header of an existing file is read and checked before SQLite touches it.
  * STORE_FOREIGN, STORE_NEWER, STORE_DAMAGED (header), STORE_LOCKED, STORE_FULL, STORE: the call's detail names the path and
- * why; the file's bytes are unchanged. */
-BULLA_MUST_USE enum bulla_err store_open_sqlite(const struct store_options *options, struct bulla_call *call, struct store **out);
+ * why; the file's bytes are unchanged. NO_MEMORY. */
+BULLA_MUST_USE enum bulla_err store_open(const struct store_options *options, struct bulla_call *call, struct store **out);
 
-/* Waits for writers, checkpoints and closes. NULL is fine. */
+/* Another handle of a store in memory, as another node has one: a writer of its own, with changes to be told of. To be closed before
+ * or after the first. INTERNAL: the store is none that can be shared; NO_MEMORY, BUSY: too many share it. */
+BULLA_MUST_USE enum bulla_err store_share(struct store *store, struct bulla_call *call, struct store **out);
+
+/* Waits for writers, and closes. NULL is fine. */
 void store_close(struct store *store);
 
 const struct store_identity *store_identity(const struct store *store);
 /* "sqlite" or "inmem". */
 const char *store_kind(const struct store *store);
+
+/* ---- reading ------------------------------------------------------------------------------------------------------------ */
 
 /* NOT_FOUND, STORE. out is untouched on failure. */
 BULLA_MUST_USE enum bulla_err store_get(struct store *store, struct bulla_call *call, const struct store_id *id,
@@ -69,15 +98,46 @@ BULLA_MUST_USE enum bulla_err store_scan(struct store *store, struct bulla_call 
 BULLA_MUST_USE enum bulla_err store_scan_from(struct store *store, struct bulla_call *call, const struct store_id *first,
 					      store_visit *visit, void *context);
 
+/* The records of several spans of ids, ends included, span by span in the order given: all as of one moment. As store_scan. */
+struct store_span {
+	struct store_id first, last;
+};
+BULLA_MUST_USE enum bulla_err store_read(struct store *store, struct bulla_call *call, const struct store_span *spans, size_t count,
+					 store_visit *visit, void *context);
+
+/* ---- writing ------------------------------------------------------------------------------------------------------------ */
+
 /* All writes or none, durable (fsync) before it returns. Callers at the same time share one transaction and one fsync; a batch
- * that fails does not touch the others of its group. sequence (may be NULL) gets the commit's store-wide number.
+ * that fails does not touch the others of its group. stamp (may be NULL) gets the commit's.
  * CONFLICT: an expected revision did not hold. STORE_FULL, STORE: nothing was changed. */
 BULLA_MUST_USE enum bulla_err store_commit(struct store *store, struct bulla_call *call, const struct store_write *writes,
-					   size_t count, uint64_t *sequence);
+					   size_t count, struct store_stamp *stamp);
 
 /* After secrets were destroyed: truncates the write-ahead log, so that deleted bytes (overwritten by secure_delete) are in
  * no file any more. STORE. */
 BULLA_MUST_USE enum bulla_err store_scrub(struct store *store, struct bulla_call *call);
+
+/* ---- what the other writers do ------------------------------------------------------------------------------------------ */
+
+/* Tells of each record that others wrote or deleted, not quietly, since this was last asked and answered, to changed, which drops what
+ * is kept of it; id NULL: it cannot be told any more, everything is to be dropped. Once this has returned they count as applied here. A
+ * record may be told of more often than it changed. By one thread at a time; changed must not call the store. asked_ns: elapsed, before
+ * the question: what was committed by then has been told. STORE. */
+typedef void store_changed(const struct store_id *id, void *context);
+BULLA_MUST_USE enum bulla_err store_changes(struct store *store, struct bulla_call *call, store_changed *changed, void *context,
+					    int64_t *asked_ns);
+
+/* Whether the commit has been applied here: what is kept is as new as a record with this stamp, or newer. Own commits always. */
+bool store_is_applied(const struct store *store, const struct store_stamp *stamp);
+
+/* Waits until the commit has been applied by all that share the store. BUSY: not within the time; STORE. */
+BULLA_MUST_USE enum bulla_err store_await(struct store *store, struct bulla_call *call, const struct store_stamp *stamp,
+					  int64_t timeout_ms);
+
+/* The name (of at most STORE_LEASE_NAME bytes) for this handle alone, for ttl_s from now: taken, or held already and prolonged. fence
+ * gets a number that grows each time that it goes over to another. BUSY: another holds it, or there are too many names; STORE. */
+#define STORE_LEASE_NAME 31
+BULLA_MUST_USE enum bulla_err store_lease(struct store *store, struct bulla_call *call, const char *name, int ttl_s, uint64_t *fence);
 
 /* Transactions committed and batches in them so far; records asked for, by id or by a scan, and scans; how often the writing
  * connection had to be opened again: for tests and metrics. */

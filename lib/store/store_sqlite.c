@@ -5,9 +5,9 @@
 
 #include "store/store_sqlite.h"
 
-static void free_store(struct store **at)
+static void free_store(struct sqlite_store **at)
 {
-	struct store *store = *at;
+	struct sqlite_store *store = *at;
 
 	if (store == NULL)
 		return;
@@ -21,18 +21,16 @@ static void free_store(struct store **at)
 	free(store);
 }
 
-static enum bulla_err set_up(struct store *store, const struct store_options *options, struct bulla_call *call)
+static enum bulla_err set_up(struct sqlite_store *store, const struct store_options *options, struct bulla_call *call)
 {
-	if (store->path != NULL)
-		TRY(store_file_open(store->path, call, &store->file));
+	TRY(store_file_open(store->path, call, &store->file));
 	if (options->max_bytes != 0) /* not of the reader connections: only the writer makes the file grow */
 		store->writer.max_pages = options->max_bytes / STORE_PAGE_BYTES + 1;
+	store->writer.reopened = &store->base.reopened;
 	TRY(connection_open(&store->writer, store->path, call));
-	TRY(store_migrate(&store->writer, store->path == NULL, call));
+	TRY(store_migrate(&store->writer, call));
 	TRY(connection_prepare(&store->writer, call));
 	TRY(store_meta_read(store, call));
-	if (store->path == NULL)
-		return BULLA_OK;
 	if (store->file.created)
 		TRY(store_file_sync_folder(store->path, call));
 	for (size_t i = 0; i < STORE_READERS; i++) {
@@ -49,54 +47,13 @@ static enum bulla_err name_file(struct bulla_call *call, const char *path, enum 
 	static const char prefix[] = "storage: ";
 	struct bulla_bytes text = call->detail;
 
-	if (path == NULL || text.len < sizeof prefix || memcmp(text.ptr, prefix, sizeof prefix - 1) != 0)
+	if (text.len < sizeof prefix || memcmp(text.ptr, prefix, sizeof prefix - 1) != 0)
 		return err;
 	return bulla_fail(call, err, "%s: %s", path, (const char *)text.ptr + sizeof prefix - 1);
 }
 
-enum bulla_err store_open_sqlite(const struct store_options *options, struct bulla_call *call, struct store **out)
-{
-	struct store *store BULLA_CLEANUP(free_store) = calloc(1, sizeof *store);
-
-	TRY(bulla_work(call, BULLA_WORK_DISK));
-	if (store == NULL)
-		return BULLA_E_NO_MEMORY;
-	store->file.fd = -1;
-	store->path = options->path ? strdup(options->path) : NULL;
-	if (options->path != NULL && store->path == NULL)
-		return BULLA_E_NO_MEMORY;
-	enum bulla_err err = set_up(store, options, call);
-
-	if (err != BULLA_OK)
-		return name_file(call, options->path, err);
-	TRY(committer_init(&store->committer));
-	*out = store;
-	store = NULL; /* now the caller's */
-	return BULLA_OK;
-}
-
-void store_close(struct store *store)
-{
-	if (store == NULL)
-		return;
-	committer_clear(&store->committer);
-	if (store->writer.db != NULL) /* if it fails, closing the last connection tries again, and the log has it all in any case */
-		(void)sqlite3_wal_checkpoint_v2(store->writer.db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
-	free_store(&store);
-}
-
-const struct store_identity *store_identity(const struct store *store)
-{
-	return &store->identity;
-}
-
-const char *store_kind(const struct store *store)
-{
-	return store->path ? "sqlite" : "inmem";
-}
-
 /* With writer.lock. */
-static enum bulla_err scrub(struct store *store, struct bulla_call *call)
+static enum bulla_err scrub_log(struct sqlite_store *store, struct bulla_call *call)
 {
 	struct failure why;
 	enum bulla_err err = connection_heal(&store->writer, store->path, &why);
@@ -108,20 +65,53 @@ static enum bulla_err scrub(struct store *store, struct bulla_call *call)
 	return BULLA_OK;
 }
 
-enum bulla_err store_scrub(struct store *store, struct bulla_call *call)
+static enum bulla_err scrub(struct store *base, struct bulla_call *call)
 {
-	TRY(bulla_work(call, BULLA_WORK_DISK));
-	if (store->path == NULL)
-		return BULLA_OK;
+	struct sqlite_store *store = sqlite_store(base);
+
 	pthread_mutex_lock(&store->writer.lock);
-	enum bulla_err err = scrub(store, call);
+	enum bulla_err err = scrub_log(store, call);
 
 	pthread_mutex_unlock(&store->writer.lock);
 	return err;
 }
 
-struct store_counts store_counts(const struct store *store)
+static void close_store(struct store *base)
 {
-	return (struct store_counts){ atomic_load(&store->transactions), atomic_load(&store->batches),
-				       atomic_load(&store->reads), atomic_load(&store->writer.reopened) };
+	struct sqlite_store *store = sqlite_store(base);
+
+	committer_clear(&store->committer);
+	if (store->writer.db != NULL) /* if it fails, closing the last connection tries again, and the log has it all in any case */
+		(void)sqlite3_wal_checkpoint_v2(store->writer.db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+	free_store(&store);
+}
+
+static const struct store_ops sqlite_ops = {
+	.kind = "sqlite",
+	.close = close_store,
+	.get = store_sqlite_get,
+	.read = store_sqlite_read,
+	.commit = store_sqlite_commit,
+	.scrub = scrub,
+};
+
+enum bulla_err store_open_sqlite(const struct store_options *options, struct bulla_call *call, struct store **out)
+{
+	struct sqlite_store *store BULLA_CLEANUP(free_store) = calloc(1, sizeof *store);
+
+	if (store == NULL)
+		return BULLA_E_NO_MEMORY;
+	store->base.ops = &sqlite_ops;
+	store->file.fd = -1;
+	store->path = strdup(options->path);
+	if (store->path == NULL)
+		return BULLA_E_NO_MEMORY;
+	enum bulla_err err = set_up(store, options, call);
+
+	if (err != BULLA_OK)
+		return name_file(call, options->path, err);
+	TRY(committer_init(&store->committer));
+	*out = &store->base;
+	store = NULL; /* now the caller's */
+	return BULLA_OK;
 }

@@ -2,14 +2,14 @@
  *
  * One connection writes, a few read beside it: the "unix-excl" VFS of SQLite keeps every other process out, as
  * locking_mode=EXCLUSIVE would, but lets this process open several connections, so that a read never waits for an fsync
- * (docs/DECISIONS.md). In memory there is only the writer, which then reads as well. */
+ * (docs/DECISIONS.md). There is one writer, so nobody has to be told of changes. */
 #ifndef BULLA_STORE_SQLITE_H
 #define BULLA_STORE_SQLITE_H
 
 #include <pthread.h>
 #include <stdatomic.h>
 
-#include "store/store.h"
+#include "store/store_ops.h"
 
 struct sqlite3;
 struct sqlite3_stmt;
@@ -20,8 +20,8 @@ struct sqlite3_stmt;
 #define STORE_READERS 3
 
 enum statement {
-	ST_GET, ST_SCAN, ST_INSERT, ST_UPDATE, ST_DELETE, ST_DELETE_ANY, ST_EXISTS, ST_SEQUENCE,
-	ST_BEGIN, ST_COMMIT, ST_ROLLBACK, ST_SAVEPOINT, ST_RELEASE, ST_ROLLBACK_TO,
+	ST_GET, ST_SCAN, ST_INSERT, ST_UPDATE, ST_DELETE, ST_DELETE_ANY, ST_EXISTS, ST_CHECK, ST_SEQUENCE,
+	ST_BEGIN, ST_BEGIN_READ, ST_COMMIT, ST_ROLLBACK, ST_SAVEPOINT, ST_RELEASE, ST_ROLLBACK_TO,
 	ST_COUNT
 };
 
@@ -37,7 +37,7 @@ struct connection {
 	struct sqlite3 *db; /* NULL: not open; after a failure that closed it, connection_heal opens it again */
 	struct sqlite3_stmt *statements[ST_COUNT];
 	uint64_t max_pages; /* 0: no limit */
-	atomic_uint_least64_t reopened;
+	atomic_uint_least64_t *reopened; /* counted there; may be NULL */
 };
 
 /* One batch that waits for its transaction; on the stack of the thread in store_commit. */
@@ -61,24 +61,29 @@ struct committer {
 
 /* The file as we hold it beside SQLite: fd carries the flock. Entry of the list of files this process has open. */
 struct store_file {
-	int fd; /* -1: in memory */
+	int fd; /* -1: not open */
 	bool created;
 	uint64_t device, inode;
 	struct store_file *next;
 };
 
-struct store {
-	char *path; /* NULL: in memory */
+struct sqlite_store {
+	struct store base;
+	char *path;
 	struct store_file file;
-	struct store_identity identity;
 	struct connection writer;
 	struct connection readers[STORE_READERS];
 	size_t reader_count;
 	atomic_size_t next_reader;
 	struct committer committer;
 	uint64_t sequence; /* of the last commit; with writer.lock */
-	atomic_uint_least64_t transactions, batches, reads;
 };
+#define SQLITE_WRITER 1 /* in stamps */
+
+static inline struct sqlite_store *sqlite_store(struct store *base)
+{
+	return (struct sqlite_store *)(void *)base;
+}
 
 /* ---- store_sqlite_file.c: before SQLite touches anything ------------------- */
 
@@ -95,7 +100,7 @@ BULLA_MUST_USE enum bulla_err store_header_check(int fd, const char *path, struc
 
 /* ---- store_sqlite_connection.c -------------------------------------------- */
 
-/* path NULL: in memory. Sets the pragmas; does not prepare. STORE*. */
+/* Sets the pragmas; does not prepare. STORE*. */
 BULLA_MUST_USE enum bulla_err connection_open(struct connection *c, const char *path, struct bulla_call *call);
 BULLA_MUST_USE enum bulla_err connection_prepare(struct connection *c, struct bulla_call *call);
 void connection_close(struct connection *c);
@@ -103,8 +108,7 @@ void connection_close(struct connection *c);
 bool connection_roll_back(struct connection *c);
 /* With the lock, before each use: what a failure left closed or within a transaction is rolled back, or closed and opened again. The
  * flock on the file is held all the while, on a descriptor of its own, and so are SQLite's locks, which stay as long as any
- * connection of the process does. path NULL (in memory): nothing but the rollback is tried.
- * STORE*, NO_MEMORY: not this time; the next use tries it again. */
+ * connection of the process does. STORE*, NO_MEMORY: not this time; the next use tries it again. */
 BULLA_MUST_USE enum bulla_err connection_heal(struct connection *c, const char *path, struct failure *why);
 /* Runs SQL without parameters; results are dropped. STORE*. */
 BULLA_MUST_USE enum bulla_err connection_run(struct connection *c, const char *sql, struct bulla_call *call);
@@ -117,11 +121,21 @@ enum bulla_err connection_fail(const struct connection *c, struct bulla_call *ca
 /* ---- store_sqlite_migrate.c ----------------------------------------------- */
 
 /* Brings the schema to STORE_FORMAT, then WAL. STORE*. */
-BULLA_MUST_USE enum bulla_err store_migrate(struct connection *c, bool in_memory, struct bulla_call *call);
+BULLA_MUST_USE enum bulla_err store_migrate(struct connection *c, struct bulla_call *call);
 /* Reads identity and sequence. STORE_DAMAGED, STORE. */
-BULLA_MUST_USE enum bulla_err store_meta_read(struct store *store, struct bulla_call *call);
+BULLA_MUST_USE enum bulla_err store_meta_read(struct sqlite_store *into, struct bulla_call *call);
+
+/* ---- store_sqlite_read.c: of struct store_ops ------------------------------- */
+
+BULLA_MUST_USE enum bulla_err store_sqlite_get(struct store *base, struct bulla_call *call, const struct store_id *id,
+					       struct store_record *out);
+BULLA_MUST_USE enum bulla_err store_sqlite_read(struct store *base, struct bulla_call *call, const struct store_span *spans, size_t count,
+						store_visit *visit, void *context);
 
 /* ---- store_sqlite_commit.c ------------------------------------------------- */
+
+BULLA_MUST_USE enum bulla_err store_sqlite_commit(struct store *base, struct bulla_call *call, const struct store_write *writes,
+						  size_t count, struct store_stamp *stamp); /* of struct store_ops */
 
 BULLA_MUST_USE enum bulla_err committer_init(struct committer *committer);
 /* Waits until nobody commits. */

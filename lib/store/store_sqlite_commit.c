@@ -43,6 +43,8 @@ static enum statement statement_of(const struct store_write *w)
 		return w->expected == 0 ? ST_INSERT : ST_UPDATE;
 	if (w->expected == 0)
 		return ST_EXISTS;
+	if (w->change == STORE_CHECK)
+		return ST_CHECK;
 	return w->expected == STORE_ANY_REVISION ? ST_DELETE_ANY : ST_DELETE;
 }
 
@@ -53,8 +55,8 @@ static enum bulla_err apply_write(struct connection *c, const struct store_write
 	int wanted = sqlite3_bind_parameter_count(s);
 	int rc = sqlite3_bind_blob(s, 1, w->id.bytes, sizeof w->id.bytes, SQLITE_STATIC);
 
-	if (rc == SQLITE_OK && wanted >= 2 && which != ST_INSERT)
-		rc = sqlite3_bind_int64(s, 2, (sqlite3_int64)w->expected);
+	if (rc == SQLITE_OK && wanted >= 2)
+		rc = sqlite3_bind_int64(s, 2, (sqlite3_int64)(w->change == STORE_PUT ? store_revision(w) : w->expected));
 	if (rc == SQLITE_OK && wanted >= 3)
 		rc = sqlite3_bind_int64(s, 3, (sqlite3_int64)sequence);
 	if (rc == SQLITE_OK && wanted >= 4)
@@ -62,11 +64,11 @@ static enum bulla_err apply_write(struct connection *c, const struct store_write
 	if (rc != SQLITE_OK)
 		return failed(c, r);
 	rc = connection_step(c, which);
-	if (which == ST_EXISTS && rc == SQLITE_ROW)
+	if (rc == (which == ST_CHECK ? SQLITE_DONE : SQLITE_ROW))
 		return BULLA_E_CONFLICT;
 	if (which == ST_INSERT && rc == SQLITE_CONSTRAINT_PRIMARYKEY)
 		return BULLA_E_CONFLICT;
-	if (rc != SQLITE_DONE)
+	if (rc != SQLITE_DONE && rc != SQLITE_ROW)
 		return failed(c, r);
 	if ((which == ST_UPDATE || which == ST_DELETE) && sqlite3_changes(c->db) == 0)
 		return BULLA_E_CONFLICT;
@@ -113,7 +115,7 @@ static void roll_back(struct connection *c)
 	(void)connection_roll_back(c);
 }
 
-static enum bulla_err begin(struct store *store, struct commit_request *r)
+static enum bulla_err begin(struct sqlite_store *store, struct commit_request *r)
 {
 	struct connection *c = &store->writer;
 
@@ -122,7 +124,7 @@ static enum bulla_err begin(struct store *store, struct commit_request *r)
 }
 
 /* All of the list in one transaction: each batch's result is OK or CONFLICT, or all have the error that rolled it back. */
-static void run_transaction(struct store *store, struct commit_request *first)
+static void run_transaction(struct sqlite_store *store, struct commit_request *first)
 {
 	struct connection *c = &store->writer;
 	uint64_t sequence = store->sequence, good = 0;
@@ -152,13 +154,13 @@ static void run_transaction(struct store *store, struct commit_request *first)
 		return fail_all(first, first);
 	}
 	store->sequence = sequence;
-	atomic_fetch_add(&store->transactions, 1);
-	atomic_fetch_add(&store->batches, good);
+	atomic_fetch_add(&store->base.transactions, 1);
+	atomic_fetch_add(&store->base.batches, good);
 }
 
 /* If the group's transaction fails, each batch gets one of its own: the one that was too large for the disk fails alone.
  * On a full disk the log is emptied first: what it holds may well fit the file, and then there is room in the log. */
-static void run_group(struct store *store, struct commit_request *first)
+static void run_group(struct sqlite_store *store, struct commit_request *first)
 {
 	pthread_mutex_lock(&store->writer.lock);
 	run_transaction(store, first);
@@ -178,7 +180,7 @@ static void run_group(struct store *store, struct commit_request *first)
 }
 
 /* With committer->lock, which is let go meanwhile. */
-static void lead(struct store *store, struct committer *committer)
+static void lead(struct sqlite_store *store, struct committer *committer)
 {
 	struct commit_request *group = committer->first;
 
@@ -198,23 +200,13 @@ static void lead(struct store *store, struct committer *committer)
 	pthread_cond_broadcast(&committer->changed);
 }
 
-static bool is_sound(const struct store_write *writes, size_t count)
-{
-	for (size_t i = 0; i < count; i++)
-		if (writes[i].change == STORE_PUT && writes[i].expected == STORE_ANY_REVISION)
-			return false;
-	return true;
-}
-
-enum bulla_err store_commit(struct store *store, struct bulla_call *call, const struct store_write *writes, size_t count,
-			    uint64_t *sequence)
+enum bulla_err store_sqlite_commit(struct store *base, struct bulla_call *call, const struct store_write *writes, size_t count,
+				   struct store_stamp *stamp)
 {
 	struct commit_request r = { .writes = writes, .count = count };
+	struct sqlite_store *store = sqlite_store(base);
 	struct committer *committer = &store->committer;
 
-	TRY(bulla_work(call, BULLA_WORK_DISK));
-	if (count == 0 || !is_sound(writes, count))
-		return bulla_fail(call, BULLA_E_INTERNAL, "storage: a write that cannot be");
 	pthread_mutex_lock(&committer->lock);
 	*committer->end = &r;
 	committer->end = &r.next;
@@ -225,7 +217,7 @@ enum bulla_err store_commit(struct store *store, struct bulla_call *call, const 
 	pthread_mutex_unlock(&committer->lock);
 	if (!is_settled(r.result) && r.result != BULLA_E_STORE_FULL)
 		return bulla_fail(call, r.result, "storage: %s", r.why.text);
-	if (r.result == BULLA_OK && sequence != NULL)
-		*sequence = r.sequence;
+	if (r.result == BULLA_OK)
+		*stamp = (struct store_stamp){ SQLITE_WRITER, r.sequence };
 	return r.result;
 }

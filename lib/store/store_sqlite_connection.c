@@ -8,15 +8,17 @@
 #include "store/store_sqlite.h"
 
 static const char *const sql[ST_COUNT] = {
-	[ST_GET] = "SELECT revision, bytes FROM record WHERE id = ?1",
-	[ST_SCAN] = "SELECT id, revision, bytes FROM record WHERE id BETWEEN ?1 AND ?2 ORDER BY id",
-	[ST_INSERT] = "INSERT INTO record (id, revision, sequence, bytes) VALUES (?1, 1, ?3, ?4)",
-	[ST_UPDATE] = "UPDATE record SET revision = ?2 + 1, sequence = ?3, bytes = ?4 WHERE id = ?1 AND revision = ?2",
+	[ST_GET] = "SELECT revision, sequence, bytes FROM record WHERE id = ?1",
+	[ST_SCAN] = "SELECT id, revision, sequence, bytes FROM record WHERE id BETWEEN ?1 AND ?2 ORDER BY id",
+	[ST_INSERT] = "INSERT INTO record (id, revision, sequence, bytes) VALUES (?1, ?2, ?3, ?4)",
+	[ST_UPDATE] = "UPDATE record SET revision = ?2, sequence = ?3, bytes = ?4 WHERE id = ?1 AND revision = ?2 - 1",
 	[ST_DELETE] = "DELETE FROM record WHERE id = ?1 AND revision = ?2",
 	[ST_DELETE_ANY] = "DELETE FROM record WHERE id = ?1",
 	[ST_EXISTS] = "SELECT 1 FROM record WHERE id = ?1",
+	[ST_CHECK] = "SELECT 1 FROM record WHERE id = ?1 AND revision = ?2",
 	[ST_SEQUENCE] = "UPDATE meta SET sequence = ?1",
 	[ST_BEGIN] = "BEGIN IMMEDIATE",
+	[ST_BEGIN_READ] = "BEGIN",
 	[ST_COMMIT] = "COMMIT",
 	[ST_ROLLBACK] = "ROLLBACK",
 	[ST_SAVEPOINT] = "SAVEPOINT batch",
@@ -108,8 +110,7 @@ static bool is_set_up(struct connection *c)
 static enum bulla_err open_database(struct connection *c, const char *path, struct failure *why)
 {
 	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
-	int rc = path ? sqlite3_open_v2(path, &c->db, flags, "unix-excl") :
-			sqlite3_open_v2(":memory:", &c->db, flags | SQLITE_OPEN_MEMORY | SQLITE_OPEN_CREATE, NULL);
+	int rc = sqlite3_open_v2(path, &c->db, flags, "unix-excl");
 
 	if (rc == SQLITE_OK && is_set_up(c))
 		return BULLA_OK;
@@ -172,8 +173,6 @@ enum bulla_err connection_heal(struct connection *c, const char *path, struct fa
 {
 	if (c->db != NULL && (!is_stuck(c) || connection_roll_back(c)))
 		return BULLA_OK;
-	if (path == NULL) /* all there is would go with it */
-		return connection_error(c, why);
 	close_database(c);
 	enum bulla_err err = open_database(c, path, why);
 
@@ -181,8 +180,8 @@ enum bulla_err connection_heal(struct connection *c, const char *path, struct fa
 		err = prepare(c, why);
 	if (err != BULLA_OK)
 		close_database(c);
-	else
-		c->reopened++;
+	else if (c->reopened != NULL)
+		atomic_fetch_add(c->reopened, 1);
 	return err;
 }
 

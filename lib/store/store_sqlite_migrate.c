@@ -5,8 +5,6 @@
 #include <sqlite3.h>
 #include <stdio.h>
 
-#include "bulla/clock.h"
-#include "crypto/crypto.h"
 #include "store/store_sqlite.h"
 
 #define TEXT(x) TEXT_(x)
@@ -51,15 +49,15 @@ static enum bulla_err single_int(struct connection *c, const char *text, struct 
 static enum bulla_err make_identity(struct connection *c, struct bulla_call *call)
 {
 	struct sqlite3_stmt *statement;
-	uint8_t id[16];
+	struct store_identity made;
 
-	TRY(random_bytes(id, sizeof id));
+	TRY(store_identity_make(&made));
 	if (sqlite3_prepare_v2(c->db, "INSERT INTO meta VALUES (1, ?1, ?2, 0)", -1, &statement, NULL) != SQLITE_OK)
 		return connection_fail(c, call);
-	int rc = sqlite3_bind_blob(statement, 1, id, sizeof id, SQLITE_STATIC);
+	int rc = sqlite3_bind_blob(statement, 1, made.cluster_id, sizeof made.cluster_id, SQLITE_STATIC);
 
 	if (rc == SQLITE_OK)
-		rc = sqlite3_bind_int64(statement, 2, bulla_wall_s());
+		rc = sqlite3_bind_int64(statement, 2, made.created_s);
 	if (rc == SQLITE_OK)
 		rc = sqlite3_step(statement);
 	enum bulla_err err = rc == SQLITE_DONE ? BULLA_OK : connection_fail(c, call);
@@ -81,14 +79,14 @@ static enum bulla_err migrate_one(struct connection *c, unsigned from, struct bu
 	return connection_run(c, set, call);
 }
 
-enum bulla_err store_migrate(struct connection *c, bool in_memory, struct bulla_call *call)
+enum bulla_err store_migrate(struct connection *c, struct bulla_call *call)
 {
 	int64_t version = 0;
 
 	TRY(single_int(c, "PRAGMA user_version", call, &version));
 	if (version > STORE_FORMAT) /* the header said otherwise: it changed under our lock */
 		return bulla_fail(call, BULLA_E_STORE_NEWER, "the database has format %lld", (long long)version);
-	if (version < STORE_FORMAT && !in_memory)
+	if (version < STORE_FORMAT)
 		TRY(connection_run(c, "PRAGMA journal_mode = DELETE; PRAGMA page_size = " TEXT(STORE_PAGE_BYTES), call));
 	for (unsigned from = (unsigned)version; from < STORE_FORMAT; from++) {
 		enum bulla_err err = migrate_one(c, from, call);
@@ -98,12 +96,10 @@ enum bulla_err store_migrate(struct connection *c, bool in_memory, struct bulla_
 			return err;
 		}
 	}
-	if (in_memory)
-		return BULLA_OK;
 	return connection_run(c, "PRAGMA journal_mode = WAL", call);
 }
 
-enum bulla_err store_meta_read(struct store *store, struct bulla_call *call)
+enum bulla_err store_meta_read(struct sqlite_store *store, struct bulla_call *call)
 {
 	struct connection *c = &store->writer;
 	struct sqlite3_stmt *statement;
@@ -120,8 +116,8 @@ enum bulla_err store_meta_read(struct store *store, struct bulla_call *call)
 	if (err == BULLA_OK && id == NULL)
 		err = connection_fail(c, call);
 	if (err == BULLA_OK) {
-		memcpy(store->identity.cluster_id, id, 16);
-		store->identity.created_s = sqlite3_column_int64(statement, 1);
+		memcpy(store->base.identity.cluster_id, id, 16);
+		store->base.identity.created_s = sqlite3_column_int64(statement, 1);
 		store->sequence = (uint64_t)sqlite3_column_int64(statement, 2);
 	}
 	(void)sqlite3_finalize(statement);

@@ -1,24 +1,20 @@
-/* store_sqlite_read.c: get and scan, on a connection beside the writer's. Thread-safe. */
+/* store_sqlite_read.c: records by id and by spans of ids, on a connection beside the writer's. Thread-safe. */
 #include <sqlite3.h>
 
 #include "store/store_sqlite.h"
 
 /* A connection, locked: a reader that is idle if there is one. */
-static struct connection *lock_reader(struct store *store)
+static struct connection *lock_reader(struct sqlite_store *store)
 {
-	if (store->reader_count == 0) {
-		pthread_mutex_lock(&store->writer.lock);
-		return &store->writer;
-	}
 	size_t first = atomic_fetch_add_explicit(&store->next_reader, 1, memory_order_relaxed);
 
-	for (size_t i = 0; i < store->reader_count; i++) {
-		struct connection *c = &store->readers[(first + i) % store->reader_count];
+	for (size_t i = 0; i < STORE_READERS; i++) {
+		struct connection *c = &store->readers[(first + i) % STORE_READERS];
 
 		if (pthread_mutex_trylock(&c->lock) == 0)
 			return c;
 	}
-	struct connection *c = &store->readers[first % store->reader_count];
+	struct connection *c = &store->readers[first % STORE_READERS];
 
 	pthread_mutex_lock(&c->lock);
 	return c;
@@ -31,7 +27,7 @@ static void give_back(struct connection **c)
 }
 
 /* One that can be used: a failure before this one may have left it otherwise. Locked also on failure. */
-static enum bulla_err take_reader(struct store *store, struct bulla_call *call, struct connection **out)
+static enum bulla_err take_reader(struct sqlite_store *store, struct bulla_call *call, struct connection **out)
 {
 	struct failure why;
 
@@ -41,13 +37,14 @@ static enum bulla_err take_reader(struct store *store, struct bulla_call *call, 
 	return err == BULLA_OK ? BULLA_OK : bulla_fail(call, err, "storage: %s", why.text);
 }
 
-/* The columns of the current row from at on: revision, bytes (borrowed until the next step). NO_MEMORY. */
+/* The columns of the current row from at on: revision, sequence, bytes (borrowed until the next step). NO_MEMORY. */
 static enum bulla_err row_record(struct sqlite3_stmt *s, int at, struct store_record *out)
 {
-	const void *bytes = sqlite3_column_blob(s, at + 1); /* before its length is asked for, says SQLite */
+	const void *bytes = sqlite3_column_blob(s, at + 2); /* before its length is asked for, says SQLite */
 
 	out->revision = (uint64_t)sqlite3_column_int64(s, at);
-	out->bytes = bulla_mem(bytes, (size_t)sqlite3_column_bytes(s, at + 1));
+	out->stamp = (struct store_stamp){ SQLITE_WRITER, (uint64_t)sqlite3_column_int64(s, at + 1) };
+	out->bytes = bulla_mem(bytes, (size_t)sqlite3_column_bytes(s, at + 2));
 	return bytes == NULL && sqlite3_errcode(sqlite3_db_handle(s)) == SQLITE_NOMEM ? BULLA_E_NO_MEMORY : BULLA_OK;
 }
 
@@ -72,29 +69,25 @@ static enum bulla_err get_row(struct connection *c, struct bulla_call *call, con
 	return BULLA_OK;
 }
 
-enum bulla_err store_get(struct store *store, struct bulla_call *call, const struct store_id *id, struct store_record *out)
+enum bulla_err store_sqlite_get(struct store *base, struct bulla_call *call, const struct store_id *id, struct store_record *out)
 {
-	TRY(bulla_work(call, BULLA_WORK_DISK));
-	atomic_fetch_add_explicit(&store->reads, 1, memory_order_relaxed);
 	struct connection *c BULLA_CLEANUP(give_back) = NULL;
 
-	TRY(take_reader(store, call, &c));
+	TRY(take_reader(sqlite_store(base), call, &c));
 	enum bulla_err err = get_row(c, call, id, out);
 
 	(void)sqlite3_reset(c->statements[ST_GET]);
 	return err;
 }
 
-static enum bulla_err scan_rows(struct store *store, struct connection *c, struct bulla_call *call, store_visit *visit,
-				void *context)
+static enum bulla_err visit_rows(struct store *base, struct connection *c, struct bulla_call *call, store_visit *visit, void *context)
 {
 	struct sqlite3_stmt *s = c->statements[ST_SCAN];
 	struct store_record record;
 	int rc;
 
-	atomic_fetch_add_explicit(&store->reads, 1, memory_order_relaxed);
 	while ((rc = sqlite3_step(s)) == SQLITE_ROW) {
-		atomic_fetch_add_explicit(&store->reads, 1, memory_order_relaxed);
+		atomic_fetch_add_explicit(&base->reads, 1, memory_order_relaxed);
 		const void *id = sqlite3_column_blob(s, 0);
 
 		if (id == NULL || sqlite3_column_bytes(s, 0) != sizeof record.id.bytes)
@@ -106,33 +99,33 @@ static enum bulla_err scan_rows(struct store *store, struct connection *c, struc
 	return rc == SQLITE_DONE ? BULLA_OK : connection_fail(c, call);
 }
 
-enum bulla_err store_scan_from(struct store *store, struct bulla_call *call, const struct store_id *first, store_visit *visit,
-			       void *context)
+static enum bulla_err read_span(struct store *base, struct connection *c, struct bulla_call *call, const struct store_span *span,
+				store_visit *visit, void *context)
 {
-	struct store_id high;
-
-	TRY(bulla_work(call, BULLA_WORK_DISK));
-	memset(high.bytes, 0xff, sizeof high.bytes);
-	memcpy(high.bytes, first->bytes, STORE_COLLECTION);
-	struct connection *c BULLA_CLEANUP(give_back) = NULL;
-
-	TRY(take_reader(store, call, &c));
 	struct sqlite3_stmt *s = c->statements[ST_SCAN];
 
-	if (sqlite3_bind_blob(s, 1, first->bytes, sizeof first->bytes, SQLITE_STATIC) != SQLITE_OK ||
-	    sqlite3_bind_blob(s, 2, high.bytes, sizeof high.bytes, SQLITE_STATIC) != SQLITE_OK)
+	if (sqlite3_bind_blob(s, 1, span->first.bytes, sizeof span->first.bytes, SQLITE_STATIC) != SQLITE_OK ||
+	    sqlite3_bind_blob(s, 2, span->last.bytes, sizeof span->last.bytes, SQLITE_STATIC) != SQLITE_OK)
 		return connection_fail(c, call);
-	enum bulla_err err = scan_rows(store, c, call, visit, context);
+	enum bulla_err err = visit_rows(base, c, call, visit, context);
 
 	(void)sqlite3_reset(s);
 	return err;
 }
 
-enum bulla_err store_scan(struct store *store, struct bulla_call *call, const uint8_t collection[STORE_COLLECTION],
-			  store_visit *visit, void *context)
+/* A transaction keeps several statements to one snapshot; a single one has its own. If its end fails, connection_heal sees to it. */
+enum bulla_err store_sqlite_read(struct store *base, struct bulla_call *call, const struct store_span *spans, size_t count,
+				 store_visit *visit, void *context)
 {
-	struct store_id first = { { 0 } };
+	struct connection *c BULLA_CLEANUP(give_back) = NULL;
+	enum bulla_err err = BULLA_OK;
 
-	memcpy(first.bytes, collection, STORE_COLLECTION);
-	return store_scan_from(store, call, &first, visit, context);
+	TRY(take_reader(sqlite_store(base), call, &c));
+	if (count > 1 && connection_step(c, ST_BEGIN_READ) != SQLITE_DONE)
+		return connection_fail(c, call);
+	for (size_t i = 0; i < count && err == BULLA_OK; i++)
+		err = read_span(base, c, call, &spans[i], visit, context);
+	if (count > 1)
+		(void)connection_roll_back(c);
+	return err;
 }

@@ -36,7 +36,7 @@ DATES = {
     "lib/transit/import.c": "creation of a version, shown",
     "lib/transit/restore.c": "date of a restore, shown",
     "lib/seal/barrier_keys.c": "install_time of a term, shown",
-    "lib/store/store_sqlite_migrate.c": "when the file was made",
+    "lib/store/store.c": "when the store was made",
     "lib/access/policy_store.c": "modified, shown",
     "lib/access/policy_table.c": "ends that policies give as dates",
     "lib/auth/approle_login.c": "last_updated_time, shown",

@@ -749,18 +749,18 @@ END_TEST
 /* ---- a revocation that fails in the middle ------------------------------------ */
 
 extern enum bulla_err __real_store_commit(struct store *store, struct bulla_call *c, const struct store_write *writes, size_t count,
-					  uint64_t *sequence);
+					  struct store_stamp *stamp);
 enum bulla_err __wrap_store_commit(struct store *store, struct bulla_call *c, const struct store_write *writes, size_t count,
-				   uint64_t *sequence);
+				   struct store_stamp *stamp);
 static unsigned commits_left; /* until one fails; 0: none does */
 
 /* Of the library's own calls (tests/Makefile.inc). */
 enum bulla_err __wrap_store_commit(struct store *store, struct bulla_call *c, const struct store_write *writes, size_t count,
-				   uint64_t *sequence)
+				   struct store_stamp *stamp)
 {
 	if (commits_left > 0 && --commits_left == 0)
 		return bulla_fail(c, BULLA_E_STORE, "the disk is gone");
-	return __real_store_commit(store, c, writes, count, sequence);
+	return __real_store_commit(store, c, writes, count, stamp);
 }
 
 /* A child of whom its parent's list says nothing is not found, and so not dropped from the cache. When its parent has gone, but

@@ -167,20 +167,20 @@ END_TEST
 
 /* Of the library's own calls: what happens between its reading and its commit (tests/Makefile.inc). */
 extern enum bulla_err __real_store_commit(struct store *store, struct bulla_call *c, const struct store_write *writes, size_t count,
-					  uint64_t *sequence);
+					  struct store_stamp *stamp);
 enum bulla_err __wrap_store_commit(struct store *store, struct bulla_call *c, const struct store_write *writes, size_t count,
-				   uint64_t *sequence);
+				   struct store_stamp *stamp);
 static void (*meanwhile)(void);
 
 enum bulla_err __wrap_store_commit(struct store *store, struct bulla_call *c, const struct store_write *writes, size_t count,
-				   uint64_t *sequence)
+				   struct store_stamp *stamp)
 {
 	void (*first)(void) = meanwhile;
 
 	meanwhile = NULL;
 	if (first != NULL)
 		first();
-	return __real_store_commit(store, c, writes, count, sequence);
+	return __real_store_commit(store, c, writes, count, stamp);
 }
 
 static void register_anew(void)

@@ -19,6 +19,14 @@ static struct store_id head_slot(struct rig *rig, const char *name)
 	return id;
 }
 
+static uint64_t revision_of(struct rig *rig, struct store_id id)
+{
+	struct store_record record;
+
+	ck_assert_ok(store_get(rig->engine.store, fresh(rig), &id, &record));
+	return record.revision;
+}
+
 /* A copy of the record's bytes that outlives the call. */
 static size_t fetch(struct rig *rig, struct store_id id, uint8_t out[2048])
 {
@@ -30,11 +38,11 @@ static size_t fetch(struct rig *rig, struct store_id id, uint8_t out[2048])
 	return record.bytes.len;
 }
 
-/* Puts other bytes in the place of a record at revision 1, at revision 1 again. */
+/* Puts other bytes in the place of a record, at its revision. */
 static void overwrite(struct rig *rig, struct store_id id, const uint8_t *bytes, size_t n)
 {
-	const struct store_write gone = { id, STORE_DELETE, STORE_ANY_REVISION, { 0 } };
-	const struct store_write put_back = { id, STORE_PUT, 0, bulla_mem(bytes, n) };
+	const struct store_write gone = { .id = id, .change = STORE_DELETE, .expected = STORE_ANY_REVISION };
+	const struct store_write put_back = { .id = id, .change = STORE_PUT, .first = revision_of(rig, id), .bytes = bulla_mem(bytes, n) };
 
 	ck_assert_ok(store_commit(rig->engine.store, fresh(rig), &gone, 1, NULL));
 	if (n > 0)
@@ -133,7 +141,7 @@ START_TEST(version_at_another_revision)
 	three_versions(&rig);
 	struct store_id id = version_slot(&rig, "k", 2);
 	size_t n = fetch(&rig, id, bytes);
-	const struct store_write again = { id, STORE_PUT, 1, bulla_mem(bytes, n) };
+	const struct store_write again = { .id = id, .change = STORE_PUT, .expected = 1, .bytes = bulla_mem(bytes, n) };
 
 	ck_assert_ok(store_commit(rig.engine.store, fresh(&rig), &again, 1, NULL));
 	check_only_2_is_damaged(&rig);
@@ -223,7 +231,7 @@ START_TEST(head_of_the_past)
 	size_t n = fetch(&rig, head_slot(&rig, "k"), bytes);
 
 	rotate(&rig, "k");
-	const struct store_write past = { head_slot(&rig, "k"), STORE_PUT, 2, bulla_mem(bytes, n) };
+	const struct store_write past = { .id = head_slot(&rig, "k"), .change = STORE_PUT, .expected = revision_of(&rig, head_slot(&rig, "k")), .bytes = bulla_mem(bytes, n) };
 
 	ck_assert_ok(store_commit(rig.engine.store, fresh(&rig), &past, 1, NULL));
 	check_head_is_damaged(&rig);

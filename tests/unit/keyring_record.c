@@ -9,7 +9,7 @@ static const uint8_t uuid[MOUNT_UUID] = { 1, 2, 3 };
 static struct key *key_of(const struct key_head *head)
 {
 	struct key_id id = { .mount = uuid, .name = bulla_str("cards") };
-	struct key *key = key_new(&id, head, 7);
+	struct key *key = key_new(&id, head);
 
 	ck_assert_ptr_nonnull(key);
 	for (int i = 0; i < DATA_KEY_BYTES; i++)
@@ -170,7 +170,7 @@ START_TEST(head_every_byte)
 			bytes.ptr[i] ^= (uint8_t)change;
 			if (record_decode_head(bulla_mem(bytes.ptr, bytes.len), &back, &name, &data_key) == BULLA_OK) {
 				struct key_id id = { .mount = uuid, .name = name };
-				struct key *key = key_new(&id, &back, 1);
+				struct key *key = key_new(&id, &back);
 
 				memcpy(key->data_key, data_key, DATA_KEY_BYTES);
 				ck_assert_ok(record_encode_head(key, &again));

@@ -26,7 +26,7 @@ static inline struct rig rig_open_with(const struct store_options *options, size
 	const struct bulla_init_args args = { 0 };
 	struct bulla_init_result result;
 
-	ck_assert_ok(store_open_sqlite(options, &rig.call, &rig.engine.store));
+	ck_assert_ok(store_open(options, &rig.call, &rig.engine.store));
 	ck_assert_ok(seal_new(rig.engine.store, &config, &rig.call, &rig.engine.seal));
 	if (seal_is_initialised(rig.engine.seal)) {
 		ck_assert_ok(seal_unseal_auto(rig.engine.seal, &rig.call));

@@ -34,7 +34,7 @@ static void tear_down(void)
 
 static struct store_record sealed(struct store_id id, uint64_t revision, const char *text)
 {
-	struct store_record record = { id, revision, { 0 } };
+	struct store_record record = { .id = id, .revision = revision };
 
 	ck_assert_ok(barrier_seal(seal, &call, &id, revision, bulla_str(text), &record.bytes));
 	return record;
@@ -110,7 +110,7 @@ END_TEST
 START_TEST(data_keys)
 {
 	uint8_t key[32] = "a data key", other[32] = "another";
-	struct store_record record = { id_of(1, 1), 3, { 0 } }, barrier = sealed(id_of(1, 1), 3, "text"), x;
+	struct store_record record = { .id = id_of(1, 1), .revision = 3 }, barrier = sealed(id_of(1, 1), 3, "text"), x;
 	struct bulla_bytes text = bulla_str("untouched");
 
 	ck_assert_ok(record_seal(key, &call, &record.id, 3, bulla_str("material"), &record.bytes));
@@ -268,7 +268,7 @@ START_TEST(rotation_on_full_disk)
 	ck_assert_ok(seal_new(tiny, &config, &call, &full));
 	ck_assert_ok(init_seal(full, &call, &args, &init));
 	for (unsigned i = 0; err == BULLA_OK; i++) {
-		struct store_write write = { id_of(1, i), STORE_PUT, 0, bulla_mem(kilobytes, 3000) };
+		struct store_write write = { .id = id_of(1, i), .change = STORE_PUT, .expected = 0, .bytes = bulla_mem(kilobytes, 3000) };
 
 		err = store_commit(tiny, &call, &write, 1, NULL);
 	}
@@ -343,7 +343,7 @@ START_TEST(not_counted_not_sealed)
 	struct bulla_init_result init;
 	struct rlimit old, none;
 	struct store *on_disk;
-	struct store_record record = { id_of(1, 1), 1, { 0 } };
+	struct store_record record = { .id = id_of(1, 1), .revision = 1 };
 	struct bulla_bytes out;
 	struct seal *first = seal;
 
@@ -396,7 +396,7 @@ static void *worker(void *context)
 	(void)context;
 	while (!stop) {
 		struct bulla_bytes text, out;
-		struct store_record mine = { id_of(2, 2), 1, { 0 } };
+		struct store_record mine = { .id = id_of(2, 2), .revision = 1 };
 		enum bulla_err err = barrier_open(seal, &own, &shared_record, &text);
 
 		ck_assert(err == BULLA_OK || err == BULLA_E_SEALED);

@@ -48,6 +48,14 @@ static enum bulla_err get_document(const char *item, struct document *out)
 	return document_get(&documents, &call, &name, out);
 }
 
+static uint64_t revision_of(const char *item)
+{
+	struct document found;
+
+	ck_assert_ok(get_document(item, &found));
+	return found.revision;
+}
+
 START_TEST(by_revision)
 {
 	struct document found;
@@ -57,16 +65,24 @@ START_TEST(by_revision)
 	ck_assert_err(put_document("a", 1, "x"), BULLA_E_CONFLICT);
 	ck_assert_ok(put_document("a", 0, "one"));
 	ck_assert_err(put_document("a", 0, "x"), BULLA_E_CONFLICT);
-	ck_assert_ok(put_document("a", 1, "two"));
-	ck_assert_err(put_document("a", 1, "x"), BULLA_E_CONFLICT);
+	uint64_t first = revision_of("a");
+
+	ck_assert_ok(put_document("a", first, "two"));
+	ck_assert_err(put_document("a", first, "x"), BULLA_E_CONFLICT);
 	ck_assert_ok(get_document("a", &found));
-	ck_assert_uint_eq(found.revision, 2);
+	ck_assert_uint_eq(found.revision, first + 1);
 	ck_assert_bytes(found.item, "a");
 	ck_assert_bytes(found.value, "two");
-	ck_assert_err(document_remove(&documents, &call, &name, 1), BULLA_E_CONFLICT);
-	ck_assert_ok(document_remove(&documents, &call, &name, 2));
+	ck_assert_err(document_remove(&documents, &call, &name, first), BULLA_E_CONFLICT);
+	ck_assert_ok(document_remove(&documents, &call, &name, first + 1));
 	ck_assert_ok(document_remove(&documents, &call, &name, STORE_ANY_REVISION));
 	ck_assert_err(get_document("a", &found), BULLA_E_NOT_FOUND);
+	ck_assert_ok(put_document("a", 0, "another")); /* which nobody takes for the one before */
+	ck_assert_err(put_document("a", first, "x"), BULLA_E_CONFLICT);
+	ck_assert_ok(put_document("a", revision_of("a"), "again"));
+	ck_assert_err(document_remove(&documents, &call, &name, first + 1), BULLA_E_CONFLICT);
+	ck_assert_ok(get_document("a", &found));
+	ck_assert_bytes(found.value, "again");
 }
 END_TEST
 
@@ -136,7 +152,7 @@ START_TEST(damaged)
 
 	ck_assert_ok(put_document("a", 0, "v"));
 	ck_assert_ok(put_document("b", 0, "v"));
-	ck_assert_ok(document_write(&documents, &call, &a, 1, bulla_str("v"), &write));
+	ck_assert_ok(document_write(&documents, &call, &a, revision_of("a"), bulla_str("v"), &write));
 	((uint8_t *)(uintptr_t)write.bytes.ptr)[write.bytes.len - 1] ^= 1;
 	ck_assert_ok(store_commit(store, &call, &write, 1, NULL));
 	ck_assert_err(get_document("a", &found), BULLA_E_STORE_DAMAGED);

@@ -431,7 +431,7 @@ START_TEST(record_changed)
 		struct bulla_bytes bytes = changed(record.bytes, bit / 8);
 
 		((uint8_t *)(uintptr_t)bytes.ptr)[bit / 8] ^= (uint8_t)(1 ^ 1 << bit % 8);
-		struct store_write write = { id, STORE_PUT, record.revision + bit, bytes };
+		struct store_write write = { .id = id, .change = STORE_PUT, .expected = record.revision + bit, .bytes = bytes };
 		struct bulla_seal_config config = static_config("a");
 
 		ck_assert_ok(store_commit(store, &call, &write, 1, NULL));
@@ -444,8 +444,8 @@ START_TEST(record_changed)
 			      "bit %zu: %d", bit, err);
 		seal_free(seal);
 	}
-	struct store_write gone = { id, STORE_DELETE, STORE_ANY_REVISION, { 0 } };
-	struct store_write cut = { id, STORE_PUT, record.revision + 8 * (record.bytes.len - 60), { record.bytes.ptr, 5 } };
+	struct store_write gone = { .id = id, .change = STORE_DELETE, .expected = STORE_ANY_REVISION };
+	struct store_write cut = { .id = id, .change = STORE_PUT, .expected = record.revision + 8 * (record.bytes.len - 60), .bytes = { record.bytes.ptr, 5 } };
 	struct bulla_seal_config config = static_config("a");
 
 	ck_assert_ok(store_commit(store, &call, &cut, 1, NULL));
@@ -474,7 +474,7 @@ START_TEST(record_of_another_cluster)
 		memcpy(ids[i].bytes, record_id, 32);
 		ids[i].bytes[31] = (uint8_t)(i + 1);
 		ck_assert_ok(store_get(store, &call, &ids[i], &record));
-		struct store_write write = { ids[i], STORE_PUT, 0, record.bytes };
+		struct store_write write = { .id = ids[i], .change = STORE_PUT, .expected = 0, .bytes = record.bytes };
 
 		ck_assert_ok(store_commit(other, &call, &write, 1, NULL));
 	}
@@ -501,7 +501,7 @@ START_TEST(keyring_damaged)
 	static const size_t flips[] = { 0, 1, 4, 5, 16, 17, 40, 100 };
 
 	for (size_t i = 0; i < 8; i++) {
-		struct store_write write = { id, STORE_PUT, record.revision + i, changed(record.bytes, flips[i]) };
+		struct store_write write = { .id = id, .change = STORE_PUT, .expected = record.revision + i, .bytes = changed(record.bytes, flips[i]) };
 
 		ck_assert_ok(store_commit(store, &call, &write, 1, NULL));
 		seal = seal_with(static_config("a"));
@@ -509,7 +509,7 @@ START_TEST(keyring_damaged)
 		ck_assert_detail(call, "the barrier's keyring is damaged");
 		seal_free(seal);
 	}
-	struct store_write gone = { id, STORE_DELETE, STORE_ANY_REVISION, { 0 } };
+	struct store_write gone = { .id = id, .change = STORE_DELETE, .expected = STORE_ANY_REVISION };
 
 	ck_assert_ok(store_commit(store, &call, &gone, 1, NULL));
 	seal = seal_with(static_config("a"));
@@ -561,7 +561,7 @@ START_TEST(init_on_full_disk)
 
 	ck_assert_ok(open_at(NULL, 40000, &tiny));
 	for (unsigned i = 0; err == BULLA_OK; i++) {
-		struct store_write write = { id_of(1, i), STORE_PUT, 0, bulla_mem(kilobyte, 1024) };
+		struct store_write write = { .id = id_of(1, i), .change = STORE_PUT, .expected = 0, .bytes = bulla_mem(kilobyte, 1024) };
 
 		err = store_commit(tiny, &call, &write, 1, NULL);
 	}

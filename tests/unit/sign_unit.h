@@ -10,7 +10,7 @@ static inline void publish_made(const char *name, const struct key_head *head)
 	struct key_id id;
 
 	ck_assert_ok(keyring_id(engine.keyring, mount.uuid, bulla_str(name), &id));
-	struct key *key = key_new(&id, head, 1);
+	struct key *key = key_new(&id, head);
 
 	ck_assert_ptr_nonnull(key);
 	for (uint32_t n = 1; n <= head->latest; n++) {

@@ -265,7 +265,7 @@ static int open_in_child(void)
 		/* not by the parent's list: as another process would, without the fork's memory */
 		int fd = open(copy, O_RDWR);
 		bool locked = flock(fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
-		enum bulla_err err = store_open_sqlite(&(struct store_options){ copy, 0 }, &call, &store);
+		enum bulla_err err = store_open(&(struct store_options){ copy, 0 }, &call, &store);
 
 		_exit(err == BULLA_OK ? 0 : err == BULLA_E_STORE_LOCKED && locked ? 1 : 2);
 	}
@@ -341,7 +341,7 @@ START_TEST(may_not_block)
 	struct store *store = NULL;
 
 	call.may_block = false;
-	ck_assert_err(store_open_sqlite(&(struct store_options){ file, 0 }, &call, &store), BULLA_E_MUST_BLOCK);
+	ck_assert_err(store_open(&(struct store_options){ file, 0 }, &call, &store), BULLA_E_MUST_BLOCK);
 	ck_assert(!exists(""));
 	call_end(&call);
 	store_close(NULL);

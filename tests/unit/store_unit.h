@@ -43,12 +43,12 @@ static inline struct store_id id_of(unsigned collection, unsigned item)
 
 static inline struct store_write put(struct store_id id, uint64_t expected, const char *text)
 {
-	return (struct store_write){ id, STORE_PUT, expected, bulla_str(text) };
+	return (struct store_write){ .id = id, .change = STORE_PUT, .expected = expected, .bytes = bulla_str(text) };
 }
 
 static inline struct store_write del(struct store_id id, uint64_t expected)
 {
-	return (struct store_write){ id, STORE_DELETE, expected, { 0 } };
+	return (struct store_write){ .id = id, .change = STORE_DELETE, .expected = expected };
 }
 
 static inline enum bulla_err commit_one(struct store *store, struct store_write write)
@@ -63,7 +63,7 @@ static inline enum bulla_err commit_one(struct store *store, struct store_write 
 static inline enum bulla_err open_at(const char *path, uint64_t max_bytes, struct store **out)
 {
 	struct bulla_call call = call_begin();
-	enum bulla_err err = store_open_sqlite(&(struct store_options){ path, max_bytes }, &call, out);
+	enum bulla_err err = store_open(&(struct store_options){ path, max_bytes }, &call, out);
 
 	if (err != BULLA_OK && path != NULL) { /* whoever reads the log must learn which file it is about */
 		struct bulla_bytes text = bulla_call_text(&call, err);

@@ -240,7 +240,7 @@ START_TEST(damaged_version)
 	struct key_id id;
 
 	ck_assert_ok(keyring_id(engine.keyring, mount.uuid, bulla_str("k"), &id));
-	struct key *key = key_new(&id, &head, 1);
+	struct key *key = key_new(&id, &head);
 	struct version *good = version_new(1, 0, 0, 32), *damaged = version_new(2, 0, 0, 0);
 
 	count_begin(engine.keyring, good);

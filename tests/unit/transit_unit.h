@@ -32,7 +32,7 @@ static inline void publish(const char *name, const struct key_head *head, void (
 	struct key_id id;
 
 	ck_assert_ok(keyring_id(engine.keyring, mount.uuid, bulla_str(name), &id));
-	struct key *key = key_new(&id, head, 1);
+	struct key *key = key_new(&id, head);
 
 	ck_assert_ptr_nonnull(key);
 	for (uint32_t n = 1; n <= head->latest; n++) {

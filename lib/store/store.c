@@ -1,0 +1,153 @@
+/* store.c: owns what is the same for every store: whether the caller may wait for a disk, which writes can be, and what is known of
+ * others where there are none. The rest is the backend's. Thread-safe. */
+#include <string.h>
+
+#include "bulla/clock.h"
+#include "crypto/crypto.h"
+#include "store/store_ops.h"
+
+/* A random revision leaves room for as many writes as there can ever be, in a signed number. */
+#define RANDOM_REVISION_BITS 62
+
+enum bulla_err store_begin_anew(struct store_write *write)
+{
+	if (write->change != STORE_PUT || write->expected != 0)
+		return BULLA_OK;
+	TRY(random_bytes(&write->first, sizeof write->first));
+	write->first = (write->first >> (64 - RANDOM_REVISION_BITS)) | 1;
+	return BULLA_OK;
+}
+
+enum bulla_err store_identity_make(struct store_identity *out)
+{
+	TRY(random_bytes(out->cluster_id, sizeof out->cluster_id));
+	out->created_s = bulla_wall_s();
+	return BULLA_OK;
+}
+
+enum bulla_err store_open(const struct store_options *options, struct bulla_call *call, struct store **out)
+{
+	TRY(bulla_work(call, BULLA_WORK_DISK));
+	return options->path != NULL ? store_open_sqlite(options, call, out) : store_open_inmem(options, call, out);
+}
+
+enum bulla_err store_share(struct store *store, struct bulla_call *call, struct store **out)
+{
+	if (store->ops->share == NULL)
+		return bulla_fail(call, BULLA_E_INTERNAL, "storage: a store of one process");
+	return store->ops->share(store, call, out);
+}
+
+void store_close(struct store *store)
+{
+	if (store != NULL)
+		store->ops->close(store);
+}
+
+const struct store_identity *store_identity(const struct store *store)
+{
+	return &store->identity;
+}
+
+const char *store_kind(const struct store *store)
+{
+	return store->ops->kind;
+}
+
+struct store_counts store_counts(const struct store *store)
+{
+	return (struct store_counts){ atomic_load(&store->transactions), atomic_load(&store->batches), atomic_load(&store->reads),
+				      atomic_load(&store->reopened) };
+}
+
+/* ---- reading ------------------------------------------------------------------------------------------------------------ */
+
+enum bulla_err store_get(struct store *store, struct bulla_call *call, const struct store_id *id, struct store_record *out)
+{
+	TRY(bulla_work(call, BULLA_WORK_DISK));
+	atomic_fetch_add_explicit(&store->reads, 1, memory_order_relaxed);
+	return store->ops->get(store, call, id, out);
+}
+
+enum bulla_err store_read(struct store *store, struct bulla_call *call, const struct store_span *spans, size_t count, store_visit *visit,
+			  void *context)
+{
+	TRY(bulla_work(call, BULLA_WORK_DISK));
+	atomic_fetch_add_explicit(&store->reads, count, memory_order_relaxed);
+	return store->ops->read(store, call, spans, count, visit, context);
+}
+
+enum bulla_err store_scan_from(struct store *store, struct bulla_call *call, const struct store_id *first, store_visit *visit,
+			       void *context)
+{
+	struct store_span span = { .first = *first };
+
+	memset(span.last.bytes, 0xff, sizeof span.last.bytes);
+	memcpy(span.last.bytes, first->bytes, STORE_COLLECTION);
+	return store_read(store, call, &span, 1, visit, context);
+}
+
+enum bulla_err store_scan(struct store *store, struct bulla_call *call, const uint8_t collection[STORE_COLLECTION], store_visit *visit,
+			  void *context)
+{
+	struct store_id first = { { 0 } };
+
+	memcpy(first.bytes, collection, STORE_COLLECTION);
+	return store_scan_from(store, call, &first, visit, context);
+}
+
+/* ---- writing ------------------------------------------------------------------------------------------------------------ */
+
+static bool is_sound(const struct store_write *writes, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (writes[i].change != STORE_DELETE && writes[i].expected == STORE_ANY_REVISION)
+			return false;
+	return count > 0;
+}
+
+enum bulla_err store_commit(struct store *store, struct bulla_call *call, const struct store_write *writes, size_t count,
+			    struct store_stamp *stamp)
+{
+	struct store_stamp unwanted;
+
+	TRY(bulla_work(call, BULLA_WORK_DISK));
+	if (!is_sound(writes, count))
+		return bulla_fail(call, BULLA_E_INTERNAL, "storage: a write that cannot be");
+	return store->ops->commit(store, call, writes, count, stamp != NULL ? stamp : &unwanted);
+}
+
+enum bulla_err store_scrub(struct store *store, struct bulla_call *call)
+{
+	TRY(bulla_work(call, BULLA_WORK_DISK));
+	return store->ops->scrub(store, call);
+}
+
+/* ---- what the other writers do ------------------------------------------------------------------------------------------ */
+
+enum bulla_err store_changes(struct store *store, struct bulla_call *call, store_changed *changed, void *context, int64_t *asked_ns)
+{
+	TRY(bulla_work(call, BULLA_WORK_DISK));
+	*asked_ns = bulla_elapsed_ns();
+	return store->ops->changes != NULL ? store->ops->changes(store, call, changed, context) : BULLA_OK;
+}
+
+bool store_is_applied(const struct store *store, const struct store_stamp *stamp)
+{
+	return store->ops->is_applied == NULL || store->ops->is_applied(store, stamp);
+}
+
+enum bulla_err store_await(struct store *store, struct bulla_call *call, const struct store_stamp *stamp, int64_t timeout_ms)
+{
+	TRY(bulla_work(call, BULLA_WORK_DISK));
+	return store->ops->await != NULL ? store->ops->await(store, call, stamp, timeout_ms) : BULLA_OK;
+}
+
+enum bulla_err store_lease(struct store *store, struct bulla_call *call, const char *name, int ttl_s, uint64_t *fence)
+{
+	TRY(bulla_work(call, BULLA_WORK_DISK));
+	if (strlen(name) > STORE_LEASE_NAME)
+		return bulla_fail(call, BULLA_E_INTERNAL, "storage: a lease's name is too long");
+	*fence = 1;
+	return store->ops->lease != NULL ? store->ops->lease(store, call, name, ttl_s, fence) : BULLA_OK;
+}

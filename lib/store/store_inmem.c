@@ -1,0 +1,297 @@
+/* store_inmem.c: owns a store in memory: its handles, reading and committing. Thread-safe. */
+#include "store/store_inmem.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- reading ------------------------------------------------------------------------------------------------------------ */
+
+static struct store_record record_of(const struct inmem_record *record)
+{
+	return (struct store_record){ record->id, record->revision, record->stamp, bulla_mem(record->bytes, record->len) };
+}
+
+static enum bulla_err get(struct store *base, struct bulla_call *call, const struct store_id *id, struct store_record *out)
+{
+	struct inmem *shared = inmem_store(base)->shared;
+	enum bulla_err err = BULLA_E_NOT_FOUND;
+
+	pthread_mutex_lock(&shared->lock);
+	const struct inmem_record *record = inmem_records_find(&shared->records, id);
+
+	if (record != NULL) {
+		struct bulla_bytes copy = bulla_arena_copy(call->arena, record_of(record).bytes);
+
+		err = copy.ptr != NULL ? BULLA_OK : BULLA_E_NO_MEMORY;
+		if (err == BULLA_OK) {
+			*out = record_of(record);
+			out->bytes = copy;
+		}
+	}
+	pthread_mutex_unlock(&shared->lock);
+	return err;
+}
+
+/* With the lock. */
+static enum bulla_err read_span(struct store *base, const struct inmem_records *records, const struct store_span *span,
+				store_visit *visit, void *context)
+{
+	struct inmem_place at = inmem_records_from(records, &span->first);
+	const struct inmem_record *record;
+
+	while ((record = inmem_records_next(records, &at)) != NULL &&
+	       memcmp(record->id.bytes, span->last.bytes, sizeof record->id.bytes) <= 0) {
+		struct store_record found = record_of(record);
+
+		atomic_fetch_add_explicit(&base->reads, 1, memory_order_relaxed);
+		TRY(visit(&found, context));
+	}
+	return BULLA_OK;
+}
+
+static enum bulla_err read_spans(struct store *base, struct bulla_call *call, const struct store_span *spans, size_t count,
+				 store_visit *visit, void *context)
+{
+	struct inmem *shared = inmem_store(base)->shared;
+	enum bulla_err err = BULLA_OK;
+
+	(void)call;
+	pthread_mutex_lock(&shared->lock);
+	for (size_t i = 0; i < count && err == BULLA_OK; i++)
+		err = read_span(base, &shared->records, &spans[i], visit, context);
+	pthread_mutex_unlock(&shared->lock);
+	return err;
+}
+
+/* ---- committing: first all that can fail ---------------------------------------------------------------------------------- */
+
+/* What is there of the record of writes[at] once the writes before it are done: revision 0 is none. */
+struct present {
+	uint64_t revision;
+	size_t len;
+};
+
+static struct present present_at(const struct inmem *shared, const struct store_write *writes, size_t at)
+{
+	for (size_t i = at; i-- > 0;)
+		if (writes[i].change != STORE_CHECK && memcmp(&writes[i].id, &writes[at].id, sizeof writes[at].id) == 0)
+			return writes[i].change == STORE_DELETE ? (struct present){ 0, 0 } :
+								  (struct present){ store_revision(&writes[i]), writes[i].bytes.len };
+	const struct inmem_record *record = inmem_records_find(&shared->records, &writes[at].id);
+
+	return record != NULL ? (struct present){ record->revision, record->len } : (struct present){ 0, 0 };
+}
+
+/* Whether all expectations hold, and the bytes in use afterwards. CONFLICT, STORE_FULL. */
+static enum bulla_err check(const struct inmem *shared, const struct store_write *writes, size_t count, uint64_t *used)
+{
+	*used = shared->used_bytes;
+	for (size_t i = 0; i < count; i++) {
+		struct present present = present_at(shared, writes, i);
+
+		if (writes[i].expected != STORE_ANY_REVISION && writes[i].expected != present.revision)
+			return BULLA_E_CONFLICT;
+		if (writes[i].change == STORE_CHECK)
+			continue;
+		*used -= present.revision != 0 ? present.len + sizeof(struct inmem_record) : 0;
+		*used += writes[i].change == STORE_PUT ? writes[i].bytes.len + sizeof(struct inmem_record) : 0;
+	}
+	return shared->max_bytes != 0 && *used > shared->max_bytes && *used > shared->used_bytes ? BULLA_E_STORE_FULL : BULLA_OK;
+}
+
+static void free_made(struct inmem_record **made, size_t count)
+{
+	for (size_t i = 0; made != NULL && i < count; i++)
+		inmem_record_free(made[i]);
+	free(made);
+}
+
+/* The records of the PUTs, at their places in the batch. NULL: no memory. */
+static struct inmem_record **make_records(const struct store_write *writes, size_t count, struct store_stamp stamp)
+{
+	struct inmem_record **made = calloc(count, sizeof *made);
+
+	for (size_t i = 0; made != NULL && i < count; i++) {
+		if (writes[i].change != STORE_PUT)
+			continue;
+		made[i] = inmem_record_new(&writes[i].id, writes[i].bytes);
+		if (made[i] == NULL) {
+			free_made(made, count);
+			return NULL;
+		}
+		made[i]->revision = store_revision(&writes[i]);
+		made[i]->stamp = stamp;
+	}
+	return made;
+}
+
+/* Nothing fails any more. */
+static void apply(struct inmem *shared, const struct store_write *writes, size_t count, struct inmem_record **made, struct store_stamp stamp)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (writes[i].change == STORE_PUT)
+			inmem_record_free(inmem_records_put(&shared->records, made[i]));
+		else if (writes[i].change == STORE_DELETE)
+			inmem_record_free(inmem_records_take(&shared->records, &writes[i].id));
+		inmem_note(shared, &writes[i], stamp);
+	}
+}
+
+/* With the lock. */
+static enum bulla_err commit_locked(struct inmem_store *store, const struct store_write *writes, size_t count)
+{
+	struct inmem *shared = store->shared;
+	struct store_stamp stamp = { store->writer, store->sequence + 1 };
+	uint64_t used;
+
+	TRY(check(shared, writes, count, &used));
+	TRY(inmem_records_reserve(&shared->records, count));
+	struct inmem_record **made = make_records(writes, count, stamp);
+
+	if (made == NULL)
+		return BULLA_E_NO_MEMORY;
+	apply(shared, writes, count, made, stamp);
+	free(made);
+	inmem_records_settle(&shared->records);
+	shared->used_bytes = used;
+	store->sequence++;
+	return BULLA_OK;
+}
+
+static enum bulla_err commit(struct store *base, struct bulla_call *call, const struct store_write *writes, size_t count,
+			     struct store_stamp *stamp)
+{
+	struct inmem_store *store = inmem_store(base);
+
+	(void)call;
+	pthread_mutex_lock(&store->shared->lock);
+	enum bulla_err err = commit_locked(store, writes, count);
+
+	if (err == BULLA_OK)
+		*stamp = (struct store_stamp){ store->writer, store->sequence };
+	pthread_mutex_unlock(&store->shared->lock);
+	if (err == BULLA_OK) {
+		atomic_fetch_add(&base->transactions, 1);
+		atomic_fetch_add(&base->batches, 1);
+	}
+	return err;
+}
+
+static enum bulla_err scrub(struct store *base, struct bulla_call *call)
+{
+	(void)base, (void)call; /* records are wiped where they are freed */
+	return BULLA_OK;
+}
+
+/* ---- handles ------------------------------------------------------------------------------------------------------------ */
+
+static void free_shared(struct inmem *shared)
+{
+	inmem_records_free(&shared->records);
+	(void)pthread_cond_destroy(&shared->applied);
+	(void)pthread_mutex_destroy(&shared->lock);
+	free(shared->changes);
+	free(shared);
+}
+
+static void close_handle(struct store *base)
+{
+	struct inmem_store *store = inmem_store(base);
+	struct inmem *shared = store->shared;
+	bool last = true;
+
+	pthread_mutex_lock(&shared->lock);
+	for (size_t i = 0; i < INMEM_WRITERS; i++) {
+		if (shared->sharers[i] == store)
+			shared->sharers[i] = NULL;
+		last = last && shared->sharers[i] == NULL;
+	}
+	pthread_cond_broadcast(&shared->applied);
+	pthread_mutex_unlock(&shared->lock);
+	if (last)
+		free_shared(shared);
+	free(store);
+}
+
+static const struct store_ops inmem_ops;
+
+/* With the lock. NO_MEMORY; BUSY: no place is free. */
+static enum bulla_err add_handle(struct inmem *shared, const struct store_identity *identity, struct store **out)
+{
+	size_t at = 0;
+
+	while (at < INMEM_WRITERS && shared->sharers[at] != NULL)
+		at++;
+	if (at == INMEM_WRITERS)
+		return BULLA_E_BUSY;
+	struct inmem_store *store = calloc(1, sizeof *store);
+
+	if (store == NULL)
+		return BULLA_E_NO_MEMORY;
+	store->base.ops = &inmem_ops;
+	store->base.identity = *identity;
+	store->shared = shared;
+	store->writer = ++shared->last_writer;
+	store->told = shared->change_count;
+	shared->sharers[at] = store;
+	*out = &store->base;
+	return BULLA_OK;
+}
+
+/* With the lock. */
+static enum bulla_err add_sharer(struct store *base, struct store **out)
+{
+	struct inmem *shared = inmem_store(base)->shared;
+
+	if (shared->changes == NULL)
+		shared->changes = calloc(INMEM_CHANGES, sizeof *shared->changes);
+	if (shared->changes == NULL)
+		return BULLA_E_NO_MEMORY;
+	return add_handle(shared, &base->identity, out);
+}
+
+static enum bulla_err share(struct store *base, struct bulla_call *call, struct store **out)
+{
+	struct inmem *shared = inmem_store(base)->shared;
+
+	(void)call;
+	pthread_mutex_lock(&shared->lock);
+	enum bulla_err err = add_sharer(base, out);
+
+	pthread_mutex_unlock(&shared->lock);
+	return err;
+}
+
+static const struct store_ops inmem_ops = {
+	.kind = "inmem",
+	.close = close_handle,
+	.share = share,
+	.get = get,
+	.read = read_spans,
+	.commit = commit,
+	.scrub = scrub,
+	.changes = store_inmem_changes,
+	.is_applied = store_inmem_is_applied,
+	.await = store_inmem_await,
+	.lease = store_inmem_lease,
+};
+
+enum bulla_err store_open_inmem(const struct store_options *options, struct bulla_call *call, struct store **out)
+{
+	struct inmem *shared = calloc(1, sizeof *shared);
+	struct store_identity identity;
+	enum bulla_err err = store_identity_make(&identity);
+
+	(void)call;
+	if (shared == NULL || err != BULLA_OK) {
+		free(shared);
+		return shared == NULL ? BULLA_E_NO_MEMORY : err;
+	}
+	(void)pthread_mutex_init(&shared->lock, NULL); /* neither can fail here: no attributes */
+	(void)pthread_cond_init(&shared->applied, NULL);
+	shared->max_bytes = options->max_bytes;
+	err = add_handle(shared, &identity, out);
+	if (err != BULLA_OK)
+		free_shared(shared);
+	return err;
+}

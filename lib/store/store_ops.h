@@ -1,0 +1,42 @@
+/* store_ops.h: what a backend puts behind store.h: only lib/store includes it. store.c has seen to it that the caller may block and
+ * that the writes can be; everything else of the contract is the backend's. */
+#ifndef BULLA_STORE_OPS_H
+#define BULLA_STORE_OPS_H
+
+#include <stdatomic.h>
+
+#include "store/store.h"
+
+struct store_ops {
+	const char *kind;
+	void (*close)(struct store *store);
+	enum bulla_err (*share)(struct store *store, struct bulla_call *call, struct store **out); /* NULL: cannot be shared */
+	enum bulla_err (*get)(struct store *store, struct bulla_call *call, const struct store_id *id, struct store_record *out);
+	enum bulla_err (*read)(struct store *store, struct bulla_call *call, const struct store_span *spans, size_t count,
+			       store_visit *visit, void *context);
+	enum bulla_err (*commit)(struct store *store, struct bulla_call *call, const struct store_write *writes, size_t count,
+				 struct store_stamp *stamp);
+	enum bulla_err (*scrub)(struct store *store, struct bulla_call *call);
+	/* All NULL: there is one writer, this. */
+	enum bulla_err (*changes)(struct store *store, struct bulla_call *call, store_changed *changed, void *context);
+	bool (*is_applied)(const struct store *store, const struct store_stamp *stamp);
+	enum bulla_err (*await)(struct store *store, struct bulla_call *call, const struct store_stamp *stamp, int64_t timeout_ms);
+	enum bulla_err (*lease)(struct store *store, struct bulla_call *call, const char *name, int ttl_s, uint64_t *fence);
+};
+
+/* The first member of each backend's own struct. */
+struct store {
+	const struct store_ops *ops;
+	struct store_identity identity;
+	atomic_uint_least64_t transactions, batches, reads, reopened;
+};
+
+/* store_sqlite.c: path is that of the file. Errors of store_open. */
+BULLA_MUST_USE enum bulla_err store_open_sqlite(const struct store_options *options, struct bulla_call *call, struct store **out);
+/* store_inmem.c: NO_MEMORY, NO_RANDOM. */
+BULLA_MUST_USE enum bulla_err store_open_inmem(const struct store_options *options, struct bulla_call *call, struct store **out);
+
+/* The identity of a store that is created now. NO_RANDOM. */
+BULLA_MUST_USE enum bulla_err store_identity_make(struct store_identity *out);
+
+#endif
