@@ -23,13 +23,11 @@ static void start_crypto(void)
 
 static enum bulla_err open_parts(const struct bulla_config *config, struct bulla_call *call, struct bulla *parts)
 {
-	struct store_options options = { .path = config->storage_path };
 	int64_t default_s = config->default_lease_ttl_s > 0 ? config->default_lease_ttl_s : DEFAULT_LEASE_S;
 	int64_t max_s = config->max_lease_ttl_s > 0 ? config->max_lease_ttl_s : DEFAULT_LEASE_S;
 
 	if (default_s > max_s)
 		return bulla_fail(call, BULLA_E_CONFIG, "default_lease_ttl is longer than max_lease_ttl");
-	TRY(store_open(&options, call, &parts->store));
 	TRY(seal_new(parts->store, &config->seal, call, &parts->seal));
 	TRY(mounts_new(parts->store, parts->seal, &parts->mounts));
 	TRY(keyring_new(parts->store, parts->seal, config->max_cached_bytes ? config->max_cached_bytes : DEFAULT_CACHE_BYTES,
@@ -46,14 +44,32 @@ static enum bulla_err open_parts(const struct bulla_config *config, struct bulla
 	return audit_new(parts->store, parts->seal, &audit, &parts->audit);
 }
 
-enum bulla_err bulla_open(const struct bulla_config *config, struct bulla_call *call, struct bulla **out)
+static enum bulla_err open_store(const struct bulla_config *config, struct bulla_call *call, struct store **out)
 {
+	const struct store_options options = { .path = config->storage_path };
+
 	pthread_once(&crypto_once, start_crypto);
 	TRY(crypto_err);
+	return store_open(&options, call, out);
+}
+
+enum bulla_err bulla_open(const struct bulla_config *config, struct bulla_call *call, struct bulla **out)
+{
+	struct store *store;
+
+	TRY(open_store(config, call, &store));
+	return engine_open_on(config, store, call, out);
+}
+
+enum bulla_err engine_open_on(const struct bulla_config *config, struct store *store, struct bulla_call *call, struct bulla **out)
+{
 	struct engine *engine = calloc(1, sizeof *engine);
 
-	if (engine == NULL)
+	if (engine == NULL) {
+		store_close(store);
 		return BULLA_E_NO_MEMORY;
+	}
+	engine->parts.store = store;
 	pthread_mutex_init(&engine->lock, NULL);
 	pthread_cond_init(&engine->sealed, NULL);
 	engine->log = config->log;

@@ -44,6 +44,10 @@ struct engine {
 	void *log_context;
 };
 
+/* bulla_open on a store that is open already, and the engine's from now on, also if this fails. */
+BULLA_MUST_USE enum bulla_err engine_open_on(const struct bulla_config *config, struct store *store, struct bulla_call *call,
+					     struct bulla **out);
+
 /* After seal_close: forgets what all parts hold of it, and then the keys. */
 void engine_empty(struct bulla *engine);
 

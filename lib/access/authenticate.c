@@ -26,9 +26,9 @@ static enum bulla_err take_use(struct access *access, struct bulla_call *call, s
 	return token_replace(access, call, before, &changed, &before->parent, out);
 }
 
-/* With the stripe held. Limited tokens are not cached: each use of one is a write anyway. */
-static enum bulla_err load(struct access *access, struct bulla_call *call, const struct store_id *slot, const uint8_t tag[16],
-			   struct token **out)
+/* With the stripe held. Limited tokens are not cached: each use of one is a write anyway. CONFLICT: that of another came first. */
+static enum bulla_err load_once(struct access *access, struct bulla_call *call, const struct store_id *slot, const uint8_t tag[16],
+				struct token **out)
 {
 	struct token *token, *used;
 
@@ -46,6 +46,16 @@ static enum bulla_err load(struct access *access, struct bulla_call *call, const
 	token_put(token);
 	if (err == BULLA_OK)
 		*out = used;
+	return err;
+}
+
+static enum bulla_err load(struct access *access, struct bulla_call *call, const struct store_id *slot, const uint8_t tag[16],
+			   struct token **out)
+{
+	enum bulla_err err = BULLA_E_CONFLICT;
+
+	for (int tries = 0; err == BULLA_E_CONFLICT && tries < TOKEN_TRIES; tries++)
+		err = load_once(access, call, slot, tag, out);
 	return err;
 }
 

@@ -102,7 +102,8 @@ static enum bulla_err load(struct access *access, const struct window *w, int64_
 	if (counter == NULL)
 		return BULLA_E_BUSY;
 	if (!counter->loaded || !counts(counter->window, w)) {
-		counter->used = counter->reserved = base;
+		counter->left = 0;
+		counter->reserved = base;
 		counter->window = w->number;
 		counter->until_ns = end_ns(w);
 		counter->loaded = true;
@@ -111,15 +112,18 @@ static enum bulla_err load(struct access *access, const struct window *w, int64_
 	return BULLA_OK;
 }
 
-/* What is on disk now may be used, by whoever counts the window that it is for. */
-static enum bulla_err raise_to(struct access *access, const struct window *w, int64_t reserved)
+/* The block from base to reserved is on disk now, and may be used by whoever counts the window that it is for. Others, of this process
+ * or of another node, may have written theirs before or after it. */
+static enum bulla_err add_block(struct access *access, const struct window *w, int64_t base, int64_t reserved)
 {
 	struct counter *counter = counters_get(access->budgets, w->key, w->now_ns, end_ns(w));
 
 	if (counter == NULL)
 		return BULLA_E_BUSY;
-	if (counter->loaded && counter->window == w->number && reserved > counter->reserved)
-		counter->reserved = reserved;
+	if (counter->loaded && counter->window == w->number) {
+		counter->left += reserved - base;
+		counter->reserved = reserved > counter->reserved ? reserved : counter->reserved;
+	}
 	counters_put(access->budgets, counter);
 	return BULLA_OK;
 }
@@ -146,10 +150,11 @@ static enum bulla_err reserve(struct access *access, struct bulla_call *call, co
 	int64_t reserved = base + (block > items ? block : items);
 
 	reserved = reserved < w->limit ? reserved : w->limit;
+	reserved = reserved > base ? reserved : base; /* the limit may have been lowered */
 	TRY(load(access, w, base));
 	if (reserved > base)
 		TRY(write(&documents, call, w, reserved, found.revision));
-	return raise_to(access, w, reserved);
+	return add_block(access, w, base, reserved);
 }
 
 /* ---- taking ------------------------------------------------------------------------------------------------------------------- */
@@ -164,7 +169,20 @@ static enum bulla_err spent(struct bulla_call *call, const struct window *w)
 			  (long long)w->length_s);
 }
 
-/* MUST_BLOCK: a block is needed. */
+/* Of a budget whose blocks are on disk. MUST_BLOCK: one is needed. */
+static enum bulla_err take_reserved(struct bulla_call *call, const struct window *w, int64_t items, struct counter *counter)
+{
+	if (!counts(counter->window, w) || !counter->loaded)
+		return BULLA_E_MUST_BLOCK;
+	if (counter->left + w->limit - counter->reserved < items)
+		return spent(call, w);
+	if (counter->left < items)
+		return BULLA_E_MUST_BLOCK;
+	counter->left -= items;
+	return BULLA_OK;
+}
+
+/* MUST_BLOCK: as above. */
 static enum bulla_err take_counted(struct bulla_call *call, const struct window *w, int64_t items, struct counter *counter)
 {
 	bool durable = w->length_s >= DURABLE_S;
@@ -174,12 +192,10 @@ static enum bulla_err take_counted(struct bulla_call *call, const struct window 
 		counter->used = 0;
 		counter->until_ns = end_ns(w);
 	}
-	if (durable && (!counts(counter->window, w) || !counter->loaded))
-		return BULLA_E_MUST_BLOCK;
+	if (durable)
+		return take_reserved(call, w, items, counter);
 	if (counter->used + items > w->limit)
 		return spent(call, w);
-	if (durable && counter->used + items > counter->reserved)
-		return BULLA_E_MUST_BLOCK;
 	counter->used += items;
 	return BULLA_OK;
 }
@@ -220,7 +236,9 @@ static void give_back(struct access *access, const struct window *w, int64_t ite
 
 	if (counter == NULL)
 		return;
-	if (counter->window == w->number && counter->used >= items)
+	if (counter->window == w->number && w->length_s >= DURABLE_S)
+		counter->left += items;
+	else if (counter->window == w->number && counter->used >= items)
 		counter->used -= items;
 	counters_put(access->budgets, counter);
 }

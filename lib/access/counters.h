@@ -13,7 +13,8 @@ struct counter {
 	uint8_t key[COUNTER_KEY];
 	int64_t window;       /* which one it counts: the time in units of the window's length, or whatever its owner says */
 	int64_t used;
-	int64_t reserved;     /* budgets: how far a record on disk reaches */
+	int64_t left;         /* durable budgets, in the place of used: of the blocks that this process has reserved */
+	int64_t reserved;     /* durable budgets: how far the record on disk was seen to reach, blocks of other nodes included */
 	int64_t until_ns;     /* rate limits: nobody is let through before; and by when the whole may be forgotten */
 	bool loaded;          /* budgets: reserved is what the disk says */
 	struct counter *next;

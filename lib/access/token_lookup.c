@@ -227,9 +227,9 @@ static enum bulla_err new_ttl(struct bulla *engine, struct bulla_call *call, con
 	return err;
 }
 
-/* With the stripe held. */
-static enum bulla_err renew(struct bulla *engine, struct bulla_call *call, const struct store_id *slot, int64_t increment_s,
-			    struct token **out)
+/* With the stripe held. CONFLICT: it was changed meanwhile. */
+static enum bulla_err renew_once(struct bulla *engine, struct bulla_call *call, const struct store_id *slot, int64_t increment_s,
+				 struct token **out)
 {
 	struct access *access = engine->access;
 	struct slots children = { 0 };
@@ -256,6 +256,16 @@ static enum bulla_err renew(struct bulla *engine, struct bulla_call *call, const
 	}
 	*out = after;
 	return BULLA_OK;
+}
+
+static enum bulla_err renew(struct bulla *engine, struct bulla_call *call, const struct store_id *slot, int64_t increment_s,
+			    struct token **out)
+{
+	enum bulla_err err = BULLA_E_CONFLICT;
+
+	for (int tries = 0; err == BULLA_E_CONFLICT && tries < TOKEN_TRIES; tries++)
+		err = renew_once(engine, call, slot, increment_s, out);
+	return err;
 }
 
 static enum bulla_err renew_slot(struct bulla *engine, struct bulla_call *call, const struct store_id *slot,

@@ -313,25 +313,33 @@ static enum bulla_err refuse_batch(struct access *access, struct bulla_call *cal
 
 /* ---- orphaning ------------------------------------------------------------- */
 
+/* NOT_FOUND; CONFLICT: it was changed meanwhile. */
+static enum bulla_err make_orphan(struct access *access, struct bulla_call *call, const struct store_id *child)
+{
+	static const struct store_id nobody;
+	struct token *before, *after = NULL;
+
+	TRY(token_read(access, call, child, &before));
+	struct bulla_token changed = before->public;
+
+	changed.orphan = true;
+	enum bulla_err err = token_replace(access, call, before, &changed, &nobody, &after);
+
+	token_put(before);
+	token_put(after);
+	return err;
+}
+
 static enum bulla_err orphan(struct access *access, struct bulla_call *call, const struct store_id *parent,
 			     const struct store_id *child)
 {
-	static const struct store_id nobody;
 	struct store_write entry = { .change = STORE_DELETE, .expected = STORE_ANY_REVISION };
-	struct token *before, *after = NULL;
+	enum bulla_err err = BULLA_E_CONFLICT;
 
 	TRY(child_slot(access, parent, child, &entry.id));
-	enum bulla_err err = token_read(access, call, child, &before);
-
-	if (err == BULLA_OK) {
-		struct bulla_token changed = before->public;
-
-		changed.orphan = true;
-		err = token_replace(access, call, before, &changed, &nobody, &after);
-		token_put(before);
-		token_put(after);
-	}
-	if (err != BULLA_OK && err != BULLA_E_NOT_FOUND && err != BULLA_E_NO_TOKEN)
+	for (int tries = 0; err == BULLA_E_CONFLICT && tries < TOKEN_TRIES; tries++)
+		err = make_orphan(access, call, child);
+	if (err != BULLA_OK && err != BULLA_E_NOT_FOUND)
 		return err;
 	cache_drop(access, child);
 	return store_commit(access->store, call, &entry, 1, NULL);

@@ -193,7 +193,7 @@ enum bulla_err token_replace(struct access *access, struct bulla_call *call, con
 
 	if (err != BULLA_OK) {
 		token_put(made);
-		return err == BULLA_E_CONFLICT ? BULLA_E_NO_TOKEN : err; /* the stripe keeps out all but a revocation */
+		return err;
 	}
 	*out = made;
 	return BULLA_OK;

@@ -1,0 +1,287 @@
+/* Two engines over one store, as two nodes over one database: what each does meanwhile, the other may not lose, double or revive. */
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "engine_unit.h"
+
+#include "access/access_private.h"
+#include "engine_private.h"
+
+static struct bulla *twin;
+
+static void setup(void)
+{
+	const struct bulla_mount_settings settings = { 0 };
+	struct bulla_config config = config_static();
+	struct store *shared;
+
+	engine_setup();
+	ck_assert_ok(bulla_mount_enable(engine, &call, bulla_str("transit"), bulla_str("transit"), &settings));
+	ck_assert_ok(store_share(engine->store, &call, &shared));
+	ck_assert_ok(engine_open_on(&config, shared, &call, &twin));
+	ck_assert_ok(bulla_unseal_auto(twin, &call));
+}
+
+static void teardown(void)
+{
+	bulla_close(twin);
+	engine_teardown();
+}
+
+/* A call of root's to one of them. */
+static struct bulla_call call_to(struct bulla *node)
+{
+	struct bulla_call c = call_begin();
+
+	ck_assert_ok(bulla_authenticate(node, &c, bulla_str(root_token)));
+	return c;
+}
+
+/* ---- keys --------------------------------------------------------------------------------------------------------------------- */
+
+static const struct bulla_mount *transit_of(struct bulla *node)
+{
+	struct bulla_bytes rest;
+	const struct bulla_mount *mount = bulla_mount_find(node, bulla_str("transit/keys/k"), &rest);
+
+	ck_assert_ptr_nonnull(mount);
+	return mount;
+}
+
+static void make_key(struct bulla *node)
+{
+	const struct bulla_key_create_args args = { .type = bulla_str("aes256-gcm96") };
+	const struct bulla_mount *mount = transit_of(node);
+	struct bulla_call c = call_to(node);
+	struct bulla_key_info info;
+	bool created;
+
+	ck_assert_ok(bulla_key_create(node, &c, mount, bulla_str("k"), &args, &info, &created));
+	ck_assert(created);
+	bulla_mount_put(mount);
+	call_done(&c);
+}
+
+static void delete_key(struct bulla *node)
+{
+	const struct bulla_key_config_args config = { .set = BULLA_KEY_DELETION_ALLOWED, .deletion_allowed = true };
+	const struct bulla_mount *mount = transit_of(node);
+	struct bulla_call c = call_to(node);
+	struct bulla_key_info info;
+
+	ck_assert_ok(bulla_key_config(node, &c, mount, bulla_str("k"), &config, &info));
+	ck_assert_ok(bulla_key_delete(node, &c, mount, bulla_str("k")));
+	bulla_mount_put(mount);
+	call_done(&c);
+}
+
+static uint32_t rotate_key(struct bulla *node)
+{
+	const struct bulla_mount *mount = transit_of(node);
+	struct bulla_call c = call_to(node);
+	struct bulla_key_info info;
+
+	ck_assert_ok(bulla_key_rotate(node, &c, mount, bulla_str("k"), &info));
+	uint32_t latest = info.latest;
+
+	bulla_mount_put(mount);
+	call_done(&c);
+	return latest;
+}
+
+static void encrypt(struct bulla *node, char out[128])
+{
+	const struct bulla_mount *mount = transit_of(node);
+	const struct bulla_encrypt_item item = { .plaintext = bulla_str("a secret") };
+	const struct bulla_encrypt_args args = { .mount = mount, .name = bulla_str("k"), .items = &item, .count = 1 };
+	struct bulla_item_result result = { 0 };
+	struct bulla_call c = call_to(node);
+
+	ck_assert_ok(bulla_encrypt(node, &c, &args, &result));
+	ck_assert_ok(result.err);
+	memset(out, 0, 128);
+	ck_assert_uint_lt(bulla_ciphertext_len(result.key_version, result.bytes.len), 128);
+	bulla_ciphertext_print(result.key_version, result.bytes, out);
+	bulla_mount_put(mount);
+	call_done(&c);
+}
+
+static void check_opens(struct bulla *node, const char *ciphertext)
+{
+	const struct bulla_mount *mount = transit_of(node);
+	const struct bulla_decrypt_item item = { .ciphertext = bulla_str(ciphertext) };
+	const struct bulla_decrypt_args args = { .mount = mount, .name = bulla_str("k"), .items = &item, .count = 1 };
+	struct bulla_item_result result = { 0 };
+	struct bulla_call c = call_to(node);
+
+	ck_assert_ok(bulla_decrypt(node, &c, &args, &result));
+	ck_assert_ok(result.err);
+	ck_assert_bytes(result.bytes, "a secret");
+	bulla_mount_put(mount);
+	call_done(&c);
+}
+
+/* One has a key in memory that the other deletes and makes again, and changes as often: its next change is not one of the old key. */
+START_TEST(key_that_comes_again)
+{
+	char old[128], new[128];
+
+	make_key(engine);
+	encrypt(twin, old);
+	delete_key(engine);
+	make_key(engine);
+	encrypt(engine, new);
+	ck_assert_uint_eq(rotate_key(twin), 2);
+	check_opens(twin, new);
+	struct bulla_call c = call_to(engine);
+
+	bulla_close(twin);
+	struct bulla_config config = config_static();
+	struct store *shared;
+
+	ck_assert_ok(store_share(engine->store, &c, &shared));
+	ck_assert_ok(engine_open_on(&config, shared, &c, &twin));
+	ck_assert_ok(bulla_unseal_auto(twin, &c));
+	call_done(&c);
+	check_opens(twin, new);
+}
+END_TEST
+
+/* ---- tokens ------------------------------------------------------------------------------------------------------------------- */
+
+/* A token of the policy p. */
+static void make_token(int64_t num_uses, char out[64])
+{
+	const struct bulla_bytes policies[] = { bulla_str("p") };
+	const struct bulla_token_create_args args = { .policies = policies, .policy_count = 1, .no_default_policy = true, .num_uses = num_uses, .renewable = true,
+						      .path = bulla_str("auth/token/create") };
+	struct bulla_call c = call_to(engine);
+	struct bulla_auth auth;
+
+	ck_assert_ok(bulla_token_create(engine, &c, &args, &auth));
+	memset(out, 0, 64);
+	memcpy(out, auth.client_token.ptr, auth.client_token.len);
+	bulla_token_put(auth.token);
+	call_done(&c);
+}
+
+#define THREADS 4
+
+static char token[64];
+static atomic_int served;
+
+/* Uses the token until it has ended. */
+static void *use_token(void *node)
+{
+	enum bulla_err err;
+
+	do {
+		struct bulla_call c = call_begin();
+
+		err = bulla_authenticate(node, &c, bulla_str(token));
+		if (err == BULLA_OK)
+			served++;
+		call_done(&c);
+	} while (err == BULLA_OK || err == BULLA_E_CONFLICT);
+	ck_assert_err(err, BULLA_E_NO_TOKEN);
+	return NULL;
+}
+
+static void on_both(void *(*run)(void *))
+{
+	pthread_t threads[THREADS];
+
+	served = 0;
+	for (int i = 0; i < THREADS; i++)
+		ck_assert_int_eq(pthread_create(&threads[i], NULL, run, i % 2 ? twin : engine), 0);
+	for (int i = 0; i < THREADS; i++)
+		ck_assert_int_eq(pthread_join(threads[i], NULL), 0);
+}
+
+/* A token of so many uses has as many, wherever they are made, and does not end before. */
+START_TEST(limited_token)
+{
+	make_token(200, token);
+	on_both(use_token);
+	ck_assert_int_eq(served, 200);
+}
+END_TEST
+
+/* A renewal here and a use there do not end it. */
+static void *renew_token(void *node)
+{
+	for (int i = 0; i < 50; i++) {
+		struct bulla_call c = call_to(node);
+		struct bulla_auth auth;
+
+		ck_assert_ok(bulla_token_renew(node, &c, bulla_str(token), 3600, &auth));
+		bulla_token_put(auth.token);
+		call_done(&c);
+	}
+	return NULL;
+}
+
+START_TEST(renewed_on_both)
+{
+	make_token(0, token);
+	on_both(renew_token);
+}
+END_TEST
+
+/* ---- budgets ------------------------------------------------------------------------------------------------------------------ */
+
+static void *spend(void *node)
+{
+	const struct bulla_ask ask = { .need = BULLA_CAN_UPDATE, .path = bulla_str("transit/encrypt/k") };
+	enum bulla_err err;
+
+	do {
+		struct bulla_call c = call_begin();
+
+		ck_assert_ok(bulla_authenticate(node, &c, bulla_str(token)));
+		ck_assert_ok(bulla_authorise(node, &c, &ask));
+		err = bulla_take_items(node, &c, 1);
+		if (err == BULLA_OK)
+			served++;
+		bulla_grant_put(c.grant);
+		call_done(&c);
+	} while (err != BULLA_E_BUDGET);
+	return NULL;
+}
+
+/* What one has reserved the other does not spend. */
+START_TEST(budget)
+{
+	static const char text[] = "path \"transit/encrypt/k\" { capabilities = [\"update\"] budget = \"2000/day\" }";
+	const struct bulla_policy_put_args args = { .name = bulla_str("p"), .text = bulla_str(text) };
+	struct bulla_call c = call_to(engine);
+	struct bulla_config config = config_static();
+	struct store *shared;
+
+	ck_assert_ok(bulla_policy_put(engine, &c, &args));
+	bulla_close(twin); /* opened again: it knows the policy then */
+	ck_assert_ok(store_share(engine->store, &c, &shared));
+	ck_assert_ok(engine_open_on(&config, shared, &c, &twin));
+	ck_assert_ok(bulla_unseal_auto(twin, &c));
+	call_done(&c);
+	make_token(0, token);
+	on_both(spend);
+	ck_assert_int_le(served, 2000);
+	ck_assert_int_ge(served, 2000 - 21); /* of what a node has reserved, a block at most is not spent */
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("engine/twin");
+	TCase *tc = tcase_create("twin");
+
+	tcase_set_timeout(tc, 120);
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_test(tc, key_that_comes_again);
+	tcase_add_test(tc, limited_token);
+	tcase_add_test(tc, renewed_on_both);
+	tcase_add_test(tc, budget);
+	suite_add_tcase(suite, tc);
+	return unit_main(suite);
+}
