@@ -37,7 +37,7 @@ enum bulla_err barrier_seal(struct seal *seal, struct bulla_call *call, const st
 	return BULLA_OK;
 }
 
-/* AUTH_FAILED also when there is no such term. */
+/* NOT_FOUND: there is no such term. */
 static enum bulla_err open_now(struct seal *seal, const struct store_record *record, uint32_t term, uint8_t *out)
 {
 	enum bulla_err err = BULLA_E_SEALED;
@@ -46,7 +46,7 @@ static enum bulla_err open_now(struct seal *seal, const struct store_record *rec
 	const struct barrier_keys *keys = rcu_load(seal->keys);
 
 	if (keys != NULL && (term == 0 || term > keys->count))
-		err = BULLA_E_AUTH_FAILED;
+		err = BULLA_E_NOT_FOUND;
 	if (keys != NULL && term > 0 && term <= keys->count)
 		err = record_open_into(keys->terms[term - 1]->key, record, out);
 	rcu_read_end();
@@ -67,7 +67,11 @@ enum bulla_err barrier_open(struct seal *seal, struct bulla_call *call, const st
 		return BULLA_E_NO_MEMORY;
 	enum bulla_err err = open_now(seal, record, term, p);
 
-	if (err == BULLA_E_AUTH_FAILED)
+	if (err == BULLA_E_NOT_FOUND && !store_is_visiting()) { /* another node may have added it */
+		TRY(barrier_learn(seal, call, term));
+		err = open_now(seal, record, term, p);
+	}
+	if (err == BULLA_E_AUTH_FAILED || err == BULLA_E_NOT_FOUND)
 		return record_damaged(call, record);
 	TRY(err);
 	*plaintext = bulla_mem(p, n);

@@ -92,6 +92,17 @@ BULLA_MUST_USE enum bulla_err barrier_keys_open(const struct store_record *recor
 /* The term's durable count is used up: counts on, or rotates. MUST_BLOCK, SEALED, STORE*. */
 BULLA_MUST_USE enum bulla_err barrier_replenish(struct seal *seal, struct bulla_call *call);
 
+/* With seal->keyring held: more terms behind the present ones, published; they are the seal's now. NO_MEMORY. */
+BULLA_MUST_USE enum bulla_err barrier_keys_extend(struct seal *seal, struct barrier_term *const *terms, uint32_t count);
+
+/* ---- barrier_follow.c -------------------------------------------------------- */
+
+/* With seal->keyring held and keys not NULL: takes over what another node has written of the keyring. STORE_DAMAGED, STORE*, NO_MEMORY. */
+BULLA_MUST_USE enum bulla_err barrier_reload(struct seal *seal, struct bulla_call *call);
+
+/* If the term is not known, what the store says now. MUST_BLOCK, SEALED; as barrier_reload. */
+BULLA_MUST_USE enum bulla_err barrier_learn(struct seal *seal, struct bulla_call *call, uint32_t term);
+
 /* ---- record.c ------------------------------------------------------------------ */
 
 /* Sealed bytes of a record: room for plaintext.len + BARRIER_OVERHEAD in out. CRYPTO, NO_RANDOM. */

@@ -62,9 +62,23 @@ struct store_counts store_counts(const struct store *store)
 
 /* ---- reading ------------------------------------------------------------------------------------------------------------ */
 
-enum bulla_err store_get(struct store *store, struct bulla_call *call, const struct store_id *id, struct store_record *out)
+static _Thread_local bool visiting;
+
+bool store_is_visiting(void)
+{
+	return visiting;
+}
+
+/* Whether the caller may wait for the disk, and has none of its locks. */
+static enum bulla_err begin(struct bulla_call *call)
 {
 	TRY(bulla_work(call, BULLA_WORK_DISK));
+	return visiting ? bulla_fail(call, BULLA_E_INTERNAL, "storage: called within a visit") : BULLA_OK;
+}
+
+enum bulla_err store_get(struct store *store, struct bulla_call *call, const struct store_id *id, struct store_record *out)
+{
+	TRY(begin(call));
 	atomic_fetch_add_explicit(&store->reads, 1, memory_order_relaxed);
 	return store->ops->get(store, call, id, out);
 }
@@ -72,9 +86,13 @@ enum bulla_err store_get(struct store *store, struct bulla_call *call, const str
 enum bulla_err store_read(struct store *store, struct bulla_call *call, const struct store_span *spans, size_t count, store_visit *visit,
 			  void *context)
 {
-	TRY(bulla_work(call, BULLA_WORK_DISK));
+	TRY(begin(call));
 	atomic_fetch_add_explicit(&store->reads, count, memory_order_relaxed);
-	return store->ops->read(store, call, spans, count, visit, context);
+	visiting = true;
+	enum bulla_err err = store->ops->read(store, call, spans, count, visit, context);
+
+	visiting = false;
+	return err;
 }
 
 enum bulla_err store_scan_from(struct store *store, struct bulla_call *call, const struct store_id *first, store_visit *visit,
@@ -111,7 +129,7 @@ enum bulla_err store_commit(struct store *store, struct bulla_call *call, const 
 {
 	struct store_stamp unwanted;
 
-	TRY(bulla_work(call, BULLA_WORK_DISK));
+	TRY(begin(call));
 	if (!is_sound(writes, count))
 		return bulla_fail(call, BULLA_E_INTERNAL, "storage: a write that cannot be");
 	return store->ops->commit(store, call, writes, count, stamp != NULL ? stamp : &unwanted);
@@ -119,7 +137,7 @@ enum bulla_err store_commit(struct store *store, struct bulla_call *call, const 
 
 enum bulla_err store_scrub(struct store *store, struct bulla_call *call)
 {
-	TRY(bulla_work(call, BULLA_WORK_DISK));
+	TRY(begin(call));
 	return store->ops->scrub(store, call);
 }
 
@@ -127,7 +145,7 @@ enum bulla_err store_scrub(struct store *store, struct bulla_call *call)
 
 enum bulla_err store_changes(struct store *store, struct bulla_call *call, store_changed *changed, void *context, int64_t *asked_ns)
 {
-	TRY(bulla_work(call, BULLA_WORK_DISK));
+	TRY(begin(call));
 	*asked_ns = bulla_elapsed_ns();
 	return store->ops->changes != NULL ? store->ops->changes(store, call, changed, context) : BULLA_OK;
 }
@@ -139,13 +157,13 @@ bool store_is_applied(const struct store *store, const struct store_stamp *stamp
 
 enum bulla_err store_await(struct store *store, struct bulla_call *call, const struct store_stamp *stamp, int64_t timeout_ms)
 {
-	TRY(bulla_work(call, BULLA_WORK_DISK));
+	TRY(begin(call));
 	return store->ops->await != NULL ? store->ops->await(store, call, stamp, timeout_ms) : BULLA_OK;
 }
 
 enum bulla_err store_lease(struct store *store, struct bulla_call *call, const char *name, int ttl_s, uint64_t *fence)
 {
-	TRY(bulla_work(call, BULLA_WORK_DISK));
+	TRY(begin(call));
 	if (strlen(name) > STORE_LEASE_NAME)
 		return bulla_fail(call, BULLA_E_INTERNAL, "storage: a lease's name is too long");
 	*fence = 1;

@@ -89,7 +89,7 @@ BULLA_MUST_USE enum bulla_err store_get(struct store *store, struct bulla_call *
 					struct store_record *out);
 
 /* Each record of a collection in the order of ids, to visit; stops with its error unless BULLA_OK. The bytes are good only
- * during the visit. visit must not call the store. STORE. */
+ * during the visit. visit must not call the store: it would get INTERNAL. STORE. */
 typedef enum bulla_err store_visit(const struct store_record *record, void *context);
 BULLA_MUST_USE enum bulla_err store_scan(struct store *store, struct bulla_call *call, const uint8_t collection[STORE_COLLECTION],
 					 store_visit *visit, void *context);
@@ -104,6 +104,9 @@ struct store_span {
 };
 BULLA_MUST_USE enum bulla_err store_read(struct store *store, struct bulla_call *call, const struct store_span *spans, size_t count,
 					 store_visit *visit, void *context);
+
+/* Whether this thread is within a visit. */
+bool store_is_visiting(void);
 
 /* ---- writing ------------------------------------------------------------------------------------------------------------ */
 

@@ -271,6 +271,30 @@ START_TEST(budget)
 }
 END_TEST
 
+/* ---- the barrier -------------------------------------------------------------------------------------------------------------- */
+
+static uint32_t rotate_barrier(struct bulla *node)
+{
+	struct bulla_call c = call_to(node);
+	struct bulla_barrier_status status;
+
+	ck_assert_ok(bulla_barrier_rotate(node, &c));
+	ck_assert_ok(bulla_barrier_status(node, &c, &status));
+	call_done(&c);
+	return status.term;
+}
+
+/* The keys that one adds do not keep the other from adding more, nor from counting what it seals. */
+START_TEST(barrier_rotated_on_both)
+{
+	for (uint32_t term = 2; term < 8; term++)
+		ck_assert_uint_eq(rotate_barrier(term % 3 ? engine : twin), term);
+	make_token(200, token);
+	on_both(use_token);
+	ck_assert_int_eq(served, 200);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("engine/twin");
@@ -282,6 +306,7 @@ int main(void)
 	tcase_add_test(tc, limited_token);
 	tcase_add_test(tc, renewed_on_both);
 	tcase_add_test(tc, budget);
+	tcase_add_test(tc, barrier_rotated_on_both);
 	suite_add_tcase(suite, tc);
 	return unit_main(suite);
 }

@@ -419,6 +419,34 @@ START_TEST(spans)
 }
 END_TEST
 
+static enum bulla_err intrude(const struct store_record *record, void *context)
+{
+	struct bulla_call c = call_begin();
+	struct store_write write = put(id_of(8, 8), 0, "x");
+	struct store_record again;
+
+	(void)context;
+	ck_assert(store_is_visiting());
+	ck_assert_err(store_get(store, &c, &record->id, &again), BULLA_E_INTERNAL);
+	ck_assert_err(store_commit(store, &c, &write, 1, NULL), BULLA_E_INTERNAL);
+	ck_assert_err(store_scan(store, &c, record->id.bytes, look, NULL), BULLA_E_INTERNAL);
+	call_end(&c);
+	return BULLA_OK;
+}
+
+/* Who is visited holds what the store needs: it says no rather than wait for itself. */
+START_TEST(visitors_stay_out)
+{
+	struct bulla_call call = call_begin();
+
+	ck_assert_ok(commit_one(store, put(id_of(1, 1), 0, "x")));
+	ck_assert_ok(store_scan(store, &call, id_of(1, 0).bytes, intrude, NULL));
+	ck_assert(!store_is_visiting());
+	ck_assert_ok(commit_one(store, put(id_of(8, 8), 0, "x")));
+	call_end(&call);
+}
+END_TEST
+
 static enum bulla_err same_revision(const struct store_record *record, void *context)
 {
 	uint64_t *revision = context;
@@ -735,6 +763,7 @@ int main(void)
 		tcase_add_test(tc, scan);
 		tcase_add_test(tc, spans);
 		tcase_add_test(tc, spans_of_one_moment);
+		tcase_add_test(tc, visitors_stay_out);
 		tcase_add_loop_test(tc, many_records, memory, memory + 1);
 		tcase_add_test(tc, large_record);
 		tcase_add_loop_test(tc, many_writers, memory, memory + 1);
