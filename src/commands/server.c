@@ -14,6 +14,7 @@
 #include "commands/dev.h"
 #include "commands/flags.h"
 #include "commands/log_options.h"
+#include "commands/notify.h"
 #include "commands/takeover.h"
 #include "commands/ticker.h"
 #include "commands/watch.h"
@@ -294,8 +295,11 @@ static void serve_until_end(struct server *s, const sigset_t *signals)
 	const struct watched reloaded = { .httpd = s->httpd, .engine = s->engine, .log = &s->options.log,
 					  .config_paths = s->options.config_files.items,
 					  .config_path_count = s->options.config_files.count };
+
+	notify_ready();
 	int signal = watch_until_end(&reloaded, signals);
 
+	notify_stopping();
 	if (takeover_leave(s->httpd, signals, signal))
 		return;
 	remove_files(s);
@@ -319,6 +323,7 @@ int command_server(int argc, char **argv)
 	int status = 0;
 
 	/* before the threads start, and before the configuration's secrets are read */
+	notify_init();
 	(void)signal(SIGPIPE, SIG_IGN);
 	(void)signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is a full disk: the write says so */
 	tune_memory();
@@ -342,7 +347,9 @@ int command_server(int argc, char **argv)
 		err = start(&s);
 	if (err == BULLA_OK)
 		serve_until_end(&s, &signals);
-	else if (!s.takeover.ended)
+	else if (s.takeover.ended)
+		notify_stopping();
+	else
 		status = fail(&s, err);
 	stop(&s, &signals);
 	if (err == BULLA_OK || s.takeover.ended)

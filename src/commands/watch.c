@@ -6,11 +6,13 @@
 #include <time.h>
 
 #include "commands/log.h"
+#include "commands/notify.h"
 #include "commands/server_config.h"
 
-#define CLOCK_STEP_NS INT64_C(1000000000)
+#define SECOND_NS INT64_C(1000000000)
 #define SPARE_BYTES ((size_t)4 << 20)
-#define GIVE_BACK_S 30
+#define GIVE_BACK_NS (INT64_C(30) * 1000000000)
+#define PROBES 4 /* within the time that the service manager gives */
 #define DAY_NS (INT64_C(86400) * 1000000000)
 
 void log_findings(const struct config_finding *findings)
@@ -61,7 +63,7 @@ static void reload_config(const struct watched *w)
 	bulla_arena_free(call.arena);
 }
 
-static void reload(const struct watched *w)
+static void reload_all(const struct watched *w)
 {
 	struct bulla_call call = { .arena = bulla_arena_new(4096), .may_block = true };
 
@@ -78,10 +80,17 @@ static void reload(const struct watched *w)
 		reload_config(w);
 }
 
+static void reload(const struct watched *w)
+{
+	notify_reloading();
+	reload_all(w);
+	notify_ready();
+}
+
 /* Dates follow a step of the system's clock at once, everything else does not: the log gives its size. */
 static void watch_clock(void)
 {
-	int64_t step_ns = bulla_wall_step_ns(CLOCK_STEP_NS);
+	int64_t step_ns = bulla_wall_step_ns(SECOND_NS);
 
 	if (step_ns != 0)
 		log_write(LOG_LEVEL_WARN, "the system's clock was set %s by %.1f s: dates follow, lifetimes and periods do not",
@@ -103,25 +112,46 @@ static void watch_certificates(struct httpd *httpd)
 /* After a wave of connections their memory is free but still ours: gives it back when there is much of it. */
 static void give_back_memory(void)
 {
+	static int64_t again_ns;
+	int64_t now_ns = bulla_elapsed_ns();
+
+	if (now_ns < again_ns)
+		return;
+	again_ns = now_ns + GIVE_BACK_NS;
 	if (mallinfo2().fordblks > SPARE_BYTES)
 		(void)malloc_trim(0);
 }
 
+/* How long to wait for a signal: a second, or less where the service manager wants to hear more often that the server lives. */
+static struct timespec step_of(int64_t watchdog_ns)
+{
+	int64_t ns = watchdog_ns > 0 && watchdog_ns / PROBES < SECOND_NS ? watchdog_ns / PROBES : SECOND_NS - 1;
+
+	return (struct timespec){ .tv_nsec = (long)ns };
+}
+
+/* Only if all loops have turned since the last time: a server that answers nobody is to be ended. */
+static void tell_alive(struct httpd *httpd)
+{
+	if (notify_watchdog_ns() > 0 && httpd_is_alive(httpd))
+		notify_alive();
+}
+
 int watch_until_end(const struct watched *w, const sigset_t *signals)
 {
-	const struct timespec second = { 1, 0 };
+	const struct timespec step = step_of(notify_watchdog_ns());
 
 	watch_clock(); /* steps are told from here on */
-	for (unsigned turns = 0;;) {
+	for (;;) {
 		watch_certificates(w->httpd);
-		int signal = sigtimedwait(signals, NULL, &second);
+		int signal = sigtimedwait(signals, NULL, &step);
 
 		if (signal == SIGHUP)
 			reload(w);
 		if (signal == SIGTERM || signal == SIGINT)
 			return signal;
 		watch_clock();
-		if (++turns % GIVE_BACK_S == 0)
-			give_back_memory();
+		tell_alive(w->httpd);
+		give_back_memory();
 	}
 }

@@ -163,6 +163,19 @@ enum bulla_err httpd_start(struct httpd *httpd, struct bulla_call *call)
 	return err;
 }
 
+bool httpd_is_alive(struct httpd *httpd)
+{
+	unsigned asked = atomic_load_explicit(&httpd->asked, memory_order_relaxed);
+	bool alive = true;
+
+	for (unsigned i = 0; i < httpd->config.loops; i++)
+		alive &= atomic_load_explicit(&httpd->loops[i].answered, memory_order_relaxed) == asked;
+	atomic_store_explicit(&httpd->asked, asked + 1, memory_order_relaxed);
+	for (unsigned i = 0; i < httpd->config.loops; i++)
+		loop_wake(&httpd->loops[i]);
+	return alive;
+}
+
 bool httpd_stop_step(struct httpd *httpd)
 {
 	return drain_step(httpd);

@@ -66,6 +66,8 @@ BULLA_MUST_USE enum bulla_err httpd_open(const struct httpd_config *config, cons
 BULLA_MUST_USE enum bulla_err httpd_bind(struct httpd *httpd, struct bulla_call *call);
 /* Starts the workers and the loops. NO_MEMORY, CONFIG; stop it then, too. */
 BULLA_MUST_USE enum bulla_err httpd_start(struct httpd *httpd, struct bulla_call *call);
+/* Whether all loops have turned since it was asked last; has them turn. One thread, from httpd_start until it stops. */
+bool httpd_is_alive(struct httpd *httpd);
 /* One step of stopping, which takes no time: to be called every few milliseconds until it is true. New connections are
  * refused; what is in flight is finished (within max_request_s), what is not whole within unfinished_s. */
 bool httpd_stop_step(struct httpd *httpd);

@@ -229,6 +229,7 @@ struct loop {
 	int64_t drain_ms;               /* the next look */
 	bool accepting, draining;
 	atomic_uint conn_count;         /* shared: read by the other loops to balance */
+	atomic_uint answered;           /* shared: httpd->asked, when it last turned */
 	_Atomic(struct task *) done;    /* shared: pushed by workers */
 	_Atomic(struct recording *) written; /* shared: pushed by audit devices */
 	atomic_uint waking;             /* shared: how many of them are at it */
@@ -249,6 +250,7 @@ struct httpd {
 	unsigned daemon_count;
 	struct loop *loops;
 	atomic_uint connections;        /* of all loops */
+	atomic_uint asked;              /* whether they live: a number, which they repeat */
 	unsigned share_limit;           /* so many connections are not scarce */
 	struct clients *clients;        /* by their connections */
 	struct clients *askers;         /* by their requests in flight, while connections are scarce */

@@ -281,6 +281,7 @@ static void turn(struct loop *loop)
 	if (loop->flying != NULL)
 		audit_sweep(loop);
 	update_accepting(loop);
+	atomic_store_explicit(&loop->answered, atomic_load_explicit(&loop->httpd->asked, memory_order_relaxed), memory_order_relaxed);
 }
 
 void *loop_main(void *context)
