@@ -38,6 +38,15 @@ BULLA_MUST_USE enum bulla_err bulla_key_import_version(struct bulla *engine, str
 						       struct bulla_bytes name, const struct bulla_import_source *source,
 						       const int64_t *version);
 
+/* Once, after bulla_memory_init, before threads start and before anybody else uses OpenSSL (libcurl does): for what follows. CRYPTO,
+ * NO_MEMORY. */
+BULLA_MUST_USE enum bulla_err bulla_wrap_init(void);
+/* For who brings a key, without an engine: material (symmetric bytes or PKCS#8; 16 bytes to 8 KiB) wrapped for the source above under
+ * the server's wrapping key (PEM), base64, in the arena. Nothing of material is left behind. INVALID: the sizes, the hash, a PEM that
+ * is no RSA public key; the texts are the peer's. */
+BULLA_MUST_USE enum bulla_err bulla_wrap_for_import(struct bulla_call *call, struct bulla_bytes pem, struct bulla_bytes hash,
+						    struct bulla_bytes material, struct bulla_bytes *out);
+
 /* ---- export for another server's import ------------------------------------------------------------------------------------ */
 
 struct bulla_byok_args {

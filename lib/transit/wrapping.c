@@ -3,7 +3,10 @@
 #define _GNU_SOURCE
 #include "bulla/clock.h"
 #include "bulla/encode.h"
+#include "crypto/crypto.h"
 #include "crypto/keywrap.h"
+#include "crypto/pkey_read.h"
+#include "crypto/x509.h"
 #include "transit/import.h"
 
 #include <pthread.h>
@@ -126,6 +129,10 @@ enum bulla_err bulla_wrapping_key(struct bulla *engine, struct bulla_call *call,
 	return export_pem(call, "PUBLIC KEY", material_bytes(&public), pem);
 }
 
+/* The bounds of KWP at the peer. */
+#define LEAST_BYTES 16
+#define MOST_BYTES 8192
+
 /* ---- wrapping ---------------------------------------------------------------------------------------------------------------- */
 
 bool wrapping_hash(struct bulla_bytes name, enum digest *out)
@@ -171,6 +178,39 @@ enum bulla_err wrapping_seal(struct bulla_call *call, const struct pkey *pkey, e
 	return export_base64(call, bulla_mem(sealed, len), out);
 }
 
+static enum bulla_err open_public(struct bulla_call *call, struct bulla_bytes pem, struct pkey **out)
+{
+	BULLA_CLEANUP(material_clear) struct material der = { 0 };
+	char label[PEM_LABEL];
+	struct pkey_fault fault;
+
+	if (pem_read(pem, label, &der, NULL) != BULLA_OK || strcmp(label, "PUBLIC KEY") != 0)
+		return bulla_fail(call, BULLA_E_INVALID, "failed to parse wrapping key: not a public key in PEM");
+	enum bulla_err err = pkey_read_public(&alg_rsa_4096, material_bytes(&der), out, &fault);
+
+	return err == BULLA_E_BAD_KEY_MATERIAL ? bulla_fail(call, BULLA_E_INVALID, "failed to parse wrapping key: %s", fault.text) : err;
+}
+
+enum bulla_err bulla_wrap_init(void)
+{
+	return crypto_init();
+}
+
+enum bulla_err bulla_wrap_for_import(struct bulla_call *call, struct bulla_bytes pem, struct bulla_bytes hash, struct bulla_bytes material,
+				     struct bulla_bytes *out)
+{
+	BULLA_CLEANUP(pkey_release) struct pkey *pkey = NULL;
+	enum digest digest;
+
+	if (material.len < LEAST_BYTES || material.len > MOST_BYTES)
+		return bulla_fail(call, BULLA_E_INVALID, "failure wrapping source key: kwp: key size to wrap too %s",
+				  material.len < LEAST_BYTES ? "small" : "large");
+	if (!wrapping_hash(hash, &digest))
+		return bulla_fail(call, BULLA_E_INVALID, "unknown hash function: %.*s", (int)hash.len, (const char *)hash.ptr);
+	TRY(open_public(call, pem, &pkey));
+	return wrapping_seal(call, pkey, digest, material, out);
+}
+
 static enum bulla_err decode(struct bulla_call *call, struct bulla_bytes text, struct bulla_bytes *out)
 {
 	uint8_t *bytes = bulla_arena_alloc(call->arena, BULLA_BASE64_MAX_DECODED(text.len));
@@ -207,7 +247,7 @@ static enum bulla_err open_ephemeral(struct bulla_call *call, const struct pkey 
 /* Of what KWP made of 16 bytes to 8 KiB: OpenBao's bounds and texts. */
 static enum bulla_err check_size(struct bulla_call *call, size_t len)
 {
-	const char *why = len < 24 ? "kwp: wrapped key size too small" : len > 8192 + 8 ? "kwp: wrapped key size too large" :
+	const char *why = len < LEAST_BYTES + 8 ? "kwp: wrapped key size too small" : len > MOST_BYTES + 8 ? "kwp: wrapped key size too large" :
 			  len % 8 != 0 ? "kwp: wrapped key size must be a multiple of 8 bytes" : NULL;
 
 	return why == NULL ? BULLA_OK : bulla_fail(call, BULLA_E_INVALID_500, "%s", why);

@@ -27,7 +27,7 @@ static int audit_enable(int argc, char **argv)
 		.about = "  Enables an audit device: file, socket or syslog. The server allows it only if its configuration has\n"
 			 "  unsafe_allow_api_audit_creation = true; devices are better part of the configuration.\n\n"
 			 "      $ bulla audit enable file file_path=/var/log/bulla/audit.log\n",
-		.flags = flags, .min_args = 1, .max_args = -1, .no_format = true,
+		.flags = flags, .max_args = -1, .no_format = true,
 	};
 	struct cli cli BULLA_CLEANUP(cli_end);
 	struct cli_answer answer BULLA_CLEANUP(cli_answer_clear) = { 0 };
@@ -35,6 +35,10 @@ static int audit_enable(int argc, char **argv)
 
 	if (status != CLI_GO_ON)
 		return status;
+	if (cli.argc == 0) {
+		fputs("Error enabling audit device: audit type missing. Valid types include 'file', 'socket' and 'syslog'.\n", stderr);
+		return CLI_LOCAL_ERROR;
+	}
 	const char *type = cli.argv[0], *mount = cli_mount_path(&cli, path != NULL ? path : type);
 	json_t *options = values_parse(&cli, cli.argc - 1, cli.argv + 1);
 
@@ -47,7 +51,7 @@ static int audit_enable(int argc, char **argv)
 		fputs("An argument is not UTF-8\n", stderr);
 		return CLI_LOCAL_ERROR;
 	}
-	status = cli_call(&cli, "Error enabling audit device", "POST",
+	status = cli_call(&cli, "Error enabling audit device", "PUT",
 			  cli_target(&cli, cli_printf(&cli, "sys/audit/%.*s", (int)strlen(mount) - 1, mount)), body, &answer);
 	if (status != CLI_GO_ON)
 		return status;

@@ -12,13 +12,16 @@ static const struct mount_kind method_kind = {
 static int auth_enable(int argc, char **argv)
 {
 	struct mount_flags m = MOUNT_FLAGS_NONE;
-	const char *path = NULL, *token_type = NULL, *plugin = NULL;
+	const char *path = NULL, *token_type = NULL, *plugin = NULL, *plugin_version = NULL;
 	bool local = false, seal_wrap = false, external_entropy = false;
+	int64_t version = -1;
 	const struct flag flags[] = {
 		{ "path", FLAG_STRING, &path, "Where the method answers, below auth/; its type if not given." },
 		MOUNT_FLAG_ROWS(m),
 		{ "token-type", FLAG_STRING, &token_type, "\"default-service\", \"default-batch\", \"service\" or \"batch\"." },
 		{ "plugin-name", FLAG_STRING, &plugin, NULL },
+		{ "plugin-version", FLAG_STRING, &plugin_version, NULL },
+		{ "version", FLAG_INT, &version, NULL },
 		{ "local", FLAG_BOOL, &local, "Mark as local." },
 		{ "seal-wrap", FLAG_BOOL, &seal_wrap, "Mark as seal-wrapped." },
 		{ "external-entropy-access", FLAG_BOOL, &external_entropy, NULL },
@@ -37,9 +40,9 @@ static int auth_enable(int argc, char **argv)
 		return status;
 	const char *type = cli.argv[0];
 	const char *mount = cli_mount_path(&cli, path != NULL ? path : strcmp(type, "plugin") == 0 && plugin != NULL ? plugin : type);
-	json_t *body BULLA_CLEANUP(cli_json_clear) = json_pack("{s:s, s:s, s:{}, s:b, s:b, s:b, s:s*, s:o*}", "type", type,
-		"description", m.description != NULL ? m.description : "", "config", "local", (int)local, "seal_wrap", (int)seal_wrap,
-		"external_entropy_access", (int)external_entropy, "plugin_name", plugin, "options", values_of_pairs(&cli, &m.options));
+	json_t *body BULLA_CLEANUP(cli_json_clear) = json_pack("{s:s, s:s, s:{s:s*}, s:b, s:b, s:b, s:s*, s:o*}", "type", type,
+		"description", m.description != NULL ? m.description : "", "config", "plugin_version", plugin_version, "local", (int)local, "seal_wrap", (int)seal_wrap,
+		"external_entropy_access", (int)external_entropy, "plugin_name", plugin, "options", mount_options(&cli, &m, version));
 
 	if (body == NULL) {
 		fputs("An argument is not UTF-8\n", stderr);
@@ -80,7 +83,7 @@ static int auth_move(int argc, char **argv)
 }
 
 struct lockout_flags {
-	const char *threshold;
+	int64_t threshold; /* each below 0: not given */
 	int64_t duration_s, reset_s;
 	bool disable;
 };
@@ -91,8 +94,8 @@ static json_t *lockout_body(struct cli *cli, const struct lockout_flags *f)
 	json_t *body = json_object();
 	char text[DURATION_TEXT_MAX];
 
-	if (f->threshold != NULL)
-		json_object_set_new(body, "lockout_threshold", json_string(f->threshold));
+	if (f->threshold >= 0)
+		json_object_set_new(body, "lockout_threshold", json_string(cli_printf(cli, "%lld", (long long)f->threshold)));
 	if (f->duration_s >= 0) {
 		duration_print(f->duration_s, text);
 		json_object_set_new(body, "lockout_duration", json_string(cli_printf(cli, "%s", text)));
@@ -112,12 +115,12 @@ static json_t *lockout_body(struct cli *cli, const struct lockout_flags *f)
 static int auth_tune(int argc, char **argv)
 {
 	struct mount_flags m = MOUNT_FLAGS_NONE;
-	struct lockout_flags lockout = { .duration_s = -1, .reset_s = -1 };
+	struct lockout_flags lockout = { .threshold = -1, .duration_s = -1, .reset_s = -1 };
 	const char *token_type = NULL;
 	const struct flag flags[] = {
 		MOUNT_FLAG_ROWS(m),
 		{ "token-type", FLAG_STRING, &token_type, "Which tokens logins make." },
-		{ "user-lockout-threshold", FLAG_STRING, &lockout.threshold, "After how many failed logins a user is locked out." },
+		{ "user-lockout-threshold", FLAG_INT, &lockout.threshold, "After how many failed logins a user is locked out." },
 		{ "user-lockout-duration", FLAG_DURATION, &lockout.duration_s, "For how long." },
 		{ "user-lockout-counter-reset-duration", FLAG_DURATION, &lockout.reset_s, "After how long failures are forgotten." },
 		{ "user-lockout-disable", FLAG_BOOL, &lockout.disable, "Lock nobody out." },
@@ -173,12 +176,10 @@ static void add_method(struct output_table *table, const char *path, json_t *mou
 	output_table_add(table, text_of(mount, "description"));
 	if (detailed)
 		output_table_add(table, text_of(mount, "uuid"));
-	output_table_add(table, text_of(mount, "plugin_version"));
-	if (detailed) {
-		output_table_add(table, text_of(mount, "running_plugin_version"));
-		output_table_add(table, text_of(mount, "running_sha256"));
-		output_table_add(table, text_of(mount, "deprecation_status"));
-	}
+	if (detailed)
+		mount_add_versions(table, mount);
+	else
+		output_table_add(table, text_of(mount, "plugin_version"));
 }
 
 static void print_methods(struct cli *cli, json_t *mounts, bool detailed)

@@ -1,14 +1,17 @@
 /* cli.c: owns the life of a client command: its line, its environment, its requests and what is said when one is refused. */
 #include "commands/cli.h"
-#include "commands/preview.h"
 
 #include <bulla/duration.h>
+#include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "commands/environment.h"
+#include "commands/preview.h"
+#include "commands/token_helper.h"
+
 #define DEFAULT_ADDRESS "https://127.0.0.1:8200"
-#define TOKEN_FILE_MAX_BYTES 8192
 
 const char *cli_out_of_memory(void)
 {
@@ -29,98 +32,45 @@ const char *cli_printf(struct cli *cli, const char *format, ...)
 	return (const char *)text.ptr;
 }
 
-/* BULLA_NAME, then BAO_NAME, then VAULT_NAME; an empty value counts as none. */
-static const char *environment(struct cli *cli, const char *name)
+/* The token of the environment, or that which is kept. */
+static int find_token(struct cli *cli)
 {
-	static const char *const prefixes[] = { "BULLA_", "BAO_", "VAULT_" };
+	struct bulla_call call = { .arena = cli->arena };
 
-	for (size_t i = 0; i < sizeof prefixes / sizeof prefixes[0]; i++) {
-		const char *value = getenv(cli_printf(cli, "%s%s", prefixes[i], name));
-
-		if (value != NULL && value[0] != '\0')
-			return value;
-	}
-	return NULL;
+	cli->config.token = environment_get("TOKEN");
+	if (cli->config.token != NULL || token_helper_get(&call, &cli->config.token) == BULLA_OK)
+		return CLI_GO_ON;
+	fprintf(stderr, "failed to get token helper: %.*s\n", (int)call.detail.len, (const char *)call.detail.ptr);
+	return CLI_SERVER_ERROR;
 }
 
-static bool is_space(char c)
+static int environment_bool(const char *name, bool *out)
 {
-	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
-}
-
-/* A borrowed copy without the white space around it. */
-static const char *trimmed(struct cli *cli, const char *text, size_t len)
-{
-	while (len > 0 && is_space(text[len - 1]))
-		len--;
-	while (len > 0 && is_space(*text)) {
-		text++;
-		len--;
-	}
-	struct bulla_bytes copy = bulla_arena_copy(cli->arena, bulla_mem(text, len));
-
-	if (copy.ptr == NULL)
-		cli_out_of_memory();
-	return (const char *)copy.ptr;
-}
-
-static const char *token_in_file(struct cli *cli, const char *home, const char *name)
-{
-	char text[TOKEN_FILE_MAX_BYTES];
-	FILE *file = fopen(cli_printf(cli, "%s/%s", home, name), "re");
-
-	if (file == NULL)
-		return NULL;
-	setvbuf(file, NULL, _IONBF, 0);
-	size_t n = fread(text, 1, sizeof text, file);
-	const char *token = trimmed(cli, text, n);
-
-	fclose(file);
-	bulla_wipe(text, sizeof text);
-	return token[0] != '\0' ? token : NULL;
-}
-
-static const char *find_token(struct cli *cli)
-{
-	const char *token = environment(cli, "TOKEN");
-	const char *home = getenv("HOME");
-
-	if (token == NULL && home != NULL)
-		token = token_in_file(cli, home, ".bulla-token");
-	if (token == NULL && home != NULL)
-		token = token_in_file(cli, home, ".vault-token");
-	return token;
-}
-
-static bool environment_bool(struct cli *cli, const char *name, bool *out)
-{
-	const char *value = environment(cli, name);
+	const char *value = environment_get(name);
 
 	if (value == NULL || flags_parse_bool(value, out))
-		return true;
-	fprintf(stderr, "BULLA_%s, BAO_%s or VAULT_%s is neither true nor false: %s\n", name, name, name, value);
-	return false;
+		return CLI_GO_ON;
+	fprintf(stderr, "failed to read environment: could not parse BULLA_%s, BAO_%s or VAULT_%s\n", name, name, name);
+	return CLI_SERVER_ERROR;
 }
 
 static int read_environment(struct cli *cli)
 {
 	struct client_config *config = &cli->config;
-	const char *address = environment(cli, "ADDR");
+	const char *format = environment_get("FORMAT");
 
-	config->address = address != NULL ? address : DEFAULT_ADDRESS;
-	config->ca_cert = environment(cli, "CACERT");
-	config->ca_path = environment(cli, "CAPATH");
-	config->ca_bytes = environment(cli, "CACERT_BYTES");
-	config->tls_server_name = environment(cli, "TLS_SERVER_NAME");
-	config->wrap_ttl = environment(cli, "WRAP_TTL");
-	config->client_cert = environment(cli, "CLIENT_CERT");
-	config->client_key = environment(cli, "CLIENT_KEY");
-	config->namespace_ = environment(cli, "NAMESPACE");
-	config->token = find_token(cli);
-	const char *format = environment(cli, "FORMAT");
-
+	cli->agent_address = environment_get("AGENT_ADDR");
+	config->ca_cert = environment_get("CACERT");
+	config->ca_path = environment_get("CAPATH");
+	config->ca_bytes = environment_get("CACERT_BYTES");
+	config->tls_server_name = environment_get("TLS_SERVER_NAME");
+	config->wrap_ttl = environment_get("WRAP_TTL");
+	config->client_cert = environment_get("CLIENT_CERT");
+	config->client_key = environment_get("CLIENT_KEY");
+	config->namespace_ = environment_get("NAMESPACE");
+	config->mfa = environment_get("MFA");
 	cli->format = format != NULL ? format : "table";
-	return environment_bool(cli, "SKIP_VERIFY", &config->tls_skip_verify) ? CLI_GO_ON : CLI_LOCAL_ERROR;
+	return environment_bool("SKIP_VERIFY", &config->tls_skip_verify);
 }
 
 static int check_arguments(const struct cli *cli, const struct cli_spec *spec)
@@ -151,38 +101,65 @@ static void print_help(const struct cli_spec *spec, const struct flag *http, con
 	flags_print(stdout, "HTTP Options", http);
 }
 
-static bool is_format(const char *text)
+/* The format in lower case; false: told on stderr. */
+static bool check_format(struct cli *cli, const struct cli_spec *spec)
 {
 	static const char *const formats[] = { "table", "json", "yaml", "yml", "raw" };
+	char *format = (char *)(uintptr_t)cli_printf(cli, "%s", cli->format);
+	bool known = false;
 
+	for (char *c = format; *c != '\0'; c++)
+		*c = (char)tolower((unsigned char)*c);
 	for (size_t i = 0; i < sizeof formats / sizeof formats[0]; i++)
-		if (strcmp(text, formats[i]) == 0)
-			return true;
-	return false;
+		known = known || strcmp(format, formats[i]) == 0;
+	cli->format = format;
+	if (!known)
+		fprintf(stderr, "Invalid output format: %s\n", format);
+	else if (strcmp(format, "raw") == 0 && !spec->has_raw)
+		fputs("This command does not support the -format=raw option.\n", stderr);
+	return known && (strcmp(format, "raw") != 0 || spec->has_raw);
+}
+
+/* What is given as empty is not given; and what is then given for the address. */
+static void drop_empty(struct cli *cli)
+{
+	if (cli->field != NULL && cli->field[0] == '\0')
+		cli->field = NULL;
+	if (cli->config.address == NULL || cli->config.address[0] == '\0')
+		cli->config.address = environment_get("ADDR");
+	if (cli->config.address == NULL)
+		cli->config.address = DEFAULT_ADDRESS;
+	if (cli->agent_address != NULL && cli->agent_address[0] != '\0')
+		cli->config.address = cli->agent_address;
 }
 
 static int parse(struct cli *cli, const struct cli_spec *spec, int argc, char **argv)
 {
 	static const struct flag none[] = { { 0 } };
+	bool no_redirects;
 	const struct flag http[] = {
 		{ "address", FLAG_STRING, &cli->config.address, "Where the server is: http(s)://HOST:PORT or unix:///PATH (BULLA_ADDR, VAULT_ADDR)." },
 		{ "ca-cert", FLAG_STRING, &cli->config.ca_cert, "PEM file with the CA of the server's certificate (BULLA_CACERT, VAULT_CACERT)." },
-		{ "ca-path", FLAG_STRING, &cli->config.ca_path, "Folder of such files (BULLA_CAPATH, VAULT_CAPATH)." },
+		{ "ca-path", FLAG_STRING, &cli->config.ca_path, "Folder of such files, of any names (BULLA_CAPATH, VAULT_CAPATH)." },
 		{ "client-cert", FLAG_STRING, &cli->config.client_cert, "PEM file to show to the server (BULLA_CLIENT_CERT, VAULT_CLIENT_CERT)." },
 		{ "client-key", FLAG_STRING, &cli->config.client_key, "Its private key (BULLA_CLIENT_KEY, VAULT_CLIENT_KEY)." },
 		{ "tls-skip-verify", FLAG_BOOL, &cli->config.tls_skip_verify, "Do not verify the server's certificate (BULLA_SKIP_VERIFY, VAULT_SKIP_VERIFY)." },
 		{ "tls-server-name", FLAG_STRING, &cli->config.tls_server_name, "The name that the server's certificate must have (BULLA_TLS_SERVER_NAME ...)." },
 		{ "wrap-ttl", FLAG_STRING, &cli->wrap_ttl, "Wrap the answer in a token that holds it so long (BULLA_WRAP_TTL ...)." },
-		{ "header", FLAG_LIST, &cli->headers, "A further header, name=value; may be given many times." },
+		{ "header", FLAG_PAIRS, &cli->headers, "A further header, name=value; may be given many times." },
+		{ "agent-address", FLAG_STRING, &cli->agent_address, "Of an agent in front of the server, to be asked instead (BULLA_AGENT_ADDR ...)." },
+		{ "disable-redirects", FLAG_BOOL, &no_redirects, "Redirects are never followed: the token would go along." },
+		{ "mfa", FLAG_STRING, &cli->config.mfa, "Sent as the header X-Vault-MFA (BULLA_MFA ...)." },
 		{ "namespace", FLAG_STRING, &cli->config.namespace_, "The namespace: there is only root here (BULLA_NAMESPACE ...). Also: -ns." },
 		{ "ns", FLAG_STRING, &cli->config.namespace_, NULL },
+		{ "policy-override", FLAG_BOOL, &cli->config.policy_override, "Sent as the header X-Vault-Policy-Override." },
 		{ "non-interactive", FLAG_BOOL, &cli->non_interactive, "Ask for nothing on the terminal." },
 		{ "output-curl-string", FLAG_BOOL, &cli->curl_string, "Send nothing: print the request as a line for curl." },
 		{ "output-policy", FLAG_BOOL, &cli->policy, "Send nothing: print a policy that allows the request." },
 		{ 0 },
 	};
 	struct flag output[3] = { 0 }, *next = output;
-	const struct flag *tables[] = { spec->flags != NULL ? spec->flags : none, http, output, NULL };
+	const struct flag *tables[] = { spec->flags != NULL ? spec->flags : none, spec->no_http ? none : http, output, NULL };
 
 	if (!spec->no_format)
 		*next++ = (struct flag){ "format", FLAG_STRING, &cli->format, "How to print: table, json, yaml or raw (BULLA_FORMAT, BAO_FORMAT, VAULT_FORMAT)." };
@@ -192,15 +169,14 @@ static int parse(struct cli *cli, const struct cli_spec *spec, int argc, char **
 	case FLAGS_OK:
 		break;
 	case FLAGS_HELP:
-		print_help(spec, http, output);
+		print_help(spec, tables[1], output);
 		return CLI_DONE;
 	case FLAGS_WRONG:
 		return CLI_LOCAL_ERROR;
 	}
-	if (!spec->no_format && !is_format(cli->format)) {
-		fprintf(stderr, "Invalid output format: %s\n", cli->format);
+	drop_empty(cli);
+	if (!spec->no_format && !check_format(cli, spec))
 		return CLI_LOCAL_ERROR;
-	}
 	cli->argc = argc - 1;
 	cli->argv = argv + 1;
 	return check_arguments(cli, spec);
@@ -235,20 +211,21 @@ int cli_begin(struct cli *cli, const struct cli_spec *spec, int argc, char **arg
 	cli->arena = bulla_arena_new(4096);
 	if (cli->arena == NULL)
 		cli_out_of_memory();
-	int status = read_environment(cli);
+	int environment = read_environment(cli), status = parse(cli, spec, argc, argv);
 
-	if (status == CLI_GO_ON)
-		status = parse(cli, spec, argc, argv);
-	if (status != CLI_GO_ON)
+	if (status != CLI_GO_ON || spec->no_http)
 		return status;
 	if (!use_wrap_ttl(cli))
 		return CLI_LOCAL_ERROR;
+	status = environment == CLI_GO_ON && !spec->no_token ? find_token(cli) : environment;
+	if (status != CLI_GO_ON)
+		return status;
 	cli->config.headers = cli->headers.items;
 	cli->config.header_count = cli->headers.count;
 	cli->client = client_new(&cli->config, error);
 	if (cli->client == NULL) {
 		fprintf(stderr, "%s\n", error);
-		return CLI_LOCAL_ERROR;
+		return CLI_SERVER_ERROR;
 	}
 	return CLI_GO_ON;
 }
@@ -278,86 +255,6 @@ bool cli_wants_json(const struct cli *cli)
 bool cli_wants_yaml(const struct cli *cli)
 {
 	return strcmp(cli->format, "yaml") == 0 || strcmp(cli->format, "yml") == 0;
-}
-
-/* Characters that stand as they are (RFC 3986): in a path what Go leaves, in a query only the unreserved. */
-#define UNRESERVED "-._~"
-#define IN_PATH UNRESERVED "$&+,:;=@"
-
-static bool stands(char c, const char *others)
-{
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || (c != '\0' && strchr(others, c) != NULL);
-}
-
-static const char *escaped(struct cli *cli, const char *text, size_t len, const char *others)
-{
-	char *out = bulla_arena_alloc(cli->arena, 3 * len + 1), *at = out;
-
-	if (out == NULL)
-		cli_out_of_memory();
-	for (size_t i = 0; i < len; i++) {
-		if (stands(text[i], others))
-			*at++ = text[i];
-		else
-			at += sprintf(at, "%%%02X", (unsigned char)text[i]);
-	}
-	return out;
-}
-
-/* Cuts the last segment of "/v1/a/b", but not "/v1". */
-static const char *without_last(struct cli *cli, const char *target)
-{
-	const char *cut = strrchr(target, '/');
-
-	return cut == target ? target : cli_printf(cli, "%.*s", (int)(cut - target), target);
-}
-
-const char *cli_target(struct cli *cli, const char *path)
-{
-	const char *target = "/v1";
-
-	while (*path != '\0') {
-		size_t len = strcspn(path, "/");
-
-		if (len == 2 && strncmp(path, "..", 2) == 0)
-			target = without_last(cli, target);
-		else if (len > 0 && !(len == 1 && *path == '.'))
-			target = cli_printf(cli, "%s/%s", target, escaped(cli, path, len, IN_PATH));
-		path += len + (path[len] == '/');
-	}
-	return target;
-}
-
-static const char *with_pair(struct cli *cli, const char *target, const char *key, const char *value)
-{
-	return cli_printf(cli, "%s%c%s=%s", target, strchr(target, '?') != NULL ? '&' : '?',
-			  escaped(cli, key, strlen(key), UNRESERVED), escaped(cli, value, strlen(value), UNRESERVED));
-}
-
-const char *cli_target_with(struct cli *cli, const char *target, json_t *query)
-{
-	const char *key;
-	json_t *value, *item;
-	size_t i;
-
-	json_object_foreach(query, key, value) {
-		if (json_is_string(value))
-			target = with_pair(cli, target, key, json_string_value(value));
-		json_array_foreach(value, i, item)
-			target = with_pair(cli, target, key, json_string_value(item));
-	}
-	return target;
-}
-
-const char *cli_mount_path(struct cli *cli, const char *path)
-{
-	while (*path == '/')
-		path++;
-	size_t len = strlen(path);
-
-	while (len > 0 && path[len - 1] == '/')
-		len--;
-	return cli_printf(cli, "%.*s/", (int)len, path);
 }
 
 int cli_send(struct cli *cli, const char *what, const char *method, const char *target, json_t *body, struct cli_answer *answer)
@@ -432,14 +329,35 @@ int cli_use_token(struct cli *cli, const char *token)
 	return CLI_LOCAL_ERROR;
 }
 
-bool cli_token_is_of_environment(struct cli *cli)
+bool cli_token_is_of_environment(void)
 {
-	return environment(cli, "TOKEN") != NULL;
+	return environment_get("TOKEN") != NULL;
+}
+
+static bool is_space(char c)
+{
+	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+/* A borrowed copy without the white space around it. */
+static const char *trimmed(struct cli *cli, const char *text, size_t len)
+{
+	while (len > 0 && is_space(text[len - 1]))
+		len--;
+	while (len > 0 && is_space(*text)) {
+		text++;
+		len--;
+	}
+	struct bulla_bytes copy = bulla_arena_copy(cli->arena, bulla_mem(text, len));
+
+	if (copy.ptr == NULL)
+		cli_out_of_memory();
+	return (const char *)copy.ptr;
 }
 
 const char *cli_secret_argument(struct cli *cli, const char *argument)
 {
-	char line[TOKEN_FILE_MAX_BYTES];
+	char line[TOKEN_MAX_BYTES];
 
 	if (strcmp(argument, "-") != 0)
 		return argument;

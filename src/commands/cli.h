@@ -18,7 +18,9 @@ struct cli_spec {
 	const char *about;        /* lines for -h */
 	const struct flag *flags; /* the command's own; NULL: none */
 	int min_args, max_args;   /* max_args -1: any number */
-	bool no_format, has_field;
+	bool no_format, has_field, has_raw;
+	bool no_token; /* none is looked for */
+	bool no_http; /* no server is asked: nothing of the client is prepared */
 };
 
 struct cli {
@@ -26,6 +28,7 @@ struct cli {
 	struct client_config config;
 	struct client *client;
 	const char *format, *field; /* field NULL: all */
+	const char *agent_address;  /* NULL, "": none; else it goes before the address */
 	bool curl_string, policy;   /* nothing is sent: it is printed instead */
 	bool non_interactive;       /* nothing is asked for on the terminal */
 	struct flag_list headers;
@@ -63,7 +66,7 @@ const char *cli_printf(struct cli *cli, const char *format, ...) __attribute__((
 /* Another token for the requests that follow; NULL: none. CLI_GO_ON, or CLI_LOCAL_ERROR (told on stderr). */
 int cli_use_token(struct cli *cli, const char *token);
 /* Whether a variable of the environment gives the token. */
-bool cli_token_is_of_environment(struct cli *cli);
+bool cli_token_is_of_environment(void);
 
 /* "/v1/" and the path, cleaned as Go's path.Join does (so that "a//b" and "./a" mean what they say) and escaped. */
 const char *cli_target(struct cli *cli, const char *path);

@@ -5,8 +5,12 @@
 #include <curl/curl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <strings.h>
+
+#include "commands/client_trust.h"
 
 #define USER_AGENT "bulla"
+#define OWN_PREFIX "X-Vault-"
 #define TIMEOUT_S 120L
 #define CONNECT_TIMEOUT_S 30L
 
@@ -140,6 +144,10 @@ static bool add_pair(struct curl_slist **list, const char *pair, char error[CLIE
 	}
 	memcpy(name, pair, len);
 	name[len] = '\0';
+	if (strncasecmp(name, OWN_PREFIX, strlen(OWN_PREFIX)) == 0) {
+		snprintf(error, CLIENT_ERROR_MAX, "failed to setup Headers[%s]: Header starting by 'X-Vault-' are for internal usage only", name);
+		return false;
+	}
 	return add_checked(list, name, pair + len + 1, "a -header", error);
 }
 
@@ -149,7 +157,9 @@ static bool set_headers(struct curl_slist **list, const char *type, const struct
 	bool good = add_header(list, "X-Vault-Request", "true") && add_header(list, "Content-Type", type) &&
 		    add_checked(list, "X-Vault-Token", config->token, "the configured token", error) &&
 		    add_checked(list, "X-Vault-Namespace", config->namespace_, "the namespace", error) &&
-		    add_checked(list, "X-Vault-Wrap-TTL", config->wrap_ttl, "the wrap TTL", error);
+		    add_checked(list, "X-Vault-Wrap-TTL", config->wrap_ttl, "the wrap TTL", error) &&
+		    add_checked(list, "X-Vault-MFA", config->mfa, "the MFA credentials", error) &&
+		    add_checked(list, "X-Vault-Policy-Override", config->policy_override ? "true" : NULL, "", error);
 
 	for (size_t i = 0; good && i < config->header_count; i++)
 		good = add_pair(list, config->headers[i], error);
@@ -185,11 +195,20 @@ static bool set_text(CURL *curl, CURLoption option, const char *value)
 	return value == NULL || value[0] == '\0' || curl_easy_setopt(curl, option, value) == CURLE_OK;
 }
 
-static bool set_ca_bytes(CURL *curl, const char *pem)
+/* These CAs and no others: libcurl would go on to trust those of the system's folder beside a file that was named. */
+static bool set_trust(CURL *curl, const struct client_config *config, char error[CLIENT_ERROR_MAX])
 {
-	struct curl_blob blob = { .data = (void *)(uintptr_t)pem, .len = pem != NULL ? strlen(pem) : 0, .flags = CURL_BLOB_COPY };
+	char *pem;
 
-	return blob.len == 0 || curl_easy_setopt(curl, CURLOPT_CAINFO_BLOB, &blob) == CURLE_OK;
+	if (!client_trust_check_own(config, error) || !client_trust_read(config, &pem, error))
+		return false;
+	struct curl_blob blob = { .data = pem, .len = pem != NULL ? strlen(pem) : 0, .flags = CURL_BLOB_COPY };
+	bool good = pem == NULL || (curl_easy_setopt(curl, CURLOPT_CAINFO_BLOB, &blob) == CURLE_OK &&
+				    curl_easy_setopt(curl, CURLOPT_CAINFO, NULL) == CURLE_OK &&
+				    curl_easy_setopt(curl, CURLOPT_CAPATH, NULL) == CURLE_OK);
+
+	bulla_wiping_free(pem);
+	return good;
 }
 
 /* libcurl takes the name from the URL: so the URL gets this one, and the connection goes where the address says. */
@@ -240,9 +259,8 @@ static bool set_options(struct client *client, const struct client_config *confi
 	       curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, CONNECT_TIMEOUT_S) == CURLE_OK &&
 	       curl_easy_setopt(curl, CURLOPT_SSL_VERIFYPEER, verify) == CURLE_OK &&
 	       curl_easy_setopt(curl, CURLOPT_SSL_VERIFYHOST, verify * 2) == CURLE_OK &&
-	       set_text(curl, CURLOPT_CAINFO, config->ca_cert) && set_text(curl, CURLOPT_CAPATH, config->ca_path) &&
 	       set_text(curl, CURLOPT_SSLCERT, config->client_cert) && set_text(curl, CURLOPT_SSLKEY, config->client_key) &&
-	       set_ca_bytes(curl, config->ca_bytes) && set_server_name(client, config->tls_server_name);
+	       set_server_name(client, config->tls_server_name);
 }
 
 struct client *client_new(const struct client_config *config, char error[CLIENT_ERROR_MAX])
@@ -258,7 +276,7 @@ struct client *client_new(const struct client_config *config, char error[CLIENT_
 	client->curl = curl_easy_init();
 	if (client->curl == NULL || !set_address(client, config->address, error) || !set_headers(&client->headers, "application/json", config, error) ||
 	    !set_headers(&client->patch_headers, "application/merge-patch+json", config, error) ||
-	    !set_options(client, config)) {
+	    !set_trust(client->curl, config, error) || !set_options(client, config)) {
 		client_free(client);
 		return NULL;
 	}

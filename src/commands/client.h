@@ -7,12 +7,15 @@
 /* All borrowed; NULL or false: not given. */
 struct client_config {
 	const char *address; /* "http://host:port", "https://host:port", "unix:///path" */
-	const char *ca_cert, *ca_path, *client_cert, *client_key; /* files of PEM */
+	const char *ca_cert, *client_cert, *client_key; /* files of PEM */
+	const char *ca_path;         /* a folder of such */
 	const char *ca_bytes;        /* PEM text of CAs, instead of a file */
 	const char *tls_server_name; /* the name that the server's certificate must have */
 	bool tls_skip_verify;
 	const char *token, *namespace_;
 	const char *wrap_ttl;        /* of the replies: "60", "5m" */
+	const char *mfa;             /* for the server, which has no second factor: it is only told */
+	bool policy_override;
 	const char *const *headers;  /* further ones, each "name=value" */
 	size_t header_count;
 };

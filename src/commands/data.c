@@ -11,8 +11,8 @@ static bool is_nothing(const struct cli_answer *answer)
 	return !json_is_object(json_object_get(answer->doc, "data")) && json_array_size(json_object_get(answer->doc, "warnings")) == 0;
 }
 
-/* GET of a target; CLI_GO_ON when there is an answer to print. */
-static int get(struct cli *cli, const char *verb, const char *path, const char *target, struct cli_answer *answer)
+/* GET of a target; CLI_GO_ON when there is an answer to print. Nothing is told of nothing where empty is to be printed for it. */
+static int get(struct cli *cli, const char *verb, const char *path, const char *target, const char *empty, struct cli_answer *answer)
 {
 	const char *what = cli_printf(cli, "Error %s %s", verb, path);
 	int status = cli_send(cli, what, "GET", target, NULL, answer);
@@ -20,7 +20,10 @@ static int get(struct cli *cli, const char *verb, const char *path, const char *
 	if (status != CLI_GO_ON)
 		return status;
 	if (is_nothing(answer)) {
-		fprintf(stderr, "No value found at %s\n", path);
+		if (empty != NULL)
+			puts(empty);
+		else
+			fprintf(stderr, "No value found at %s\n", path);
 		return CLI_SERVER_ERROR;
 	}
 	if (answer->status >= 300 && answer->status != 404)
@@ -34,7 +37,7 @@ int command_read(int argc, char **argv)
 		.usage = "read [options] PATH [K=V...]",
 		.about = "  Reads what is at the path; K=V pairs go into the query.\n\n"
 			 "      $ bulla read transit/keys/cards\n",
-		.min_args = 1, .max_args = -1, .has_field = true,
+		.min_args = 1, .max_args = -1, .has_field = true, .has_raw = true,
 	};
 	struct cli cli BULLA_CLEANUP(cli_end);
 	struct cli_answer answer BULLA_CLEANUP(cli_answer_clear) = { 0 };
@@ -46,60 +49,87 @@ int command_read(int argc, char **argv)
 
 	if (query == NULL)
 		return CLI_LOCAL_ERROR;
-	status = get(&cli, "reading", cli.argv[0], cli_target_with(&cli, cli_target(&cli, cli.argv[0]), query), &answer);
+	status = get(&cli, "reading", cli.argv[0], cli_target_with(&cli, cli_target(&cli, cli.argv[0]), query), NULL, &answer);
 	return status == CLI_GO_ON ? output_answer(&cli, answer.doc) : status;
 }
 
-int command_list(int argc, char **argv)
+static void print_keys(struct cli *cli, json_t *keys)
 {
-	const char *after = NULL;
-	int64_t limit = -1;
-	const struct flag flags[] = {
-		{ "after", FLAG_STRING, &after, "Begin behind this key." },
-		{ "limit", FLAG_INT, &limit, "Give no more keys than this." },
-		{ 0 },
-	};
-	const struct cli_spec spec = {
-		.usage = "list [options] PATH",
-		.about = "  Lists the keys at the path.\n\n"
-			 "      $ bulla list transit/keys\n",
-		.flags = flags, .min_args = 1, .max_args = 1,
-	};
-	struct cli cli BULLA_CLEANUP(cli_end);
-	struct cli_answer answer BULLA_CLEANUP(cli_answer_clear) = { 0 };
-	int status = cli_begin(&cli, &spec, argc, argv);
-
-	if (status != CLI_GO_ON)
-		return status;
-	json_t *query BULLA_CLEANUP(cli_json_clear) = json_object();
-
-	if (after != NULL)
-		json_object_set_new(query, "after", json_string(after));
-	if (limit >= 0)
-		json_object_set_new(query, "limit", json_string(cli_printf(&cli, "%lld", (long long)limit)));
-	json_object_set_new(query, "list", json_string("true"));
-	status = get(&cli, "listing", cli.argv[0], cli_target_with(&cli, cli_target(&cli, cli.argv[0]), query), &answer);
-	if (status != CLI_GO_ON) {
-		if (is_nothing(&answer) && cli_wants_json(&cli))
-			puts("{}");
-		return status;
-	}
-	json_t *keys = json_object_get(output_data(answer.doc), "keys");
 	struct output_table table;
 	json_t *key;
 	size_t i;
 
-	if (cli_wants_json(&cli)) {
-		output_json(&cli, keys, true);
+	output_table_begin(&table, cli, 1);
+	output_table_add(&table, "Keys");
+	json_array_foreach(keys, i, key)
+		output_table_add(&table, output_value(cli, key));
+	output_table_print(&table);
+}
+
+struct walk {
+	const char *verb; /* "listing" */
+	const char *query; /* what makes it one: "list" */
+	const char *after;
+	int64_t limit;     /* below 0: all */
+	bool detailed;
+};
+
+/* list and scan. */
+static int list_keys(struct cli *cli, const struct walk *w)
+{
+	struct cli_answer answer BULLA_CLEANUP(cli_answer_clear) = { 0 };
+	json_t *query BULLA_CLEANUP(cli_json_clear) = json_object();
+
+	if (w->after != NULL)
+		json_object_set_new(query, "after", json_string(w->after));
+	if (w->limit >= 0)
+		json_object_set_new(query, "limit", json_string(cli_printf(cli, "%lld", (long long)w->limit)));
+	json_object_set_new(query, w->query, json_string("true"));
+	const char *target = cli_target_with(cli, cli_target(cli, cli->argv[0]), query);
+	int status = get(cli, w->verb, cli->argv[0], target, cli_wants_json(cli) ? "{}" : NULL, &answer);
+
+	if (status != CLI_GO_ON)
+		return status;
+	json_t *keys = json_object_get(output_data(answer.doc), "keys");
+
+	if (cli_wants_json(cli) && w->detailed)
+		return output_answer(cli, answer.doc);
+	if (cli_wants_json(cli)) {
+		output_json(cli, keys, true);
 		return CLI_DONE;
 	}
 	output_warnings(answer.doc);
-	output_table_begin(&table, &cli, 1);
-	output_table_add(&table, "Keys");
-	json_array_foreach(keys, i, key)
-		output_table_add(&table, output_value(&cli, key));
-	output_table_print(&table);
+	print_keys(cli, keys);
 	return CLI_DONE;
+}
+
+#define WALK_ROWS(w) \
+	{ "after", FLAG_STRING, &(w).after, "Begin behind this key." }, \
+	{ "limit", FLAG_INT, &(w).limit, "Give no more keys than this." }, \
+	{ "detailed", FLAG_BOOL, &(w).detailed, "With -format=json: what else is said of the keys, too." }
+
+static int walk(struct walk *w, const char *usage, const char *about, int argc, char **argv)
+{
+	const struct flag flags[] = { WALK_ROWS(*w), { 0 } };
+	const struct cli_spec spec = { .usage = usage, .about = about, .flags = flags, .min_args = 1, .max_args = 1 };
+	struct cli cli BULLA_CLEANUP(cli_end);
+	int status = cli_begin(&cli, &spec, argc, argv);
+
+	return status == CLI_GO_ON ? list_keys(&cli, w) : status;
+}
+
+int command_list(int argc, char **argv)
+{
+	struct walk w = { .verb = "listing", .query = "list", .limit = -1 };
+
+	return walk(&w, "list [options] PATH", "  Lists the keys at the path.\n\n      $ bulla list transit/keys\n", argc, argv);
+}
+
+int command_scan(int argc, char **argv)
+{
+	struct walk w = { .verb = "scanning", .query = "scan", .limit = -1 };
+
+	return walk(&w, "scan [options] PATH", "  Lists the keys at the path and below it, where the server can tell.\n", argc, argv);
 }
 
 /* An answer without content is told in a sentence. */

@@ -24,17 +24,29 @@ static void add_text(struct output_table *table, const char *label, json_t *data
 		output_pairs_add(table, label, text);
 }
 
+/* With all members that the peer's client prints, whatever the server says. */
+static void print_attempt_json(struct cli *cli, json_t *data)
+{
+	json_t *all BULLA_CLEANUP(cli_json_clear) = json_pack("{s:s, s:s, s:s, s:s, s:s, s:i, s:i, s:b, s:b, s:i}", "nonce", "",
+		"encoded_token", "", "encoded_root_token", "", "pgp_fingerprint", "", "otp", "", "otp_length", 0, "progress", 0,
+		"started", 0, "complete", 0, "required", 0);
+
+	if (all == NULL || json_object_update(all, data) != 0)
+		cli_out_of_memory();
+	output_json(cli, all, true);
+}
+
 static int print_attempt(struct cli *cli, json_t *doc)
 {
 	json_t *data = output_data(doc);
 	struct output_table table;
 
 	if (cli_wants_json(cli)) {
-		output_json(cli, data, true);
+		print_attempt_json(cli, data);
 		return CLI_DONE;
 	}
-	output_pairs_begin(&table, cli);
-	add_text(&table, "Nonce", data, "nonce");
+	output_table_begin(&table, cli, 2);
+	output_pairs_add(&table, "Nonce", json_string_value(json_object_get(data, "nonce")));
 	output_pairs_add(&table, "Started", output_value(cli, json_object_get(data, "started")));
 	output_pairs_add(&table, "Progress", cli_printf(cli, "%lld/%lld", (long long)json_integer_value(json_object_get(data, "progress")),
 							(long long)json_integer_value(json_object_get(data, "required"))));
@@ -43,7 +55,7 @@ static int print_attempt(struct cli *cli, json_t *doc)
 	add_text(&table, "OTP", data, "otp");
 	if (json_integer_value(json_object_get(data, "otp_length")) > 0)
 		output_pairs_add(&table, "OTP Length", output_value(cli, json_object_get(data, "otp_length")));
-	output_table_print(&table);
+	output_table_print_rows(&table);
 	return CLI_DONE;
 }
 

@@ -1,56 +1,24 @@
-/* login.c: login: gets a token from an auth method, and keeps it in ~/.vault-token for the commands that follow. */
+/* login.c: login: gets a token from an auth method, and keeps it for the commands that follow. */
 #include "commands/commands.h"
 #include "commands/output.h"
 #include "commands/prompt.h"
+#include "commands/token_helper.h"
 #include "commands/values.h"
 
-#include <errno.h>
-#include <stdlib.h>
-#include <unistd.h>
 
 struct login_flags {
 	const char *method, *path;
 	bool no_store, no_print, token_only;
 };
 
-/* ---- keeping the token ---------------------------------------------------------------------------------------------------- */
-
-static bool write_all(int fd, const char *text)
-{
-	for (size_t left = strlen(text); left > 0;) {
-		ssize_t n = write(fd, text, left);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return false;
-		text += n;
-		left -= (size_t)n;
-	}
-	return true;
-}
-
-/* Into a new file of our own, which then takes the place of the old one: nobody else ever has it open. */
 static bool store_token(struct cli *cli, const char *token)
 {
-	const char *home = getenv("HOME");
+	struct bulla_call call = { .arena = cli->arena };
 
-	if (home == NULL || home[0] == '\0') {
-		fputs("Error storing token: HOME is not set\n", stderr);
-		return false;
-	}
-	const char *path = cli_printf(cli, "%s/.vault-token", home);
-	char *made = (char *)(uintptr_t)cli_printf(cli, "%s.XXXXXX", path);
-	int fd = mkstemp(made); /* 0600 */
-	bool good = fd >= 0 && write_all(fd, token);
-
-	if (fd >= 0)
-		good = close(fd) == 0 && good && rename(made, path) == 0;
-	if (good)
+	if (token_helper_store(&call, token) == BULLA_OK)
 		return true;
-	fprintf(stderr, "Error storing token: %s: %s\n", path, strerror(errno));
-	if (fd >= 0)
-		(void)unlink(made);
+	fprintf(stderr, "Error storing token: %.*s\nThe login was good, but its token is not kept: it is printed below.\n\n",
+		(int)call.detail.len, (const char *)call.detail.ptr);
 	return false;
 }
 
@@ -181,8 +149,7 @@ static int print_login(struct cli *cli, const struct login_flags *f, struct cli_
 		return CLI_DONE;
 	}
 	if (!cli_wants_json(cli) && cli->field == NULL) {
-		puts(stored ? "Success! You are now authenticated. The token information displayed below is\nalready stored in ~/.vault-token. "
-			      "Commands that follow use it.\n"
+		puts(stored ? "Success! You are now authenticated. The token information displayed below is\nalready stored. Commands that follow use it.\n"
 			    : "Success! You are now authenticated. The token information displayed below is\nstored nowhere.\n");
 	}
 	return output_answer(cli, answer->doc);
@@ -208,11 +175,12 @@ static int login(struct cli *cli, const struct login_flags *f)
 	}
 	bool stores = !f->no_store && !f->token_only;
 
-	if (stores && !store_token(cli, token))
-		return CLI_SERVER_ERROR;
-	if (stores && cli_token_is_of_environment(cli))
+	bool stored = stores && store_token(cli, token);
+
+	if (stored && cli_token_is_of_environment())
 		fputs("WARNING! A variable of the environment gives another token, which commands go on to use\n\n", stderr);
-	return print_login(cli, f, &answer, token, stores);
+	status = print_login(cli, f, &answer, token, stored);
+	return stores && !stored ? CLI_SERVER_ERROR : status;
 }
 
 int command_login(int argc, char **argv)
@@ -228,12 +196,12 @@ int command_login(int argc, char **argv)
 	};
 	const struct cli_spec spec = {
 		.usage = "login [options] [TOKEN | K=V...]",
-		.about = "  Gets a token and keeps it in ~/.vault-token, which only its owner can read. What the method needs is given as K=V: \"-\"\n"
+		.about = "  Gets a token and keeps it: in ~/.vault-token, which only its owner can read, or by the token helper. What the method needs is given as K=V: \"-\"\n"
 			 "  reads a value from standard input, \"@file\" from a file; passwords and tokens that are missing are asked for. What is on\n"
 			 "  the command line is seen by every process of the machine.\n\n"
 			 "      $ bulla login -method=userpass username=alice\n"
 			 "      $ bulla login -method=approle role_id=... secret_id=@file\n",
-		.flags = flags, .min_args = 0, .max_args = -1, .has_field = true,
+		.flags = flags, .min_args = 0, .max_args = -1, .has_field = true, .no_token = true,
 	};
 	struct cli cli BULLA_CLEANUP(cli_end);
 	int status = cli_begin(&cli, &spec, argc, argv);

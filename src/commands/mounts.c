@@ -3,8 +3,6 @@
 
 #include <time.h>
 
-#include "commands/output.h"
-
 /* Adds the member unless there is none; takes over the reference. */
 static void set_unless_null(json_t *object, const char *name, json_t *value)
 {
@@ -32,6 +30,25 @@ void mount_flags_set(struct cli *cli, json_t *object, const struct mount_flags *
 	set_unless_null(object, "audit_non_hmac_response_keys", values_of_list(&m->audit_response));
 	set_unless_null(object, "passthrough_request_headers", values_of_list(&m->passthrough));
 	set_unless_null(object, "allowed_response_headers", values_of_list(&m->allowed));
+}
+
+json_t *mount_options(struct cli *cli, const struct mount_flags *m, int64_t version)
+{
+	json_t *options = values_of_pairs(cli, &m->options);
+
+	if (version < 0)
+		return options;
+	options = options != NULL ? options : json_object();
+	json_object_set_new(options, "version", json_string(cli_printf(cli, "%lld", (long long)version)));
+	return options;
+}
+
+void mount_add_versions(struct output_table *table, json_t *mount)
+{
+	static const char *const names[] = { "plugin_version", "running_plugin_version", "running_sha256", "deprecation_status" };
+
+	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+		output_table_add(table, json_string_value(json_object_get(mount, names[i])));
 }
 
 const char *mount_target(struct cli *cli, const struct mount_kind *kind, const char *path)
@@ -77,6 +94,17 @@ int mount_disable(const struct mount_kind *kind, const struct cli_spec *spec, in
 	return CLI_DONE;
 }
 
+/* What the peer's client prints of every mount, whatever the server says. */
+static void fill_in(json_t *mounts)
+{
+	const char *path;
+	json_t *mount;
+
+	json_object_foreach(mounts, path, mount)
+		if (json_is_object(mount) && json_object_get(mount, "deprecation_status") == NULL)
+			json_object_set_new(mount, "deprecation_status", json_string(""));
+}
+
 int mount_list(const struct mount_kind *kind, const struct cli_spec *spec, mount_print_fn *print, int argc, char **argv)
 {
 	bool detailed = false;
@@ -96,6 +124,7 @@ int mount_list(const struct mount_kind *kind, const struct cli_spec *spec, mount
 				  &answer);
 	if (status != CLI_GO_ON)
 		return status;
+	fill_in(output_data(answer.doc));
 	if (cli_wants_json(&cli))
 		output_json(&cli, output_data(answer.doc), true);
 	else

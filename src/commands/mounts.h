@@ -3,6 +3,7 @@
 #define BULLA_COMMANDS_MOUNTS_H
 
 #include "commands/cli.h"
+#include "commands/output.h"
 #include "commands/values.h"
 
 /* What is mounted there. */
@@ -35,6 +36,12 @@ struct mount_flags {
 
 /* The members that enable has in "config" and tune at the top, as far as they were given. */
 void mount_flags_set(struct cli *cli, json_t *object, const struct mount_flags *m);
+
+/* The options of a new mount, with the version (below 0: none is asked for) among them; NULL: there are none. A new reference. */
+json_t *mount_options(struct cli *cli, const struct mount_flags *m, int64_t version);
+
+/* Four cells of a detailed list: the version that was asked for, that which runs, its hash, whether it is deprecated. */
+void mount_add_versions(struct output_table *table, json_t *mount);
 
 /* Where a mount is enabled and disabled. path: from cli_mount_path. */
 const char *mount_target(struct cli *cli, const struct mount_kind *kind, const char *path);

@@ -152,8 +152,8 @@ static int operator_init(int argc, char **argv)
 	struct cli cli BULLA_CLEANUP(cli_end);
 	int status = cli_begin(&cli, &spec, argc, argv);
 
-	if (status != CLI_GO_ON)
-		return status;
+	if (status != CLI_GO_ON) /* 2 says that it is not initialised */
+		return status == CLI_SERVER_ERROR && values.status ? CLI_LOCAL_ERROR : status;
 	return values.status ? init_status(&cli) : init_run(&cli, &values);
 }
 

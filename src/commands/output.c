@@ -54,7 +54,7 @@ static void print_row(const struct output_table *table, const char *const *cells
 	putchar('\n');
 }
 
-void output_table_print(const struct output_table *table)
+static void print_rows(const struct output_table *table, bool heading)
 {
 	size_t *widths = bulla_arena_alloc(table->cli->arena, table->columns * sizeof *widths);
 
@@ -65,9 +65,19 @@ void output_table_print(const struct output_table *table)
 			widths[i % table->columns] = width_of(table->cells[i]);
 	for (size_t i = 0; i + table->columns <= table->rows; i += table->columns) {
 		print_row(table, table->cells + i, widths, false);
-		if (i == 0)
+		if (heading && i == 0)
 			print_row(table, table->cells, widths, true);
 	}
+}
+
+void output_table_print(const struct output_table *table)
+{
+	print_rows(table, true);
+}
+
+void output_table_print_rows(const struct output_table *table)
+{
+	print_rows(table, false);
 }
 
 void output_pairs_begin(struct output_table *table, struct cli *cli)
@@ -366,26 +376,57 @@ static void print_json(struct cli *cli, json_t *doc)
 	json_decref(out);
 }
 
+/* What a field's name stands for beside a member of the data; which names depends on what the answer has, as with Vault. */
+struct special {
+	const char *name, *part, *member; /* part NULL: of the answer itself */
+};
+
+static json_t *find_special(json_t *doc, const struct special *rows, size_t count, const char *name)
+{
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(name, rows[i].name) == 0)
+			return json_object_get(rows[i].part != NULL ? json_object_get(doc, rows[i].part) : doc, rows[i].member);
+	return NULL;
+}
+
+/* Of an answer that has nothing but data. The data's own "data" goes first: that is how kv has its secrets. */
+static json_t *find_plain(json_t *doc, const char *name)
+{
+	static const struct special rows[] = {
+		{ "lease_duration", NULL, "lease_duration" }, { "lease_id", NULL, "lease_id" }, { "request_id", NULL, "request_id" },
+		{ "renewable", NULL, "renewable" }, { "refresh_interval", NULL, "lease_duration" },
+	};
+	json_t *data = output_data(doc), *value = find_special(doc, rows, sizeof rows / sizeof rows[0], name);
+
+	if (value != NULL && data != doc)
+		return value;
+	value = json_object_get(data, name);
+	return value == NULL && strcmp(name, "data") == 0 ? data : value;
+}
+
 /* NULL: there is none of that name. */
 static json_t *find_field(json_t *doc, const char *name)
 {
-	static const struct {
-		const char *name, *part, *member;
-	} special[] = {
+	static const struct special of_auth[] = {
 		{ "token", "auth", "client_token" }, { "token_accessor", "auth", "accessor" },
 		{ "token_duration", "auth", "lease_duration" }, { "token_renewable", "auth", "renewable" },
 		{ "token_policies", "auth", "token_policies" }, { "identity_policies", "auth", "identity_policies" },
-		{ "policies", "auth", "policies" }, { "wrapping_token", "wrap_info", "token" },
-		{ "wrapping_accessor", "wrap_info", "accessor" }, { "wrapping_token_ttl", "wrap_info", "ttl" },
+		{ "policies", "auth", "policies" },
 	};
-	json_t *value = NULL;
+	static const struct special of_wrapping[] = {
+		{ "wrapping_token", "wrap_info", "token" }, { "wrapping_accessor", "wrap_info", "accessor" },
+		{ "wrapping_token_ttl", "wrap_info", "ttl" }, { "wrapping_token_creation_time", "wrap_info", "creation_time" },
+		{ "wrapping_token_creation_path", "wrap_info", "creation_path" }, { "wrapped_accessor", "wrap_info", "wrapped_accessor" },
+	};
+	json_t *value;
 
-	for (size_t i = 0; i < sizeof special / sizeof special[0] && value == NULL; i++)
-		if (strcmp(name, special[i].name) == 0)
-			value = json_object_get(json_object_get(doc, special[i].part), special[i].member);
-	if (value == NULL)
-		value = json_object_get(output_data(doc), name);
-	return json_is_null(value) ? NULL : value;
+	if (json_is_object(json_object_get(doc, "auth")))
+		value = find_special(doc, of_auth, sizeof of_auth / sizeof of_auth[0], name);
+	else if (json_is_object(json_object_get(doc, "wrap_info")))
+		value = find_special(doc, of_wrapping, sizeof of_wrapping / sizeof of_wrapping[0], name);
+	else
+		return find_plain(doc, name);
+	return value != NULL ? value : json_object_get(json_object_get(doc, "data"), name);
 }
 
 static int print_field(struct cli *cli, json_t *doc)
@@ -393,7 +434,7 @@ static int print_field(struct cli *cli, json_t *doc)
 	json_t *value = find_field(doc, cli->field);
 	bool line_break = isatty(STDOUT_FILENO);
 
-	if (value == NULL) {
+	if (value == NULL || json_is_null(value)) {
 		fprintf(stderr, "Field \"%s\" not present in secret\n", cli->field);
 		return CLI_LOCAL_ERROR;
 	}
@@ -409,13 +450,13 @@ static int print_field(struct cli *cli, json_t *doc)
 
 int output_answer(struct cli *cli, json_t *doc)
 {
-	if (cli->field != NULL)
-		return print_field(cli, doc);
 	if (strcmp(cli->format, "raw") == 0) {
 		fwrite(cli->body.ptr, 1, cli->body.len, stdout);
 		putchar('\n');
 		return CLI_DONE;
 	}
+	if (cli->field != NULL)
+		return print_field(cli, doc);
 	if (cli_wants_json(cli)) {
 		print_json(cli, doc);
 		return CLI_DONE;

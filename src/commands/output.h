@@ -15,6 +15,8 @@ void output_table_begin(struct output_table *table, struct cli *cli, size_t colu
 /* One cell after the other, left to right; an empty one prints as n/a. The text is borrowed. */
 void output_table_add(struct output_table *table, const char *text);
 void output_table_print(const struct output_table *table);
+/* Without a heading: all rows alike. */
+void output_table_print_rows(const struct output_table *table);
 /* Columns Key and Value. */
 void output_pairs_begin(struct output_table *table, struct cli *cli);
 void output_pairs_add(struct output_table *table, const char *key, const char *value);

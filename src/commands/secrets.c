@@ -12,7 +12,7 @@ static const struct mount_kind engine_kind = {
 static int secrets_enable(int argc, char **argv)
 {
 	struct mount_flags m = MOUNT_FLAGS_NONE;
-	const char *path = NULL;
+	const char *path = NULL, *plugin = NULL, *plugin_version = NULL;
 	bool local = false, seal_wrap = false, external_entropy = false;
 	int64_t version = -1;
 	const struct flag flags[] = {
@@ -23,6 +23,8 @@ static int secrets_enable(int argc, char **argv)
 		{ "seal-wrap", FLAG_BOOL, &seal_wrap, "Mark as seal-wrapped." },
 		{ "external-entropy-access", FLAG_BOOL, &external_entropy, NULL },
 		{ "version", FLAG_INT, &version, NULL },
+		{ "plugin-name", FLAG_STRING, &plugin, NULL },
+		{ "plugin-version", FLAG_STRING, &plugin_version, NULL },
 		{ 0 },
 	};
 	const struct cli_spec spec = {
@@ -36,15 +38,12 @@ static int secrets_enable(int argc, char **argv)
 
 	if (status != CLI_GO_ON)
 		return status;
-	const char *type = cli.argv[0], *mount = cli_mount_path(&cli, path != NULL ? path : type);
-	json_t *options = values_of_pairs(&cli, &m.options);
-
-	if (version >= 0) {
-		options = options != NULL ? options : json_object();
-		json_object_set_new(options, "version", json_string(cli_printf(&cli, "%lld", (long long)version)));
-	}
-	json_t *body BULLA_CLEANUP(cli_json_clear) = json_pack("{s:s, s:s, s:{s:b}, s:b, s:b, s:b, s:o*}", "type", type,
+	const char *type = strcmp(cli.argv[0], "plugin") == 0 && plugin != NULL ? plugin : cli.argv[0];
+	const char *mount = cli_mount_path(&cli, path != NULL ? path : type);
+	json_t *options = mount_options(&cli, &m, version);
+	json_t *body BULLA_CLEANUP(cli_json_clear) = json_pack("{s:s, s:s, s:{s:b, s:s*}, s:b, s:b, s:b, s:o*}", "type", type,
 		"description", m.description != NULL ? m.description : "", "config", "force_no_cache", (int)m.force_no_cache,
+		"plugin_version", plugin_version,
 		"local", (int)local, "seal_wrap", (int)seal_wrap, "external_entropy_access", (int)external_entropy, "options", options);
 
 	if (body == NULL) {
@@ -55,7 +54,8 @@ static int secrets_enable(int argc, char **argv)
 	status = cli_call(&cli, "Error enabling", "POST", mount_target(&cli, &engine_kind, mount), body, &answer);
 	if (status != CLI_GO_ON)
 		return status;
-	printf("Success! Enabled the %s secrets engine at: %s\n", type, mount);
+	printf("Success! Enabled the %s secrets engine%s%s at: %s\n", type, plugin_version != NULL ? " version " : "",
+	       plugin_version != NULL ? plugin_version : "", mount);
 	return CLI_DONE;
 }
 
@@ -129,26 +129,29 @@ static void add_mount(struct output_table *table, const char *path, json_t *moun
 		output_table_add(table, output_value(cli, json_object_get(json_object_get(mount, "config"), "force_no_cache")));
 		output_table_add(table, json_is_true(json_object_get(mount, "local")) ? "local" : "replicated");
 		output_table_add(table, output_value(cli, json_object_get(mount, "seal_wrap")));
+		output_table_add(table, output_value(cli, json_object_get(mount, "external_entropy_access")));
 		output_table_add(table, json_is_object(options) ? output_value(cli, options) : "map[]");
 	}
 	output_table_add(table, json_string_value(json_object_get(mount, "description")));
-	if (detailed)
-		output_table_add(table, json_string_value(json_object_get(mount, "uuid")));
+	if (!detailed)
+		return;
+	output_table_add(table, json_string_value(json_object_get(mount, "uuid")));
+	mount_add_versions(table, mount);
 }
 
 static void print_mounts(struct cli *cli, json_t *mounts, bool detailed)
 {
-	static const char *const heads[] = { "Path", "Type", "Accessor", "Default TTL", "Max TTL", "Force No Cache", "Replication",
-					     "Seal Wrap", "Options", "Description", "UUID" };
-	const size_t brief_end = 3, description = 9, all = sizeof heads / sizeof heads[0];
-	size_t count;
+	static const char *const brief[] = { "Path", "Type", "Accessor", "Description" };
+	static const char *const all[] = { "Path", "Plugin", "Accessor", "Default TTL", "Max TTL", "Force No Cache", "Replication", "Seal Wrap",
+					   "External Entropy Access", "Options", "Description", "UUID", "Version", "Running Version",
+					   "Running SHA256", "Deprecation Status" };
+	size_t columns = detailed ? sizeof all / sizeof all[0] : sizeof brief / sizeof brief[0], count;
 	const char **paths = output_sorted_keys(cli, mounts, &count);
 	struct output_table table;
 
-	output_table_begin(&table, cli, detailed ? all : brief_end + 1);
-	for (size_t i = 0; i < all; i++)
-		if (detailed || i < brief_end || i == description)
-			output_table_add(&table, heads[i]);
+	output_table_begin(&table, cli, columns);
+	for (size_t i = 0; i < columns; i++)
+		output_table_add(&table, detailed ? all[i] : brief[i]);
 	for (size_t i = 0; i < count; i++)
 		add_mount(&table, paths[i], json_object_get(mounts, paths[i]), detailed);
 	output_table_print(&table);

@@ -69,8 +69,8 @@ int command_status(int argc, char **argv)
 	struct cli_answer answer BULLA_CLEANUP(cli_answer_clear) = { 0 };
 	int status = cli_begin(&cli, &spec, argc, argv);
 
-	if (status != CLI_GO_ON)
-		return status;
+	if (status != CLI_GO_ON) /* 2 says that it is sealed */
+		return status == CLI_SERVER_ERROR ? CLI_LOCAL_ERROR : status;
 	if (cli_call(&cli, "Error checking seal status", "GET", "/v1/sys/seal-status", NULL, &answer) != CLI_GO_ON ||
 	    status_print(&cli, answer.doc) != CLI_DONE)
 		return CLI_LOCAL_ERROR;

@@ -103,7 +103,7 @@ static bool add_pair(struct cli *cli, json_t *object, const char *argument)
 {
 	const char *equals = strchr(argument, '=');
 
-	if (equals == NULL || equals == argument) {
+	if (equals == NULL) {
 		fprintf(stderr, "Failed to parse K=V data: invalid key/value pair \"%s\": format must be key=value\n", argument);
 		return false;
 	}

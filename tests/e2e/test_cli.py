@@ -3,6 +3,7 @@ import json
 import os
 import pty
 import re
+import shutil
 import subprocess
 import sys
 import unittest
@@ -12,6 +13,7 @@ import servers  # noqa: E402
 
 BAO = os.path.join(os.path.dirname(sys.executable), "bao")
 PLAIN = servers.b64("4111111111111111")
+KEY32 = servers.b64("0123456789abcdef" * 2)
 
 # Each line is run by both programs, each on a mount of its own, in this order. {m}: the mount.
 ALIKE = """
@@ -114,7 +116,6 @@ operator init -key-shares=1 -key-threshold=1
 operator init x
 operator unseal a b
 operator unseal -reset
-secrets move {m}/ {m}-moved
 read {m}/keys/k1 -format=json
 read -format=json {m}/keys/k1 -field=type
 read -- {m}/keys/k1 -format=json
@@ -172,6 +173,94 @@ print nosuch
 path-help
 path-help a b
 path-help nosuch/x
+transit
+transit nosuch
+transit import
+transit import a
+transit import {m}/keys/t1 @/nosuch
+transit import {m}/keys/t1 !!!
+transit import {m}/nokeys/t1 AAAA
+transit import {m}/keys/t1 AAAA
+transit import {m}/keys/t1/ KEY32
+transit import {m}/keys/t1 KEY32
+transit import {m}/keys/t1 KEY32
+transit import {m}/keys/t2 KEY32 exportable=true allow_rotation=true
+transit import {m}/keys/t3 KEY32 type=nosuch
+transit import {m}/keys/t4 KEY32 type=rsa-2048
+transit import nosuch/keys/t4 KEY32
+transit import {m}/keys/t5 @key32
+transit import-version
+transit import-version {m}/keys/t1 KEY32
+transit import-version {m}/keys/nosuch KEY32
+read -field=latest_version {m}/keys/t1
+read -field=imported_key {m}/keys/t5
+read -field=data {m}/keys/t5
+read -field=data -format=json {m}/keys/t5
+read -field=lease_id {m}/keys/t5
+read -field=lease_duration {m}/keys/t5
+read -field=renewable {m}/keys/t5
+read -field=refresh_interval {m}/keys/t5
+read -field=request_id {m}/keys/t5
+read -field=warnings {m}/keys/t5
+read -field= -format=json {m}/keys/t5
+token lookup -field=data
+token lookup -field=data -format=json
+token create -policy=default -field=data
+token create -policy=default -field=lease_id
+read -wrap-ttl=5m -field=wrapping_token_creation_path {m}/keys/t5
+read -wrap-ttl=5m -field=data {m}/keys/t5
+read -format=JSON {m}/keys/t5
+read -format=raw -field=name {m}/keys/t5
+write -format=raw -f {m}/keys/t7
+list -format=raw {m}/keys
+token lookup -format=raw
+status -format=raw
+read -mfa=a:b -policy-override -disable-redirects -field=name {m}/keys/t5
+read -agent-address=http://127.0.0.1:9 {m}/keys/t5
+read -address= -field=name {m}/keys/t5
+read -address=x {m}/keys/t5
+read -ca-cert=/nosuch {m}/keys/t5
+read -ca-path=/nosuch {m}/keys/t5
+read -client-cert=/nosuch {m}/keys/t5
+read -client-cert=/nosuch -client-key=/nosuch {m}/keys/t5
+status -ca-cert=/nosuch
+write cubbyhole/{m} =x
+read cubbyhole/{m}
+list -detailed {m}/keys
+list -detailed -format=json {m}/keys
+scan
+scan {m}
+scan a b
+scan -format=json nosuch
+secrets list -detailed
+secrets list -detailed -format=json
+secrets list -format=yaml
+auth list
+auth list -detailed
+auth list -detailed -format=json
+secrets enable -path={m}x -plugin-version=latest transit
+secrets enable -path={m}y -plugin-name=nosuch plugin
+secrets enable -path={m}y -plugin-name=transit plugin
+auth enable -path={m} userpass
+auth enable -path={m} userpass
+auth enable -path={m}v -version=1 userpass
+auth tune -user-lockout-threshold=x {m}
+auth tune -user-lockout-threshold=7 {m}
+auth disable {m}
+audit enable
+audit enable file
+audit enable nosuch
+audit list
+audit list x
+audit disable nosuch
+operator generate-root -status
+operator generate-root -status -format=json
+operator generate-root -cancel
+operator generate-root -decode=x
+policy read nosuch
+policy read -format=json default
+policy delete root
+secrets move {m}/ {m}-moved
 secrets disable
 secrets disable {m}
 secrets disable {m}-moved
@@ -192,6 +281,8 @@ def normal(text, mount):
         (r"\b1[78]\d{8}\b", "1700000000"),
         (r"(accessor[\":]*\s+\"?)[A-Za-z0-9]{20,}", r"\1ACCESSOR"),
         (r"map\[1:[A-Za-z0-9+/=]{43,}\]", "map[1:KEY]"),
+        (r'"1": "?[A-Za-z0-9+/=]{43,}"?', '"1": KEY'),
+        (r"failed to call import: ?", "failed to call import: "),
         (r"\b(5\d)m\d+s", "TTL"),
         (r"\d\d [A-Z][a-z]{2} \d\d \d\d:\d\d UTC", "SHORT-TIME"),
         (r"(Encryption Count\s+)\d+", r"\1N"),
@@ -222,7 +313,8 @@ class Clients(unittest.TestCase):
         environment[prefix + "TOKEN"] = self.server.token if token is None else token
         environment.update(env or {})
         environment = {k: v for k, v in environment.items() if v is not None}
-        done = subprocess.run([program, *args], input=stdin, capture_output=True, text=True, env=environment, timeout=60)
+        done = subprocess.run([program, *args], input=stdin, capture_output=True, text=True, env=environment, timeout=60,
+                              cwd=self.server.folder)
         return done.returncode, done.stdout, done.stderr
 
     def bulla(self, *args, **kw):
@@ -234,19 +326,24 @@ class BesideBao(Clients):
 
     def compare(self, line, ours, theirs):
         self.assertEqual(ours[0], theirs[0], f"{line}: exit status\nours: {ours}\ntheirs: {theirs}")
-        out = [normal(run[1], mount) for run, mount in ((ours, "ours0"), (theirs, "theirs"))]
+        shows_both = line.startswith(("secrets list", "auth list"))  # and so the same names
+        out = [normal(run[1], "\0" if shows_both else mount) for run, mount in ((ours, "ours0"), (theirs, "theirs"))]
         if "-format=json" in line and out[1].lstrip().startswith(("{", "[")):
             out = [json.loads(text) for text in out]
         if "-format=json" in line and isinstance(out[1], dict) and isinstance(out[1].get("auth"), dict):
             for key in set(out[0]["auth"]) ^ set(out[1]["auth"]):
                 self.assertIn(out[0]["auth"].pop(key, None) or out[1]["auth"].pop(key, None), (None, 0, "service"), key)
         self.assertEqual(out[0], out[1], line)
+        if not theirs[2]:
+            self.assertEqual(ours[2], "", line)
         if "Error making API request" in theirs[2] or "Not enough" in theirs[2] or "not present" in theirs[2]:
             self.assertEqual(normal(ours[2], "ours0").replace("at least ", ""), normal(theirs[2], "theirs").replace("at least ", ""), line)
 
     def test_line_by_line(self):
         self.assertTrue(os.path.exists(BAO), f"no bao beside {sys.executable}")
-        for line in filter(None, ALIKE.replace("PLAIN", PLAIN).splitlines()):
+        with open(os.path.join(self.server.folder, "key32"), "w") as f:
+            f.write(KEY32 + "\n")
+        for line in filter(None, ALIKE.replace("PLAIN", PLAIN).replace("KEY32", KEY32).splitlines()):
             with self.subTest(line):
                 ours = self.bulla(*line.format(m="ours0").split(" "))
                 theirs = self.run_program(BAO, *line.format(m="theirs").split(" "))
@@ -297,7 +394,7 @@ class Values(Clients):
         self.assertEqual(len(json.loads(out)["data"]["batch_results"]), 3000)
 
     def test_refused(self):
-        for args, stdin in ((["-"], ""), (["-"], "[1]"), (["-"], "{"), (["plaintext=@/nosuch/file"], ""), (["=x"], ""), (["x"], "")):
+        for args, stdin in ((["-"], ""), (["-"], "[1]"), (["-"], "{"), (["plaintext=@/nosuch/file"], ""), (["x"], "")):
             with self.subTest(args=args, stdin=stdin):
                 status, out, err = self.encrypt(*args, stdin=stdin)
                 self.assertEqual((status, out), (1, ""))
@@ -417,9 +514,11 @@ class Flags(Clients):
         self.assertIn("  list:\n  -\n    - 1\n    - 2\n  -\n    - 3\n    -\n      - x\n  - k:\n", out)
 
     def test_headers(self):
-        for bad in ("-header=X-A", "-header==v", "-header=X A=v", "-header=X-A=a\nX-Vault-Token: root", "-header=X:=v"):
-            status, out, err = self.bulla("read", bad, "transit/keys/k")
-            self.assertEqual((status, out), (1, ""), bad)
+        for bad in ("-header=X-A", "-header==v", "-header=X A=v", "-header=X-A=a\nX-Vault-Token: root", "-header=X:=v",
+                    "-header=X-Vault-Token=x"):
+            ours, theirs = self.bulla("read", bad, "transit/keys/k"), self.run_program(BAO, "read", bad, "transit/keys/k")
+            self.assertEqual(ours[:2], theirs[:2], bad)
+        self.assertEqual(self.bulla("read", "-header=x-vault-other=x", "transit/keys/k")[0], 2)
         self.assertEqual(self.bulla("read", "-header=X-Vault-Namespace=nosuch/", "transit/keys/k")[0], 2)
 
     def test_non_interactive(self):
@@ -461,7 +560,19 @@ class CertificatesOfServers(unittest.TestCase):
         with open(os.path.join(folder, "ca.pem")) as f:
             pem = f.read()
         good = {"VAULT_ADDR": f"https://127.0.0.1:{port}", "HOME": folder}
-        for more, status in (({"VAULT_CACERT": folder + "/ca.pem"}, 1), ({"VAULT_CACERT_BYTES": pem}, 1),
+        os.makedirs(folder + "/cas/below")  # any names, not hashes; links, as Kubernetes mounts them; what is no certificate is passed over
+        os.makedirs(folder + "/empty")
+        shutil.copy(folder + "/ca.pem", folder + "/real.pem")
+        os.symlink(folder + "/real.pem", folder + "/cas/below/company ca.txt")
+        for name in ("README", "cas/README"):
+            with open(os.path.join(folder, name), "w") as f:
+                f.write("nothing\n")
+        name = {"VAULT_TLS_SERVER_NAME": "bulla.example"}
+        for more, status in (({"VAULT_CAPATH": folder + "/cas"} | name, 2), ({"VAULT_CAPATH": folder + "/empty"} | name, 1),
+                             ({"VAULT_CAPATH": folder + "/nosuch"} | name, 1), ({"VAULT_CACERT": folder + "/README"} | name, 1),
+                             ({"VAULT_CACERT_BYTES": "nothing"} | name, 1),
+                             ({"VAULT_CACERT": folder + "/client.pem", "VAULT_CAPATH": folder + "/cas"} | name, 1),
+                             ({"VAULT_CACERT": folder + "/ca.pem"}, 1), ({"VAULT_CACERT_BYTES": pem}, 1),
                              ({"VAULT_CACERT": folder + "/ca.pem", "VAULT_TLS_SERVER_NAME": "bulla.example"}, 2),
                              ({"VAULT_CACERT_BYTES": pem, "BAO_TLS_SERVER_NAME": "bulla.example"}, 2),
                              ({"VAULT_CACERT_BYTES": pem, "BULLA_TLS_SERVER_NAME": "other.example"}, 1),
@@ -505,13 +616,15 @@ class Environment(Clients):
 
     def test_token_cannot_add_headers(self):
         status, _, err = self.lookup(VAULT_TOKEN="root\r\nX-Other: 1")
-        self.assertEqual(status, 1)
+        self.assertEqual(status, 2)
         self.assertIn("non-printable", err)
 
     def test_bad_address(self):
         for address in ("ftp://x", "127.0.0.1:8200", "http://", "://"):
             with self.subTest(address):
-                self.assertEqual(self.lookup(VAULT_ADDR=address)[0], 1)
+                self.assertEqual(self.lookup(VAULT_ADDR=address)[0], 2)
+                self.assertEqual(self.bulla("status", env={"VAULT_ADDR": address})[0], 1)  # 2 would say: sealed
+                self.assertEqual(self.bulla("operator", "init", "-status", env={"VAULT_ADDR": address})[0], 1)
 
     def test_unreachable(self):
         self.assertEqual(self.bulla("status", env={"VAULT_ADDR": "http://127.0.0.1:1"})[0], 1)
@@ -527,6 +640,117 @@ class Environment(Clients):
     def test_refused_path(self):
         status, _, err = self.bulla("read", "x", env={"VAULT_ADDR": self.server.url + "/nosuch"})
         self.assertEqual(status, 2, err)
+
+
+class TokenHelpers(Clients):
+    """A program that keeps the token, beside bao with the same one."""
+
+    HELPER = """#!/bin/sh
+echo "$@" >>"$HOME/asked"
+cat >"$HOME/stdin"
+case $1 in get) cat "$HOME/kept" 2>/dev/null; exit 0 ;; store) mv "$HOME/stdin" "$HOME/kept" ;; esac
+"""
+
+    def setUp(self):
+        self.home = servers.tempfile.mkdtemp(prefix="bulla-home-")
+        self.addCleanup(shutil.rmtree, self.home)
+        self.configure(self.script(self.HELPER))
+
+    def path(self, name):
+        return os.path.join(self.home, name)
+
+    def script(self, text, name="helper"):
+        with open(self.path(name), "w") as f:
+            f.write(text)
+        os.chmod(self.path(name), 0o755)
+        return self.path(name)
+
+    def configure(self, helper, name=".vault"):
+        with open(self.path(name), "w") as f:
+            f.write(f'token_helper = "{helper}"\n')
+
+    def asked(self):
+        with open(self.path("asked")) as f:
+            text = f.read().split()
+        os.unlink(self.path("asked"))
+        return text
+
+    def ours(self, *args, **kw):
+        return self.bulla(*args, env={"HOME": self.home, "VAULT_TOKEN": None, **kw.pop("env", {})}, **kw)
+
+    def theirs(self, *args):
+        return self.run_program(BAO, *args, env={"HOME": self.home, "BAO_TOKEN": None, "BAO_CONFIG_PATH": self.path(".vault")})
+
+    def test_life(self):
+        for run in (self.theirs, self.ours):
+            self.assertEqual(run("login", "-no-print", "root"), (0, "", ""))
+            self.assertEqual(run("token", "lookup", "-field=id")[:2], (0, "root"))
+            self.assertEqual(run("print", "token"), (0, "root\n", ""))
+            self.assertEqual(self.asked(), ["store", "get", "get"])
+            self.assertFalse(os.path.exists(self.path(".vault-token")))
+            with open(self.path("kept")) as f:
+                self.assertEqual(f.read(), "root")
+        self.assertEqual(self.ours("token", "lookup", "-field=id", env={"VAULT_TOKEN": "root"})[0], 0)
+        self.assertFalse(os.path.exists(self.path("asked")))  # the environment has one
+
+    def test_where_it_is_configured(self):
+        os.rename(self.path(".vault"), self.path("other"))
+        with open(self.path("kept"), "w") as f:
+            f.write("root\n\n")
+        for name in ("BULLA_CONFIG_PATH", "BAO_CONFIG_PATH", "VAULT_CONFIG_PATH"):
+            self.assertEqual(self.ours("token", "lookup", "-field=id", env={name: self.path("other")})[:2], (0, "root"), name)
+        self.assertEqual(self.ours("token", "lookup")[0], 2)
+        os.mkdir(self.path(".vault"))  # somebody else's
+        self.assertEqual(self.ours("token", "lookup")[0], 2)
+        for name in (".bao", ".bulla"):
+            self.configure(self.path("helper"), name)
+            self.assertEqual(self.ours("token", "lookup", "-field=id")[:2], (0, "root"), name)
+            os.unlink(self.path(name))
+
+    def test_it_gets_nothing_of_standard_input(self):
+        with open(self.path("kept"), "w") as f:
+            f.write("root")
+        self.assertEqual(self.ours("write", "cubbyhole/a", "x=-", stdin="secret")[0], 0)
+        self.assertEqual(os.path.getsize(self.path("stdin")), 0)
+
+    def test_refused(self):
+        for text in ('token_helper = "/nosuch/program"', 'token_helper = "helper"', "token_helper = 5", 'nosuch = "x"', "{ token_helper",
+                     f'token_helper = "{self.script("#!/bin/sh" + chr(10) + "exit 3", "bad")}"',
+                     f'token_helper = "{self.script("#!/bin/sh" + chr(10) + "kill -9 $$", "killed")}"',
+                     f'token_helper = "{self.script("#!/bin/sh" + chr(10) + "[ $1 = get ] && yes", "endless")}"'):
+            with open(self.path(".vault"), "w") as f:
+                f.write(text + "\n")
+            status, out, err = self.ours("token", "lookup")
+            self.assertEqual((status, out), (2, ""), text)
+            self.assertIn("token helper", err)
+            self.assertEqual(self.ours("token", "lookup", env={"VAULT_TOKEN": "root"})[0], 0, text)
+            status, out, err = self.ours("login", "-field=token", "root")
+            self.assertEqual(status, 2, text)
+            self.assertNotIn("root", err)
+
+    def test_a_token_that_is_not_kept_is_printed(self):
+        self.configure(self.script("#!/bin/sh\n[ $1 = get ]\n", "bad"))
+        for run in (self.ours, self.theirs):
+            status, out, err = run("login", "root")
+            self.assertEqual(status, 2)
+            self.assertRegex(out, r"token +root")
+            self.assertIn("Error storing token", err)
+
+    def test_files(self):
+        os.unlink(self.path(".vault"))
+        self.assertEqual(self.ours("login", "-no-print", "root")[0], 0)
+        self.assertEqual(os.stat(self.path(".vault-token")).st_mode & 0o777, 0o600)
+        with open(self.path(".bulla-token"), "w") as f:
+            f.write("nosuch")
+        self.assertEqual(self.ours("token", "lookup")[0], 2)
+        self.assertEqual(self.ours("login", "-no-print", "root")[0], 0)  # where commands look first
+        self.assertEqual(self.ours("token", "lookup", "-field=id")[:2], (0, "root"))
+        os.unlink(self.path(".bulla-token"))
+        os.unlink(self.path(".vault-token"))
+        os.mkdir(self.path(".vault-token"))
+        status, out, err = self.ours("login", "root")
+        self.assertEqual(status, 2)
+        self.assertEqual([name for name in os.listdir(self.home) if name.startswith(".vault-token.")], [])
 
 
 class Output(Clients):

@@ -50,7 +50,7 @@ HOMES = [
 ]
 
 SYSTEM = set("""alloca assert byteswap complex ctype dirent dlfcn endian err errno fcntl fenv float fnmatch getopt glob grp
- ifaddrs inttypes iso646 libgen limits locale malloc math netdb paths poll pthread pwd regex sched semaphore setjmp signal
+ ftw ifaddrs inttypes iso646 libgen limits locale malloc math netdb paths poll pthread pwd regex sched semaphore setjmp signal
  spawn stdalign stdarg stdatomic stdbool stddef stdint stdio stdlib stdnoreturn string strings syslog termios threads time
  uchar unistd wchar wctype""".split())
 SYSTEM_DIRS = {"arpa", "linux", "net", "netinet", "sys"}
