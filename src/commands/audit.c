@@ -210,18 +210,29 @@ static bool read_key(const char *text, uint8_t key[KEY_BYTES])
 	return true;
 }
 
-static void print_verdict(const struct bulla_audit_verdict *v, bool key_given)
+/* What of the log's end is proved, and by whom. */
+static void print_end(const struct bulla_audit_verdict *v, bool server_asked)
+{
+	if (v->unsigned_records == 0) {
+		if (v->closed)
+			puts("the log ends where the server closed it");
+		return;
+	}
+	printf("the last %llu records are not signed yet: ", (unsigned long long)v->unsigned_records);
+	if (server_asked)
+		puts(v->offences == 0 ? "the server says that they are all there" : "the server was asked for them");
+	else
+		puts("that they are all there only the server can tell (-device)");
+}
+
+static void print_verdict(const struct bulla_audit_verdict *v, bool key_given, bool server_asked)
 {
 	printf("%llu lines, records %llu to %llu, %llu checkpoints", (unsigned long long)v->lines,
 	       (unsigned long long)v->first_record, (unsigned long long)v->last_record, (unsigned long long)v->checkpoints);
 	if (v->first_record > 1)
 		printf("; what was before record %llu is not in these files", (unsigned long long)v->first_record);
 	putchar('\n');
-	if (v->unsigned_records > 0)
-		printf("the last %llu records are not signed yet: that they are all there only the server can tell (-device)\n",
-		       (unsigned long long)v->unsigned_records);
-	else if (v->closed)
-		puts("the log ends where the server closed it");
+	print_end(v, server_asked);
 	if (v->has_key && !key_given) {
 		char text[BULLA_BASE64_LEN(KEY_BYTES)];
 
@@ -230,7 +241,8 @@ static void print_verdict(const struct bulla_audit_verdict *v, bool key_given)
 		       (int)sizeof text, text);
 	}
 	if (v->offences == 0 && v->records == 0) /* who has emptied it has left no trace in it */
-		puts("THERE IS NO RECORD IN IT: WHETHER THERE WERE ANY ONLY THE SERVER CAN TELL (-device)");
+		puts(server_asked ? "THERE IS NO RECORD IN IT, AND THE SERVER KNOWS OF NONE" :
+				    "THERE IS NO RECORD IN IT: WHETHER THERE WERE ANY ONLY THE SERVER CAN TELL (-device)");
 	else
 		puts(v->offences == 0 ? "no line was changed, removed or inserted" : "THE LOG IS NOT AS IT WAS WRITTEN");
 }
@@ -295,7 +307,7 @@ static int verify_files(struct cli *cli, struct bulla_audit_verify_args *args)
 	}
 	if (reports > MOST_REPORTS)
 		printf("... and %u more\n", reports - MOST_REPORTS);
-	print_verdict(&verdict, args->public_key_count > 0);
+	print_verdict(&verdict, args->public_key_count > 0, args->expect_head != NULL);
 	if (verdict.offences == 0 && verdict.records == 0)
 		return CLI_LOCAL_ERROR;
 	if (verdict.offences == 0 && verdict.checkpoints == 0) {
@@ -330,12 +342,11 @@ static int audit_verify(int argc, char **argv)
 	struct cli cli BULLA_CLEANUP(cli_end);
 	int status = cli_begin(&cli, &spec, argc, argv);
 
-	if (status != CLI_GO_ON)
-		return status;
-	if (device != NULL) {
+	if (status == CLI_GO_ON && device != NULL)
 		status = expect_of_device(&cli, device, &expected);
-		if (status != CLI_GO_ON)
-			return status;
+	if (status != CLI_GO_ON) /* 2 says that the log is not as it was written */
+		return status == CLI_SERVER_ERROR ? CLI_LOCAL_ERROR : status;
+	if (device != NULL) {
 		args.expect_records = (uint64_t)expected.records;
 		args.expect_head = expected.head;
 		args.public_keys = expected.key;

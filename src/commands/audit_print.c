@@ -27,10 +27,10 @@ struct choice {
 	{ "path", FLAG_STRING, &(c).path, "Paths that begin so: transit/decrypt/." }, \
 	{ "operation", FLAG_STRING, &(c).operation, "create, read, update, delete, list ..." }, \
 	{ "name", FLAG_STRING, &(c).name, "The caller's display name." }, \
-	{ "address", FLAG_STRING, &(c).address, "The client's address." }, \
+	{ "remote-address", FLAG_STRING, &(c).address, "The client's address." }, \
 	{ "type", FLAG_STRING, &(c).type, "request, response or bulla_checkpoint." }, \
 	{ "context", FLAG_PAIRS, &(c).context, "A pair of the encryption_context, of the request or of an item; may be given many times." }, \
-	{ "errors", FLAG_BOOL, &(c).errors, "Only what was refused or failed." }, \
+	{ "errors", FLAG_BOOL, &(c).errors, "Only what was refused or failed, in whole or in part." }, \
 	{ "since", FLAG_STRING, &(c).since, "From this time on: 2026-11-21 or 2026-11-21T10:00." }, \
 	{ "until", FLAG_STRING, &(c).until, "Before this time." }, \
 	{ "json", FLAG_BOOL, &(c).json, "Print the lines as they are." }
@@ -40,6 +40,35 @@ static const char *text_of(json_t *object, const char *name)
 	const char *text = json_string_value(json_object_get(object, name));
 
 	return text != NULL ? text : "";
+}
+
+/* ---- how it went ----------------------------------------------------------------------------------------------------------------- */
+
+/* What became of a batch's items, and of a signature. Values are hashed, but that there is an error, and whether one is valid, is in clear. */
+struct outcome {
+	size_t items, good; /* 0, 0: no batch */
+	bool not_valid;
+};
+
+static struct outcome outcome_of(json_t *record)
+{
+	json_t *data = json_object_get(json_object_get(record, "response"), "data"), *item;
+	bool verifies = strstr(text_of(json_object_get(record, "request"), "path"), "/verify/") != NULL;
+	struct outcome o = { .not_valid = json_is_false(json_object_get(data, "valid")) };
+	size_t i;
+
+	json_array_foreach(json_object_get(data, "batch_results"), i, item) {
+		o.items++;
+		o.good += *text_of(item, "error") == 0 && (!verifies || json_is_true(json_object_get(item, "valid")));
+	}
+	return o;
+}
+
+static bool went_wrong(json_t *record)
+{
+	const struct outcome o = outcome_of(record);
+
+	return *text_of(record, "error") != 0 || o.good < o.items || o.not_valid;
 }
 
 /* ---- which ------------------------------------------------------------------------------------------------------------------- */
@@ -87,7 +116,7 @@ static bool is_chosen(const struct choice *c, json_t *record)
 	return (c->path == NULL || strncmp(text_of(request, "path"), c->path, strlen(c->path)) == 0) &&
 	       fits(c->operation, text_of(request, "operation")) && fits(c->name, text_of(auth, "display_name")) &&
 	       fits(c->address, text_of(request, "remote_address")) && fits(c->type, text_of(record, "type")) &&
-	       (!c->errors || *text_of(record, "error") != 0) && (c->since == NULL || strcmp(time, c->since) >= 0) &&
+	       (!c->errors || went_wrong(record)) && (c->since == NULL || strcmp(time, c->since) >= 0) &&
 	       (c->until == NULL || strcmp(time, c->until) < 0);
 }
 
@@ -167,13 +196,23 @@ static void print_contexts(json_t *data)
 		fputs(" ...", stdout);
 }
 
+static void print_success(json_t *record)
+{
+	const struct outcome o = outcome_of(record);
+
+	if (o.good < o.items)
+		printf("  %zu of %zu items ok", o.good, o.items);
+	else
+		fputs(o.not_valid ? "  not valid" : "  ok", stdout);
+}
+
 /* The error's own line: "1 error occurred:\n\t* permission denied\n\n" says little more. */
 static void print_outcome(json_t *record)
 {
 	const char *error = text_of(record, "error"), *star = strstr(error, "* ");
 
 	if (*error == 0 && strcmp(text_of(record, "type"), "response") == 0)
-		fputs("  ok", stdout);
+		print_success(record);
 	if (*error == 0)
 		return;
 	error = star != NULL ? star + 2 : error;
@@ -279,7 +318,7 @@ int audit_filter(int argc, char **argv)
 		.usage = "audit filter [options] FILE...",
 		.about = "  Prints those records of a log that fit all that is asked for. - is standard input.\n\n"
 			 "      $ bulla audit filter -path=transit/decrypt/ -context=tenant=acme -type=response audit.log\n",
-		.flags = flags, .min_args = 1, .max_args = -1, .no_format = true,
+		.flags = flags, .min_args = 1, .max_args = -1, .no_format = true, .no_http = true,
 	};
 	struct cli cli BULLA_CLEANUP(cli_end);
 	int status = cli_begin(&cli, &spec, argc, argv);
@@ -349,7 +388,7 @@ int audit_tail(int argc, char **argv)
 	const struct cli_spec spec = {
 		.usage = "audit tail [options] FILE",
 		.about = "  Prints the last records of a log.\n\n      $ bulla audit tail -f -errors /var/log/bulla/audit.log\n",
-		.flags = flags, .min_args = 1, .max_args = 1, .no_format = true,
+		.flags = flags, .min_args = 1, .max_args = 1, .no_format = true, .no_http = true,
 	};
 	struct cli cli BULLA_CLEANUP(cli_end);
 	int status = cli_begin(&cli, &spec, argc, argv);

@@ -8,7 +8,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "commands/environment.h"
 #include "commands/takeover.h"
+#include "commands/token_helper.h"
 #include "http/tls.h"
 
 #define SHARE_LABEL "unseal_key "
@@ -176,8 +178,38 @@ enum bulla_err dev_open(const struct dev_options *options, struct bulla *engine,
 	return bulla_unseal(engine, call, dev->share);
 }
 
-void dev_announce(const struct dev_options *options, const struct server_config *config, const struct dev *dev)
+void dev_use_environment(struct dev_options *options)
 {
+	if (options->token == NULL)
+		options->token = environment_get("DEV_ROOT_TOKEN_ID");
+	if (options->address == NULL)
+		options->address = environment_get("DEV_LISTEN_ADDRESS");
+}
+
+static void store_token(const struct dev_options *options, struct bulla_call *call, const char *token)
+{
+	if (options->no_store_token)
+		return;
+	if (token_helper_store(call, token) == BULLA_OK) {
+		printf("The client commands of this user have the root token already (-dev-no-store-token keeps it from them).\n");
+		return;
+	}
+	printf("The root token could not be kept for the client commands: %.*s\n", (int)call->detail.len, (const char *)call->detail.ptr);
+	call->detail = (struct bulla_bytes){ 0 };
+}
+
+static void tell_exports(const struct dev_options *options, const struct server_config *config, const struct dev *dev, const char *token)
+{
+	printf("\n    $ export VAULT_ADDR='%s://%s'\n", options->tls ? "https" : "http", config->listeners[0].address);
+	if (dev->ca_file != NULL)
+		printf("    $ export VAULT_CACERT='%s'\n", dev->ca_file);
+	printf("    $ export VAULT_TOKEN='%s'\n", token);
+}
+
+void dev_announce(const struct dev_options *options, const struct server_config *config, const struct dev *dev, struct bulla_call *call)
+{
+	struct bulla_bytes copy = bulla_arena_copy(call->arena, dev->token);
+	const char *token = copy.ptr != NULL ? (const char *)copy.ptr : "";
 	char share[SECRETS_MAX] = "";
 
 	if (BULLA_BASE64_LEN(dev->share.len) < sizeof share)
@@ -188,10 +220,9 @@ void dev_announce(const struct dev_options *options, const struct server_config 
 	else
 		printf("%s.dev holds what opens %s: whoever reads it has all keys.\nDo not use this for anything that matters.\n\n",
 		       options->storage, options->storage);
-	printf("    $ export VAULT_ADDR='%s://%s'\n", options->tls ? "https" : "http", config->listeners[0].address);
-	if (dev->ca_file != NULL)
-		printf("    $ export VAULT_CACERT='%s'\n", dev->ca_file);
-	printf("\nUnseal Key: %s\nRoot Token: %.*s\n\n", share, (int)dev->token.len, (const char *)dev->token.ptr);
+	store_token(options, call, token);
+	tell_exports(options, config, dev, token);
+	printf("\nUnseal Key: %s\nRoot Token: %s\n\n", share, token);
 	fflush(stdout);
 	bulla_wipe(share, sizeof share);
 }

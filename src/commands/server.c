@@ -71,6 +71,7 @@ static enum flags_result read_options(int argc, char **argv, struct options *o)
 		{ "dev", FLAG_BOOL, &o->dev, "a server for development: initialised, unsealed, in memory" },
 		{ "dev-root-token-id", FLAG_STRING, &o->dev_options.token, "the root token; made at random otherwise" },
 		{ "dev-listen-address", FLAG_STRING, &o->dev_options.address, "where to listen; 127.0.0.1:8200 otherwise" },
+		{ "dev-no-store-token", FLAG_BOOL, &o->dev_options.no_store_token, "do not keep the root token for the client commands" },
 		{ "dev-tls", FLAG_BOOL, &o->dev_options.tls, "TLS with a throw-away certificate" },
 		{ "dev-storage", FLAG_STRING, &o->dev_options.storage, "keep data in this file, and what opens it in FILE.dev" },
 		{ 0 },
@@ -89,7 +90,8 @@ static enum flags_result read_options(int argc, char **argv, struct options *o)
 		fprintf(stderr, "bulla server takes either -config=FILE or -dev, and no arguments\n");
 		return FLAGS_WRONG;
 	}
-	bool has_dev = o->dev_options.token || o->dev_options.address || o->dev_options.storage || o->dev_options.tls;
+	bool has_dev = o->dev_options.token || o->dev_options.address || o->dev_options.storage || o->dev_options.tls ||
+		       o->dev_options.no_store_token;
 
 	if (result == FLAGS_OK && has_dev && !o->dev) {
 		fprintf(stderr, "the -dev-... options need -dev\n");
@@ -102,6 +104,8 @@ static enum bulla_err configure(struct server *s)
 {
 	struct options *o = &s->options;
 
+	if (o->dev)
+		dev_use_environment(&o->dev_options);
 	if (o->dev && o->dev_options.address == NULL)
 		o->dev_options.address = "127.0.0.1:8200";
 	if (o->dev)
@@ -261,7 +265,7 @@ static enum bulla_err start(struct server *s)
 	s->wrote_pid = s->config.pid_file != NULL;
 	tell_state(s);
 	if (s->options.dev)
-		dev_announce(&s->options.dev_options, &s->config, &s->dev);
+		dev_announce(&s->options.dev_options, &s->config, &s->dev, &s->call);
 	TRY(httpd_start(s->httpd, &s->call)); /* whoever gets an answer finds all of the above done */
 	return ticker_start(&s->ticker, s->engine, httpd_sched(s->httpd));
 }

@@ -102,8 +102,13 @@ static enum bulla_err find_helper(struct bulla_call *call, const char **helper)
 static void run_program(const char *program, const char *verb, int in, int out)
 {
 	char *const argv[] = { (char *)(uintptr_t)program, (char *)(uintptr_t)verb, NULL };
+	sigset_t signals;
 	int none = open("/dev/null", O_RDWR | O_CLOEXEC);
 
+	sigemptyset(&signals); /* a server has them blocked or ignored */
+	(void)sigprocmask(SIG_SETMASK, &signals, NULL);
+	(void)signal(SIGPIPE, SIG_DFL);
+	(void)signal(SIGXFSZ, SIG_DFL);
 	if (none >= 0 && dup2(in >= 0 ? in : none, STDIN_FILENO) >= 0 && dup2(out >= 0 ? out : STDERR_FILENO, STDOUT_FILENO) >= 0)
 		(void)execvp(program, argv);
 	_exit(127);

@@ -276,6 +276,60 @@ class Life(Audited):
         self.assertEqual(command("verify", "/dev/null")[0], 1)  # an emptied log is not a good one
         self.assertEqual(command("verify", "-key=short", both[1])[0], 1)
 
+    def test_end_of_the_log(self):
+        server = self.audited(checkpoint_records=1000)
+        self.make_key(server)
+        status, said = self.verify(server.audit, server=server)
+        self.assertEqual(status, 2, said)  # nothing of it is signed yet
+        self.assertIn("records are not signed yet: the server says that they are all there", said)
+        self.assertNotIn("(-device)", said)
+        self.assertIn("only the server can tell (-device)", self.verify(server.audit)[1])
+        with open(server.audit) as f:
+            lines = f.readlines()
+        with open(server.audit + ".cut", "w") as f:
+            f.writelines(lines[:-2])
+        status, said = self.verify(server.audit + ".cut", server=server)
+        self.assertEqual(status, 2, said)
+        self.assertNotIn("all there", said)
+        with open(server.audit + ".empty", "w") as f:
+            f.write("")
+        self.assertNotIn("(-device)", self.verify(server.audit + ".empty", server=server)[1])
+        url, server.address = server.address, "127.0.0.1:9"  # nobody is there: it cannot be told
+        self.assertEqual(command("verify", "-device=main", server.audit, server=server)[0], 1)
+        server.address = url
+        for option in ("-ca-cert=/nosuch", "-address=nosuch"):
+            self.assertEqual(command("verify", option, server.audit)[0], 1)
+
+    def test_items_that_failed(self):
+        server = self.audited()
+        self.make_key(server)
+        good = server.post("transit/encrypt/k", {"plaintext": "eA=="}).data["ciphertext"]
+        mac = server.post("transit/hmac/k", {"input": "eA=="}).data["hmac"]
+        for path, items, outcome in (
+                ("decrypt/k", [{"ciphertext": good}] * 2, "ok"),
+                ("decrypt/k", [{"ciphertext": good}, {"ciphertext": good[:-8] + "AAAAAAA="}, {"ciphertext": good}], "2 of 3 items ok"),
+                ("decrypt/k", [{"ciphertext": "x"}], "0 of 1 items ok"),
+                ("verify/k", [{"input": "eA==", "hmac": mac}, {"input": "eQ==", "hmac": mac}, {"input": "!", "hmac": mac}], "1 of 3 items ok"),
+                ("verify/k", [{"input": "eA==", "hmac": mac}], "ok")):
+            server.post("transit/" + path, {"batch_input": items})
+            said = command("tail", "-n=1", server.audit)[1]
+            self.assertRegex(said, rf"  {len(items)} items  {outcome}\n\Z")
+            said = command("filter", "-errors", "-type=response", server.audit)[1]
+            self.assertEqual(said.endswith(f"  {outcome}\n"), outcome != "ok", said)
+        server.post("transit/verify/k", {"input": "eQ==", "hmac": mac})
+        self.assertRegex(command("filter", "-errors", server.audit)[1], r"transit/verify/k .*  not valid\n\Z")
+
+    def test_addresses(self):
+        server = self.audited()
+        self.make_key(server)
+        for verb in ("filter", "tail"):
+            said = command(verb, "-h")[1]
+            self.assertEqual(said.count("-remote-address="), 1)
+            self.assertNotIn("  -address", said)  # no server is asked
+            self.assertEqual(command(verb, "-address=127.0.0.1", server.audit)[0], 1)
+        self.assertIn("transit/keys/k", command("filter", "-remote-address=127.0.0.1", server.audit)[1])
+        self.assertEqual(command("filter", "-remote-address=10.0.0.1", server.audit), (0, ""))
+
     def test_printing(self):
         server = self.audited()
         self.make_key(server)

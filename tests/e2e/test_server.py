@@ -173,7 +173,7 @@ class Dev(Folder):
             with self.subTest(random_token=random_token):
                 path = os.path.join(self.folder, f"dev{random_token}.db")
                 port = servers.free_port()
-                argv = [servers.bulla_binary(), "server", "-dev", f"-dev-listen-address=127.0.0.1:{port}", f"-dev-storage={path}"]
+                argv = [servers.bulla_binary(), "server", "-dev", "-dev-no-store-token", f"-dev-listen-address=127.0.0.1:{port}", f"-dev-storage={path}"]
                 if not random_token:
                     argv.append("-dev-root-token-id=mine")
                 server = servers.Server(argv, f"127.0.0.1:{port}", "mine")
@@ -193,9 +193,52 @@ class Dev(Folder):
                 self.assertEqual(server.post("transit/decrypt/k", {"ciphertext": ciphertext}).data["plaintext"], PLAIN)
                 server.stop()
 
+    def serve_dev(self, *options, **environment):
+        """A server whose user has an own home."""
+        home = os.path.join(self.folder, f"home{len(os.listdir(self.folder))}")
+        os.mkdir(home)
+        port = servers.free_port()
+        server = servers.Server([servers.bulla_binary(), "server", "-dev", *options], f"127.0.0.1:{port}", "root")
+        server.environment = {"HOME": home, "BULLA_DEV_LISTEN_ADDRESS": server.address, "VAULT_DEV_ROOT_TOKEN_ID": "root", **environment}
+        self.addCleanup(server.close)
+        return server.start(), os.path.join(home, ".vault-token")
+
+    def test_root_token_is_kept(self):
+        server, kept = self.serve_dev()
+        with open(kept) as f:
+            self.assertEqual(f.read(), "root")
+        self.assertEqual(stat.S_IMODE(os.stat(kept).st_mode), 0o600)
+        exports = re.findall(r"(?m)^ +\$ (export .*)$", server.log_text())
+        self.assertEqual(exports, [f"export VAULT_ADDR='http://{server.address}'", "export VAULT_TOKEN='root'"])
+        for script in (exports[0], "\n".join(exports) + "\nHOME=/nosuch"):
+            env = servers.clean_environment() | {"HOME": os.path.dirname(kept)}
+            done = subprocess.run(["sh", "-c", script + '\nexec "$0" token lookup -field=id', servers.bulla_binary()], env=env,
+                                  capture_output=True, text=True)
+            self.assertEqual((done.returncode, done.stdout), (0, "root"), done)
+
+    def test_root_token_is_not_kept(self):
+        server, kept = self.serve_dev("-dev-no-store-token")
+        self.assertFalse(os.path.exists(kept))
+        server, kept = self.serve_dev(HOME="/nosuch")  # nor does it stop the server
+        self.assertIn("could not be kept", server.log_text())
+        done = subprocess.run([servers.bulla_binary(), "server", "-dev-no-store-token", "-config=/nosuch"], capture_output=True, text=True)
+        self.assertEqual((done.returncode, done.stderr), (1, "the -dev-... options need -dev\n"))
+
+    def test_root_token_is_kept_by_the_helper(self):
+        helper, config = os.path.join(self.folder, "helper"), os.path.join(self.folder, "client.hcl")
+        with open(helper, "w") as f:
+            f.write(f'#!/bin/sh\n[ $1 = store ] && cat >{helper}.kept\n')
+        os.chmod(helper, 0o755)
+        with open(config, "w") as f:
+            f.write(f'token_helper = "{helper}"\n')
+        server, kept = self.serve_dev(BAO_CONFIG_PATH=config)
+        self.assertFalse(os.path.exists(kept))
+        with open(helper + ".kept") as f:
+            self.assertEqual(f.read(), "root")
+
     def test_tls(self):
         port = servers.free_port()
-        argv = [servers.bulla_binary(), "server", "-dev", "-dev-tls", "-dev-root-token-id=root", f"-dev-listen-address=127.0.0.1:{port}"]
+        argv = [servers.bulla_binary(), "server", "-dev", "-dev-no-store-token", "-dev-tls", "-dev-root-token-id=root", f"-dev-listen-address=127.0.0.1:{port}"]
         server = servers.Server(argv, f"127.0.0.1:{port}", "root", ssl._create_unverified_context())
         self.addCleanup(server.close)
         server.start()

@@ -187,7 +187,8 @@ class Server:
 
 def bulla_dev(*options, token="root", port=None):
     port = port or free_port()
-    argv = [bulla_binary(), "server", "-dev", f"-dev-root-token-id={token}", f"-dev-listen-address=127.0.0.1:{port}", *options]
+    argv = [bulla_binary(), "server", "-dev", "-dev-no-store-token", f"-dev-root-token-id={token}",
+            f"-dev-listen-address=127.0.0.1:{port}", *options]
     return Server(argv, f"127.0.0.1:{port}", token)
 
 
