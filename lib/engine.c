@@ -72,6 +72,8 @@ enum bulla_err engine_open_on(const struct bulla_config *config, struct store *s
 	engine->parts.store = store;
 	pthread_mutex_init(&engine->lock, NULL);
 	pthread_cond_init(&engine->sealed, NULL);
+	engine->version = config->version != NULL ? config->version : "";
+	engine->build_date = config->build_date != NULL ? config->build_date : "";
 	engine->log = config->log;
 	engine->log_context = config->log_context;
 	pthread_mutex_init(&engine->root.lock, NULL);

@@ -40,6 +40,7 @@ struct engine {
 	pthread_cond_t sealed; /* with lock: it is done */
 	pthread_t sealer;      /* that thread */
 	bool to_join;          /* it has not been joined */
+	const char *version, *build_date; /* as configured; "": none */
 	void (*log)(void *context, const char *level, const char *text); /* as configured; may be NULL */
 	void *log_context;
 };
@@ -53,6 +54,9 @@ void engine_empty(struct bulla *engine);
 
 /* Waits until a sealing that is under way is done. */
 void engine_seal_finish(struct engine *engine);
+
+/* Keeps that this version has opened the store, and when, unless it is kept. What goes wrong is told in the log. Blocks. */
+void engine_versions_note(struct bulla *engine, struct bulla_call *call);
 
 static inline struct engine *engine_of(struct bulla *bulla)
 {

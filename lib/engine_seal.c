@@ -155,6 +155,7 @@ static enum bulla_err load(struct bulla *engine, struct bulla_call *call)
 		return closed == BULLA_OK ? err : closed;
 	}
 	seal_admit(engine->seal);
+	engine_versions_note(engine, call);
 	return engine_finish_disabling(engine, call);
 }
 
@@ -218,6 +219,7 @@ static enum bulla_err admit(struct bulla *engine, struct bulla_call *call)
 		return seal(engine);
 	}
 	seal_admit(engine->seal);
+	engine_versions_note(engine, call);
 	return BULLA_OK;
 }
 

@@ -29,6 +29,7 @@ static const struct command commands[] = {
 	{ "transit", command_transit, "Bring key material of one's own" },
 	{ "path-help", command_path_help, "Print what the server says of a path" },
 	{ "print", command_print, "Print what commands use: the token" },
+	{ "version-history", command_version_history, "Print which versions have opened the server's store" },
 	{ "version", command_version, "Print the version of this program" },
 	{ 0 },
 };

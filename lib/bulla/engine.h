@@ -22,6 +22,7 @@ struct bulla_config {
 	/* one line an event, for the server's log; NULL: nobody listens. Any thread; holds no secret */
 	void (*log)(void *context, const char *level, const char *text);
 	void *log_context;
+	const char *version, *build_date; /* of the program, for the history of versions; NULL: none is kept; borrowed until bulla_close */
 	bool clock_from_wall;          /* lifetimes and periods go on from the system's clock, whatever the store has reached */
 };
 
@@ -39,6 +40,15 @@ BULLA_MUST_USE enum bulla_err bulla_tick(struct bulla *engine, struct bulla_call
 
 /* "sqlite" or "inmem". */
 const char *bulla_storage_kind(const struct bulla *engine);
+
+/* A version of the program that has opened the store. */
+struct bulla_version {
+	struct bulla_bytes version, build_date;
+	int64_t installed_date_ns; /* when it first did; whole seconds */
+};
+/* All of them, the oldest first; in the arena. MUST_BLOCK, SEALED, STORE*, NO_MEMORY. */
+BULLA_MUST_USE enum bulla_err bulla_version_history(struct bulla *engine, struct bulla_call *call, struct bulla_version **versions,
+						    size_t *count);
 
 /* n random bytes, and an identifier in the form of a UUID (36 characters, no NUL): for request ids and the like. */
 BULLA_MUST_USE enum bulla_err bulla_random(void *out, size_t n);

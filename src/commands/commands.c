@@ -12,7 +12,7 @@ static void usage(FILE *stream, const char *program, const struct command *rows)
 {
 	fprintf(stream, "Usage: %s <command> [args]\n\nCommands:\n", program);
 	for (; rows->name != NULL; rows++)
-		fprintf(stream, "    %-12s  %s\n", rows->name, rows->help);
+		fprintf(stream, "    %-15s  %s\n", rows->name, rows->help);
 	fprintf(stream, "\n\"%s <command> -h\" tells more about each.\n", program);
 }
 

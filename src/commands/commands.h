@@ -19,7 +19,7 @@ int commands_run(const char *program, const struct command *rows, int argc, char
 command_fn command_audit, audit_tail, audit_filter;
 command_fn command_auth, command_login, command_policy, operator_generate_root;
 command_fn command_server, operator_validate_config;
-command_fn command_status, command_operator, command_secrets, command_token, command_version;
+command_fn command_status, command_operator, command_secrets, command_token, command_version, command_version_history;
 command_fn command_lease, command_path_help, command_patch, command_print, command_unwrap, operator_key_status, operator_rotate;
 command_fn command_read, command_write, command_list, command_scan, command_delete, command_transit;
 

@@ -10,7 +10,7 @@
 
 void output_table_begin(struct output_table *table, struct cli *cli, size_t columns)
 {
-	*table = (struct output_table){ .cli = cli, .columns = columns };
+	*table = (struct output_table){ .cli = cli, .columns = columns, .gap = COLUMN_GAP };
 }
 
 void output_table_add(struct output_table *table, const char *text)
@@ -48,7 +48,7 @@ static void print_row(const struct output_table *table, const char *const *cells
 			putchar('-');
 		if (!underline)
 			fputs(cells[c], stdout);
-		for (size_t i = width; c + 1 < table->columns && i < widths[c] + COLUMN_GAP; i++)
+		for (size_t i = width; c + 1 < table->columns && i < widths[c] + table->gap; i++)
 			putchar(' ');
 	}
 	putchar('\n');

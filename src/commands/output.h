@@ -8,6 +8,7 @@
 struct output_table {
 	struct cli *cli;
 	size_t columns, rows, capacity;
+	size_t gap; /* between columns */
 	const char **cells;
 };
 

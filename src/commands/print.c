@@ -5,7 +5,7 @@
 static int print_token(int argc, char **argv)
 {
 	static const struct cli_spec spec = {
-		.usage = "print token",
+		.usage = "print token", .max_args = -1,
 		.about = "  Prints the token that commands use: of the environment, or of `bulla login`.\n",
 		.no_format = true,
 	};

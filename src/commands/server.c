@@ -160,6 +160,7 @@ static enum bulla_err open_storage(void *context, struct bulla_call *call)
 	struct bulla_config config = {
 		.storage_path = s->config.storage_path, .seal = s->config.seal,
 		.default_lease_ttl_s = s->config.default_lease_ttl_s, .max_lease_ttl_s = s->config.max_lease_ttl_s,
+		.version = s->service.info.version, .build_date = s->service.info.build_date,
 		.fetch = http_fetch,
 		.audit_devices = s->config.audit, .audit_device_count = s->config.audit_count,
 		.allow_audit_prefix = s->config.allow_audit_log_prefixing, .log = log_text,

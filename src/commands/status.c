@@ -77,6 +77,55 @@ int command_status(int argc, char **argv)
 	return json_is_false(json_object_get(answer.doc, "sealed")) ? CLI_DONE : CLI_SERVER_ERROR;
 }
 
+#define NARROW_GAP 2 /* the peer's, of this table alone */
+
+static const char *text_of(json_t *object, const char *name)
+{
+	return json_string_value(json_object_get(object, name));
+}
+
+static void print_history(struct cli *cli, json_t *data)
+{
+	json_t *infos = json_object_get(data, "key_info"), *name;
+	struct output_table table;
+	size_t i;
+
+	output_table_begin(&table, cli, 3);
+	table.gap = NARROW_GAP;
+	output_table_add(&table, "Version");
+	output_table_add(&table, "Installation Time");
+	output_table_add(&table, "Commit Date");
+	json_array_foreach(json_object_get(data, "keys"), i, name) {
+		json_t *info = json_object_get(infos, json_string_value(name));
+
+		output_table_add(&table, json_string_value(name));
+		output_table_add(&table, text_of(info, "timestamp_installed"));
+		output_table_add(&table, text_of(info, "commit_date"));
+	}
+	output_table_print(&table);
+}
+
+int command_version_history(int argc, char **argv)
+{
+	static const struct cli_spec spec = {
+		.usage = "version-history [options]",
+		.about = "  Prints which versions of the server have opened its store, and when each first did.\n",
+		.max_args = -1,
+	};
+	struct cli cli BULLA_CLEANUP(cli_end);
+	struct cli_answer answer BULLA_CLEANUP(cli_answer_clear) = { 0 };
+	int status = cli_begin(&cli, &spec, argc, argv);
+
+	if (status == CLI_GO_ON)
+		status = cli_call(&cli, "Error reading version history", "GET", "/v1/sys/version-history?list=true", NULL, &answer);
+	if (status != CLI_GO_ON)
+		return status;
+	if (cli_wants_json(&cli))
+		return output_answer(&cli, answer.doc);
+	print_history(&cli, output_data(answer.doc));
+	return CLI_DONE;
+}
+
 int command_version(int argc, char **argv)
 {
 	(void)argv;

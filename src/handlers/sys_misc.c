@@ -1,4 +1,4 @@
-/* sys_misc.c: the barrier's key. Any thread, one exchange at a time. */
+/* sys_misc.c: the barrier's key, and the history of versions. Any thread, one exchange at a time. */
 #include "http/routes.h"
 
 /* ---- the barrier's key --------------------------------------------------------------------------------------------------- */
@@ -35,6 +35,48 @@ static enum bulla_err delete_rekey_backup(struct exchange *x)
 	return BULLA_OK;
 }
 
+/* ---- versions ------------------------------------------------------------------------------------------------------------ */
+
+static void print_version(struct out *out, const struct bulla_version *version, const struct bulla_version *before)
+{
+	char time[BULLA_TIME_TEXT];
+
+	(void)bulla_time_print(version->installed_date_ns, time);
+	json_key_bytes(out, version->version);
+	json_open(out, '{');
+	json_put_string(out, "commit_date", version->build_date);
+	json_key(out, "previous_version");
+	if (before != NULL)
+		json_text(out, before->version);
+	else
+		json_nil(out);
+	json_put_text(out, "timestamp_installed", time);
+	json_close(out, '}');
+}
+
+static enum bulla_err version_history(struct exchange *x)
+{
+	struct bulla_version *versions;
+	size_t count;
+
+	TRY(bulla_version_history(x->engine, x->call, &versions, &count));
+	if (count == 0)
+		return BULLA_E_NOT_FOUND;
+	json_open(x->data, '{');
+	json_key(x->data, "key_info");
+	json_open(x->data, '{');
+	for (size_t i = 0; i < count; i++)
+		print_version(x->data, &versions[i], i > 0 ? &versions[i - 1] : NULL);
+	json_close(x->data, '}');
+	json_key(x->data, "keys");
+	json_open(x->data, '[');
+	for (size_t i = 0; i < count; i++)
+		json_text(x->data, versions[i].version);
+	json_close(x->data, ']');
+	json_close(x->data, '}');
+	return BULLA_OK;
+}
+
 /* ---- routes -------------------------------------------------------------------------------------------------------------- */
 
 #define ROW(method, path, handler_, flags_, known, anchor)                                                     \
@@ -49,5 +91,6 @@ const struct route sys_misc_routes[] = {
 	ROW(DELETE, "rekey/backup", delete_rekey_backup, ROUTE_TOKEN | ROUTE_SUDO, NULL, "rekey-backup"),
 	ROW(GET, "rekey/recovery-key-backup", rekey_backup, ROUTE_TOKEN | ROUTE_SUDO, NULL, "rekey-backup"),
 	ROW(DELETE, "rekey/recovery-key-backup", delete_rekey_backup, ROUTE_TOKEN | ROUTE_SUDO, NULL, "rekey-backup"),
+	ROW(LIST, "version-history", version_history, ROUTE_TOKEN | ROUTE_BLOCKS, NULL, "version-history"),
 	{ .fn = NULL },
 };

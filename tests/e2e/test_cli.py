@@ -1,4 +1,5 @@
 """The client commands against a real server: what they print and how they end, beside the real `bao` client on the same server."""
+import concurrent.futures
 import json
 import os
 import pty
@@ -167,7 +168,13 @@ operator key-status
 operator key-status x
 operator rotate
 operator rotate x
+version-history
+version-history x
+version-history -format=json
+list sys/version-history
+read sys/version-history
 print token
+print token x
 print
 print nosuch
 path-help
@@ -344,10 +351,10 @@ class BesideBao(Clients):
         with open(os.path.join(self.server.folder, "key32"), "w") as f:
             f.write(KEY32 + "\n")
         for line in filter(None, ALIKE.replace("PLAIN", PLAIN).replace("KEY32", KEY32).splitlines()):
-            with self.subTest(line):
-                ours = self.bulla(*line.format(m="ours0").split(" "))
-                theirs = self.run_program(BAO, *line.format(m="theirs").split(" "))
-                self.compare(line, ours, theirs)
+            with self.subTest(line), concurrent.futures.ThreadPoolExecutor(2) as pool:
+                ours = pool.submit(self.bulla, *line.format(m="ours0").split(" "))
+                theirs = pool.submit(self.run_program, BAO, *line.format(m="theirs").split(" "))
+                self.compare(line, ours.result(), theirs.result())
 
 
 class Values(Clients):

@@ -45,6 +45,7 @@ DATES = {
     "lib/audit/chain.c": "time of checkpoints",
     "lib/audit/format.c": "time of records",
     "lib/audit/sink_syslog.c": "time of messages",
+    "lib/engine_versions.c": "timestamp_installed, shown",
     "src/commands/log.c": "time of lines",
     "src/handlers/sys_seal.c": "server_time_utc",
     "src/http/httpd.c": "how long certificates are valid",

@@ -40,7 +40,7 @@ static struct bulla_call setup_call(void)
 
 void pipeline_begin_uninitialised(void)
 {
-	const struct bulla_config config = { .seal.kind = BULLA_SEAL_SHAMIR };
+	const struct bulla_config config = { .seal.kind = BULLA_SEAL_SHAMIR, .version = "1.2.3", .build_date = "2026-11-21T00:00:00Z" };
 
 	setup_arena = bulla_arena_new(4096);
 	struct bulla_call call = setup_call();

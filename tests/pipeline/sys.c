@@ -166,6 +166,10 @@ static const struct step others[] = {
 	  .expect = "{\"data\":{\"transit/keys/x\":[\"deny\"],\"auth/token/lookup-self\":[\"read\"]}}" },
 	{ "POST sys/capabilities", "{\"paths\":[\"sys/seal\"],\"token\":\"$tok\"}", .status = 200, .expect = "{\"sys/seal\":[\"deny\"]}" },
 	{ "POST sys/capabilities-accessor", "{\"paths\":[\"sys/seal\"],\"accessor\":\"$acc\"}", .status = 200, .expect = "{\"data\":{\"sys/seal\":[\"deny\"]}}" },
+	{ "LIST sys/version-history", .token = "", .status = FORBIDDEN }, { "LIST sys/version-history", .token = "$tok", .status = FORBIDDEN },
+	{ "GET sys/version-history", .status = 405 }, { "POST sys/version-history", "{}", .status = 405 },
+	{ "LIST sys/version-history", .status = 200, .expect = "{\"data\":{\"keys\":[\"1.2.3\"],\"key_info\":{\"1.2.3\":"
+	  "{\"commit_date\":\"2026-11-21T00:00:00Z\",\"previous_version\":null}}}}" },
 	{ "GET sys/key-status", .status = 200, .expect = "{\"data\":{\"term\":1},\"term\":1}" }, { "PUT sys/rotate", .status = 204 },
 	{ "GET sys/key-status", .status = 200, .expect = "{\"data\":{\"term\":2}}" },
 	{ "POST sys/rotate/keyring", .token = "$tok", .status = FORBIDDEN }, { "POST sys/rotate/keyring", .status = 204 }, { "GET sys/key-status", .status = 200, .expect = "{\"data\":{\"term\":3}}" },
