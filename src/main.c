@@ -1,10 +1,13 @@
 /* main.c: the table of subcommands, and what holds for all of them: the standard streams. */
+#include "commands/autocomplete.h"
 #include "commands/commands.h"
+#include "commands/completion.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -54,10 +57,28 @@ static int finish_output(int status)
 	return status == 0 ? 1 : status;
 }
 
+/* What of a line stands before the cursor, which COMP_POINT says in bytes; all of it if it does not. */
+static const char *line_to_cursor(char *line)
+{
+	const char *point = getenv("COMP_POINT");
+	char *end;
+	unsigned long at = point != NULL ? strtoul(point, &end, 10) : 0;
+
+	if (point != NULL && *point != '\0' && *end == '\0' && at < strlen(line))
+		line[at] = '\0';
+	return line;
+}
+
 int main(int argc, char **argv)
 {
 	if (!fill_streams())
 		return 1;
+	char *line = getenv("COMP_LINE");
+
+	if (line != NULL)
+		return finish_output(completion_run(commands, line_to_cursor(line)));
+	if (argc == 2 && autocomplete_is_asked(argv[1]))
+		return finish_output(autocomplete_run(argv[1]));
 	if (argc > 1 && (strcmp(argv[1], "-version") == 0 || strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-v") == 0))
 		return finish_output(command_version(1, argv));
 	return finish_output(commands_run("bulla", commands, argc, argv));

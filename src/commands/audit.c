@@ -27,7 +27,7 @@ static int audit_enable(int argc, char **argv)
 		.about = "  Enables an audit device: file, socket or syslog. The server allows it only if its configuration has\n"
 			 "  unsafe_allow_api_audit_creation = true; devices are better part of the configuration.\n\n"
 			 "      $ bulla audit enable file file_path=/var/log/bulla/audit.log\n",
-		.flags = flags, .max_args = -1, .no_format = true,
+		.flags = flags, .max_args = -1, .no_format = true, .completes = COMPLETES_DEVICE_TYPES,
 	};
 	struct cli cli BULLA_CLEANUP(cli_end);
 	struct cli_answer answer BULLA_CLEANUP(cli_answer_clear) = { 0 };
@@ -65,7 +65,7 @@ static int audit_disable(int argc, char **argv)
 		.usage = "audit disable [options] PATH",
 		.about = "  Disables the audit device at PATH. Its log stays; the salt of its hashes and the key of its checkpoints are\n"
 			 "  destroyed: note the key first (bulla audit key), or the log cannot be verified any more.\n",
-		.min_args = 1, .max_args = 1, .no_format = true,
+		.min_args = 1, .max_args = 1, .no_format = true, .completes = COMPLETES_DEVICES,
 	};
 	struct cli cli BULLA_CLEANUP(cli_end);
 	struct cli_answer answer BULLA_CLEANUP(cli_answer_clear) = { 0 };
@@ -168,7 +168,7 @@ static int audit_key(int argc, char **argv)
 		.usage = "audit key [options] PATH",
 		.about = "  Prints the public key (Ed25519, base64) that the checkpoints of the audit device at PATH are signed with: for\n"
 			 "  bulla audit verify -key=... Keep it where the server's administrators cannot change it.\n",
-		.min_args = 1, .max_args = 1, .no_format = true,
+		.min_args = 1, .max_args = 1, .no_format = true, .completes = COMPLETES_DEVICES,
 	};
 	struct cli cli BULLA_CLEANUP(cli_end);
 	struct cli_answer answer BULLA_CLEANUP(cli_answer_clear) = { 0 };
@@ -335,7 +335,7 @@ static int audit_verify(int argc, char **argv)
 			 "  standard input. Needs no server. Ends with 0: all is well; 2: it is not; 3: all is well with the lines, but\n"
 			 "  those before the first are not in these files; 1: it could not be told.\n\n"
 			 "      $ bulla audit verify -key=$(cat audit.pub) audit.log.2 audit.log.1 audit.log\n",
-		.flags = flags, .min_args = 1, .max_args = -1, .no_format = true,
+		.flags = flags, .min_args = 1, .max_args = -1, .no_format = true, .completes = COMPLETES_FILES,
 	};
 	struct bulla_audit_verify_args args = { 0 };
 	struct expected expected = { 0 };

@@ -318,7 +318,7 @@ int audit_filter(int argc, char **argv)
 		.usage = "audit filter [options] FILE...",
 		.about = "  Prints those records of a log that fit all that is asked for. - is standard input.\n\n"
 			 "      $ bulla audit filter -path=transit/decrypt/ -context=tenant=acme -type=response audit.log\n",
-		.flags = flags, .min_args = 1, .max_args = -1, .no_format = true, .no_http = true,
+		.flags = flags, .min_args = 1, .max_args = -1, .no_format = true, .no_http = true, .completes = COMPLETES_FILES,
 	};
 	struct cli cli BULLA_CLEANUP(cli_end);
 	int status = cli_begin(&cli, &spec, argc, argv);
@@ -388,7 +388,7 @@ int audit_tail(int argc, char **argv)
 	const struct cli_spec spec = {
 		.usage = "audit tail [options] FILE",
 		.about = "  Prints the last records of a log.\n\n      $ bulla audit tail -f -errors /var/log/bulla/audit.log\n",
-		.flags = flags, .min_args = 1, .max_args = 1, .no_format = true, .no_http = true,
+		.flags = flags, .min_args = 1, .max_args = 1, .no_format = true, .no_http = true, .completes = COMPLETES_FILES,
 	};
 	struct cli cli BULLA_CLEANUP(cli_end);
 	int status = cli_begin(&cli, &spec, argc, argv);

@@ -30,7 +30,7 @@ static int auth_enable(int argc, char **argv)
 	const struct cli_spec spec = {
 		.usage = "auth enable [options] TYPE",
 		.about = "  Enables an auth method: approle, userpass, cert or jwt.\n\n      $ bulla auth enable -path=apps approle\n",
-		.flags = flags, .min_args = 1, .max_args = 1, .no_format = true,
+		.flags = flags, .min_args = 1, .max_args = 1, .no_format = true, .completes = COMPLETES_METHODS,
 	};
 	struct cli cli BULLA_CLEANUP(cli_end);
 	struct cli_answer answer BULLA_CLEANUP(cli_answer_clear) = { 0 };
@@ -64,7 +64,7 @@ static int auth_disable(int argc, char **argv)
 	static const struct cli_spec spec = {
 		.usage = "auth disable [options] PATH",
 		.about = "  Disables the auth method at PATH: its roles and users are destroyed, and every token that came from it is revoked.\n",
-		.min_args = 1, .max_args = 1, .no_format = true,
+		.min_args = 1, .max_args = 1, .no_format = true, .completes = COMPLETES_AUTHS,
 	};
 
 	return mount_disable(&method_kind, &spec, argc, argv);
@@ -76,7 +76,7 @@ static int auth_move(int argc, char **argv)
 		.usage = "auth move [options] SOURCE DESTINATION",
 		.about = "  Moves an auth method, with its roles and users, to another path; tokens that came from it are revoked.\n\n"
 			 "      $ bulla auth move approle/ apps/\n",
-		.min_args = 2, .max_args = 2, .no_format = true,
+		.min_args = 2, .max_args = 2, .no_format = true, .completes = COMPLETES_AUTHS,
 	};
 
 	return mount_move(&method_kind, &spec, argc, argv);
@@ -129,7 +129,7 @@ static int auth_tune(int argc, char **argv)
 	const struct cli_spec spec = {
 		.usage = "auth tune [options] PATH",
 		.about = "  Changes the settings of the auth method at PATH.\n",
-		.flags = flags, .min_args = 1, .max_args = 1, .no_format = true,
+		.flags = flags, .min_args = 1, .max_args = 1, .no_format = true, .completes = COMPLETES_AUTHS,
 	};
 	struct cli cli BULLA_CLEANUP(cli_end);
 	int status = cli_begin(&cli, &spec, argc, argv);

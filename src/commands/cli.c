@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "commands/completion.h"
 #include "commands/environment.h"
 #include "commands/preview.h"
 #include "commands/token_helper.h"
@@ -173,6 +174,11 @@ static int parse(struct cli *cli, const struct cli_spec *spec, int argc, char **
 		return CLI_DONE;
 	case FLAGS_WRONG:
 		return CLI_LOCAL_ERROR;
+	case FLAGS_COMPLETED:
+		drop_empty(cli);
+		if (argc > 0)
+			completion_want(argc <= 2 || spec->max_args != 1 ? spec->completes : COMPLETES_NOTHING, argv[argc - 1]);
+		return CLI_GO_ON;
 	}
 	drop_empty(cli);
 	if (!spec->no_format && !check_format(cli, spec))
@@ -200,7 +206,7 @@ static bool use_wrap_ttl(struct cli *cli)
 	return true;
 }
 
-int cli_begin(struct cli *cli, const struct cli_spec *spec, int argc, char **argv)
+static int begin(struct cli *cli, const struct cli_spec *spec, int argc, char **argv)
 {
 	char error[CLIENT_ERROR_MAX];
 
@@ -222,12 +228,25 @@ int cli_begin(struct cli *cli, const struct cli_spec *spec, int argc, char **arg
 		return status;
 	cli->config.headers = cli->headers.items;
 	cli->config.header_count = cli->headers.count;
+	cli->config.hurries = completion_is_on();
 	cli->client = client_new(&cli->config, error);
 	if (cli->client == NULL) {
 		fprintf(stderr, "%s\n", error);
 		return CLI_SERVER_ERROR;
 	}
 	return CLI_GO_ON;
+}
+
+/* A line that is to be completed ends here, whatever it would do. */
+int cli_begin(struct cli *cli, const struct cli_spec *spec, int argc, char **argv)
+{
+	int status = begin(cli, spec, argc, argv);
+
+	if (!completion_is_on())
+		return status;
+	if (status == CLI_GO_ON && cli->client != NULL)
+		completion_ask(cli);
+	return CLI_DONE;
 }
 
 void cli_end(struct cli *cli)

@@ -5,6 +5,7 @@
 #include <jansson.h>
 
 #include "commands/client.h"
+#include "commands/completion.h"
 #include "commands/flags.h"
 
 /* Vault's exit statuses. */
@@ -19,6 +20,7 @@ struct cli_spec {
 	const struct flag *flags; /* the command's own; NULL: none */
 	int min_args, max_args;   /* max_args -1: any number */
 	bool no_format, has_field, has_raw;
+	enum completes completes; /* what arguments may be */
 	bool no_token; /* none is looked for */
 	bool no_http; /* no server is asked: nothing of the client is prepared */
 };

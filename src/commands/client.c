@@ -13,6 +13,7 @@
 #define OWN_PREFIX "X-Vault-"
 #define TIMEOUT_S 120L
 #define CONNECT_TIMEOUT_S 30L
+#define HURRY_S 2L
 
 struct client {
 	CURL *curl;
@@ -255,8 +256,8 @@ static bool set_options(struct client *client, const struct client_config *confi
 	       curl_easy_setopt(curl, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2) == CURLE_OK &&
 	       curl_easy_setopt(curl, CURLOPT_PATH_AS_IS, 1L) == CURLE_OK &&
 	       curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
-	       curl_easy_setopt(curl, CURLOPT_TIMEOUT, TIMEOUT_S) == CURLE_OK &&
-	       curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, CONNECT_TIMEOUT_S) == CURLE_OK &&
+	       curl_easy_setopt(curl, CURLOPT_TIMEOUT, config->hurries ? HURRY_S : TIMEOUT_S) == CURLE_OK &&
+	       curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, config->hurries ? HURRY_S : CONNECT_TIMEOUT_S) == CURLE_OK &&
 	       curl_easy_setopt(curl, CURLOPT_SSL_VERIFYPEER, verify) == CURLE_OK &&
 	       curl_easy_setopt(curl, CURLOPT_SSL_VERIFYHOST, verify * 2) == CURLE_OK &&
 	       set_text(curl, CURLOPT_SSLCERT, config->client_cert) && set_text(curl, CURLOPT_SSLKEY, config->client_key) &&

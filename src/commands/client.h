@@ -16,6 +16,7 @@ struct client_config {
 	const char *wrap_ttl;        /* of the replies: "60", "5m" */
 	const char *mfa;             /* for the server, which has no second factor: it is only told */
 	bool policy_override;
+	bool hurries;                /* somebody waits at a prompt: give up after two seconds */
 	const char *const *headers;  /* further ones, each "name=value" */
 	size_t header_count;
 };

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "commands/completion.h"
+
 #define NO_SUCH_COMMAND 127
 #define NO_SUCH_SUBCOMMAND 1
 
@@ -23,8 +25,13 @@ static bool asks_help(const char *arg)
 
 int commands_run(const char *program, const struct command *rows, int argc, char **argv)
 {
-	if (argc > 1 && asks_help(argv[1])) {
+	if (argc > 1 && !completion_is_on() && asks_help(argv[1])) {
 		usage(stdout, program, rows);
+		return 0;
+	}
+	if (argc == 2 && completion_is_on()) {
+		for (const struct command *row = rows; row->name != NULL; row++)
+			completion_offer(argv[1], row->name);
 		return 0;
 	}
 	for (const struct command *row = rows; argc > 1 && row->name != NULL; row++)

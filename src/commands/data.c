@@ -37,7 +37,7 @@ int command_read(int argc, char **argv)
 		.usage = "read [options] PATH [K=V...]",
 		.about = "  Reads what is at the path; K=V pairs go into the query.\n\n"
 			 "      $ bulla read transit/keys/cards\n",
-		.min_args = 1, .max_args = -1, .has_field = true, .has_raw = true,
+		.min_args = 1, .max_args = -1, .has_field = true, .has_raw = true, .completes = COMPLETES_PATHS,
 	};
 	struct cli cli BULLA_CLEANUP(cli_end);
 	struct cli_answer answer BULLA_CLEANUP(cli_answer_clear) = { 0 };
@@ -111,7 +111,7 @@ static int list_keys(struct cli *cli, const struct walk *w)
 static int walk(struct walk *w, const char *usage, const char *about, int argc, char **argv)
 {
 	const struct flag flags[] = { WALK_ROWS(*w), { 0 } };
-	const struct cli_spec spec = { .usage = usage, .about = about, .flags = flags, .min_args = 1, .max_args = 1 };
+	const struct cli_spec spec = { .usage = usage, .about = about, .flags = flags, .min_args = 1, .max_args = 1, .completes = COMPLETES_PATHS };
 	struct cli cli BULLA_CLEANUP(cli_end);
 	int status = cli_begin(&cli, &spec, argc, argv);
 
@@ -179,7 +179,7 @@ int command_write(int argc, char **argv)
 			 "  @FILE or - alone is a JSON object.\n\n"
 			 "      $ bulla write -f transit/keys/cards\n"
 			 "      $ base64 <card | bulla write -field=ciphertext transit/encrypt/cards plaintext=-\n",
-		.flags = flags, .min_args = 1, .max_args = -1, .has_field = true,
+		.flags = flags, .min_args = 1, .max_args = -1, .has_field = true, .completes = COMPLETES_PATHS,
 	};
 
 	return put_data(&spec, &force, "PUT", argc, argv);
@@ -197,7 +197,7 @@ int command_patch(int argc, char **argv)
 		.usage = "patch [options] PATH [DATA K=V...]",
 		.about = "  Changes the members that are given of what is at the path, and leaves the others (a JSON merge patch). Data as with write.\n\n"
 			 "      $ bulla patch sys/policies/acl/app policy=@app.hcl\n",
-		.flags = flags, .min_args = 1, .max_args = -1, .has_field = true,
+		.flags = flags, .min_args = 1, .max_args = -1, .has_field = true, .completes = COMPLETES_PATHS,
 	};
 
 	return put_data(&spec, &force, "PATCH", argc, argv);
@@ -209,7 +209,7 @@ int command_delete(int argc, char **argv)
 		.usage = "delete [options] PATH [K=V...]",
 		.about = "  Deletes what is at the path.\n\n"
 			 "      $ bulla delete transit/keys/cards\n",
-		.min_args = 1, .max_args = -1, .has_field = true,
+		.min_args = 1, .max_args = -1, .has_field = true, .completes = COMPLETES_PATHS,
 	};
 	struct cli cli BULLA_CLEANUP(cli_end);
 	struct cli_answer answer BULLA_CLEANUP(cli_answer_clear) = { 0 };

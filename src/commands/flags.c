@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "commands/completion.h"
+
 static const struct flag *find(const struct flag *const *tables, const char *name, size_t len)
 {
 	for (; *tables != NULL; tables++)
@@ -143,10 +145,65 @@ static enum flags_result take_flag(const struct flag *flag, const char *name, in
 	return set(flag, value) ? FLAGS_OK : FLAGS_WRONG;
 }
 
+static void offer_flags(const struct flag *const *tables, const char *prefix)
+{
+	size_t dashes = strncmp(prefix, "--", 2) == 0 ? 2 : 1;
+
+	for (; *tables != NULL; tables++)
+		for (const struct flag *flag = *tables; flag->name != NULL; flag++)
+			if (flag->help != NULL && strncmp(flag->name, prefix + dashes, strlen(prefix + dashes)) == 0)
+				printf("%.*s%s\n", (int)dashes, prefix, flag->name);
+}
+
+/* The last word: a flag, or -flag=value. False: neither. */
+static bool complete_last(const struct flag *const *tables, const char *word)
+{
+	if (word[0] != '-')
+		return false;
+	const char *name = word + (word[1] == '-' ? 2 : 1), *equals = strchr(name, '=');
+	const struct flag *flag = equals != NULL ? find(tables, name, (size_t)(equals - name)) : NULL;
+
+	if (equals == NULL)
+		offer_flags(tables, word);
+	else if (flag != NULL)
+		completion_want_value(flag->name, equals + 1);
+	return true;
+}
+
+/* As flags_parse, without complaints. */
+static enum flags_result complete(const struct flag *const *tables, int *argc, char **argv)
+{
+	int last = *argc - 1, kept = 1;
+
+	for (int i = 1; i < last; i++) {
+		const char *name = argv[i] + (argv[i][0] == '-' ? argv[i][1] == '-' ? 2 : 1 : 0);
+		const struct flag *flag = name > argv[i] ? find(tables, name, strcspn(name, "=")) : NULL;
+
+		if (flag == NULL) {
+			argv[kept++] = argv[i];
+			continue;
+		}
+		if (flag->kind != FLAG_BOOL && strchr(name, '=') == NULL && i + 1 == last) {
+			completion_want_value(flag->name, argv[last]);
+			*argc = 0;
+			return FLAGS_COMPLETED;
+		}
+		(void)take_flag(flag, name, last, argv, &i);
+	}
+	bool is_argument = last > 0 && !complete_last(tables, argv[last]);
+
+	if (is_argument)
+		argv[kept++] = argv[last];
+	*argc = is_argument ? kept : 0;
+	return FLAGS_COMPLETED;
+}
+
 enum flags_result flags_parse(const struct flag *const *tables, int *argc, char **argv)
 {
 	int kept = 1;
 
+	if (completion_is_on())
+		return complete(tables, argc, argv);
 	for (int i = 1; i < *argc; i++) {
 		const char *name = argv[i];
 

@@ -31,11 +31,14 @@ struct flag {
 	const char *help; /* one line; NULL: not shown */
 };
 
-enum flags_result { FLAGS_OK, FLAGS_HELP, FLAGS_WRONG };
+/* COMPLETED: the line was one to complete (completion.h), and what is wanted is known. */
+enum flags_result { FLAGS_OK, FLAGS_HELP, FLAGS_WRONG, FLAGS_COMPLETED };
 
 /* Parses argv[1..] by the tables (a NULL ends the list of them), and leaves the other arguments in argv[1..*argc-1], in their order. What
  * begins with a dash and is no flag is one of them if another stands before it. A mistake is told on stderr. Values point into argv's
- * strings. bulla_memory_init must have been called. */
+ * strings. bulla_memory_init must have been called.
+ * Where the line is to be completed: COMPLETED, always; *argc is 0 if its last word is a flag or the value of one, else that word is the last
+ * argument. */
 enum flags_result flags_parse(const struct flag *const *tables, int *argc, char **argv);
 
 /* Prints one table's flags with their help. */

@@ -69,7 +69,7 @@ static int policy_write(int argc, char **argv)
 	static const struct cli_spec spec = {
 		.usage = "policy write [options] NAME PATH",
 		.about = "  Writes the policy NAME from a file, or from standard input: \"-\".\n\n      $ bulla policy write card-api card-api.hcl\n",
-		.min_args = 2, .max_args = 2, .no_format = true,
+		.min_args = 2, .max_args = 2, .no_format = true, .completes = COMPLETES_POLICIES,
 	};
 	struct cli cli BULLA_CLEANUP(cli_end);
 	struct cli_answer answer BULLA_CLEANUP(cli_answer_clear) = { 0 };
@@ -98,7 +98,7 @@ static int policy_read(int argc, char **argv)
 	static const struct cli_spec spec = {
 		.usage = "policy read [options] NAME",
 		.about = "  Prints the policy NAME as it was written.\n",
-		.min_args = 1, .max_args = 1,
+		.min_args = 1, .max_args = 1, .completes = COMPLETES_POLICIES,
 	};
 	struct cli cli BULLA_CLEANUP(cli_end);
 	struct cli_answer answer BULLA_CLEANUP(cli_answer_clear) = { 0 };
@@ -162,7 +162,7 @@ static int policy_delete(int argc, char **argv)
 	static const struct cli_spec spec = {
 		.usage = "policy delete [options] NAME",
 		.about = "  Deletes the policy NAME: whoever has it may no longer do what it allows.\n",
-		.min_args = 1, .max_args = 1, .no_format = true,
+		.min_args = 1, .max_args = 1, .no_format = true, .completes = COMPLETES_POLICIES,
 	};
 	struct cli cli BULLA_CLEANUP(cli_end);
 	struct cli_answer answer BULLA_CLEANUP(cli_answer_clear) = { 0 };
@@ -203,7 +203,7 @@ static int policy_fmt(int argc, char **argv)
 	static const struct cli_spec spec = {
 		.usage = "policy fmt [options] PATH",
 		.about = "  Lays the policy in the file PATH out anew, in place. One in JSON is left as it is. No server is asked.\n",
-		.min_args = 1, .max_args = 1, .no_format = true,
+		.min_args = 1, .max_args = 1, .no_format = true, .completes = COMPLETES_FILES,
 	};
 	struct cli cli BULLA_CLEANUP(cli_end);
 	int status = cli_begin(&cli, &spec, argc, argv);

@@ -34,7 +34,7 @@ int command_path_help(int argc, char **argv)
 		.usage = "path-help [options] PATH",
 		.about = "  Prints what the server says of a path: what it is for, and the fields that it takes.\n\n"
 			 "      $ bulla path-help transit/keys/cards\n",
-		.min_args = 1, .max_args = 1,
+		.min_args = 1, .max_args = 1, .completes = COMPLETES_PATHS,
 	};
 	struct cli cli BULLA_CLEANUP(cli_end);
 	struct cli_answer answer BULLA_CLEANUP(cli_answer_clear) = { 0 };

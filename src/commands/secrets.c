@@ -30,7 +30,7 @@ static int secrets_enable(int argc, char **argv)
 	const struct cli_spec spec = {
 		.usage = "secrets enable [options] TYPE",
 		.about = "  Enables an engine.\n\n      $ bulla secrets enable -path=cards transit\n",
-		.flags = flags, .min_args = 1, .max_args = 1, .no_format = true,
+		.flags = flags, .min_args = 1, .max_args = 1, .no_format = true, .completes = COMPLETES_ENGINES,
 	};
 	struct cli cli BULLA_CLEANUP(cli_end);
 	struct cli_answer answer BULLA_CLEANUP(cli_answer_clear) = { 0 };
@@ -64,7 +64,7 @@ static int secrets_disable(int argc, char **argv)
 	static const struct cli_spec spec = {
 		.usage = "secrets disable [options] PATH",
 		.about = "  Disables the engine at PATH and destroys all its keys. There is no way back.\n",
-		.min_args = 1, .max_args = 1, .no_format = true,
+		.min_args = 1, .max_args = 1, .no_format = true, .completes = COMPLETES_MOUNTS,
 	};
 
 	return mount_disable(&engine_kind, &spec, argc, argv);
@@ -75,7 +75,7 @@ static int secrets_move(int argc, char **argv)
 	static const struct cli_spec spec = {
 		.usage = "secrets move [options] SOURCE DESTINATION",
 		.about = "  Moves an engine, with all its keys, to another path.\n\n      $ bulla secrets move transit/ team/transit/\n",
-		.min_args = 2, .max_args = 2, .no_format = true,
+		.min_args = 2, .max_args = 2, .no_format = true, .completes = COMPLETES_MOUNTS,
 	};
 
 	return mount_move(&engine_kind, &spec, argc, argv);
@@ -88,7 +88,7 @@ static int secrets_tune(int argc, char **argv)
 	const struct cli_spec spec = {
 		.usage = "secrets tune [options] PATH",
 		.about = "  Changes the settings of the engine at PATH.\n",
-		.flags = flags, .min_args = 1, .max_args = 1, .no_format = true,
+		.flags = flags, .min_args = 1, .max_args = 1, .no_format = true, .completes = COMPLETES_MOUNTS,
 	};
 	struct cli cli BULLA_CLEANUP(cli_end);
 	int status = cli_begin(&cli, &spec, argc, argv);

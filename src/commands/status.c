@@ -128,7 +128,8 @@ int command_version_history(int argc, char **argv)
 
 int command_version(int argc, char **argv)
 {
-	(void)argv;
+	if (completion_is_on())
+		return CLI_DONE;
 	if (argc > 1 && argv[1][0] == '-' && strchr(argv[1], 'h') != NULL) {
 		puts("Usage: bulla version\n\n  Prints the version of this program (not the server's, for which: bulla status).");
 		return CLI_DONE;

@@ -175,7 +175,7 @@ static int transit_import(int argc, char **argv)
 		.usage = "transit import [options] PATH KEY [K=V...]",
 		.about = "  Makes the transit key at PATH of key material of one's own; K=V are the settings of the new key.\n" ABOUT_KEY
 			 "      $ bulla transit import transit/keys/mine @mine.b64 type=rsa-2048\n",
-		.max_args = -1, .no_format = true,
+		.max_args = -1, .no_format = true, .completes = COMPLETES_PATHS,
 	};
 
 	return run(&spec, "import", argc, argv);
@@ -187,7 +187,7 @@ static int transit_import_version(int argc, char **argv)
 		.usage = "transit import-version [options] PATH KEY [K=V...]",
 		.about = "  Adds key material of one's own as a further version of the imported key at PATH.\n" ABOUT_KEY
 			 "      $ bulla transit import-version transit/keys/mine @mine-2.b64\n",
-		.max_args = -1, .no_format = true,
+		.max_args = -1, .no_format = true, .completes = COMPLETES_PATHS,
 	};
 
 	return run(&spec, "import_version", argc, argv);

@@ -760,6 +760,98 @@ case $1 in get) cat "$HOME/kept" 2>/dev/null; exit 0 ;; store) mv "$HOME/stdin" 
         self.assertEqual([name for name in os.listdir(self.home) if name.startswith(".vault-token.")], [])
 
 
+class Completion(Clients):
+    """What the tab key offers, beside bao, and what the lines in the shells' files do."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.server.post("sys/mounts/transit", {"type": "transit"})
+        for name in ("k1", "k2", "other"):
+            cls.server.post("transit/keys/" + name)
+
+    def complete(self, line, point=None, program=None, **env):
+        run = self.run_program(program or servers.bulla_binary(), env={"COMP_LINE": line, "COMP_POINT": str(len(line) if point is None else point), **env})
+        self.assertEqual(run[::2], (0, ""), line)
+        return sorted(set(run[1].split("\n")) - {""})
+
+    def test_beside_bao(self):
+        for line in ("x re", "x -", "x token ", "x token l", "x read -fo", "x read -format j", "x read ", "x read tr", "x list ",
+                     "x read transit/keys/", "x delete transit/keys/k", "x secrets disable ", "x auth disable ", "x policy read ",
+                     "x token create -policy=", "x token create -policy d", "x token create -p", "x audit enable ", "x print ", "x transit i",
+                     "x secrets enable tr", "x auth enable userp", "x lease re", "x read foo -fi", "x"):
+            self.assertEqual(self.complete(line), self.complete(line, program=BAO), line)
+        self.assertEqual(self.complete("x read tr and more", point=9), ["transit/"])
+        self.assertEqual(self.complete("x read --form"), ["--format"])
+
+    def test_files(self):
+        for line in ("x read -ca-cert ", "x audit verify ", "x server -config=", "x audit tail "):
+            self.assertEqual(self.complete(line + "/etc/hostna"), ["/etc/hostname"], line)
+
+    def test_it_does_nothing_else(self):
+        for line in ("x operator seal ", "x operator seal x", "x delete transit/keys/k1 ", "x secrets disable transit/ ", "x version ", "x server -dev ",
+                     "x write -f transit/keys/new ", "x nosuch ", "x operator validate-config ", "x operator init ", "x token revoke -self ", "", " ",
+                     "x login root ", "x print token ", "x operator generate-root -generate-otp ", "x transit import transit/keys/x AAAA ", "x -h",
+                     "x token create ", "x " + "a " * 300):
+            self.complete(line)
+        self.assertEqual(self.server.get("sys/seal-status").json["sealed"], False)
+        self.assertEqual(self.server.list("transit/keys").data["keys"], ["k1", "k2", "other"])
+        self.assertEqual(self.complete("x operator validate-config "), [])
+
+    def test_no_server(self):
+        self.assertEqual(self.complete("x read tr", VAULT_ADDR="http://127.0.0.1:9"), [])
+        self.assertEqual(self.complete("x read -address=http://127.0.0.1:9 tr"), [])
+        self.assertEqual(self.complete("x read tr", VAULT_TOKEN="nosuch"), [])
+
+    def install(self, verb, **env):
+        return self.bulla(f"-autocomplete-{verb}", env={"HOME": self.home, **env})
+
+    def text(self, name):
+        with open(os.path.join(self.home, name)) as f:
+            return f.read()
+
+    def test_install(self):
+        self.home = servers.tempfile.mkdtemp(prefix="bulla-home-")
+        self.addCleanup(shutil.rmtree, self.home)
+        self.assertEqual(self.install("install")[0], 1)  # no shell
+        os.makedirs(os.path.join(self.home, ".config/fish"))
+        texts = {".profile": "a", ".bashrc": "b\n", ".zshrc": "c", "dot": "d\n"}
+        for name, text in texts.items():
+            with open(os.path.join(self.home, name), "w") as f:
+                f.write(text)
+        os.chmod(os.path.join(self.home, ".zshrc"), 0o600)
+        program = servers.bulla_binary()
+        self.assertEqual(self.install("install"), (0, "", ""))
+        self.assertEqual(self.text(".profile"), "a")
+        self.assertEqual(self.text(".bashrc"), f"b\ncomplete -C {program} bulla\n")
+        self.assertEqual(self.text(".zshrc"), f"c\nautoload -U +X bashcompinit && bashcompinit\ncomplete -o nospace -C {program} bulla\n")
+        self.assertIn(program, self.text(".config/fish/completions/bulla.fish"))
+        status, out, err = self.install("install")
+        self.assertEqual((status, out, err.count("already installed")), (1, "", 3))
+        self.assertEqual(self.install("uninstall"), (0, "", ""))
+        self.assertEqual((self.text(".bashrc"), os.listdir(os.path.join(self.home, ".config/fish/completions"))), ("b\n", []))
+        self.assertEqual(os.stat(os.path.join(self.home, ".zshrc")).st_mode & 0o777, 0o600)
+        status, out, err = self.install("uninstall")
+        self.assertEqual((status, err.count("not installed")), (1, 3))
+        self.assertEqual(self.install("install")[0], 0)  # and again, in zsh without a second beginning
+        self.assertEqual(self.text(".zshrc").count("bashcompinit && bashcompinit"), 1)
+        os.unlink(os.path.join(self.home, ".bashrc"))  # a link stays one
+        os.symlink("dot", os.path.join(self.home, ".bashrc"))
+        self.bulla("--autocomplete-install", env={"HOME": self.home})
+        self.assertIn("complete -C", self.text("dot"))
+        self.install("uninstall")
+        self.assertEqual(self.text("dot"), "d\n")
+        self.assertTrue(os.path.islink(os.path.join(self.home, ".bashrc")))
+
+    def test_in_bash(self):
+        script = f"""complete -C {servers.bulla_binary()} bulla
+complete -p bulla
+COMP_LINE='bulla read transit/keys/k' COMP_POINT=25 {servers.bulla_binary()} bulla transit/keys/k read"""
+        env = servers.clean_environment() | {"VAULT_ADDR": self.server.url, "VAULT_TOKEN": self.server.token}
+        done = subprocess.run(["bash", "-c", script], env=env, capture_output=True, text=True)
+        self.assertEqual(sorted(done.stdout.splitlines()[1:]), ["transit/keys/k1", "transit/keys/k2"], done)
+
+
 class Output(Clients):
     """What cannot be printed is an error: unseal keys and ciphertexts that went nowhere must not pass for printed ones."""
 
