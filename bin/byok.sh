@@ -23,7 +23,7 @@ while getopts k:rc:h option; do
 	esac
 done
 shift $((OPTIND - 1))
-[ $# = 1 ] || [ $# = 2 ] || usage 2 >&2
+[[ ($# = 1 || $# = 2) && -n $1 ]] || usage 2 >&2
 public=$1 dir=${2:-.}
 OAEP=(-pkeyopt rsa_padding_mode:oaep -pkeyopt rsa_oaep_md:sha256 -pkeyopt rsa_mgf1_md:sha256)
 

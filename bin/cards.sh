@@ -23,7 +23,7 @@ usage() {
 load_settings() {
 	local file=$1 line
 
-	[ -r "$file" ] || die "cannot read $file"
+	[ -r "$file" ] || die "cannot read the settings, -e '$file'"
 	while IFS= read -r line || [ -n "$line" ]; do
 		[[ $line =~ ^(#|$) ]] && continue
 		[[ $line =~ ^[A-Z][A-Z0-9_]*= ]] || die "$file: not KEY=VALUE: ${line%%=*}"

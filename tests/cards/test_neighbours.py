@@ -103,6 +103,7 @@ class Byok(Neighbour):
             with self.subTest(said):
                 self.assertIn(said, self.failed("byok.sh", *argv))
         self.assertEqual(self.world.run("byok.sh").returncode, 2)
+        self.assertEqual(self.world.run("byok.sh", "").returncode, 2)
 
 
 class ByokFromOpenBao(Neighbour):

@@ -242,6 +242,16 @@ class Mistakes(unittest.TestCase):
                 self.assertEqual(done.returncode, 1)
                 self.assertIn("VAULT_ADDR is not set", done.stderr)
 
+    def test_no_empty_name(self):
+        """A setting that is missing or empty is named, and not what it would be the name of."""
+        for name in ("rotate.sh", "rewrap.sh"):
+            for argv, env, said in ((("-e", ""), {}, "cannot read the settings, -e ''"), ((), {}, "CARD_ROLE_ID_FILE is not set"),
+                                    ((), {"CARD_ROLE_ID_FILE": "/nosuch"}, "CARD_SECRET_ID_FILE is not set"),
+                                    ((), {"CARD_ROLE_ID_FILE": "/nosuch", "CARD_SECRET_ID_FILE": "/nosuch"}, "CARD_ROLE_ID_FILE: /nosuch is missing")):
+                done = self.run_script(name, *argv, VAULT_CLI="true", VAULT_ADDR="https://127.0.0.1:1", CARD_API="true", **env)
+                self.assertEqual((done.returncode, done.stdout), (1, ""), done)
+                self.assertIn(f"{name}: {said}", done.stderr)
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -20,13 +20,13 @@ class Readme(docs.Played):
             self.check(commands, server)
 
     def test_to_play(self):
-        commands = docs.commands(docs.text("README.md").split("## By hand")[1])
+        commands = docs.commands(docs.text("README.md").split("To play,")[1])
         self.assertEqual(len(commands), 2)
         with servers.bulla_dev() as server:
             self.check([(c.replace("http://127.0.0.1:8200", server.url), printed) for c, printed in commands], server)
 
     def test_packages(self):
-        listed = re.search(r"^    apt-get install (.*)$", docs.text("README.md"), re.M)[1].split()
+        listed = re.search(r"^    \$ apt-get install (.*)$", docs.text("README.md"), re.M)[1].split()
         said = subprocess.run(["bash", "-c", ". bin/lib.sh; echo $BUILD_PACKAGES"], cwd=servers.TOP, capture_output=True, text=True)
         self.assertEqual(listed, [choice.split("|")[0] for choice in said.stdout.split()])
 
