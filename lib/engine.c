@@ -10,7 +10,6 @@
 #include "bulla/root_token.h"
 #include "crypto/crypto.h"
 
-#define DEFAULT_LEASE_S INT64_C(2764800) /* 768 h, the peer's */
 #define DEFAULT_CACHE_BYTES (64u << 20)
 
 static pthread_once_t crypto_once = PTHREAD_ONCE_INIT;
@@ -23,8 +22,8 @@ static void start_crypto(void)
 
 static enum bulla_err open_parts(const struct bulla_config *config, struct bulla_call *call, struct bulla *parts)
 {
-	int64_t default_s = config->default_lease_ttl_s > 0 ? config->default_lease_ttl_s : DEFAULT_LEASE_S;
-	int64_t max_s = config->max_lease_ttl_s > 0 ? config->max_lease_ttl_s : DEFAULT_LEASE_S;
+	int64_t default_s = config->default_lease_ttl_s > 0 ? config->default_lease_ttl_s : BULLA_DEFAULT_LEASE_S;
+	int64_t max_s = config->max_lease_ttl_s > 0 ? config->max_lease_ttl_s : BULLA_DEFAULT_LEASE_S;
 
 	if (default_s > max_s)
 		return bulla_fail(call, BULLA_E_CONFIG, "default_lease_ttl is longer than max_lease_ttl");

@@ -8,6 +8,8 @@
 
 BULLA_DECLS_BEGIN
 
+#define BULLA_DEFAULT_LEASE_S INT64_C(2764800) /* 768 h, the peer's */
+
 struct bulla_config {
 	const char *storage_path;      /* NULL: in memory */
 	struct bulla_seal_config seal;

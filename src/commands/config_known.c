@@ -33,6 +33,7 @@ struct known {
 #define FOR_UNIX "it is for listener \"unix\""
 #define FOR_TCP "a unix socket has no addresses"
 #define NO_TLS "a unix socket has no TLS"
+#define OTHERS_ROTATE "the log file is opened anew on SIGHUP: logrotate moves it"
 #define ENTERPRISE "it belongs to Vault Enterprise"
 
 static const struct known table[] = {
@@ -66,6 +67,9 @@ static const struct known table[] = {
 	{ "", "raw_storage_endpoint", IDLE, "sys/raw is not there" },
 	{ "", "enable_response_header_hostname", IDLE, "replies do not name the host" },
 	{ "", "enable_response_header_raft_node_id", IDLE, ALONE },
+	{ "", "log_rotate_bytes", IDLE, OTHERS_ROTATE },
+	{ "", "log_rotate_duration", IDLE, OTHERS_ROTATE },
+	{ "", "log_rotate_max_files", IDLE, OTHERS_ROTATE },
 	{ "", "log_requests_level", IDLE, "requests are in the audit log, not in the server's" },
 	{ "", "detect_deadlocks", IDLE, "there is nothing to detect them with" },
 	{ "", "enable_post_unseal_trace", IDLE, "traces are a matter of the peer's runtime" },
@@ -131,6 +135,10 @@ static const struct known table[] = {
 	{ "storage", "retry_join_as_non_voter", IDLE, ALONE },
 	{ "storage", "performance_multiplier", IDLE, ALONE },
 	{ "storage", "trailing_logs", IDLE, ALONE },
+	{ "storage", "apply_delay", IDLE, ALONE },
+	{ "storage", "last_contact_threshold", IDLE, ALONE },
+	{ "storage", "dead_server_last_contact_threshold", IDLE, ALONE },
+	{ "storage", "server_stabilization_time", IDLE, ALONE },
 	{ "storage", "snapshot_threshold", IDLE, ALONE },
 	{ "storage", "snapshot_interval", IDLE, ALONE },
 	{ "storage", "snapshot_delay", IDLE, ALONE },
@@ -196,6 +204,7 @@ static const struct known table[] = {
 	{ "listener", "http_write_timeout", IDLE, OWN_TIMEOUTS },
 	{ "listener", "http_idle_timeout", IDLE, OWN_TIMEOUTS },
 	{ "listener", "x_forwarded_for_client_cert_header", REFUSED, NO_HEADER_CERTS },
+	{ "listener", "x_forwarded_for_client_cert_header_decoders", REFUSED, NO_HEADER_CERTS },
 	{ "listener", "x_forwarded_for_client_cert_decoders", REFUSED, NO_HEADER_CERTS },
 	{ "listener", "x_forwarded_for_client_cert_keep_not_forwarded", REFUSED, NO_HEADER_CERTS },
 	{ "listener", "x_forwarded_for_client_cert_keep_unauthorized", REFUSED, NO_HEADER_CERTS },

@@ -7,6 +7,7 @@
 /* Of the command line; NULL: not given. */
 struct log_options {
 	const char *level, *format, *file;
+	const char *rotate_bytes, *rotate_duration, *rotate_max_files; /* the peers': the log says that they do nothing */
 };
 
 /* A flag wins over BULLA_LOG_LEVEL, BAO_LOG_LEVEL, VAULT_LOG_LEVEL (and ..._LOG_FORMAT), these over the configuration. CONFIG: an unknown

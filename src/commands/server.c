@@ -65,6 +65,9 @@ static enum flags_result read_options(int argc, char **argv, struct options *o)
 		{ "log-level", FLAG_STRING, &o->log.level, "trace, debug, info, warn or error (BULLA_LOG_LEVEL, BAO_LOG_LEVEL, VAULT_LOG_LEVEL)" },
 		{ "log-format", FLAG_STRING, &o->log.format, "standard or json (BULLA_LOG_FORMAT, BAO_LOG_FORMAT, VAULT_LOG_FORMAT)" },
 		{ "log-file", FLAG_STRING, &o->log.file, "the file to log to; standard error otherwise. Opened anew on SIGHUP" },
+		{ "log-rotate-bytes", FLAG_STRING, &o->log.rotate_bytes, NULL },
+		{ "log-rotate-duration", FLAG_STRING, &o->log.rotate_duration, NULL },
+		{ "log-rotate-max-files", FLAG_STRING, &o->log.rotate_max_files, NULL },
 		{ 0 },
 	};
 	const struct flag dev_flags[] = {
@@ -242,10 +245,13 @@ static void tell_listener(const struct listener *l)
 
 static void tell_state(const struct server *s)
 {
+	const struct log_options *log = &s->options.log;
 	struct bulla_seal_status seal;
 
 	bulla_seal_status(s->engine, &seal);
 	log_findings(s->findings);
+	if (log->rotate_bytes != NULL || log->rotate_duration != NULL || log->rotate_max_files != NULL)
+		log_write(LOG_LEVEL_WARN, "-log-rotate-...: the log file is opened anew on SIGHUP: logrotate moves it");
 	for (size_t i = 0; i < s->config.listener_count; i++)
 		tell_listener(&s->config.listeners[i]);
 	log_write(LOG_LEVEL_INFO, "bulla %s, storage %s, %s", PACKAGE_VERSION, bulla_storage_kind(s->engine),

@@ -110,6 +110,11 @@ static void read_file(struct config_reader *r, const char *file)
 
 /* ---- all of them -------------------------------------------------------------------------------------------------- */
 
+static int64_t or_default(int64_t ttl_s)
+{
+	return ttl_s > 0 ? ttl_s : BULLA_DEFAULT_LEASE_S;
+}
+
 static void check_limits(struct config_reader *r)
 {
 	const struct server_config *c = r->config;
@@ -122,9 +127,21 @@ static void check_limits(struct config_reader *r)
 		setting_fail(f, NULL, "max_connections is more than %d", MOST_CONNECTIONS);
 	if (c->share_percent > 100)
 		setting_fail(f, NULL, "connection_share_percent is more than 100");
+	if (or_default(c->default_lease_ttl_s) > or_default(c->max_lease_ttl_s))
+		setting_fail(f, NULL, "default_lease_ttl (768h where it is not said) is longer than max_lease_ttl");
 	/* what the largest request may need */
 	if (c->max_request_memory != 0 && c->max_request_memory < 8 * size)
 		setting_fail(f, NULL, "max_request_memory must be at least eight times max_request_size");
+}
+
+/* What would only be found when it is unsealed. */
+static void check_prefixes(struct config_reader *r)
+{
+	for (size_t i = 0; i < r->config->audit_count && !r->config->allow_audit_log_prefixing; i++)
+		for (size_t j = 0; j < r->config->audit[i].option_count; j++)
+			if (bulla_is(r->config->audit[i].options[j].key, "prefix"))
+				setting_fail(&r->findings, NULL, "audit device \"%s\": \"prefix\" needs allow_audit_log_prefixing = true",
+					     (const char *)r->config->audit[i].path.ptr);
 }
 
 static void check_all(struct config_reader *r)
@@ -141,6 +158,7 @@ static void check_all(struct config_reader *r)
 	if (c->max_request_s == 0)
 		c->max_request_s = c->default_max_request_s;
 	check_limits(r);
+	check_prefixes(r);
 	if (!c->has_storage)
 		setting_fail(&r->findings, NULL, "no storage");
 	if (!r->listens)
