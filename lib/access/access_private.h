@@ -87,6 +87,8 @@ struct access {
 /* ---- token_record.c ---- */
 
 /* The plaintext of a token's record (docs/FORMATS.md). NO_MEMORY; INVALID: larger than TOKEN_MAX_RECORD. */
+#define TOKEN_MAX_TTL_S (INT64_MAX / 1000000000 / 4) /* 73 years: its end is a date in nanoseconds */
+
 BULLA_MUST_USE enum bulla_err token_pack(struct bulla_call *call, const struct bulla_token *token, const struct store_id *parent,
 					 struct bulla_bytes *out);
 /* A snapshot with one reference, from the plaintext (copied). STORE_DAMAGED, NO_MEMORY. */

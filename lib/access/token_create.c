@@ -290,7 +290,7 @@ static enum bulla_err set_times(const struct access *access, struct bulla_call *
 	if (wish.period_s > 0 || args->ttl_s > 0 || !t->root)
 		TRY(lease_calculate(access, call, &wish, &t->ttl_s));
 	if (t->ttl_s == 0)
-		t->ttl_s = wish.explicit_max_s;
+		t->ttl_s = wish.explicit_max_s < TOKEN_MAX_TTL_S ? wish.explicit_max_s : TOKEN_MAX_TTL_S;
 	if (t->ttl_s == 0 && c->caller->creation_ttl_s != 0)
 		return bulla_fail(call, BULLA_E_INVALID, "expiring root tokens cannot create non-expiring root tokens");
 	t->creation_ttl_s = t->ttl_s;

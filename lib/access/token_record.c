@@ -112,7 +112,7 @@ static enum bulla_err unpack_public(struct token *token)
 	t->accessor = unpack_bytes(&in);
 	t->display_name = unpack_bytes(&in);
 	t->path = unpack_bytes(&in);
-	if (t->ttl_s < 0 || t->ttl_s > INT64_MAX / NS_PER_S / 4)
+	if (t->ttl_s < 0 || t->ttl_s > TOKEN_MAX_TTL_S)
 		return BULLA_E_STORE_DAMAGED;
 	return unpack_rest(&in, format, token->lists, t);
 }

@@ -138,7 +138,9 @@ static enum bulla_err check_period(struct bulla_call *call, const struct bulla_a
 	int64_t period_s = role->public.token.values.period_s;
 	bool old = (role->public.token.old_names & BULLA_PARAM_PERIOD) != 0;
 
-	if ((!old && !change->field) || period_s <= max_s)
+	bool own = change->field && (change->token.set & BULLA_PARAM_PERIOD) != 0;
+
+	if ((!old && !own) || period_s <= max_s)
 		return BULLA_OK;
 	print_duration(old ? period_s : 0, period);
 	print_duration(max_s, max);

@@ -53,10 +53,12 @@ static bool whole_number(struct bulla_bytes text, int64_t *out)
 	for (; i < text.len; i++) {
 		int digit = text.ptr[i] - '0';
 
-		if (digit < 0 || digit > 9 || __builtin_mul_overflow(v, 10, &v) || __builtin_add_overflow(v, digit, &v))
-			return false;
+		if (digit < 0 || digit > 9 || __builtin_mul_overflow(v, 10, &v) || __builtin_sub_overflow(v, digit, &v))
+			return false; /* counted downwards, for there is one number more below 0 */
 	}
-	*out = negative ? -v : v;
+	if (!negative && v == INT64_MIN)
+		return false;
+	*out = negative ? v : -v;
 	return true;
 }
 

@@ -33,7 +33,7 @@ struct bulla_mount {
 	char uuid_text[37];
 	struct bulla_bytes accessor; /* "transit_0ad69626" */
 	struct bulla_bytes description;
-	int64_t default_lease_ttl_s, max_lease_ttl_s;
+	int64_t default_lease_ttl_s, max_lease_ttl_s; /* 0: the server's; below 0, too, but shown */
 	bool force_no_cache, local, seal_wrap, external_entropy_access;
 	const struct bulla_pair *options; /* {"version":"2"} */
 	size_t option_count;

@@ -24,8 +24,7 @@ static enum bulla_err check_settings(struct bulla_call *call, struct bulla_bytes
 {
 	const struct bulla_mount *v = &settings->values;
 
-	TRY(settings_check_ttls(call, settings));
-	if (v->max_lease_ttl_s > 0 && v->default_lease_ttl_s > v->max_lease_ttl_s)
+	if (v->max_lease_ttl_s != 0 && v->default_lease_ttl_s > v->max_lease_ttl_s)
 		return bulla_fail(call, BULLA_E_INVALID, "given default lease TTL greater than given max lease TTL");
 	TRY(mount_token_type_check(call, v->token_type));
 	if (type.len == 0)

@@ -92,17 +92,6 @@ enum bulla_err settings_check_listing(struct bulla_call *call, const struct bull
 	return bulla_fail(call, BULLA_E_INVALID, "invalid listing_visibility %.*s", PRINT(text));
 }
 
-enum bulla_err settings_check_ttls(struct bulla_call *call, const struct bulla_mount_settings *settings)
-{
-	const struct bulla_mount *v = &settings->values;
-
-	if ((settings->set & BULLA_MOUNT_DEFAULT_TTL) && v->default_lease_ttl_s < 0)
-		return bulla_fail(call, BULLA_E_INVALID, "default_lease_ttl must be positive");
-	if ((settings->set & BULLA_MOUNT_MAX_TTL) && v->max_lease_ttl_s < 0)
-		return bulla_fail(call, BULLA_E_INVALID, "max_lease_ttl must be positive");
-	return BULLA_OK;
-}
-
 enum bulla_err change_publish(struct mounts *mounts, const struct mount *before, struct mount *made)
 {
 	enum bulla_err err = table_change(mounts, before, made);
@@ -119,8 +108,7 @@ static enum bulla_err check_new(struct bulla_call *call, struct bulla_bytes path
 {
 	const struct bulla_mount *v = &settings->values;
 
-	TRY(settings_check_ttls(call, settings));
-	if (v->default_lease_ttl_s > 0 && v->max_lease_ttl_s > 0 && v->default_lease_ttl_s > v->max_lease_ttl_s)
+	if (v->max_lease_ttl_s != 0 && v->default_lease_ttl_s > v->max_lease_ttl_s)
 		return bulla_fail(call, BULLA_E_INVALID, "given default lease TTL greater than given max lease TTL");
 	TRY(settings_check_listing(call, settings));
 	if (type.len == 0)
@@ -250,7 +238,7 @@ static enum bulla_err tune(struct mounts *mounts, struct bulla_call *call, struc
 
 	TRY(merge_options(call, &before->public, &merged.values));
 	apply(&m, &merged);
-	if (m.default_lease_ttl_s > 0 && m.max_lease_ttl_s > 0 && m.default_lease_ttl_s > m.max_lease_ttl_s)
+	if (m.default_lease_ttl_s != 0 && m.max_lease_ttl_s != 0 && m.default_lease_ttl_s > m.max_lease_ttl_s)
 		return bulla_fail(call, BULLA_E_INVALID,
 				  "backend max lease TTL of %lld would be less than backend default lease TTL of %lld",
 				  (long long)m.max_lease_ttl_s, (long long)m.default_lease_ttl_s);
@@ -262,7 +250,6 @@ enum bulla_err bulla_mount_tune(struct bulla *engine, struct bulla_call *call, s
 				const struct bulla_mount_settings *settings)
 {
 	TRY(path_clean(call, path, &path));
-	TRY(settings_check_ttls(call, settings));
 	TRY(settings_check_listing(call, settings));
 	TRY(change_begin(engine->mounts, call));
 	return change_end(engine->mounts, tune(engine->mounts, call, path, settings));

@@ -107,8 +107,7 @@ BULLA_MUST_USE enum bulla_err change_begin(struct mounts *mounts, struct bulla_c
 BULLA_MUST_USE enum bulla_err change_end(struct mounts *mounts, enum bulla_err err);
 /* As texts about auth mounts have it: without "auth/". */
 struct bulla_bytes path_below_auth(struct bulla_bytes path);
-/* What settings say of times and visibility. INVALID. */
-BULLA_MUST_USE enum bulla_err settings_check_ttls(struct bulla_call *call, const struct bulla_mount_settings *settings);
+/* What settings say of visibility. INVALID. */
 BULLA_MUST_USE enum bulla_err settings_check_listing(struct bulla_call *call, const struct bulla_mount_settings *settings);
 /* Gives m the settings, a uuid and an accessor that begins with prefix, and adds it to the table. MUST_BLOCK, SEALED, INVALID. */
 BULLA_MUST_USE enum bulla_err change_add(struct mounts *mounts, struct bulla_call *call, struct bulla_mount *m,

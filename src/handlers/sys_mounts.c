@@ -294,6 +294,22 @@ static enum bulla_err check_system_max(struct exchange *x, const struct bulla_mo
 			  (long long)max_s);
 }
 
+/* The peer takes a number for a text there, but no truth, and only lists and texts for a list. */
+static bool is_stray(const struct json *value, enum field_type type)
+{
+	if (value == NULL || type == FIELD_BOOL)
+		return false;
+	return value->type == JSON_BOOL || value->type == JSON_OBJECT || (value->type == JSON_NUMBER && type == FIELD_STRINGS);
+}
+
+static bool has_stray_type(const struct json *config)
+{
+	for (const struct field *field = config_fields; field->name != NULL; field++)
+		if (is_stray(json_get(config, field->name), field->type))
+			return true;
+	return false;
+}
+
 /* Secrets engines and auth methods are enabled with the same parameters. */
 static enum bulla_err read_enable(struct exchange *x, const char *what, struct bulla_mount_settings *settings,
 				  struct bulla_bytes *type)
@@ -303,7 +319,7 @@ static enum bulla_err read_enable(struct exchange *x, const char *what, struct b
 
 	TRY(fields_bind(x->call, x->doc, enable_fields, true, &f));
 	TRY(check_map(x, "config", f.config));
-	if (fields_bind(x->call, f.config, config_fields, true, &config) != BULLA_OK)
+	if (has_stray_type(f.config) || fields_bind(x->call, f.config, config_fields, true, &config) != BULLA_OK)
 		return bulla_fail(x->call, BULLA_E_INVALID, "unable to convert given %s config information", what);
 	config.description = f.description;
 	config.options = f.options;

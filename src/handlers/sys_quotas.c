@@ -32,7 +32,7 @@ static enum bulla_err read_rate(struct exchange *x, const struct json *value, do
 	char text[40], *end = text;
 
 	*out = 0;
-	if (value == NULL || value->type == JSON_NULL)
+	if (value == NULL || value->type == JSON_NULL || (value->type == JSON_STRING && value->text.len == 0))
 		return BULLA_OK;
 	if ((value->type == JSON_NUMBER || value->type == JSON_STRING) && value->text.len > 0 && value->text.len < sizeof text) {
 		memcpy(text, value->text.ptr, value->text.len);

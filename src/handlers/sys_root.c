@@ -230,6 +230,6 @@ const struct route sys_root_routes[] = {
 	ROW(POST, "generate-root/attempt", open_begin, OPEN, begin_fields, "generate-root-token"),
 	ROW(DELETE, "generate-root/attempt", open_cancel, OPEN, NULL, "generate-root-token"),
 	ROW(POST, "generate-root/update", open_update, OPEN, update_fields, "generate-root-token"),
-	ROW(POST, "decode-token", decode, ROUTE_NO_TOKEN, decode_fields, "decode-token"),
+	ROW(POST, "decode-token", decode, ROUTE_NO_TOKEN | ROUTE_TOKEN_UNSEEN, decode_fields, "decode-token"),
 	{ .fn = NULL },
 };

@@ -37,12 +37,12 @@ static struct bulla_bytes namespace_of(const struct passage *p)
 	return ns;
 }
 
-/* What the peer has outside of all namespaces: no name will do, not even root's. */
+/* What the peer has outside of all namespaces: no name will do, not even root's or a slash. */
 static bool is_outside_namespaces(struct bulla_bytes path)
 {
 	static const char *const names[] = {
-		"sys/generate-root", "sys/health", "sys/init", "sys/metrics", "sys/raw", "sys/rekey", "sys/seal", "sys/step-down",
-		"sys/storage", "sys/unseal",
+		"sys/generate-root", "sys/health", "sys/in-flight-req", "sys/init", "sys/metrics", "sys/pprof", "sys/raw", "sys/rekey",
+		"sys/seal", "sys/step-down", "sys/storage", "sys/unseal",
 	};
 
 	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
@@ -56,7 +56,7 @@ static bool is_outside_namespaces(struct bulla_bytes path)
 
 static enum bulla_err gate_outside(struct passage *p)
 {
-	if (namespace_of(p).len == 0 || !is_outside_namespaces(p->x.path))
+	if (p->x.request->namespace.len == 0 || !is_outside_namespaces(p->x.path))
 		return BULLA_OK;
 	return bulla_fail(p->x.call, BULLA_E_BAD_REQUEST, "operation unavailable in namespaces");
 }
@@ -103,6 +103,7 @@ static void find_route(struct passage *p)
 		x->mount = bulla_mount_find(x->engine, x->path, &p->rest);
 		if (x->mount != NULL)
 			p->path = routes_find(x->mount->kind, p->rest, x->params);
+		p->open = x->mount != NULL && p->path == NULL && routes_open_below(x->mount->kind, p->rest);
 	}
 	if (p->path != NULL)
 		x->route = p->path->rows[x->method];
@@ -116,7 +117,7 @@ static enum bulla_err gate_operation(struct passage *p)
 	if (x->mount == NULL && p->path == NULL)
 		return bulla_fail_quoting(x->call, BULLA_E_NO_ROUTE, "no handler for route ", x->path, ". route entry not found.");
 	if (p->path == NULL)
-		return BULLA_E_UNSUPPORTED_PATH;
+		return p->open ? BULLA_E_OPEN_PATH : BULLA_E_UNSUPPORTED_PATH;
 	if (x->route != NULL)
 		return BULLA_OK;
 	return (p->path->flags & ROUTE_NO_TOKEN) != 0 ? BULLA_E_OPEN_METHOD : BULLA_E_UNSUPPORTED_METHOD;
@@ -173,8 +174,8 @@ static enum bulla_err pass_help(struct passage *p)
 	struct bulla_bytes *path = &x->path;
 
 	p->help = true;
-	TRY(gate_namespace(p));
 	TRY(gate_seal(p));
+	TRY(gate_namespace(p));
 	x->mount = bulla_mount_find(x->engine, *path, &p->rest);
 	if (x->mount != NULL && p->rest.len > 0)
 		p->path = routes_find(x->mount->kind, p->rest, x->params);
@@ -213,12 +214,12 @@ static enum bulla_err known_caller(struct passage *p)
 	struct exchange *x = &p->x;
 
 	TRY(gate_wrap_ttl(p));
-	TRY(gate_namespace(p));
 	TRY(gate_seal(p));
+	TRY(gate_namespace(p));
 	TRY(gate_path(p));
 	find_route(p);
 	unsigned flags = x->route != NULL ? x->route->flags : p->path != NULL ? p->path->flags : 0;
-	bool open = (flags & ROUTE_NO_TOKEN) != 0 && ((flags & ROUTE_EDGE) != 0 || x->request->token.len == 0);
+	bool open = (flags & ROUTE_NO_TOKEN) != 0 && ((flags & (ROUTE_EDGE | ROUTE_TOKEN_UNSEEN)) != 0 || x->request->token.len == 0);
 
 	p->recorded = p->path == NULL || (flags & (ROUTE_EDGE | ROUTE_NO_TOKEN)) != (ROUTE_EDGE | ROUTE_NO_TOKEN);
 	if (open || (flags & (ROUTE_LOGIN | ROUTE_WRAPPING)) != 0)
@@ -283,8 +284,8 @@ enum bulla_err gates_pass(struct passage *p)
 	if (target.relative)
 		return bulla_fail(x->call, BULLA_E_BAD_REQUEST, "relative paths not supported");
 	TRY(gate_wrap_ttl(p));
-	TRY(gate_namespace(p));
 	TRY(gate_seal(p));
+	TRY(gate_namespace(p));
 	TRY(gate_rate(p));
 	TRY(gate_path(p));
 	find_route(p);

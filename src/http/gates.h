@@ -12,6 +12,7 @@ struct passage {
 	struct reply *reply;
 	const struct route_path *path; /* NULL: no such path within the mount */
 	struct bulla_bytes rest;       /* of x.path, below the mount */
+	bool open;                     /* path NULL, but below what nobody needs a token for: that there is none is told to anybody */
 	bool answered;                 /* by the gates: reply has a status, and no body */
 	bool help;                     /* ?help=1: what the path can do is told, and nothing done */
 	struct out auth;

@@ -110,7 +110,9 @@ enum bulla_err gate_token(struct passage *p)
 	if ((flags & ROUTE_LOGIN) != 0)
 		return BULLA_OK;
 	/* off the edge, who shows a token without need shows a good one: he may see more */
-	if ((flags & ROUTE_NO_TOKEN) != 0 && ((flags & ROUTE_EDGE) != 0 || x->request->token.len == 0))
+	if ((flags & ROUTE_NO_TOKEN) != 0 && ((flags & (ROUTE_EDGE | ROUTE_TOKEN_UNSEEN)) != 0 || x->request->token.len == 0))
+		return BULLA_OK;
+	if (p->open || (x->route == NULL && (flags & (ROUTE_NO_TOKEN | ROUTE_WRAPPING)) == ROUTE_NO_TOKEN))
 		return BULLA_OK;
 	if (needs_no_caller(x, flags))
 		return BULLA_OK;

@@ -28,7 +28,7 @@ static const char *error_of(const struct passage *p, const struct bulla_err_row 
 		return NULL;
 	if (row->status == 403)
 		what = "permission denied";
-	else if (err == BULLA_E_NO_ROUTE || err == BULLA_E_UNSUPPORTED_PATH)
+	else if (err == BULLA_E_NO_ROUTE || err == BULLA_E_UNSUPPORTED_PATH || err == BULLA_E_OPEN_PATH)
 		what = "unsupported path";
 	else if (row->status == 400)
 		what = "invalid request";
@@ -40,7 +40,7 @@ static void describe_error(const struct passage *p, enum bulla_err err, struct b
 	const struct bulla_err_row *row = bulla_err_row(err);
 
 	e->error = error_of(p, row, err);
-	if (err != BULLA_E_UNSUPPORTED_PATH && row->kind != BULLA_CLASS_FAULT)
+	if (err != BULLA_E_UNSUPPORTED_PATH && err != BULLA_E_OPEN_PATH && row->kind != BULLA_CLASS_FAULT)
 		e->error_text = bulla_call_text(p->x.call, err);
 }
 

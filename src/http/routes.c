@@ -163,6 +163,20 @@ const struct route_path *routes_find(enum bulla_mount_kind mount, struct bulla_b
 	return all;
 }
 
+bool routes_open_below(enum bulla_mount_kind mount, struct bulla_bytes rest)
+{
+	struct bulla_bytes first = first_segment(rest);
+
+	for (size_t i = lower_bound(mount, first); i < path_count && compare_first(&paths[i], mount, first) == 0; i++) {
+		const char *brace = strchr(paths[i].pattern, '{');
+		size_t n = brace != NULL ? (size_t)(brace - paths[i].pattern) : 0;
+
+		if ((paths[i].flags & ROUTE_NO_TOKEN) != 0 && n > 0 && rest.len >= n && memcmp(rest.ptr, paths[i].pattern, n) == 0)
+			return true;
+	}
+	return false;
+}
+
 void routes_each(void (*fn)(const struct route_path *path, void *context), void *context)
 {
 	for (size_t i = 0; i < path_count; i++)

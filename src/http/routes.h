@@ -23,6 +23,7 @@ enum route_flag {
 				      be wrapped for whoever has logged in. It always blocks: its handler says so, if the row does not */
 	ROUTE_SEALS = 1 << 20,      /* it closes the audit devices: of its answer there is no record */
 	ROUTE_CONTEXT = 1 << 13,    /* binds an encryption_context: policies may demand one */
+	ROUTE_TOKEN_UNSEEN = 1 << 14, /* beside NO_TOKEN, off the edge: one that is shown is not looked at all the same */
 	ROUTE_ANY_NAMESPACE = 1 << 9, /* EDGE rows that take a foreign X-Vault-Namespace (seal-status, leader) */
 };
 
@@ -67,6 +68,9 @@ BULLA_MUST_USE enum bulla_err routes_init(struct bulla_call *call);
 
 /* The path below a mount of that kind; params gets what the pattern's {} matched. NULL: none. Any thread. */
 const struct route_path *routes_find(enum bulla_mount_kind mount, struct bulla_bytes rest, struct bulla_bytes params[MAX_PARAMS]);
+
+/* Whether rest lies below what nobody needs a token for: where a row without a token has its first {}. Any thread. */
+bool routes_open_below(enum bulla_mount_kind mount, struct bulla_bytes rest);
 
 /* Calls fn with each path, in the order of the index: for tests and documents. */
 void routes_each(void (*fn)(const struct route_path *path, void *context), void *context);

@@ -71,8 +71,14 @@ static size_t put_escaped(uint8_t *to, uint8_t c)
 	return 3;
 }
 
-/* The path without empty and dot segments, as Go's path.Clean makes it, a slash at the end kept; then the query. */
-static enum bulla_err clean(struct bulla_call *call, struct bulla_bytes path, struct bulla_bytes query, struct bulla_bytes *out)
+/* What the peer answers with the same path and a slash behind it: a tree of paths, of which this is none. */
+static bool is_tree(struct bulla_bytes path)
+{
+	return bulla_is(path, "/v1/sys");
+}
+
+/* The path without empty and dot segments, as Go's path.Clean makes it, a slash at the end kept or put there; then the query. */
+static enum bulla_err clean(struct bulla_call *call, struct bulla_bytes path, struct bulla_bytes query, bool tree, struct bulla_bytes *out)
 {
 	uint8_t *to = bulla_arena_alloc(call->arena, 3 * (path.len + query.len) + 4);
 	const uint8_t *end = path.ptr + path.len;
@@ -94,7 +100,7 @@ static enum bulla_err clean(struct bulla_call *call, struct bulla_bytes path, st
 		}
 		p = next;
 	}
-	if (n == 0 || path.ptr[path.len - 1] == '/')
+	if (n == 0 || tree || path.ptr[path.len - 1] == '/' || is_tree(bulla_mem(to, n)))
 		to[n++] = '/';
 	if (query.len > 0)
 		to[n++] = '?';
@@ -127,13 +133,15 @@ enum bulla_err target_decode(struct bulla_call *call, struct bulla_bytes raw, st
 	if (!bulla_begins(decoded, "/v1/"))
 		return BULLA_E_NOT_FOUND;
 	if (has_odd_segment(bulla_mem(path.ptr + 1, path.len - 1), true)) {
-		TRY(clean(call, path, query, &target.location));
+		TRY(clean(call, path, query, false, &target.location));
 		*out = target;
 		return BULLA_OK;
 	}
 	target.relative = decoded.ptr != path.ptr && has_odd_segment(decoded, false);
 	if (query.len > 0)
 		TRY(form_parse(call, query, false, &target.query));
+	if (is_tree(decoded) && json_get(target.query, "help") == NULL)
+		TRY(clean(call, path, query, true, &target.location));
 	target.path = bulla_mem(decoded.ptr + 4, decoded.len - 4);
 	*out = target;
 	return BULLA_OK;

@@ -43,7 +43,7 @@ static const struct step order[] = {
 	/* some paths are outside of them all, and say so first */
 	{ "GET sys/init", .namespace = "root", .status = 400, .expect = OUTSIDE }, { "GET sys/health", .namespace = "root/", .status = 400, .expect = OUTSIDE },
 	{ "PUT sys/unseal/", "{bad", .namespace = "foo", .status = 400, .expect = OUTSIDE }, { "BREW sys/unseal/x", .namespace = "foo", .status = 400, .expect = OUTSIDE },
-	{ "GET sys/rekey/backup", .namespace = "root", .status = 400, .expect = OUTSIDE }, { "GET sys/init", .namespace = "/", .status = 200 },
+	{ "GET sys/rekey/backup", .namespace = "root", .status = 400, .expect = OUTSIDE }, { "GET sys/init", .namespace = "/", .status = 400, .expect = OUTSIDE },
 	{ "GET sys/seal-status", .namespace = "root", .status = 200 }, { "GET sys/seal-status/", .namespace = "foo", .status = 404, .expect = "{\"errors\":[\"namespace not found\"]}" },
 	{ "GET sys/mounts", .namespace = "root", .status = 200 }, { "GET sys/rotate", .namespace = "foo", .status = 404 },
 	/* wrapping: its header is read before the token */

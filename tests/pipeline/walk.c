@@ -175,7 +175,7 @@ static void walk_open(const struct row *row, const char *path)
 
 	if (strcmp(row->path->pattern, "internal/ui/mounts/{path*}") != 0) /* tells anybody of no mount but those that are listed */
 		ck_assert_msg(!is_denied(status), "%s %s needs no token: %d %s", method_names[row->method], path, status, answer);
-	if ((row->path->flags & (ROUTE_EDGE | ROUTE_LOGIN)) != 0) /* no token is looked at */
+	if ((row->path->flags & (ROUTE_EDGE | ROUTE_LOGIN | ROUTE_TOKEN_UNSEEN)) != 0) /* no token is looked at */
 		return;
 	status = ask(row, path, "bad");
 	if ((row->path->flags & (ROUTE_WRAPPING | ROUTE_LOGIN)) == 0) /* ask for the wrapping's token, for none */

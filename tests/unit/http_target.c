@@ -20,6 +20,9 @@ static const struct {
 	{ "//v1/sys/health", BULLA_E_NOT_FOUND, NULL }, { "/foo//b", BULLA_E_NOT_FOUND, NULL }, { "/ui/", BULLA_E_NOT_FOUND, NULL },
 	{ "http://example.test", BULLA_E_NOT_FOUND, NULL }, { "/v1?list=true", BULLA_E_NOT_FOUND, NULL },
 	/* elsewhere */
+	{ "/v1/sys", BULLA_OK, "/v1/sys/" }, { "/v1/sys?x=1&y", BULLA_OK, "/v1/sys/?x=1&y" }, { "/v1/%73ys", BULLA_OK, "/v1/%73ys/" },
+	{ "/v1//sys", BULLA_OK, "/v1/sys/" }, { "/v1/sys/.", BULLA_OK, "/v1/sys/" }, { "http://example.test/v1/sys", BULLA_OK, "/v1/sys/" },
+	{ "/v1/sys?help=1", BULLA_OK, "sys" }, { "/v1/sys/", BULLA_OK, "sys/" }, { "/v1/syst", BULLA_OK, "syst" },
 	{ "/v1//a", BULLA_OK, "/v1/a" }, { "/v1/a//b", BULLA_OK, "/v1/a/b" }, { "/v1/a/./b", BULLA_OK, "/v1/a/b" },
 	{ "/v1/a/../b", BULLA_OK, "/v1/b" }, { "/v1/a/.", BULLA_OK, "/v1/a" }, { "/v1/a/..", BULLA_OK, "/v1" }, { "/v1/a//", BULLA_OK, "/v1/a/" },
 	{ "/v1/../../../x", BULLA_OK, "/x" }, { "/v1/..", BULLA_OK, "/" }, { "/v1/a%20b//c?x=1%20", BULLA_OK, "/v1/a%20b/c?x=1%20" },

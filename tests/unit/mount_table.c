@@ -108,9 +108,9 @@ START_TEST(settings_refused)
 
 	ck_assert_fails(bulla_mount_enable(engine, &call, bulla_str("x"), bulla_str("transit"), &s), BULLA_E_INVALID,
 			"given default lease TTL greater than given max lease TTL");
-	s.values.default_lease_ttl_s = -1;
+	s.values.default_lease_ttl_s = 0, s.values.max_lease_ttl_s = -1;
 	ck_assert_fails(bulla_mount_enable(engine, &call, bulla_str("x"), bulla_str("transit"), &s), BULLA_E_INVALID,
-			"default_lease_ttl must be positive");
+			"given default lease TTL greater than given max lease TTL");
 	s = (struct bulla_mount_settings){ .set = BULLA_MOUNT_LISTING, .values.listing_visibility = bulla_str("bogus") };
 	ck_assert_fails(bulla_mount_enable(engine, &call, bulla_str("x"), bulla_str("transit"), &s), BULLA_E_INVALID,
 			"invalid listing_visibility bogus");
