@@ -74,14 +74,16 @@ static int read_environment(struct cli *cli)
 	return environment_bool("SKIP_VERIFY", &config->tls_skip_verify);
 }
 
-static int check_arguments(const struct cli *cli, const struct cli_spec *spec)
+static int check_arguments(struct cli *cli, const struct cli_spec *spec)
 {
 	bool range = spec->max_args != spec->min_args;
 
 	for (int i = 0; i < cli->argc; i++)
 		if (cli->argv[i][0] == '-' && cli->argv[i][1] != '\0' && spec->max_args >= 0)
 			fprintf(stderr, "Command flags must be provided before positional arguments. "
-					"The following arguments will not be parsed as flags: [%s]\n", cli->argv[i]);
+					"The following arguments will not be parsed as flags: [%s]\n",
+				flags_looks_like_one(cli->argv[i], strcspn(cli->argv[i], "=")) ? cli_printf(cli, "%.*s",
+				(int)strcspn(cli->argv[i], "="), cli->argv[i]) : "...");
 	if (cli->argc < spec->min_args) {
 		fprintf(stderr, "Not enough arguments (expected %s%d, got %d)\n", range ? "at least " : "", spec->min_args, cli->argc);
 		return CLI_LOCAL_ERROR;

@@ -81,7 +81,7 @@ static bool add_to_list(const struct flag *flag, const char *value)
 		return false;
 	}
 	if (flag->kind == FLAG_PAIRS && strchr(value, '=') == NULL) {
-		fprintf(stderr, "invalid value \"%s\" for flag -%s: missing = in KV pair: %s\n", value, flag->name, value);
+		fprintf(stderr, "invalid value for flag -%s: missing = in KV pair\n", flag->name); /* a header may be a secret */
 		return false;
 	}
 	list->items[list->count++] = value;
@@ -123,6 +123,14 @@ static bool set(const struct flag *flag, const char *value)
 	if (!good)
 		fprintf(stderr, "invalid value \"%s\" for flag -%s\n", value, flag->name);
 	return good;
+}
+
+bool flags_looks_like_one(const char *name, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		if (name[i] != '-' && (name[i] < 'a' || name[i] > 'z'))
+			return false;
+	return true;
 }
 
 static bool is_help(const char *name)
@@ -227,7 +235,7 @@ enum flags_result flags_parse(const struct flag *const *tables, int *argc, char 
 			continue;
 		}
 		if (flag == NULL) {
-			fprintf(stderr, "flag provided but not defined: -%.*s\n", (int)len, name);
+			fprintf(stderr, "flag provided but not defined: -%.*s\n", (int)(flags_looks_like_one(name, len) ? len : 0), name);
 			return FLAGS_WRONG;
 		}
 		if (take_flag(flag, name, *argc, argv, &i) != FLAGS_OK)

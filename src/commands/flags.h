@@ -41,6 +41,10 @@ enum flags_result { FLAGS_OK, FLAGS_HELP, FLAGS_WRONG, FLAGS_COMPLETED };
  * argument. */
 enum flags_result flags_parse(const struct flag *const *tables, int *argc, char **argv);
 
+/* Whether the name could be a flag's, if not one of ours: small letters and dashes. What else begins with a dash may be a secret, and is not
+ * repeated in messages. */
+bool flags_looks_like_one(const char *name, size_t len);
+
 /* Prints one table's flags with their help. */
 void flags_print(FILE *stream, const char *title, const struct flag *table);
 

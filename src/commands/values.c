@@ -103,8 +103,8 @@ static bool add_pair(struct cli *cli, json_t *object, const char *argument)
 {
 	const char *equals = strchr(argument, '=');
 
-	if (equals == NULL) {
-		fprintf(stderr, "Failed to parse K=V data: invalid key/value pair \"%s\": format must be key=value\n", argument);
+	if (equals == NULL) { /* it is not repeated: it may be a secret whose key was forgotten */
+		fputs("Failed to parse K=V data: an argument is no key/value pair: format must be key=value\n", stderr);
 		return false;
 	}
 	const char *key = cli_printf(cli, "%.*s", (int)(equals - argument), argument);

@@ -49,6 +49,7 @@ class Demo(unittest.TestCase):
                      "older versions do not decrypt any more", "card with number ************1157", "no line was changed, removed or inserted", "none in: "):
             self.assertIn(line, said)
         self.assertRegex(said, r'"pan": ?"vault:v1:')
+        self.assertRegex(said, r"transit/decrypt/cards .* \d+ of \d+ items ok")  # the ciphertext that was moved
         self.assertEqual(self.listening(), [])
         self.assertEqual(stat.S_IMODE(os.stat(LEFT).st_mode), 0o700)
         self.assertTrue({"bulla.db", "cards.db", "audit.log", "seal.key"} <= set(os.listdir(LEFT)))

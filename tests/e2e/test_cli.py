@@ -473,7 +473,23 @@ class Flags(Clients):
 
     def test_no_token_in_what_is_said(self):
         for args in (["login", "secret-token", "-format=json"], ["login", "secret-token", "other"], ["login", "-no-store", "secret-token", "-x"],
-                     ["login", "username=a", "secret-token"]):
+                     ["login", "username=a", "secret-token"], ["login", "-method=userpass", "username=a", "secret-token"],
+                     ["login", "-nosuch=secret-token"], ["unwrap", "secret-token"], ["unwrap", "secret-token", "x"], ["token", "lookup", "secret-token"],
+                     ["token", "lookup", "secret-token", "x"], ["token", "lookup", "-accessor", "secret-token"], ["token", "renew", "secret-token"],
+                     ["token", "renew", "secret-token", "x"], ["token", "revoke", "secret-token", "x"], ["token", "revoke", "-self", "secret-token"],
+                     ["token", "capabilities", "secret-token", "a", "b"], ["token", "capabilities", "secret-token", "sys/mounts"],
+                     ["token", "lookup", "-secret-token-0"], ["token", "lookup", "--", "-secret-token-0"],
+                     ["token", "create", "-id=secret-token", "x"], ["operator", "unseal", "secret-token"], ["operator", "unseal", "secret-token", "x"],
+                     ["operator", "init", "secret-token"], ["operator", "generate-root", "secret-token", "x"],
+                     ["operator", "generate-root", "-nonce=x", "secret-token"], ["operator", "generate-root", "-decode=secret-token"],
+                     ["operator", "generate-root", "-decode=secret-token", "-otp=secret-token"],
+                     ["operator", "generate-root", "-init", "-otp=secret-token"], ["transit", "import", "transit/keys/s", "secret-token"],
+                     ["transit", "import", "transit/keys/s", KEY32, "secret-token"], ["transit", "import", "secret-token"],
+                     ["write", "transit/encrypt/k", "secret-token"], ["write", "sys/wrapping/unwrap", "secret-token"],
+                     ["write", "-f", "sys/wrapping/unwrap", "token=secret-token"], ["patch", "cubbyhole/a", "secret-token"],
+                     ["delete", "cubbyhole/a", "secret-token"], ["read", "cubbyhole/a", "secret-token"], ["list", "cubbyhole", "secret-token"],
+                     ["read", "-header=Authorization:secret-token", "cubbyhole/a"], ["token", "create", "-metadata=secret-token"],
+                     ["read", "-header=X-A=secret-token\n", "cubbyhole/a"], ["read", "-header=X A=secret-token", "cubbyhole/a"]):
             status, out, err = self.bulla(*args)
             self.assertNotEqual(status, 0)
             self.assertNotIn("secret-token", out + err, args)
@@ -602,6 +618,24 @@ class Environment(Clients):
         self.assertEqual(self.lookup(BULLA_TOKEN="root", VAULT_TOKEN="nosuch")[:2], (0, "root"))
         self.assertEqual(self.lookup(BULLA_ADDR="http://127.0.0.1:1")[0], 2)
         self.assertEqual(self.lookup(BULLA_ADDR=self.server.url, VAULT_ADDR="http://127.0.0.1:1")[0], 0)
+
+    def test_bao_between_both(self):
+        for name, good, bad in (("TOKEN", "root", "nosuch"), ("ADDR", self.server.url, "http://127.0.0.1:9"), ("NAMESPACE", "root", "nosuch"),
+                                ("WRAP_TTL", "60", "bad"), ("SKIP_VERIFY", "1", "bad"), ("FORMAT", "table", "nosuch"), ("CACERT", "", "/nosuch"),
+                                ("AGENT_ADDR", self.server.url, "http://127.0.0.1:9")):
+            for first, second in (("BULLA_", "BAO_"), ("BAO_", "VAULT_"), ("BULLA_", "VAULT_")):
+                env = {"VAULT_ADDR": self.server.url, "VAULT_TOKEN": "root", second + name: bad}
+                self.assertNotEqual(self.lookup(**env)[0], 0, env)
+                if good:
+                    self.assertEqual(self.bulla("token", "lookup", env=env | {first + name: good})[::2], (0, ""), (first, second, name))
+            empty = {"BULLA_" + name: "", "BAO_" + name: "", "VAULT_ADDR": self.server.url, "VAULT_TOKEN": "root"}
+            self.assertEqual(self.lookup(**empty)[0], 0, empty)
+
+    def test_help_names_them(self):
+        for args in (("read",), ("token", "create"), ("operator", "seal"), ("transit", "import")):
+            out = self.bulla(*args, "-h")[1]
+            for flag in ("namespace", "wrap-ttl", "mfa", "agent-address", "tls-server-name", "header", "non-interactive", "output-policy"):
+                self.assertIn(f"  -{flag}", out)
 
     def test_flag_before_environment(self):
         self.assertEqual(self.bulla("read", "-address=" + self.server.url, "sys/health", env={"VAULT_ADDR": "http://127.0.0.1:1"})[0], 0)
