@@ -215,6 +215,7 @@ int command_auth(int argc, char **argv)
 	static const struct command rows[] = {
 		{ "disable", auth_disable, "Disable an auth method and revoke its tokens" },
 		{ "enable", auth_enable, "Enable an auth method" },
+		{ "help", auth_help, "Tell how to log in by a method" },
 		{ "list", auth_list, "List the enabled auth methods" },
 		{ "move", auth_move, "Move an auth method to another path" },
 		{ "tune", auth_tune, "Change a method's settings" },

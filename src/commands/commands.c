@@ -25,10 +25,6 @@ static bool asks_help(const char *arg)
 
 int commands_run(const char *program, const struct command *rows, int argc, char **argv)
 {
-	if (argc > 1 && !completion_is_on() && asks_help(argv[1])) {
-		usage(stdout, program, rows);
-		return 0;
-	}
 	if (argc == 2 && completion_is_on()) {
 		for (const struct command *row = rows; row->name != NULL; row++)
 			completion_offer(argv[1], row->name);
@@ -37,6 +33,10 @@ int commands_run(const char *program, const struct command *rows, int argc, char
 	for (const struct command *row = rows; argc > 1 && row->name != NULL; row++)
 		if (strcmp(row->name, argv[1]) == 0)
 			return row->fn(argc - 1, argv + 1);
+	if (argc > 1 && !completion_is_on() && asks_help(argv[1])) {
+		usage(stdout, program, rows);
+		return 0;
+	}
 	if (argc > 1)
 		fprintf(stderr, "%s: no such command: %s\n\"%s -h\" lists what there is.\n", program, argv[1], program);
 	else

@@ -17,7 +17,7 @@ struct command {
 int commands_run(const char *program, const struct command *rows, int argc, char **argv);
 
 command_fn command_audit, audit_tail, audit_filter;
-command_fn command_auth, command_login, command_policy, operator_generate_root;
+command_fn auth_help, command_auth, command_login, command_policy, operator_generate_root;
 command_fn command_server, operator_validate_config;
 command_fn command_status, command_operator, command_secrets, command_token, command_version, command_version_history;
 command_fn command_lease, command_path_help, command_patch, command_print, command_unwrap, operator_key_status, operator_rotate;

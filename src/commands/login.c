@@ -104,18 +104,35 @@ static int login_jwt(struct cli *cli, const char *mount, json_t *args, struct cl
 	return login_plain(cli, mount, args, answer);
 }
 
-static const struct {
+struct method {
 	const char *name;
 	login_fn *fn;
-} methods[] = {
-	{ "token", login_token }, { "userpass", login_userpass }, { "approle", login_plain }, { "cert", login_plain }, { "jwt", login_jwt },
+	const char *takes; /* for people */
 };
+
+static const struct method methods[] = {
+	{ "token", login_token, "  token=TOKEN       what is shown on; alone it may stand without token=\n" },
+	{ "userpass", login_userpass, "  username=NAME\n  password=PASSWORD asked for if it is missing\n" },
+	{ "approle", login_plain, "  role_id=ID\n  secret_id=ID      where the role demands one\n" },
+	{ "cert", login_plain, "  name=NAME         of the role; any that fits if not given\n\nThe certificate is that of -client-cert and -client-key.\n" },
+	{ "jwt", login_jwt, "  role=NAME         the method's default role if not given\n  jwt=TOKEN         asked for if it is missing\n" },
+};
+
+/* NULL: there is none of that name. */
+static const struct method *find_method(const char *name)
+{
+	for (size_t i = 0; name != NULL && i < sizeof methods / sizeof methods[0]; i++)
+		if (strcmp(methods[i].name, name) == 0)
+			return &methods[i];
+	return NULL;
+}
 
 static login_fn *method_of(const char *name)
 {
-	for (size_t i = 0; i < sizeof methods / sizeof methods[0]; i++)
-		if (strcmp(methods[i].name, name) == 0)
-			return methods[i].fn;
+	const struct method *method = find_method(name);
+
+	if (method != NULL)
+		return method->fn;
 	fprintf(stderr, "Unknown auth method: %s. Known are token, userpass, approle, cert and jwt.\n", name);
 	return NULL;
 }
@@ -207,4 +224,46 @@ int command_login(int argc, char **argv)
 	int status = cli_begin(&cli, &spec, argc, argv);
 
 	return status == CLI_GO_ON ? login(&cli, &f) : status;
+}
+
+/* ---- auth help ------------------------------------------------------------------------------------------------------------ */
+
+/* The method that is enabled at a path; NULL: none, or it was not told (and why not, on stderr). */
+static const struct method *method_at(struct cli *cli, const char *path, int *status)
+{
+	struct cli_answer answer BULLA_CLEANUP(cli_answer_clear) = { 0 };
+	const char *mount = cli_mount_path(cli, path);
+	const struct method *method = NULL;
+
+	*status = cli_call(cli, "Error listing auth methods", "GET", "/v1/sys/auth", NULL, &answer);
+	if (*status != CLI_GO_ON)
+		return NULL;
+	method = find_method(json_string_value(json_object_get(json_object_get(output_data(answer.doc), mount), "type")));
+	if (method != NULL)
+		return method;
+	fprintf(stderr, "No auth method available on the server at \"%s\"\n", mount);
+	*status = CLI_LOCAL_ERROR;
+	return NULL;
+}
+
+int auth_help(int argc, char **argv)
+{
+	static const struct cli_spec spec = {
+		.usage = "auth help [options] TYPE | PATH",
+		.about = "  Tells how to log in by a method, which is named by its type, or by the path where it is enabled.\n",
+		.min_args = 1, .max_args = 1, .no_format = true, .completes = COMPLETES_AUTHS,
+	};
+	struct cli cli BULLA_CLEANUP(cli_end);
+	int status = cli_begin(&cli, &spec, argc, argv);
+
+	if (status != CLI_GO_ON)
+		return status;
+	const struct method *method = find_method(cli.argv[0]);
+
+	if (method == NULL)
+		method = method_at(&cli, cli.argv[0], &status);
+	if (method == NULL)
+		return status;
+	printf("Usage: bulla login -method=%s [-path=PATH] [K=V...]\n\n%s", method->name, method->takes);
+	return CLI_DONE;
 }

@@ -168,6 +168,9 @@ operator key-status
 operator key-status x
 operator rotate
 operator rotate x
+auth help
+auth help a b
+auth help nosuch
 version-history
 version-history x
 version-history -format=json
@@ -536,6 +539,23 @@ class Flags(Clients):
             self.assertIn(line + "\n", out)
         self.assertIn("  list:\n  -\n    - 1\n    - 2\n  -\n    - 3\n    -\n      - x\n  - k:\n", out)
 
+    def test_auth_help(self):
+        self.server.post("sys/auth/people", {"type": "userpass"})
+        for name in ("people", "userpass", "people/"):
+            status, out, err = self.bulla("auth", "help", name)
+            self.assertEqual((status, err), (0, ""))
+            self.assertIn("bulla login -method=userpass", out)
+        self.assertIn("secret_id", self.bulla("auth", "help", "approle")[1])
+
+    def test_numbers_that_are_not_held(self):
+        self.server.request("POST", "cubbyhole/big", b'{"n":12345678901234567890}')
+        for args in (("read", "cubbyhole/big"), ("read", "-format=json", "cubbyhole/big"), ("read", "-field=n", "cubbyhole/big")):
+            status, out, err = self.bulla(*args)
+            self.assertEqual((status, out), (2, ""))
+            self.assertIn("more than 64 bits", err)
+        self.assertIn("12345678901234567890", self.bulla("read", "-format=raw", "cubbyhole/big")[1])
+        self.assertEqual(self.bulla("write", "cubbyhole/big", "-", stdin='{"n":12345678901234567890}')[0], 1)
+
     def test_headers(self):
         for bad in ("-header=X-A", "-header==v", "-header=X A=v", "-header=X-A=a\nX-Vault-Token: root", "-header=X:=v",
                     "-header=X-Vault-Token=x"):
@@ -884,6 +904,23 @@ COMP_LINE='bulla read transit/keys/k' COMP_POINT=25 {servers.bulla_binary()} bul
         env = servers.clean_environment() | {"VAULT_ADDR": self.server.url, "VAULT_TOKEN": self.server.token}
         done = subprocess.run(["bash", "-c", script], env=env, capture_output=True, text=True)
         self.assertEqual(sorted(done.stdout.splitlines()[1:]), ["transit/keys/k1", "transit/keys/k2"], done)
+
+
+class Document(Clients):
+    """The command lines of docs/CLIENT.md, as printed."""
+
+    def test_lines(self):
+        with open(os.path.join(servers.TOP, "docs", "CLIENT.md")) as f:
+            lines = [line[6:] for line in f.read().splitlines() if line.startswith("    $ ")]
+        self.assertEqual(len(lines), 2)
+        self.server.post("sys/mounts/transit", {"type": "transit"})
+        env = servers.clean_environment() | {"HOME": self.server.folder, "VAULT_ADDR": self.server.url, "VAULT_TOKEN": "root",
+                                             "PATH": os.path.dirname(servers.bulla_binary()) + ":" + os.environ["PATH"]}
+        for line in lines:
+            done = subprocess.run(["bash", "-c", line], env=env, cwd=self.server.folder, capture_output=True, text=True)
+            self.assertEqual(done.returncode, 0, (line, done))
+        key = self.server.get("transit/keys/mine").data
+        self.assertEqual((key["type"], key["imported_key"]), ("rsa-2048", True))
 
 
 class Output(Clients):
