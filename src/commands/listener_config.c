@@ -9,7 +9,7 @@
 
 struct tcp {
 	struct listener listener;
-	const struct hcl *forwarders, *proxies, *headers;
+	const struct hcl *forwarders, *proxies, *headers, *user, *group;
 	bool tls_disable, no_open_root;
 	const char *suites;
 	int min_version, proxying;
@@ -48,6 +48,8 @@ static const struct setting unix_settings[] = {
 	{ "disable_unauthed_generate_root_endpoints", SETTING_BOOL, offsetof(struct tcp, no_open_root), NULL },
 	LISTENER("address", address, SETTING_TEXT),
 	LISTENER("socket_mode", socket_mode, SETTING_MODE),
+	{ "socket_user", SETTING_ANY, offsetof(struct tcp, user), NULL },
+	{ "socket_group", SETTING_ANY, offsetof(struct tcp, group), NULL },
 	{ "custom_response_headers", SETTING_ANY, offsetof(struct tcp, headers), NULL },
 	{ "max_request_size", SETTING_BYTES, offsetof(struct tcp, max_request_bytes), NULL },
 	{ "max_request_duration", SETTING_SECONDS, offsetof(struct tcp, max_request_s), NULL },
@@ -180,6 +182,8 @@ bool listener_config_read(struct config_reader *r, const struct hcl *block)
 	good &= take_limit(r, block, "max_request_duration", tcp.max_request_s, &r->config->max_request_s);
 	good &= address_config_read(r, tcp.forwarders, &tcp.listener.forwarding.authorized, &tcp.listener.forwarding.authorized_count);
 	good &= read_proxying(r, block, &tcp);
+	good &= owner_config_read(r, tcp.user, false, &tcp.listener.user);
+	good &= owner_config_read(r, tcp.group, true, &tcp.listener.group);
 	if (tcp.headers != NULL)
 		good &= header_config_read(&r->findings, tcp.headers, &tcp.listener.headers);
 	take(r, &tcp, is_unix);

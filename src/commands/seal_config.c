@@ -1,10 +1,7 @@
 /* seal_config.c: the block seal "static" of the configuration file. One thread, at start and at SIGHUP. */
-#include <errno.h>
 #include <strings.h>
-#include <sys/stat.h>
 
 #include "commands/config_reader.h"
-#include "http/file.h"
 
 #define KEY_BYTES 32
 #define KEY_FILE_MAX 4096
@@ -44,23 +41,17 @@ static bool decode_key(struct bulla_call *call, struct bulla_bytes text, struct 
 	       len == KEY_BYTES;
 }
 
-static bool read_key(struct config_reader *r, const struct hcl *at, const char *text)
+static bool read_key(struct config_reader *r, const struct hcl *at)
 {
-	struct bulla_bytes raw = bulla_str(text);
-	const char *path = strncmp(text, "file://", 7) == 0 ? text + 7 : NULL;
-	struct stat st;
+	struct config_secret secret;
 
-	if (path != NULL && !file_read(r->findings.call->arena, path, KEY_FILE_MAX, &raw))
-		return setting_fail(&r->findings, at, "%s: %s", path, strerror(errno));
-	if (path != NULL && stat(path, &st) == 0 && (st.st_mode & 077) != 0)
-		setting_warn(&r->findings, at, "the seal key's file %s can be read by others: it should have mode 0600", path);
+	if (!secret_config_read(r, at, &secret))
+		return false;
 	/* the value is never printed: it is the key */
-	bool good = decode_key(r->findings.call, raw, &r->config->seal.key);
+	bool good = secret.gone || decode_key(r->findings.call, secret.value, &r->config->seal.key);
 
-	config_forget(text, strlen(text));
-	config_forget(raw.ptr, path == NULL ? 0 : raw.len);
-	return good ||
-	       setting_fail(&r->findings, at, "\"current_key\" must be 32 bytes: raw, in hex, in base64, or file:// with such");
+	secret_config_forget(&secret);
+	return good || setting_fail(&r->findings, at, "\"current_key\" must be 32 bytes: raw, in hex, in base64, or file:// or env:// with such");
 }
 
 static bool read_static(struct config_reader *r, const struct hcl *block)
@@ -75,7 +66,7 @@ static bool read_static(struct config_reader *r, const struct hcl *block)
 	if (seal.key_id == NULL || seal.key == NULL)
 		return setting_fail(&r->findings, block, "seal \"static\" needs current_key_id and current_key");
 	r->config->seal.key_id = bulla_str(seal.key_id);
-	return read_key(r, setting_of(block, "current_key"), seal.key) && good;
+	return read_key(r, setting_of(block, "current_key")) && good;
 }
 
 bool seal_config_read(struct config_reader *r, const struct hcl *block)

@@ -23,10 +23,17 @@ struct proxying {
 	size_t authorized_count;
 };
 
+/* A user or group; if none is given, the server's. */
+struct socket_owner {
+	bool given;
+	uint32_t id;
+};
+
 struct listener {
 	bool is_unix;
 	const char *address;        /* "127.0.0.1:8200", "[::1]:8200", or the socket's path */
 	unsigned socket_mode;       /* unix: 0600 ... */
+	struct socket_owner user, group; /* unix: whose it is */
 	bool tls;
 	const char *cert_file, *key_file, *client_ca_file; /* PEM; NULL: none */
 	const char *tls_min_version; /* "tls12", "tls13" */

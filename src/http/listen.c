@@ -50,6 +50,32 @@ static enum bulla_err remove_stale(const struct sockaddr_un *address, struct bul
 	return BULLA_OK;
 }
 
+/* The mode comes last, so that nobody has what it gives before the file is whose it is to be. */
+static enum bulla_err give_away(const struct listener *listener, struct bulla_call *call)
+{
+	const char *path = listener->address;
+	uid_t user = listener->user.given ? listener->user.id : (uid_t)-1;
+	gid_t group = listener->group.given ? listener->group.id : (gid_t)-1;
+
+	if ((listener->user.given || listener->group.given) && lchown(path, user, group) != 0)
+		return fail(call, "socket_user or socket_group", path);
+	return chmod(path, listener->socket_mode) == 0 ? BULLA_OK : fail(call, "socket_mode", path);
+}
+
+static enum bulla_err make_file(const struct listener *listener, const struct sockaddr_un *address, int fd, struct bulla_call *call)
+{
+	/* before bind: until give_away the file would be open to whom the umask allows */
+	if (fchmod(fd, 0600) != 0 || bind(fd, (const struct sockaddr *)address, sizeof *address) != 0)
+		return fail(call, "bind", listener->address);
+	enum bulla_err err = give_away(listener, call);
+
+	if (err == BULLA_OK && listen(fd, BACKLOG) != 0)
+		err = fail(call, "listen", listener->address);
+	if (err != BULLA_OK)
+		(void)unlink(listener->address);
+	return err;
+}
+
 static enum bulla_err open_unix(const struct listener *listener, struct bulla_call *call, int *out)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
@@ -62,11 +88,9 @@ static enum bulla_err open_unix(const struct listener *listener, struct bulla_ca
 
 	if (fd < 0)
 		return fail(call, "socket", listener->address);
-	/* fchmod first: between bind and chmod the file would be open to whom the umask allows */
-	if (fchmod(fd, 0600) != 0 || bind(fd, (const struct sockaddr *)&address, sizeof address) != 0 ||
-	    chmod(listener->address, listener->socket_mode) != 0 || listen(fd, BACKLOG) != 0) {
-		enum bulla_err err = fail(call, "bind", listener->address);
+	enum bulla_err err = make_file(listener, &address, fd, call);
 
+	if (err != BULLA_OK) {
 		close(fd);
 		return err;
 	}

@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import ssl
 import stat
 import subprocess
@@ -369,6 +370,56 @@ class Storage(Folder):
         for text in ("very-secret-key-name", token, server.token, "display-of-token", "hidden-mount-name", "hidden-description",
                      "aes256-gcm96", "default", "transit"):
             self.assertNotIn(text.encode(), content, text)
+
+
+class Elsewhere(Folder):
+    """What the configuration only names: the seal key in the environment, the owner of a socket."""
+
+    def serve_with(self, extra, **environment):
+        port = servers.free_port()
+        server = servers.bulla_config(self.folder, servers.config_text(port, self.database, seal_key=None, extra=extra), port)
+        server.environment = environment
+        self.addCleanup(server.close)
+        return server
+
+    def environment(self, server):
+        with open(f"/proc/{server.process.pid}/environ", "rb") as f:
+            return f.read()
+
+    def test_seal_key_in_the_environment(self):
+        seal = 'seal "static" {\n  current_key_id = "e"\n  current_key = "env://BULLA_TEST_SEAL"\n}\n'
+        key = servers.SEAL_KEY
+        missing = self.serve_with(seal).start(wait=False)
+        self.assertEqual(missing.process.wait(servers.START_S), 1)
+        self.assertIn("the environment variable BULLA_TEST_SEAL is not set", missing.log_text())
+        server = self.serve_with(seal, BULLA_TEST_SEAL=key + "\n", BULLA_TEST_OTHER="kept").start()
+        initialise(server)
+        make_key(server)
+        self.assertIn(b"BULLA_TEST_OTHER=kept", self.environment(server))
+        self.assertNotIn(key.encode(), self.environment(server), "it is for nobody else who may read the environment")
+        server.process.send_signal(signal.SIGHUP)
+        tcp.wait_until(lambda: "reloaded the headers of replies" in server.log_text(), "reading the configuration again")
+        self.assertEqual(server.stop(), 0)
+        self.assertEqual(server.start().list("transit/keys").status, 200, "it unseals by itself")
+        self.assertEqual(server.stop(), 0)
+        server.environment = {"BULLA_TEST_SEAL": key[::-1]}
+        self.assertEqual(server.start(wait=False).process.wait(servers.START_S), 1)
+        self.assertNotIn(key, server.log_text())
+        self.assertNotIn(key[::-1], server.log_text())
+
+    def test_owner_of_a_socket(self):
+        path = os.path.join(self.folder, "s")
+        user, group = ("nobody", 65533) if os.geteuid() == 0 else (os.geteuid(), os.getegid())
+        text = f'listener "unix" {{\n  address = "{path}"\n  socket_mode = "0660"\n  socket_user = "{user}"\n  socket_group = {group}\n}}\n'
+        server = self.serve_with(text).start()
+        status = os.stat(path)
+        self.assertEqual((status.st_uid, status.st_gid, status.st_mode & 0o7777), (65534 if user == "nobody" else user, group, 0o660))
+        with socket.socket(socket.AF_UNIX) as sock:
+            sock.connect(path)
+            sock.sendall(b"GET /v1/sys/health HTTP/1.1\r\nHost: h\r\n\r\n")
+            self.assertIn(b" 501 ", sock.recv(4096))
+        self.assertEqual(server.stop(), 0)
+        self.assertFalse(os.path.exists(path))
 
 
 class Signals(Folder):

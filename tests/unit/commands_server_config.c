@@ -50,6 +50,8 @@ static bool is_said(bool is_error, const char *text)
 #define PEMS " tls_cert_file = \"/dev/null\"\n tls_key_file = \"/dev/null\"\n"
 #define GOOD STORAGE LISTENER
 #define PROXIED(behavior) "listener \"tcp\" {\n tls_disable = true\n proxy_protocol_behavior = \"" behavior "\"\n}\n"
+#define SEAL(key) "seal \"static\" {\n current_key_id = \"a\"\n current_key = \"" key "\"\n}\n"
+#define UNIX(setting) "listener \"unix\" {\n address = \"/s\"\n " setting "\n}\n"
 #define HEX32 "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"
 
 static const struct {
@@ -137,6 +139,21 @@ static const struct {
 	{ GOOD "seal \"static\" {\n current_key_id = \"a\"\n current_key = \"zz" HEX32 "\"\n}\n", 10, "must be 32 bytes" },
 	{ GOOD "seal \"static\" {\n current_key_id = \"a\"\n current_key = \"file:///no/such\"\n}\n", 10, "/no/such: No such file" },
 	{ GOOD "seal \"static\" {\n current_key_id = \"a\"\n current_key = \"file:///tmp\"\n}\n", 10, "/tmp: " },
+	{ GOOD SEAL("env://BULLA_TEST_NONE"), 10, "\"current_key\": the environment variable BULLA_TEST_NONE is not set" },
+	{ GOOD SEAL("env://BULLA_TEST_EMPTY"), 10, "\"current_key\": the environment variable BULLA_TEST_EMPTY is empty" },
+	{ GOOD SEAL("env://"), 10, "is not set" },
+	{ GOOD SEAL("env:BULLA_TEST_EMPTY"), 10, "must be 32 bytes" },
+	{ GOOD SEAL("ENV://BULLA_TEST_EMPTY"), 10, "must be 32 bytes" },
+	{ GOOD SEAL("string://" "abc"), 10, "must be 32 bytes" },
+	{ STORAGE UNIX("socket_user = \"no-such-user\""), 6, "\"socket_user\": there is no user \"no-such-user\"" },
+	{ STORAGE UNIX("socket_group = \"no-such-group\""), 6, "\"socket_group\": there is no group \"no-such-group\"" },
+	{ STORAGE UNIX("socket_user = \"-1\""), 6, "there is no user" },
+	{ STORAGE UNIX("socket_user = -1"), 6, "there is no user" },
+	{ STORAGE UNIX("socket_user = 4294967295"), 6, "there is no user" },
+	{ STORAGE UNIX("socket_group = \"99999999999999999999\""), 6, "there is no group" },
+	{ STORAGE UNIX("socket_group = \" root\""), 6, "there is no group" },
+	{ STORAGE UNIX("socket_group = [\"root\"]"), 6, "must be a name or a number" },
+	{ STORAGE UNIX("socket_group = true"), 6, "must be a name or a number" },
 	{ GOOD "seal \"static\" {\n current_key_id = \"a\"\n current_key = \"" HEX32 "\"\n}\nseal \"static\" {\n}\n", 12, "a second seal" },
 	{ GOOD "broken", 8, "= or { is missing" },
 };
@@ -687,6 +704,79 @@ START_TEST(reads_sizes)
 }
 END_TEST
 
+START_TEST(owners)
+{
+	static const struct {
+		const char *text;
+		bool user, group;
+		unsigned uid, gid;
+	} good[] = {
+		{ STORAGE UNIX(""), false, false, 0, 0 },
+		{ STORAGE UNIX("socket_user = \"\"\n socket_group = \"\""), false, false, 0, 0 },
+		{ STORAGE UNIX("socket_user = \"root\""), true, false, 0, 0 },
+		{ STORAGE UNIX("socket_group = \"root\"\n socket_user = 0"), true, true, 0, 0 },
+		{ STORAGE UNIX("socket_user = \"4711\"\n socket_group = 4294967294"), true, true, 4711, 4294967294 },
+	};
+	struct bulla_call call = call_begin();
+	struct server_config config = { 0 };
+
+	ck_assert_ok(read_text(&call, good[_i].text, &config));
+	const struct listener *l = &config.listeners[0];
+
+	ck_assert(l->user.given == good[_i].user && l->group.given == good[_i].group);
+	ck_assert_uint_eq(l->user.id, good[_i].uid);
+	ck_assert_uint_eq(l->group.id, good[_i].gid);
+	call_end(&call);
+}
+END_TEST
+
+/* Each form of a key in the environment: it is decoded, and gone from there, also from where it stood. */
+START_TEST(keys_in_the_environment)
+{
+	static const char *const forms[] = { HEX32, "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=", HEX32 "\n", "\x01\x02" "0123456789abcdef0123456789abcd" };
+	struct bulla_call call = call_begin();
+	struct server_config config = { 0 };
+
+	ck_assert_int_eq(setenv("BULLA_TEST_KEY", forms[_i], 1), 0);
+	const char *stood = getenv("BULLA_TEST_KEY");
+	size_t len = strlen(stood);
+
+	ck_assert_ok(read_text(&call, GOOD SEAL("env://BULLA_TEST_KEY"), &config));
+	ck_assert_uint_eq(config.seal.key.len, 32);
+	ck_assert_uint_eq(config.seal.key.ptr[1], _i == 3 ? 2 : 1);
+	ck_assert_ptr_null(getenv("BULLA_TEST_KEY"));
+	for (size_t i = 0; i < len; i++)
+		ck_assert_int_eq(stood[i], 0);
+	/* read again, as on SIGHUP: nothing is missing, and another variable is */
+	config = (struct server_config){ 0 };
+	ck_assert_ok(read_text(&call, GOOD SEAL("env://BULLA_TEST_KEY"), &config));
+	ck_assert_int_eq(config.seal.kind, BULLA_SEAL_STATIC);
+	ck_assert_uint_eq(config.seal.key.len, 0);
+	ck_assert_err(read_text(&call, GOOD SEAL("env://BULLA_TEST_KEYS"), &config), BULLA_E_CONFIG);
+	call_end(&call);
+}
+END_TEST
+
+/* A value that is none is named nowhere, and is gone, too. */
+START_TEST(no_key_in_the_environment)
+{
+	struct bulla_call call = call_begin();
+	struct server_config config = { 0 };
+
+	ck_assert_int_eq(setenv("BULLA_TEST_KEY", "sesame-open", 1), 0);
+	ck_assert_err(read_text(&call, GOOD SEAL("env://BULLA_TEST_KEY"), &config), BULLA_E_CONFIG);
+	ck_assert(is_said(true, "must be 32 bytes"));
+	ck_assert_ptr_null(strstr((const char *)call.detail.ptr, "sesame"));
+	ck_assert_ptr_null(getenv("BULLA_TEST_KEY"));
+	call_end(&call);
+	call = call_begin();
+	config = (struct server_config){ 0 };
+	ck_assert_ok(read_text(&call, GOOD SEAL("string://" HEX32), &config));
+	ck_assert_uint_eq(config.seal.key.ptr[31], 0x1f);
+	call_end(&call);
+}
+END_TEST
+
 START_TEST(proxies)
 {
 	static const struct {
@@ -723,7 +813,11 @@ int main(void)
 		return 99;
 	snprintf(path, sizeof path, "%s/b.hcl", folder);
 	snprintf(key_path, sizeof key_path, "%s/key", folder);
+	(void)setenv("BULLA_TEST_EMPTY", "", 1);
 	tcase_add_loop_test(tc, proxies, 0, 6);
+	tcase_add_loop_test(tc, owners, 0, 5);
+	tcase_add_loop_test(tc, keys_in_the_environment, 0, 4);
+	tcase_add_test(tc, no_key_in_the_environment);
 	tcase_add_loop_test(tc, refuses, 0, sizeof bad / sizeof bad[0]);
 	tcase_add_test(tc, refuses_unreadable);
 	tcase_add_test(tc, keeps_keys_to_itself);

@@ -62,6 +62,42 @@ START_TEST(listens)
 }
 END_TEST
 
+/* To whom the server may give it: as root to anybody, otherwise to its own group. What fails leaves no file. */
+START_TEST(gives_sockets_away)
+{
+	struct bulla_call call = call_begin();
+	char path[] = "/tmp/bulla-socket-XXXXXX";
+	bool is_root = geteuid() == 0;
+	struct listener l = { .is_unix = true, .address = path, .socket_mode = 0660,
+			      .user = { .given = true, .id = is_root ? 65534 : geteuid() },
+			      .group = { .given = true, .id = is_root ? 65533 : getegid() } };
+	struct stat st;
+	int fd = mkstemp(path);
+
+	close(fd);
+	ck_assert_int_eq(unlink(path), 0);
+	ck_assert_ok(listen_open(&l, &call, &fd));
+	ck_assert_int_eq(lstat(path, &st), 0);
+	ck_assert_uint_eq(st.st_uid, l.user.id);
+	ck_assert_uint_eq(st.st_gid, l.group.id);
+	ck_assert_uint_eq(st.st_mode & 07777, 0660);
+	close(fd);
+	l.user.given = false;
+	l.group = (struct socket_owner){ 0 };
+	ck_assert_ok(listen_open(&l, &call, &fd)); /* a stale one is replaced */
+	ck_assert_int_eq(lstat(path, &st), 0);
+	ck_assert(st.st_uid == geteuid() && st.st_gid == getegid());
+	close(fd);
+	if (!is_root) {
+		l.user = (struct socket_owner){ .given = true, .id = 0 };
+		ck_assert_err(listen_open(&l, &call, &fd), BULLA_E_CONFIG);
+		ck_assert_int_eq(lstat(path, &st), -1);
+	}
+	(void)unlink(path);
+	call_end(&call);
+}
+END_TEST
+
 static const char *printed(const void *address)
 {
 	static char text[ADDRESS_TEXT];
@@ -127,6 +163,7 @@ int main(void)
 	tcase_add_test(tc, refuses_addresses);
 	tcase_add_test(tc, cannot_listen);
 	tcase_add_test(tc, listens);
+	tcase_add_test(tc, gives_sockets_away);
 	tcase_add_test(tc, prints_addresses);
 	tcase_add_test(tc, reads_files);
 	suite_add_tcase(suite, tc);
