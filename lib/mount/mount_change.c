@@ -3,17 +3,20 @@
 #include "crypto/crypto.h"
 #include "mount/mount_private.h"
 
-/* A writer holds the seal open and the lock. */
-enum bulla_err change_begin(struct mounts *mounts, struct bulla_call *call)
+#define TRIES 16
+
+enum bulla_err mounts_change(struct mounts *mounts, struct bulla_call *call, mount_step *step, void *context)
 {
+	enum bulla_err err = BULLA_E_CONFLICT;
+
 	TRY(bulla_work(call, BULLA_WORK_DISK));
 	TRY(seal_hold(mounts->seal));
 	pthread_mutex_lock(&mounts->lock);
-	return BULLA_OK;
-}
-
-enum bulla_err change_end(struct mounts *mounts, enum bulla_err err)
-{
+	for (int tries = 0; err == BULLA_E_CONFLICT && tries < TRIES; tries++) {
+		err = mounts_catch_up(mounts, call);
+		if (err == BULLA_OK)
+			err = step(mounts, call, context);
+	}
 	pthread_mutex_unlock(&mounts->lock);
 	seal_release(mounts->seal);
 	return err;
@@ -122,8 +125,9 @@ static enum bulla_err check_new(struct bulla_call *call, struct bulla_bytes path
 	return BULLA_OK;
 }
 
-static enum bulla_err add(struct mounts *mounts, struct bulla_call *call, struct bulla_mount *m)
+static enum bulla_err add(struct mounts *mounts, struct bulla_call *call, void *context)
 {
+	struct bulla_mount *m = context;
 	const struct mount *other = table_conflict(mounts->table, m->path, NULL);
 	struct mount *made;
 
@@ -152,8 +156,7 @@ enum bulla_err change_add(struct mounts *mounts, struct bulla_call *call, struct
 					 tail[2], tail[3]);
 	if (m->accessor.ptr == NULL)
 		return BULLA_E_NO_MEMORY;
-	TRY(change_begin(mounts, call));
-	return change_end(mounts, add(mounts, call, m));
+	return mounts_change(mounts, call, add, m);
 }
 
 enum bulla_err bulla_mount_enable(struct bulla *engine, struct bulla_call *call, struct bulla_bytes path,
@@ -221,9 +224,16 @@ static enum bulla_err check_auth_settings(struct bulla_call *call, const struct 
 	return mount_token_type_check(call, settings->values.token_type);
 }
 
-static enum bulla_err tune(struct mounts *mounts, struct bulla_call *call, struct bulla_bytes path,
-			   const struct bulla_mount_settings *settings)
+struct tuning {
+	struct bulla_bytes path;
+	const struct bulla_mount_settings *settings;
+};
+
+static enum bulla_err tune(struct mounts *mounts, struct bulla_call *call, void *context)
 {
+	const struct tuning *tuning = context;
+	const struct bulla_mount_settings *settings = tuning->settings;
+	struct bulla_bytes path = tuning->path;
 	struct mount *before = table_at(mounts->table, path), *made;
 
 	if (before == NULL)
@@ -249,8 +259,9 @@ static enum bulla_err tune(struct mounts *mounts, struct bulla_call *call, struc
 enum bulla_err bulla_mount_tune(struct bulla *engine, struct bulla_call *call, struct bulla_bytes path,
 				const struct bulla_mount_settings *settings)
 {
-	TRY(path_clean(call, path, &path));
+	struct tuning tuning = { .settings = settings };
+
+	TRY(path_clean(call, path, &tuning.path));
 	TRY(settings_check_listing(call, settings));
-	TRY(change_begin(engine->mounts, call));
-	return change_end(engine->mounts, tune(engine->mounts, call, path, settings));
+	return mounts_change(engine->mounts, call, tune, &tuning);
 }

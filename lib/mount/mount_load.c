@@ -1,4 +1,5 @@
-/* mount_load.c: reads the mount table after unsealing, and makes the mounts that are always there. One thread. */
+/* mount_load.c: reads the mount table: after unsealing, when it makes the mounts that are always there as well, and whenever another node
+ * has changed it. Workers only. */
 #include <stdlib.h>
 
 #include "crypto/crypto.h"
@@ -10,6 +11,22 @@ struct loading {
 	struct mount **found;
 	size_t count, room;
 };
+
+/* The snapshot of a record: the present one if it is that, else one that shares its life. */
+static enum bulla_err take_in(struct mounts *mounts, struct bulla_bytes plain, uint64_t revision, struct mount **out)
+{
+	TRY(mount_unpack(plain, revision, NULL, out));
+	struct mount *present = mounts->table != NULL ? table_with(mounts->table, (*out)->public.uuid) : NULL;
+
+	if (present == NULL)
+		return BULLA_OK;
+	mount_put(*out);
+	if (present->revision != revision)
+		return mount_unpack(plain, revision, present->life, out);
+	atomic_fetch_add(&present->refs, 1);
+	*out = present;
+	return BULLA_OK;
+}
 
 static enum bulla_err load_one(const struct store_record *record, void *context)
 {
@@ -28,7 +45,7 @@ static enum bulla_err load_one(const struct store_record *record, void *context)
 	enum bulla_err err = barrier_open(loading->mounts->seal, loading->call, record, &plain);
 
 	if (err == BULLA_OK)
-		err = mount_unpack(plain, record->revision, NULL, &loading->found[loading->count]);
+		err = take_in(loading->mounts, plain, record->revision, &loading->found[loading->count]);
 	if (err == BULLA_E_STORE_DAMAGED)
 		return bulla_fail(loading->call, err, "the record of a mount is damaged");
 	if (err == BULLA_OK)
@@ -67,6 +84,19 @@ static enum bulla_err make_builtin(struct mounts *mounts, struct bulla_call *cal
 	return mount_store(mounts, call, &m, false, NULL, out);
 }
 
+/* Before the records are read: what changes meanwhile is found by the next change. */
+static enum bulla_err read_guard(struct mounts *mounts, struct bulla_call *call, uint64_t *revision)
+{
+	struct store_record record = { 0 };
+	struct store_id id;
+
+	TRY(mount_guard_slot(mounts, &id));
+	enum bulla_err err = store_get(mounts->store, call, &id, &record);
+
+	*revision = record.revision;
+	return err == BULLA_E_NOT_FOUND ? BULLA_OK : err;
+}
+
 /* Splits what was read into the table and the dying, taking over the references. */
 static enum bulla_err divide(struct mounts *mounts, struct loading *loading)
 {
@@ -85,10 +115,45 @@ static enum bulla_err divide(struct mounts *mounts, struct loading *loading)
 	loading->count = 0;
 	qsort(table->mounts, table->count, sizeof table->mounts[0], mounts_by_path);
 	table_publish(mounts, table);
+	if (mounts->dying != NULL)
+		table_free(mounts->dying);
 	mounts->dying = dying;
 	return BULLA_OK;
 }
 
+/* The table as the store has it. With the lock; what is published is whole. */
+static enum bulla_err read_table(struct mounts *mounts, struct bulla_call *call)
+{
+	static const uint8_t any_uuid[16];
+	struct loading loading = { .mounts = mounts, .call = call };
+	struct store_id id;
+
+	TRY(mount_slot(mounts, any_uuid, &id)); /* for its collection half */
+	enum bulla_err err = store_scan(mounts->store, call, id.bytes, load_one, &loading);
+
+	if (err == BULLA_OK)
+		err = divide(mounts, &loading);
+	for (size_t i = 0; i < loading.count; i++)
+		mount_put(loading.found[i]);
+	free(loading.found);
+	return err;
+}
+
+enum bulla_err mounts_catch_up(struct mounts *mounts, struct bulla_call *call)
+{
+	uint64_t guard;
+
+	TRY(read_guard(mounts, call, &guard));
+	if (guard == mounts->guard)
+		return BULLA_OK;
+	TRY(read_table(mounts, call));
+	mounts->guard = guard;
+	return BULLA_OK;
+}
+
+/* ---- at unsealing ----------------------------------------------------------------------------------------------------------- */
+
+/* CONFLICT: another node has changed the table, and may have made them. */
 static enum bulla_err add_builtins(struct mounts *mounts, struct bulla_call *call)
 {
 	for (size_t i = 0; i < BUILTINS; i++) {
@@ -107,29 +172,27 @@ static enum bulla_err add_builtins(struct mounts *mounts, struct bulla_call *cal
 	return BULLA_OK;
 }
 
-static enum bulla_err load(struct mounts *mounts, struct bulla_call *call, struct loading *loading)
-{
-	static const uint8_t any_uuid[16];
-	struct store_id id;
+#define TRIES 16
 
-	TRY(mount_slot(mounts, any_uuid, &id)); /* for its collection half */
-	TRY(store_scan(mounts->store, call, id.bytes, load_one, loading));
-	TRY(divide(mounts, loading));
-	return add_builtins(mounts, call);
+static enum bulla_err load(struct mounts *mounts, struct bulla_call *call)
+{
+	enum bulla_err err = BULLA_E_CONFLICT;
+
+	for (int tries = 0; err == BULLA_E_CONFLICT && tries < TRIES; tries++) {
+		TRY(read_guard(mounts, call, &mounts->guard));
+		TRY(read_table(mounts, call));
+		err = add_builtins(mounts, call);
+	}
+	return err;
 }
 
 enum bulla_err mounts_load(struct mounts *mounts, struct bulla_call *call)
 {
-	struct loading loading = { .mounts = mounts, .call = call };
-
 	mounts_empty(mounts);
 	pthread_mutex_lock(&mounts->lock);
-	enum bulla_err err = load(mounts, call, &loading);
+	enum bulla_err err = load(mounts, call);
 
 	pthread_mutex_unlock(&mounts->lock);
-	for (size_t i = 0; i < loading.count; i++)
-		mount_put(loading.found[i]);
-	free(loading.found);
 	if (err != BULLA_OK)
 		mounts_empty(mounts);
 	return err;

@@ -49,10 +49,15 @@ static void remember(struct mounts *mounts, struct bulla_bytes from, struct bull
 	memcpy(moved->to, to.ptr, to.len);
 }
 
+struct relocation {
+	struct bulla_bytes from, to;
+	char *id; /* 37 bytes */
+};
+
 /* What may fail comes before the move. */
-static enum bulla_err move_and_remember(struct mounts *mounts, struct bulla_call *call, struct bulla_bytes from,
-					struct bulla_bytes to, char id[37])
+static enum bulla_err move_and_remember(struct mounts *mounts, struct bulla_call *call, void *context)
 {
+	const struct relocation *relocation = context;
 	char uuid[37] = { 0 };
 
 	TRY(random_uuid(uuid));
@@ -60,9 +65,9 @@ static enum bulla_err move_and_remember(struct mounts *mounts, struct bulla_call
 		mounts->moved = calloc(MOVES_KEPT, sizeof *mounts->moved);
 	if (mounts->moved == NULL)
 		return BULLA_E_NO_MEMORY;
-	TRY(move(mounts, call, from, to));
-	remember(mounts, from, to, uuid);
-	memcpy(id, uuid, sizeof uuid);
+	TRY(move(mounts, call, relocation->from, relocation->to));
+	remember(mounts, relocation->from, relocation->to, uuid);
+	memcpy(relocation->id, uuid, sizeof uuid);
 	return BULLA_OK;
 }
 
@@ -99,8 +104,9 @@ enum bulla_err mounts_move(struct mounts *mounts, struct bulla_call *call, struc
 		return bulla_fail_quoting(call, BULLA_E_INVALID, "no matching mount at ", with_slash(call, *from), "");
 	TRY(path_clean(call, *from, from));
 	TRY(path_clean(call, to, &to));
-	TRY(change_begin(mounts, call));
-	TRY(change_end(mounts, move_and_remember(mounts, call, *from, to, id)));
+	struct relocation relocation = { *from, to, id };
+
+	TRY(mounts_change(mounts, call, move_and_remember, &relocation));
 	*is_auth = path_is_auth(*from);
 	return BULLA_OK;
 }

@@ -49,6 +49,7 @@ struct mounts {
 	pthread_mutex_t lock; /* one writer; held over its commit */
 	struct mount_table *table; /* rcu; NULL while sealed */
 	struct mount_table *dying; /* found at load; under lock; NULL: none */
+	uint64_t guard; /* revision of the record that each change of the table writes as well; 0: there is none yet. Under lock */
 	struct mount_moved *moved; /* MOVES_KEPT of them, under lock; made at the first move */
 	size_t moved_count;
 };
@@ -78,15 +79,19 @@ void table_publish(struct mounts *mounts, struct mount_table *table); /* taken o
 int mounts_by_path(const void *a, const void *b); /* for qsort */
 
 
-/* Seals and commits the record of a mount (revision: the present one, 0: new), then makes its snapshot. */
+/* Seals and commits the record of a mount (before: the present one, NULL: new) and the guard, then makes its snapshot. CONFLICT: the
+ * table has been changed by another node. */
 BULLA_MUST_USE enum bulla_err mount_store(struct mounts *mounts, struct bulla_call *call, const struct bulla_mount *mount,
 					  bool dying, const struct mount *before, struct mount **out);
+BULLA_MUST_USE enum bulla_err mount_guard_slot(struct mounts *mounts, struct store_id *out);
 /* The slot of a mount's record. */
 BULLA_MUST_USE enum bulla_err mount_slot(struct mounts *mounts, const uint8_t uuid[16], struct store_id *out);
 /* Publishes the table without `remove` and with `add` (either may be NULL), taking over add's reference. NO_MEMORY. */
 BULLA_MUST_USE enum bulla_err table_change(struct mounts *mounts, const struct mount *remove, struct mount *add);
 /* The mount at exactly this path in the present table, borrowed. */
 struct mount *table_at(const struct mount_table *table, struct bulla_bytes path);
+/* The mount with this uuid, borrowed. NULL: none. */
+struct mount *table_with(const struct mount_table *table, const uint8_t uuid[16]);
 /* One whose path is a prefix of path or the other way round. */
 struct mount *table_conflict(const struct mount_table *table, struct bulla_bytes path, const struct mount *except);
 
@@ -100,11 +105,17 @@ bool path_is_protected(struct bulla_bytes path); /* nothing is moved from there:
 /* Whether a mount may be moved to path, as it was said: what no request could address is no place for one. INVALID. */
 BULLA_MUST_USE enum bulla_err path_check_destination(struct bulla_call *call, struct bulla_bytes path);
 
+/* ---- mount_load.c ---- */
+
+/* With the lock: takes over what another node has changed of the table, if it has. STORE*, NO_MEMORY. */
+BULLA_MUST_USE enum bulla_err mounts_catch_up(struct mounts *mounts, struct bulla_call *call);
+
 /* ---- mount_change.c ---- */
 
-/* A writer holds the seal open and the lock. MUST_BLOCK, SEALED. Close it with change_end, which passes err on. */
-BULLA_MUST_USE enum bulla_err change_begin(struct mounts *mounts, struct bulla_call *call);
-BULLA_MUST_USE enum bulla_err change_end(struct mounts *mounts, enum bulla_err err);
+/* Runs a step that checks against the table, commits and publishes: with the seal held open and the lock, on the table as the store has
+ * it, and once more whenever another node's change came first (CONFLICT). Its error; MUST_BLOCK, SEALED; of mounts_catch_up. */
+typedef enum bulla_err mount_step(struct mounts *mounts, struct bulla_call *call, void *context);
+BULLA_MUST_USE enum bulla_err mounts_change(struct mounts *mounts, struct bulla_call *call, mount_step *step, void *context);
 /* As texts about auth mounts have it: without "auth/". */
 struct bulla_bytes path_below_auth(struct bulla_bytes path);
 /* What settings say of visibility. INVALID. */

@@ -13,10 +13,16 @@ static enum bulla_err describe(struct bulla_call *call, const struct bulla_mount
 	return BULLA_OK;
 }
 
-/* On success *life is held by the caller and the mount is in no table any more. */
-static enum bulla_err retire(struct mounts *mounts, struct bulla_call *call, struct bulla_bytes path, struct mount_life **life,
-			     struct mount_gone *gone)
+struct retirement {
+	struct bulla_bytes path;
+	struct mount_gone *gone;
+	struct mount_life *life; /* NULL: there was no such mount; else held by the caller, and the mount is in no table any more */
+};
+
+static enum bulla_err retire(struct mounts *mounts, struct bulla_call *call, void *context)
 {
+	struct retirement *retirement = context;
+	struct bulla_bytes path = retirement->path;
 	struct mount *before = table_at(mounts->table, path), *made;
 
 	if (before == NULL)
@@ -25,7 +31,7 @@ static enum bulla_err retire(struct mounts *mounts, struct bulla_call *call, str
 		return bulla_fail_quoting(call, BULLA_E_INVALID, "cannot unmount ", path, "");
 	struct mount_life *held = before->life;
 
-	TRY(describe(call, &before->public, gone));
+	TRY(describe(call, &before->public, retirement->gone));
 	TRY(mount_store(mounts, call, &before->public, true, before, &made));
 	atomic_fetch_add(&held->refs, 1);
 	mount_put(made);
@@ -35,18 +41,19 @@ static enum bulla_err retire(struct mounts *mounts, struct bulla_call *call, str
 		life_put(held);
 		return err;
 	}
-	*life = held;
+	retirement->life = held;
 	return BULLA_OK;
 }
 
 enum bulla_err mounts_retire(struct mounts *mounts, struct bulla_call *call, struct bulla_bytes path, bool *found,
 			     struct mount_gone *gone)
 {
-	struct mount_life *life = NULL;
+	struct retirement retirement = { .gone = gone };
 
-	TRY(path_clean(call, path, &path));
-	TRY(change_begin(mounts, call));
-	TRY(change_end(mounts, retire(mounts, call, path, &life, gone)));
+	TRY(path_clean(call, path, &retirement.path));
+	TRY(mounts_change(mounts, call, retire, &retirement));
+	struct mount_life *life = retirement.life;
+
 	*found = life != NULL;
 	if (life == NULL)
 		return BULLA_OK;

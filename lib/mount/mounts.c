@@ -6,7 +6,10 @@
 
 #include "mount/mount_private.h"
 
-#define KIND "mount" /* of the records */
+/* of the records */
+#define KIND "mount"
+#define KIND_GUARD "mount-table"
+#define GUARD_FORMAT 1
 
 /* ---- the table ------------------------------------------------------------- */
 
@@ -109,6 +112,14 @@ struct mount *table_at(const struct mount_table *table, struct bulla_bytes path)
 	return NULL;
 }
 
+struct mount *table_with(const struct mount_table *table, const uint8_t uuid[16])
+{
+	for (size_t i = 0; i < table->count; i++)
+		if (memcmp(table->mounts[i]->public.uuid, uuid, 16) == 0)
+			return table->mounts[i];
+	return NULL;
+}
+
 struct mount *table_conflict(const struct mount_table *table, struct bulla_bytes path, const struct mount *except)
 {
 	for (size_t i = 0; i < table->count; i++) {
@@ -183,24 +194,42 @@ enum bulla_err mount_slot(struct mounts *mounts, const uint8_t uuid[16], struct 
 	return barrier_slot(mounts->seal, &name, out);
 }
 
+enum bulla_err mount_guard_slot(struct mounts *mounts, struct store_id *out)
+{
+	struct barrier_name name = { .kind = KIND_GUARD };
+
+	return barrier_slot(mounts->seal, &name, out);
+}
+
+/* What no two nodes can write for one state of the table. */
+static enum bulla_err write_guard(struct mounts *mounts, struct bulla_call *call, struct store_write *out)
+{
+	static const uint8_t format = GUARD_FORMAT;
+
+	*out = (struct store_write){ .change = STORE_PUT, .expected = mounts->guard };
+	TRY(mount_guard_slot(mounts, &out->id));
+	return barrier_seal(mounts->seal, call, &out->id, store_revision(out), bulla_mem(&format, 1), &out->bytes);
+}
+
 enum bulla_err mount_store(struct mounts *mounts, struct bulla_call *call, const struct bulla_mount *mount, bool dying,
 			   const struct mount *before, struct mount **out)
 {
-	uint64_t revision = before != NULL ? before->revision : 0;
-	struct store_write write = { .change = STORE_PUT, .expected = revision };
+	struct store_write writes[2] = { { .change = STORE_PUT, .expected = before != NULL ? before->revision : 0 } };
 	struct bulla_bytes record;
 	struct mount *made;
 
 	TRY(mount_pack(call, mount, dying, &record));
-	TRY(mount_slot(mounts, mount->uuid, &write.id));
-	TRY(barrier_seal(mounts->seal, call, &write.id, revision + 1, record, &write.bytes));
-	TRY(mount_unpack(record, revision + 1, before != NULL ? before->life : NULL, &made));
-	enum bulla_err err = store_commit(mounts->store, call, &write, 1, NULL);
+	TRY(mount_slot(mounts, mount->uuid, &writes[0].id));
+	TRY(barrier_seal(mounts->seal, call, &writes[0].id, store_revision(&writes[0]), record, &writes[0].bytes));
+	TRY(write_guard(mounts, call, &writes[1]));
+	TRY(mount_unpack(record, store_revision(&writes[0]), before != NULL ? before->life : NULL, &made));
+	enum bulla_err err = store_commit(mounts->store, call, writes, 2, NULL);
 
 	if (err != BULLA_OK) {
 		mount_put(made);
 		return err;
 	}
+	mounts->guard = store_revision(&writes[1]);
 	*out = made;
 	return BULLA_OK;
 }
@@ -227,6 +256,7 @@ void mounts_empty(struct mounts *mounts)
 	if (mounts->dying != NULL)
 		table_free(mounts->dying);
 	mounts->dying = NULL;
+	mounts->guard = 0;
 	pthread_mutex_unlock(&mounts->lock);
 }
 

@@ -271,6 +271,85 @@ START_TEST(budget)
 }
 END_TEST
 
+/* ---- mounts ------------------------------------------------------------------------------------------------------------------- */
+
+static size_t count_mounts(struct bulla *node, const char *prefix)
+{
+	const struct bulla_mount **list;
+	struct bulla_call c = call_to(node);
+	size_t count, found = 0;
+
+	ck_assert_ok(bulla_mount_list(node, &c, &list, &count));
+	for (size_t i = 0; i < count; i++) {
+		found += bulla_begins(list[i]->path, prefix);
+		bulla_mount_put(list[i]);
+	}
+	call_done(&c);
+	return found;
+}
+
+static const char *wanted[2]; /* what each node enables */
+
+static void *enable(void *node)
+{
+	const struct bulla_mount_settings settings = { 0 };
+	struct bulla_call c = call_to(node);
+	enum bulla_err err = bulla_mount_enable(node, &c, bulla_str(wanted[node == twin]), bulla_str("transit"), &settings);
+
+	if (err == BULLA_OK)
+		served++;
+	else
+		ck_assert_err(err, BULLA_E_INVALID);
+	call_done(&c);
+	return NULL;
+}
+
+/* One path, and paths of which one is within the other, are given once. */
+START_TEST(mounted_on_both)
+{
+	static const char *const pairs[][2] = { { "a/b", "a/b" }, { "c", "c/d" }, { "e/f", "e" } };
+
+	for (size_t i = 0; i < 3; i++) {
+		wanted[0] = pairs[i][0];
+		wanted[1] = pairs[i][1];
+		on_both(enable);
+		ck_assert_int_eq(served, 1);
+	}
+	wanted[0] = "g/1";
+	wanted[1] = "g/2";
+	on_both(enable);
+	ck_assert_int_eq(served, 2);
+	struct bulla_call c = call_to(twin);
+
+	ck_assert_ok(bulla_mount_disable(twin, &c, bulla_str("a/b"))); /* whoever has made it */
+	ck_assert_ok(bulla_mount_enable(twin, &c, bulla_str("a"), bulla_str("transit"), &(struct bulla_mount_settings){ 0 }));
+	call_done(&c);
+	ck_assert_uint_eq(count_mounts(twin, "a/"), 1);
+	ck_assert_uint_eq(count_mounts(twin, "g/"), 2);
+	ck_assert_uint_eq(count_mounts(twin, "sys/"), 1);
+}
+END_TEST
+
+/* Each tunes what the other has tuned: nothing is taken back. */
+START_TEST(tuned_on_both)
+{
+	struct bulla_call c = call_to(engine);
+	struct bulla_mount_settings text = { .set = BULLA_MOUNT_DESCRIPTION, .values.description = bulla_str("a text") },
+				    upsert = { .set = BULLA_MOUNT_DISABLE_UPSERT, .values.disable_upsert = true };
+
+	ck_assert_ok(bulla_mount_tune(engine, &c, bulla_str("transit"), &text));
+	call_done(&c);
+	c = call_to(twin);
+	ck_assert_ok(bulla_mount_tune(twin, &c, bulla_str("transit"), &upsert));
+	call_done(&c);
+	const struct bulla_mount *mount = transit_of(twin);
+
+	ck_assert_bytes(mount->description, "a text");
+	ck_assert(mount->disable_upsert);
+	bulla_mount_put(mount);
+}
+END_TEST
+
 /* ---- the barrier -------------------------------------------------------------------------------------------------------------- */
 
 static uint32_t rotate_barrier(struct bulla *node)
@@ -306,6 +385,8 @@ int main(void)
 	tcase_add_test(tc, limited_token);
 	tcase_add_test(tc, renewed_on_both);
 	tcase_add_test(tc, budget);
+	tcase_add_test(tc, mounted_on_both);
+	tcase_add_test(tc, tuned_on_both);
 	tcase_add_test(tc, barrier_rotated_on_both);
 	suite_add_tcase(suite, tc);
 	return unit_main(suite);
