@@ -23,12 +23,23 @@ enum bulla_err change_write(struct change *change, struct store_write write)
 	return BULLA_OK;
 }
 
+/* A key is made only where no node destroys the keys. */
+static enum bulla_err check_mount(struct change *change)
+{
+	struct store_write check;
+
+	TRY(mount_check(change->keyring->seal, change->id->mount, &check));
+	return change_write(change, check);
+}
+
 enum bulla_err change_write_head(struct change *change)
 {
 	struct secret_bytes BULLA_CLEANUP(secret_bytes_clear) plaintext = { 0 };
 	struct store_write write = { .change = STORE_PUT, .expected = change->old != NULL ? change->old->revision : 0 };
 	struct seal *seal = change->keyring->seal;
 
+	if (change->old == NULL)
+		TRY(check_mount(change));
 	TRY(store_begin_anew(&write));
 	change->next->revision = store_revision(&write);
 	TRY(schedule_change(change));

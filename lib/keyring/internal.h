@@ -11,6 +11,7 @@
 
 #include "crypto/crypto.h"
 #include "keyring/keyring.h"
+#include "mount/mounts.h"
 #include "store/store.h"
 
 #define MOUNT_UUID 16

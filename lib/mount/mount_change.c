@@ -136,7 +136,7 @@ static enum bulla_err add(struct mounts *mounts, struct bulla_call *call, void *
 
 		return bulla_fail(call, BULLA_E_INVALID, "path is already in use at %.*s", PRINT(path));
 	}
-	TRY(mount_store(mounts, call, m, false, NULL, &made));
+	TRY(mount_store(mounts, call, m, NULL, &made));
 	return change_publish(mounts, NULL, made);
 }
 
@@ -252,7 +252,7 @@ static enum bulla_err tune(struct mounts *mounts, struct bulla_call *call, void 
 		return bulla_fail(call, BULLA_E_INVALID,
 				  "backend max lease TTL of %lld would be less than backend default lease TTL of %lld",
 				  (long long)m.max_lease_ttl_s, (long long)m.default_lease_ttl_s);
-	TRY(mount_store(mounts, call, &m, false, before, &made));
+	TRY(mount_store(mounts, call, &m, before, &made));
 	return change_publish(mounts, before, made);
 }
 

@@ -81,7 +81,7 @@ static enum bulla_err make_builtin(struct mounts *mounts, struct bulla_call *cal
 	m.accessor = bulla_arena_printf(call->arena, "%s%02x%02x%02x%02x", builtins[i].accessor, tail[0], tail[1], tail[2], tail[3]);
 	if (m.accessor.ptr == NULL)
 		return BULLA_E_NO_MEMORY;
-	return mount_store(mounts, call, &m, false, NULL, out);
+	return mount_store(mounts, call, &m, NULL, out);
 }
 
 /* Before the records are read: what changes meanwhile is found by the next change. */
@@ -126,11 +126,14 @@ static enum bulla_err read_table(struct mounts *mounts, struct bulla_call *call)
 {
 	static const uint8_t any_uuid[16];
 	struct loading loading = { .mounts = mounts, .call = call };
-	struct store_id id;
+	struct store_id id, dying;
 
 	TRY(mount_slot(mounts, any_uuid, &id)); /* for its collection half */
+	TRY(mount_dying_slot(mounts, any_uuid, &dying));
 	enum bulla_err err = store_scan(mounts->store, call, id.bytes, load_one, &loading);
 
+	if (err == BULLA_OK)
+		err = store_scan(mounts->store, call, dying.bytes, load_one, &loading);
 	if (err == BULLA_OK)
 		err = divide(mounts, &loading);
 	for (size_t i = 0; i < loading.count; i++)

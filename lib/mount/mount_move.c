@@ -35,7 +35,7 @@ static enum bulla_err move(struct mounts *mounts, struct bulla_call *call, struc
 	struct bulla_mount m = before->public;
 
 	m.path = to;
-	TRY(mount_store(mounts, call, &m, false, before, &made));
+	TRY(mount_store(mounts, call, &m, before, &made));
 	return change_publish(mounts, before, made);
 }
 

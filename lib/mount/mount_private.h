@@ -82,8 +82,11 @@ int mounts_by_path(const void *a, const void *b); /* for qsort */
 /* Seals and commits the record of a mount (before: the present one, NULL: new) and the guard, then makes its snapshot. CONFLICT: the
  * table has been changed by another node. */
 BULLA_MUST_USE enum bulla_err mount_store(struct mounts *mounts, struct bulla_call *call, const struct bulla_mount *mount,
-					  bool dying, const struct mount *before, struct mount **out);
+					  const struct mount *before, struct mount **out);
+/* Moves the record to those of the dying, with the guard: from then on nobody makes anything in the mount. CONFLICT: as above. */
+BULLA_MUST_USE enum bulla_err mount_mark_dying(struct mounts *mounts, struct bulla_call *call, const struct mount *mount);
 BULLA_MUST_USE enum bulla_err mount_guard_slot(struct mounts *mounts, struct store_id *out);
+BULLA_MUST_USE enum bulla_err mount_dying_slot(struct mounts *mounts, const uint8_t uuid[16], struct store_id *out);
 /* The slot of a mount's record. */
 BULLA_MUST_USE enum bulla_err mount_slot(struct mounts *mounts, const uint8_t uuid[16], struct store_id *out);
 /* Publishes the table without `remove` and with `add` (either may be NULL), taking over add's reference. NO_MEMORY. */

@@ -23,7 +23,7 @@ static enum bulla_err retire(struct mounts *mounts, struct bulla_call *call, voi
 {
 	struct retirement *retirement = context;
 	struct bulla_bytes path = retirement->path;
-	struct mount *before = table_at(mounts->table, path), *made;
+	struct mount *before = table_at(mounts->table, path);
 
 	if (before == NULL)
 		return BULLA_OK;
@@ -32,9 +32,8 @@ static enum bulla_err retire(struct mounts *mounts, struct bulla_call *call, voi
 	struct mount_life *held = before->life;
 
 	TRY(describe(call, &before->public, retirement->gone));
-	TRY(mount_store(mounts, call, &before->public, true, before, &made));
+	TRY(mount_mark_dying(mounts, call, before));
 	atomic_fetch_add(&held->refs, 1);
-	mount_put(made);
 	enum bulla_err err = table_change(mounts, before, NULL);
 
 	if (err != BULLA_OK) {
@@ -68,11 +67,13 @@ enum bulla_err mounts_retire(struct mounts *mounts, struct bulla_call *call, str
 
 static enum bulla_err forget(struct mounts *mounts, struct bulla_call *call, const uint8_t uuid[16])
 {
-	struct store_write write = { .change = STORE_DELETE, .expected = STORE_ANY_REVISION };
+	struct store_write writes[2] = { { .change = STORE_DELETE, .expected = STORE_ANY_REVISION } };
 	struct mount_table *dying = mounts->dying;
 
-	TRY(mount_slot(mounts, uuid, &write.id));
-	TRY(store_commit(mounts->store, call, &write, 1, NULL));
+	writes[1] = writes[0];
+	TRY(mount_dying_slot(mounts, uuid, &writes[0].id));
+	TRY(mount_slot(mounts, uuid, &writes[1].id)); /* where older programs have marked it */
+	TRY(store_commit(mounts->store, call, writes, 2, NULL));
 	for (size_t i = 0; dying != NULL && i < dying->count; i++)
 		if (memcmp(dying->mounts[i]->public.uuid, uuid, 16) == 0) {
 			mount_put(dying->mounts[i]);

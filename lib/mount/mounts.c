@@ -8,6 +8,7 @@
 
 /* of the records */
 #define KIND "mount"
+#define KIND_DYING "mount-dying"
 #define KIND_GUARD "mount-table"
 #define GUARD_FORMAT 1
 
@@ -187,11 +188,27 @@ enum bulla_err bulla_mount_list(struct bulla *engine, struct bulla_call *call, c
 
 /* ---- records --------------------------------------------------------------- */
 
+static enum bulla_err slot_of_kind(struct seal *seal, const char *kind, const uint8_t uuid[16], struct store_id *out)
+{
+	struct barrier_name name = { .kind = kind, .item = bulla_mem(uuid, 16) };
+
+	return barrier_slot(seal, &name, out);
+}
+
 enum bulla_err mount_slot(struct mounts *mounts, const uint8_t uuid[16], struct store_id *out)
 {
-	struct barrier_name name = { .kind = KIND, .item = bulla_mem(uuid, 16) };
+	return slot_of_kind(mounts->seal, KIND, uuid, out);
+}
 
-	return barrier_slot(mounts->seal, &name, out);
+enum bulla_err mount_dying_slot(struct mounts *mounts, const uint8_t uuid[16], struct store_id *out)
+{
+	return slot_of_kind(mounts->seal, KIND_DYING, uuid, out);
+}
+
+enum bulla_err mount_check(struct seal *seal, const uint8_t uuid[16], struct store_write *out)
+{
+	*out = (struct store_write){ .change = STORE_CHECK, .expected = STORE_ANY_REVISION };
+	return slot_of_kind(seal, KIND, uuid, &out->id);
 }
 
 enum bulla_err mount_guard_slot(struct mounts *mounts, struct store_id *out)
@@ -201,37 +218,51 @@ enum bulla_err mount_guard_slot(struct mounts *mounts, struct store_id *out)
 	return barrier_slot(mounts->seal, &name, out);
 }
 
-/* What no two nodes can write for one state of the table. */
-static enum bulla_err write_guard(struct mounts *mounts, struct bulla_call *call, struct store_write *out)
+/* With the record that no two nodes can write for one state of the table; writes has room for it. */
+static enum bulla_err commit_guarded(struct mounts *mounts, struct bulla_call *call, struct store_write *writes, size_t count)
 {
 	static const uint8_t format = GUARD_FORMAT;
+	struct store_write *guard = &writes[count];
 
-	*out = (struct store_write){ .change = STORE_PUT, .expected = mounts->guard };
-	TRY(mount_guard_slot(mounts, &out->id));
-	return barrier_seal(mounts->seal, call, &out->id, store_revision(out), bulla_mem(&format, 1), &out->bytes);
+	*guard = (struct store_write){ .change = STORE_PUT, .expected = mounts->guard };
+	TRY(mount_guard_slot(mounts, &guard->id));
+	TRY(barrier_seal(mounts->seal, call, &guard->id, store_revision(guard), bulla_mem(&format, 1), &guard->bytes));
+	TRY(store_commit(mounts->store, call, writes, count + 1, NULL));
+	mounts->guard = store_revision(guard);
+	return BULLA_OK;
 }
 
-enum bulla_err mount_store(struct mounts *mounts, struct bulla_call *call, const struct bulla_mount *mount, bool dying,
-			   const struct mount *before, struct mount **out)
+enum bulla_err mount_store(struct mounts *mounts, struct bulla_call *call, const struct bulla_mount *mount, const struct mount *before,
+			   struct mount **out)
 {
 	struct store_write writes[2] = { { .change = STORE_PUT, .expected = before != NULL ? before->revision : 0 } };
 	struct bulla_bytes record;
 	struct mount *made;
 
-	TRY(mount_pack(call, mount, dying, &record));
+	TRY(mount_pack(call, mount, false, &record));
 	TRY(mount_slot(mounts, mount->uuid, &writes[0].id));
 	TRY(barrier_seal(mounts->seal, call, &writes[0].id, store_revision(&writes[0]), record, &writes[0].bytes));
-	TRY(write_guard(mounts, call, &writes[1]));
 	TRY(mount_unpack(record, store_revision(&writes[0]), before != NULL ? before->life : NULL, &made));
-	enum bulla_err err = store_commit(mounts->store, call, writes, 2, NULL);
+	enum bulla_err err = commit_guarded(mounts, call, writes, 1);
 
 	if (err != BULLA_OK) {
 		mount_put(made);
 		return err;
 	}
-	mounts->guard = store_revision(&writes[1]);
 	*out = made;
 	return BULLA_OK;
+}
+
+enum bulla_err mount_mark_dying(struct mounts *mounts, struct bulla_call *call, const struct mount *mount)
+{
+	struct store_write writes[3] = { { .change = STORE_DELETE, .expected = mount->revision }, { .change = STORE_PUT } };
+	struct bulla_bytes record;
+
+	TRY(mount_pack(call, &mount->public, true, &record));
+	TRY(mount_slot(mounts, mount->public.uuid, &writes[0].id));
+	TRY(mount_dying_slot(mounts, mount->public.uuid, &writes[1].id));
+	TRY(barrier_seal(mounts->seal, call, &writes[1].id, store_revision(&writes[1]), record, &writes[1].bytes));
+	return commit_guarded(mounts, call, writes, 2);
 }
 
 /* ---- life ------------------------------------------------------------------ */

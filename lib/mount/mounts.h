@@ -18,7 +18,7 @@ BULLA_MUST_USE enum bulla_err mounts_move(struct mounts *mounts, struct bulla_ca
 					  struct bulla_bytes to, char id[37], bool *is_auth);
 
 /* Disabling has three steps, because a mount's keys belong to a higher layer:
- *   retire  marks the record as dying (durably), takes the mount out of the table, and returns when nobody holds it any more;
+ *   retire  moves the record to those of the dying (durably), takes the mount out of the table, and returns when nobody holds it any more;
  *   [the engine destroys what belongs to uuid: keys, tokens, settings]
  *   forget  deletes the record.
  * A crash in between leaves a dying record: mounts_dying names it after the next load, and the engine goes on from there.
@@ -33,6 +33,8 @@ BULLA_MUST_USE enum bulla_err mounts_retire(struct mounts *mounts, struct bulla_
 BULLA_MUST_USE enum bulla_err mounts_forget(struct mounts *mounts, struct bulla_call *call, const uint8_t uuid[16]);
 /* *found false: none is dying. NO_MEMORY. */
 BULLA_MUST_USE enum bulla_err mounts_dying(struct mounts *mounts, struct bulla_call *call, bool *found, struct mount_gone *gone);
+/* That the mount is there and no node disables it, for the batch that makes something in it. */
+BULLA_MUST_USE enum bulla_err mount_check(struct seal *seal, const uint8_t uuid[16], struct store_write *out);
 /* The path of the auth method of that name, in the arena. INVALID. */
 BULLA_MUST_USE enum bulla_err mounts_auth_path(struct bulla_call *call, struct bulla_bytes name, struct bulla_bytes *path);
 bool mounts_kind_is_method(enum bulla_mount_kind kind); /* an auth method that can be enabled */

@@ -119,7 +119,7 @@ enum bulla_err store_scan(struct store *store, struct bulla_call *call, const ui
 static bool is_sound(const struct store_write *writes, size_t count)
 {
 	for (size_t i = 0; i < count; i++)
-		if (writes[i].change != STORE_DELETE && writes[i].expected == STORE_ANY_REVISION)
+		if (writes[i].change == STORE_PUT && writes[i].expected == STORE_ANY_REVISION)
 			return false;
 	return count > 0;
 }

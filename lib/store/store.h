@@ -31,8 +31,8 @@ struct store_record {
 /* CHECK changes nothing: the batch is refused unless the record is at the revision expected. */
 enum store_change { STORE_PUT, STORE_DELETE, STORE_CHECK };
 
-/* expected: the revision the writer saw; 0: the record must not exist. STORE_ANY_REVISION, whatever is there and if nothing is, is
- * for DELETE only. */
+/* expected: the revision the writer saw; 0: the record must not exist. STORE_ANY_REVISION: a DELETE takes whatever is there, and nothing
+ * is fine; a CHECK wants that something is there; not for PUT. */
 #define STORE_ANY_REVISION UINT64_MAX
 struct store_write {
 	struct store_id id;

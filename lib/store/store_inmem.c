@@ -89,7 +89,9 @@ static enum bulla_err check(const struct inmem *shared, const struct store_write
 	for (size_t i = 0; i < count; i++) {
 		struct present present = present_at(shared, writes, i);
 
-		if (writes[i].expected != STORE_ANY_REVISION && writes[i].expected != present.revision)
+		bool any = writes[i].expected == STORE_ANY_REVISION;
+
+		if (any ? writes[i].change == STORE_CHECK && present.revision == 0 : writes[i].expected != present.revision)
 			return BULLA_E_CONFLICT;
 		if (writes[i].change == STORE_CHECK)
 			continue;

@@ -41,7 +41,7 @@ static enum statement statement_of(const struct store_write *w)
 {
 	if (w->change == STORE_PUT)
 		return w->expected == 0 ? ST_INSERT : ST_UPDATE;
-	if (w->expected == 0)
+	if (w->expected == 0 || (w->change == STORE_CHECK && w->expected == STORE_ANY_REVISION))
 		return ST_EXISTS;
 	if (w->change == STORE_CHECK)
 		return ST_CHECK;
@@ -64,7 +64,7 @@ static enum bulla_err apply_write(struct connection *c, const struct store_write
 	if (rc != SQLITE_OK)
 		return failed(c, r);
 	rc = connection_step(c, which);
-	if (rc == (which == ST_CHECK ? SQLITE_DONE : SQLITE_ROW))
+	if (rc == (w->change == STORE_CHECK && w->expected != 0 ? SQLITE_DONE : SQLITE_ROW))
 		return BULLA_E_CONFLICT;
 	if (which == ST_INSERT && rc == SQLITE_CONSTRAINT_PRIMARYKEY)
 		return BULLA_E_CONFLICT;

@@ -330,6 +330,24 @@ START_TEST(mounted_on_both)
 }
 END_TEST
 
+/* What one has disabled the other makes nothing in, though it knows of nothing yet. */
+START_TEST(no_key_in_a_mount_that_is_gone)
+{
+	const struct bulla_key_create_args args = { .type = bulla_str("aes256-gcm96") };
+	const struct bulla_mount *mount = transit_of(twin);
+	struct bulla_call c = call_to(engine);
+	struct bulla_key_info info;
+	bool created;
+
+	ck_assert_ok(bulla_mount_disable(engine, &c, bulla_str("transit")));
+	call_done(&c);
+	c = call_to(twin);
+	ck_assert_err(bulla_key_create(twin, &c, mount, bulla_str("ghost"), &args, &info, &created), BULLA_E_CONFLICT);
+	bulla_mount_put(mount);
+	call_done(&c);
+}
+END_TEST
+
 /* Each tunes what the other has tuned: nothing is taken back. */
 START_TEST(tuned_on_both)
 {
@@ -387,6 +405,7 @@ int main(void)
 	tcase_add_test(tc, budget);
 	tcase_add_test(tc, mounted_on_both);
 	tcase_add_test(tc, tuned_on_both);
+	tcase_add_test(tc, no_key_in_a_mount_that_is_gone);
 	tcase_add_test(tc, barrier_rotated_on_both);
 	suite_add_tcase(suite, tc);
 	return unit_main(suite);

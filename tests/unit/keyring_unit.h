@@ -17,6 +17,17 @@ static const struct bulla_mount mount_a = { .path = { (const uint8_t *)"a/", 2 }
 static const struct bulla_mount mount_b = { .path = { (const uint8_t *)"b/", 2 }, .uuid = { 0xbb, 2 } };
 static const uint8_t seal_key[32] = { 7, 7, 7 };
 
+/* As a record of the mount is there, to whoever only asks whether. */
+static inline void put_mount(struct rig *rig, const struct bulla_mount *mount)
+{
+	struct store_write write;
+
+	ck_assert_ok(mount_check(rig->engine.seal, mount->uuid, &write));
+	write.change = STORE_PUT;
+	write.expected = 0;
+	ck_assert_ok(store_commit(rig->engine.store, &rig->call, &write, 1, NULL));
+}
+
 /* An existing file is unsealed. */
 static inline struct rig rig_open_with(const struct store_options *options, size_t max_cached_bytes)
 {
@@ -33,6 +44,8 @@ static inline struct rig rig_open_with(const struct store_options *options, size
 	} else {
 		ck_assert_ok(seal_initialise(rig.engine.seal, &rig.call, &args, &result));
 		ck_assert_ok(seal_settle(rig.engine.seal, &rig.call));
+		put_mount(&rig, &mount_a);
+		put_mount(&rig, &mount_b);
 	}
 	seal_admit(rig.engine.seal);
 	ck_assert_ok(keyring_new(rig.engine.store, rig.engine.seal, max_cached_bytes, &rig.engine.keyring));
