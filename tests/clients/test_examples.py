@@ -1,4 +1,4 @@
-"""The examples of docs/CLIENTS.md: written, installed and run as they stand there. Packages are those that this folder pins."""
+"""The examples of docs/EXAMPLES.md: written, installed and run as they stand there. Packages are those that this folder pins."""
 import os
 import re
 import shutil
@@ -12,7 +12,7 @@ import docs  # noqa: E402
 import servers  # noqa: E402
 
 MADE = os.path.join(servers.TOP, "build", "clients")
-PAGE = docs.text("docs/CLIENTS.md")
+PAGE = docs.text("docs/EXAMPLES.md")
 LANGUAGES = {section.split(",")[0]: section for section in PAGE.split("\n## ")[1:]}
 PATH = ":".join([os.path.join(servers.TOP, "tests", ".venv", "bin"), os.environ["PATH"], "/usr/local/go/bin"])
 

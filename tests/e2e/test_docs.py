@@ -18,8 +18,9 @@ PROGRAM = r"(?:\./)?(?:bulla|vault|bao|make|curl|kill|logrotate|systemctl|autore
           r"card-processor|adduser|vault\.sh|rotate\.sh|rewrap\.sh|python3|bin/\S+|build/\S+|tests/\S+|BULLA_BIN=\S+)"
 
 # blocks of which all commands ("$ ...") are run, and where; other pages have none
-PLAYED = {"README.md": "tests/e2e/test_readme.py", "docs/CLIENTS.md": "tests/clients/test_examples.py", "docs/OPERATING.md": "tests/e2e/test_docs.py",
+PLAYED = {"README.md": "tests/e2e/test_readme.py", "docs/EXAMPLES.md": "tests/clients/test_examples.py", "docs/OPERATING.md": "tests/e2e/test_docs.py",
           "docs/AUDIT.md": "tests/e2e/test_docs.py", "docs/ALICE-BOB.md": "tests/e2e/test_docs.py", "docs/BYOK.md": "tests/e2e/test_docs.py",
+          "docs/CLIENT.md": "tests/e2e/test_docs.py",
           "docs/DEVELOPING.md": "tests/install/test_by_hand.py"}
 
 # commands within a sentence that a test of this file runs as they stand: on a server with the story of the audit log
@@ -29,12 +30,16 @@ HERE_RUN = ["bulla audit list", "bulla audit tail", "bulla audit verify", "bulla
             "bulla audit enable file file_path=...", "bulla operator generate-root -generate-otp", "bulla operator init",
             "bulla operator generate-root -init", "bulla operator generate-root", "bulla server -config=FILE",
             "bulla server -config=FILE -clock-from-wall", "bulla operator validate-config FILE...",
+            "bulla -h", "bulla COMMAND -h",
             "install -o bulla-cards -m 600 /dev/null /var/log/bulla-cards.log"]
 
 # {command: (file, what of it runs the command)}
 ELSEWHERE = {
     "bulla server -dev -dev-root-token-id=root": ("tests/support/servers.py", "-dev-root-token-id="),
     "bulla server -config=FILE & kill OLD": ("tests/e2e/test_stop.py", "startup"),
+    "bulla server -dev": ("tests/support/servers.py", '"server", "-dev"'),
+    "bulla operator unseal": ("tests/e2e/test_cli.py", '"operator", "unseal"'),
+    "bulla -autocomplete-install": ("tests/e2e/test_cli.py", "-autocomplete-"),
     "bulla login": ("tests/e2e/test_login.py", '"login"'),
     "./bin/run": ("tests/e2e/test_run.py", "bin/run"),
     "./bin/test": (".ci/run", "exec ./bin/test"),
@@ -268,6 +273,21 @@ class Audit(Installed):
             self.assertIn(line, said)
         filtered = self.said(server, "cd /var/log/bulla/; " + HERE_RUN[5])
         self.assertIn("user=bob", filtered)
+
+
+class Client(docs.Played):
+    def test_page(self):
+        pairs = docs.commands(docs.text("docs/CLIENT.md"))
+        self.assertEqual(len(pairs), 2)
+        with servers.bulla_dev() as server, servers.temporary_folder() as folder:
+            server.post("sys/mounts/transit", {"type": "transit"})
+            said, errors = docs.play([command for command, _ in pairs], folder, docs.environment(server, folder))
+            self.assertEqual([status for _, status in said], [0, 0], errors)
+            self.assertTrue(server.get("transit/keys/mine").data["imported_key"])
+            (listed, _), (flags, _) = docs.play(["bulla -h 2>&1", "bulla COMMAND -h 2>&1".replace("COMMAND", "write")], folder,
+                                                docs.environment(server, folder))[0]
+            self.assertIn("\n    operator ", listed)
+            self.assertIn("-format", flags)
 
 
 # What the KMS of a cloud does with the four calls of docs/BYOK.md: a key pair for each key, and the file unwrapped with it.

@@ -19,7 +19,7 @@ DEVELOPING = docs.commands(docs.text("docs/DEVELOPING.md"))
 @contextlib.contextmanager
 def fresh_clone():
     with servers.temporary_folder() as folder:
-        subprocess.run(["git", "clone", "-q", "--no-hardlinks", servers.TOP, f"{folder}/bulla"], check=True)
+        subprocess.run(["git", "-c", "advice.detachedHead=false", "clone", "-q", "--no-hardlinks", servers.TOP, f"{folder}/bulla"], check=True)
         yield folder, f"{folder}/bulla"
 
 
