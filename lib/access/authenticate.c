@@ -204,3 +204,15 @@ int64_t bulla_token_end_date_ns(const struct bulla_token *public)
 
 	return token->end_ns == INT64_MAX ? 0 : bulla_date_of(token->end_ns);
 }
+
+bool bulla_token_is_registered(const struct bulla_token *token)
+{
+	return !bulla_is(token->path, TOKEN_ROOT_PATH);
+}
+
+#define LEASE_AFTER_NS 1000
+
+int64_t bulla_token_issue_date_ns(const struct bulla_token *token)
+{
+	return token->created_date_ns + (token->ttl_s != 0 && token->accessor.len > 0 ? LEASE_AFTER_NS : 0);
+}

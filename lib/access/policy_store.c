@@ -313,9 +313,9 @@ static enum bulla_err list_names(const struct policy_table *table, struct bulla_
 		if (list[n++].ptr == NULL)
 			return BULLA_E_NO_MEMORY;
 	}
-	if (prefix.len == 0)
-		list[n++] = bulla_str("root");
 	qsort(list, n, sizeof *list, by_bytes);
+	if (prefix.len == 0)
+		list[n++] = bulla_str("root"); /* at the end: it lies nowhere, and is added to what does */
 	*names = list;
 	*count = n;
 	if (table->damaged > 0)

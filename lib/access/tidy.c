@@ -146,7 +146,7 @@ static bool is_below(struct bulla_bytes path, struct bulla_bytes prefix)
 {
 	if (prefix.len > 0 && prefix.ptr[prefix.len - 1] == '/')
 		prefix.len--;
-	if (bulla_is(path, "auth/token/root") || path.len < prefix.len || memcmp(path.ptr, prefix.ptr, prefix.len) != 0)
+	if (bulla_is(path, TOKEN_ROOT_PATH) || path.len < prefix.len || memcmp(path.ptr, prefix.ptr, prefix.len) != 0)
 		return false;
 	return path.len == prefix.len || path.ptr[prefix.len] == '/';
 }

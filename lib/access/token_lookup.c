@@ -209,6 +209,8 @@ static enum bulla_err ask_origin(struct access *access, struct bulla_call *call,
 	return t->login_name.len > 0 ? ask_renewer(access, call, t, wish) : BULLA_OK;
 }
 
+#define NO_LEASE "invalid lease ID"
+
 static enum bulla_err new_ttl(struct bulla *engine, struct bulla_call *call, const struct bulla_token *t, int64_t increment_s,
 			      int64_t now_ns, int64_t *ttl_s)
 {
@@ -216,6 +218,8 @@ static enum bulla_err new_ttl(struct bulla *engine, struct bulla_call *call, con
 				   .explicit_max_s = t->explicit_max_ttl_s, .issued_ns = t->issued_ns, .now_ns = now_ns };
 	struct bulla_bytes rest;
 
+	if (!bulla_token_is_registered(t))
+		return bulla_fail(call, BULLA_E_INVALID, NO_LEASE);
 	if (!t->renewable || t->ttl_s == 0)
 		return bulla_fail(call, BULLA_E_INVALID, "lease is not renewable");
 	wish.mount = bulla_mount_find(engine, t->path, &rest);
@@ -326,6 +330,8 @@ static enum bulla_err renew_accessor(struct bulla *engine, struct bulla_call *ca
 	TRY(accessor_read(engine->access, call, accessor, &slot));
 	enum bulla_err err = renew_slot(engine, call, &slot, increment_s, bulla_str(""), out);
 
+	if (err == BULLA_E_INVALID && bulla_is(call->detail, NO_LEASE)) /* the peer says no more here */
+		return bulla_fail(call, BULLA_E_INVALID_LISTED, "invalid request");
 	return err == BULLA_E_NOT_FOUND || err == BULLA_E_NO_TOKEN ? BULLA_E_BAD_ACCESSOR : err;
 }
 

@@ -1,9 +1,9 @@
 /* format_caller.c: what a record says of who calls, and where: mostly what the last one said, which is kept as text. Kept is nothing
  * that is not in the log. Any thread. */
 #include "audit/format.h"
+#include "bulla/version.h"
 
 #define QUOTED_HASH (HASH_TEXT + 2)
-#define PLUGIN_VERSION "v" PACKAGE_VERSION "+builtin.bulla"
 
 /* ---- keeping ------------------------------------------------------------------------------------------------------------ */
 
@@ -262,7 +262,7 @@ static void put_mount(struct out *out, const struct bulla_mount *mount, const ch
 	json_put_string(out, "mount_point", mount->path);
 	json_put_text(out, "mount_type", mount->type);
 	json_put_string(out, "mount_accessor", mount->accessor);
-	json_put_text(out, version_key, PLUGIN_VERSION);
+	json_put_text(out, version_key, bulla_plugin_version());
 	json_put_text(out, "mount_class", bulla_mount_is_auth(mount) ? "auth" : "secret");
 }
 

@@ -1,23 +1,19 @@
-/* jwt_settings.c: configuration and roles of auth/jwt: checked, stored, read. Workers only. */
+/* jwt_settings.c: the configuration of auth/jwt: checked, stored, read. Workers only. */
 #define _GNU_SOURCE /* memmem */
 #include "auth/auth.h"
 #include "auth/jwt.h"
 #include "auth/jwt_method.h"
 #include "auth/names.h"
-#include "auth/params.h"
+#include "base/pack.h"
 
 #define CONFIG_FORMAT 1
-#define ROLE_FORMAT 1
-#define NAME_MAX 512
 
 #define PRINT(bytes) (int)(bytes).len, (const char *)(bytes).ptr
 
-static struct document_name document(const char *kind, const struct bulla_mount *mount, struct bulla_bytes item)
+struct document_name jwt_document(const char *kind, const struct bulla_mount *mount, struct bulla_bytes item)
 {
 	return (struct document_name){ .kind = kind, .scope = mount_scope(mount), .item = item };
 }
-
-/* ---- configuration ------------------------------------------------------------------------------------------------------------ */
 
 static enum bulla_err check_keys(struct bulla_call *call, const struct bulla_jwt_config *config)
 {
@@ -84,7 +80,7 @@ static enum bulla_err check_config(struct auth *auth, struct bulla_call *call, c
 enum bulla_err bulla_jwt_config_write(struct bulla *engine, struct bulla_call *call, const struct bulla_mount *mount,
 				      const struct bulla_jwt_config *config)
 {
-	struct document_name name = document(JWT_CONFIG, mount, bulla_str("config"));
+	struct document_name name = jwt_document(JWT_CONFIG, mount, bulla_str("config"));
 	struct pack pack = { .arena = call->arena };
 	struct bulla_bytes role, value;
 	struct document before = { 0 };
@@ -116,7 +112,7 @@ enum bulla_err bulla_jwt_config_write(struct bulla *engine, struct bulla_call *c
 enum bulla_err bulla_jwt_config_read(struct bulla *engine, struct bulla_call *call, const struct bulla_mount *mount,
 				     struct bulla_jwt_config *out)
 {
-	struct document_name name = document(JWT_CONFIG, mount, bulla_str("config"));
+	struct document_name name = jwt_document(JWT_CONFIG, mount, bulla_str("config"));
 	struct bulla_jwt_config config = { 0 };
 	struct document found;
 
@@ -137,208 +133,4 @@ enum bulla_err bulla_jwt_config_read(struct bulla *engine, struct bulla_call *ca
 	TRY(unpack_finish(&in));
 	*out = config;
 	return BULLA_OK;
-}
-
-/* ---- roles -------------------------------------------------------------------------------------------------------------------- */
-
-static enum bulla_err role_name(struct bulla_call *call, const struct bulla_mount *mount, struct bulla_bytes name,
-				struct document_name *out)
-{
-	struct bulla_bytes lowered;
-
-	if (name.len > NAME_MAX)
-		return bulla_fail(call, BULLA_E_INVALID, "a role's name is at most %d bytes long", NAME_MAX);
-	TRY(lower_case(call, name, &lowered));
-	*out = document(JWT_ROLE, mount, lowered);
-	return BULLA_OK;
-}
-
-static bool is_reserved(struct bulla_bytes key)
-{
-	return bulla_is(key, "role");
-}
-
-static enum bulla_err check_mappings(struct bulla_call *call, const struct bulla_jwt_role *role)
-{
-	for (size_t i = 0; i < role->mapping_count; i++) {
-		struct bulla_bytes target = role->mappings[i].value, quoted = bulla_arena_quote(call->arena, target);
-
-		if (is_reserved(target))
-			return bulla_fail(call, BULLA_E_INVALID, "metadata key %.*s is reserved and may not be a mapping destination",
-					  PRINT(quoted));
-		for (size_t j = 0; j < i; j++)
-			if (bulla_equal(role->mappings[j].value, target))
-				return bulla_fail(call, BULLA_E_INVALID, "multiple keys are mapped to metadata key %.*s", PRINT(quoted));
-	}
-	return BULLA_OK;
-}
-
-/* With globs a bound value is a text, or a list of texts. */
-static enum bulla_err check_globs(struct bulla_call *call, const struct json *claims)
-{
-	for (const struct json *claim = claims->first; claim != NULL; claim = claim->next) {
-		if (claim->type != JSON_STRING && claim->type != JSON_ARRAY)
-			return bulla_fail(call, BULLA_E_INVALID, "claim is not a string or list: %.*s", PRINT(claim->name));
-		for (const struct json *v = claim->type == JSON_ARRAY ? claim->first : NULL; v != NULL; v = v->next)
-			if (v->type != JSON_STRING)
-				return bulla_fail(call, BULLA_E_INVALID, "claim is not a string: %.*s", PRINT(claim->name));
-	}
-	return BULLA_OK;
-}
-
-static enum bulla_err check_bound(struct bulla_call *call, const struct bulla_jwt_role *role, bool *any)
-{
-	struct json *claims;
-
-	*any = false;
-	if (role->bound_claims.len == 0)
-		return BULLA_OK;
-	TRY(json_parse(call, role->bound_claims.ptr, role->bound_claims.len, &claims));
-	if (claims->type != JSON_OBJECT)
-		return bulla_fail(call, BULLA_E_INVALID, "bound_claims is no object");
-	*any = claims->first != NULL;
-	return role->globs ? check_globs(call, claims) : BULLA_OK;
-}
-
-static enum bulla_err check_role(const struct bulla *engine, struct bulla_call *call, const struct bulla_mount *mount,
-				 const struct bulla_jwt_role *role)
-{
-	const struct bulla_token_params *p = &role->params.values;
-	int64_t default_s, max_s;
-	bool bound;
-
-	bulla_lease_defaults(engine, &default_s, &max_s);
-	if (mount->max_lease_ttl_s > 0)
-		max_s = mount->max_lease_ttl_s;
-
-	if (p->period_s > max_s)
-		return bulla_fail(call, BULLA_E_INVALID, "'period' is greater than the backend's maximum lease TTL");
-	TRY(check_bound(call, role, &bound));
-	TRY(check_mappings(call, role));
-	if (role->user_claim.len == 0)
-		return bulla_fail(call, BULLA_E_INVALID, "a user claim must be defined on the role");
-	if (role->audience_count == 0 && p->bound_cidr_count == 0 && role->subject.len == 0 && !bound)
-		return bulla_fail(call, BULLA_E_INVALID, "must have at least one bound constraint when creating/updating a role");
-	if (p->max_ttl_s > 0 && p->ttl_s > p->max_ttl_s)
-		return bulla_fail(call, BULLA_E_INVALID, "ttl should not be greater than max ttl");
-	if (p->max_ttl_s > max_s)
-		return bulla_warn(call, "token max ttl is greater than the system or backend mount's maximum TTL value; issued "
-					"tokens' max TTL value will be truncated");
-	return BULLA_OK;
-}
-
-enum { ROLE_GLOBS = 1 << 0, ROLE_POINTER = 1 << 1 };
-
-static enum bulla_err pack_role(struct bulla_call *call, const struct bulla_jwt_role *role, struct bulla_bytes *out)
-{
-	struct pack pack = { .arena = call->arena };
-
-	pack_u8(&pack, ROLE_FORMAT);
-	pack_u8(&pack, (uint8_t)((role->globs ? ROLE_GLOBS : 0) | (role->user_claim_is_pointer ? ROLE_POINTER : 0)));
-	params_pack(&pack, &role->params);
-	pack_list(&pack, role->audiences, role->audience_count);
-	pack_bytes(&pack, role->subject);
-	pack_bytes(&pack, role->user_claim);
-	pack_bytes(&pack, role->groups_claim);
-	pack_bytes(&pack, role->bound_claims);
-	pack_u32(&pack, (uint32_t)role->mapping_count);
-	for (size_t i = 0; i < role->mapping_count; i++) {
-		pack_bytes(&pack, role->mappings[i].key);
-		pack_bytes(&pack, role->mappings[i].value);
-	}
-	pack_i64(&pack, role->expiration_leeway_s);
-	pack_i64(&pack, role->not_before_leeway_s);
-	pack_i64(&pack, role->clock_skew_leeway_s);
-	return pack_finish(&pack, out);
-}
-
-static enum bulla_err unpack_mappings(struct bulla_call *call, struct unpack *in, struct bulla_jwt_role *role)
-{
-	uint32_t count = unpack_count(in, 8);
-	struct bulla_pair *pairs = bulla_arena_alloc(call->arena, count * sizeof *pairs);
-
-	if (pairs == NULL)
-		return BULLA_E_NO_MEMORY;
-	for (uint32_t i = 0; i < count; i++) {
-		pairs[i].key = unpack_bytes(in);
-		pairs[i].value = unpack_bytes(in);
-	}
-	role->mappings = pairs;
-	role->mapping_count = count;
-	return BULLA_OK;
-}
-
-static enum bulla_err unpack_role(struct bulla_call *call, const struct document *document, struct bulla_jwt_role *out)
-{
-	struct unpack in = { .ptr = document->value.ptr, .left = document->value.len };
-	struct bulla_jwt_role role = { .revision = document->revision };
-
-	if (unpack_u8(&in) != ROLE_FORMAT)
-		return BULLA_E_STORE_DAMAGED;
-	uint8_t flags = unpack_u8(&in);
-
-	role.globs = flags & ROLE_GLOBS;
-	role.user_claim_is_pointer = flags & ROLE_POINTER;
-	TRY(params_unpack(call, &in, &role.params));
-	TRY(unpack_list(&in, call->arena, &role.audiences, &role.audience_count));
-	role.subject = unpack_bytes(&in);
-	role.user_claim = unpack_bytes(&in);
-	role.groups_claim = unpack_bytes(&in);
-	role.bound_claims = unpack_bytes(&in);
-	TRY(unpack_mappings(call, &in, &role));
-	role.expiration_leeway_s = unpack_i64(&in);
-	role.not_before_leeway_s = unpack_i64(&in);
-	role.clock_skew_leeway_s = unpack_i64(&in);
-	TRY(unpack_finish(&in));
-	*out = role;
-	return BULLA_OK;
-}
-
-enum bulla_err bulla_jwt_role_write(struct bulla *engine, struct bulla_call *call, const struct bulla_mount *mount,
-				    struct bulla_bytes name, const struct bulla_role_params_change *change,
-				    struct bulla_jwt_role *role)
-{
-	struct document_name at;
-	struct bulla_bytes value;
-
-	TRY(bulla_work(call, BULLA_WORK_DISK));
-	TRY(role_name(call, mount, name, &at));
-	TRY(params_change(call, change, &role->params));
-	TRY(check_role(engine, call, mount, role));
-	TRY(pack_role(call, role, &value));
-	return document_put(&engine->auth->documents, call, &at, role->revision, value);
-}
-
-enum bulla_err bulla_jwt_role_read(struct bulla *engine, struct bulla_call *call, const struct bulla_mount *mount,
-				   struct bulla_bytes name, struct bulla_jwt_role *out)
-{
-	return jwt_role_get(engine->auth, call, mount, name, out);
-}
-
-enum bulla_err jwt_role_get(struct auth *auth, struct bulla_call *call, const struct bulla_mount *mount, struct bulla_bytes name,
-			    struct bulla_jwt_role *out)
-{
-	struct document_name at;
-	struct document found;
-
-	TRY(role_name(call, mount, name, &at));
-	TRY(document_get(&auth->documents, call, &at, &found));
-	return unpack_role(call, &found, out);
-}
-
-enum bulla_err bulla_jwt_role_delete(struct bulla *engine, struct bulla_call *call, const struct bulla_mount *mount,
-				     struct bulla_bytes name)
-{
-	struct document_name at;
-
-	TRY(role_name(call, mount, name, &at));
-	return document_remove(&engine->auth->documents, call, &at, STORE_ANY_REVISION);
-}
-
-enum bulla_err bulla_jwt_role_list(struct bulla *engine, struct bulla_call *call, const struct bulla_mount *mount,
-				   struct bulla_bytes **names, size_t *count)
-{
-	struct document_name any = document(JWT_ROLE, mount, (struct bulla_bytes){ 0 });
-
-	return document_list(&engine->auth->documents, call, &any, names, count);
 }

@@ -44,6 +44,11 @@ uint64_t bulla_token_family(struct bulla *engine, struct bulla_bytes token);
 int64_t bulla_token_ttl_s(const struct bulla_token *token);
 /* Its end as a date, as of now: a step of the system's clock moves it along. 0: no end. */
 int64_t bulla_token_end_date_ns(const struct bulla_token *token);
+/* Whether leases know of it. Of a root token that came with init or from the shares they do not: whether it may be renewed is not said. */
+bool bulla_token_is_registered(const struct bulla_token *token);
+/* When its lease began, as a date: a moment after the token was made, so that the end less this is short of its ttl, as it is with the
+ * peer; clients that cut that to whole seconds expect it. Of a token without a lease: when it was made. */
+int64_t bulla_token_issue_date_ns(const struct bulla_token *token);
 
 enum bulla_capability {
 	BULLA_CAN_DENY = 1 << 0, BULLA_CAN_CREATE = 1 << 1, BULLA_CAN_READ = 1 << 2, BULLA_CAN_UPDATE = 1 << 3,
@@ -139,6 +144,9 @@ BULLA_MUST_USE enum bulla_err bulla_token_revoke_orphan(struct bulla *engine, st
 BULLA_MUST_USE enum bulla_err bulla_token_revoke_accessor(struct bulla *engine, struct bulla_call *call, struct bulla_bytes accessor);
 /* Has bulla_tick look through all tokens, for such as should be gone; at once or while it is being done already: *begun. */
 void bulla_token_tidy(struct bulla *engine, bool *begun);
+/* How many tokens are stored: all but batch tokens; those that have ended until they are removed, a minute later at most. Blocks, for
+ * some 100 ms a million, in slices: others go by. */
+BULLA_MUST_USE enum bulla_err bulla_token_count(struct bulla *engine, struct bulla_call *call, uint64_t *out);
 /* Accessors of all live tokens, sorted; in the arena. */
 BULLA_MUST_USE enum bulla_err bulla_token_accessors(struct bulla *engine, struct bulla_call *call,
 						    struct bulla_bytes **list, size_t *count);

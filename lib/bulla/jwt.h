@@ -26,8 +26,24 @@ BULLA_MUST_USE enum bulla_err bulla_jwt_config_write(struct bulla *engine, struc
 BULLA_MUST_USE enum bulla_err bulla_jwt_config_read(struct bulla *engine, struct bulla_call *call, const struct bulla_mount *mount,
 						    struct bulla_jwt_config *out);
 
+/* A list that knows whether it was ever given. */
+struct bulla_jwt_list {
+	const struct bulla_bytes *items;
+	size_t count;
+	bool given;
+};
+
+/* What a role says of logins by browser: kept and shown, as the peer does, and of no effect. */
+struct bulla_jwt_browser {
+	struct bulla_jwt_list redirect_uris, scopes, metadata;
+	struct bulla_bytes callback_mode; /* "client", "direct" or "device" */
+	int64_t max_age_s, poll_interval_s;
+	bool disable_confirmation, verbose;
+};
+
 /* In the arena where it is read. */
 struct bulla_jwt_role {
+	struct bulla_jwt_browser browser;
 	struct bulla_role_params params;
 	const struct bulla_bytes *audiences;
 	size_t audience_count;

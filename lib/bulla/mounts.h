@@ -82,6 +82,10 @@ struct bulla_mount_settings {
 	struct bulla_mount values; /* only the members that set names, and local, seal_wrap, external_entropy_access on enable */
 };
 
+/* The types that can be enabled: of auth methods, or of secrets engines; sorted, static. */
+#define BULLA_MOUNT_TYPES 8
+size_t bulla_mount_types(bool auth, struct bulla_bytes out[BULLA_MOUNT_TYPES]);
+
 /* INVALID with the peer's texts: "path is already in use at x/", "plugin not found in the catalog: y", reserved paths. Blocks. */
 BULLA_MUST_USE enum bulla_err bulla_mount_enable(struct bulla *engine, struct bulla_call *call, struct bulla_bytes path,
 						 struct bulla_bytes type, const struct bulla_mount_settings *settings);

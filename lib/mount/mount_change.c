@@ -120,7 +120,7 @@ static enum bulla_err check_new(struct bulla_call *call, struct bulla_bytes path
 		return bulla_fail(call, BULLA_E_INVALID, "plugin not found in the catalog: %.*s", PRINT(type));
 	if (path_is_reserved(path))
 		return bulla_fail_quoting(call, BULLA_E_INVALID, "cannot mount ", path, "");
-	if (*kind != BULLA_MOUNT_TRANSIT)
+	if (!mounts_kind_is_engine(*kind))
 		return bulla_fail(call, BULLA_E_INVALID, "mount type of \"%.*s\" is not mountable", PRINT(type));
 	return BULLA_OK;
 }

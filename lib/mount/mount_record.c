@@ -44,6 +44,27 @@ bool mounts_kind_is_method(enum bulla_mount_kind kind)
 	return kind == BULLA_MOUNT_APPROLE || kind == BULLA_MOUNT_USERPASS || kind == BULLA_MOUNT_CERT || kind == BULLA_MOUNT_JWT;
 }
 
+bool mounts_kind_is_engine(enum bulla_mount_kind kind)
+{
+	return kind == BULLA_MOUNT_TRANSIT;
+}
+
+static int by_bytes(const void *a, const void *b)
+{
+	return bulla_compare(*(const struct bulla_bytes *)a, *(const struct bulla_bytes *)b);
+}
+
+size_t bulla_mount_types(bool auth, struct bulla_bytes out[BULLA_MOUNT_TYPES])
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < KINDS && count < BULLA_MOUNT_TYPES; i++)
+		if (auth ? mounts_kind_is_method((enum bulla_mount_kind)i) : mounts_kind_is_engine((enum bulla_mount_kind)i))
+			out[count++] = bulla_str(kinds[i]);
+	qsort(out, count, sizeof *out, by_bytes);
+	return count;
+}
+
 static void pack_optional(struct pack *pack, const struct bulla_bytes *items, int count)
 {
 	pack_u32(pack, count < 0 ? UNSET : (uint32_t)count);

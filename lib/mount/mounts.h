@@ -38,5 +38,6 @@ BULLA_MUST_USE enum bulla_err mount_check(struct seal *seal, const uint8_t uuid[
 /* The path of the auth method of that name, in the arena. INVALID. */
 BULLA_MUST_USE enum bulla_err mounts_auth_path(struct bulla_call *call, struct bulla_bytes name, struct bulla_bytes *path);
 bool mounts_kind_is_method(enum bulla_mount_kind kind); /* an auth method that can be enabled */
+bool mounts_kind_is_engine(enum bulla_mount_kind kind); /* a secrets engine that can be */
 
 #endif

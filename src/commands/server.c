@@ -221,7 +221,7 @@ static enum bulla_err open_http(struct server *s)
 	s->service = (struct service){
 		.log = log_text,
 		.info = {
-			.version = PACKAGE_VERSION, .build_date = RELEASED,
+			.version = bulla_version(), .build_date = RELEASED,
 			.cluster_name = s->config.cluster_name != NULL ? s->config.cluster_name : "bulla",
 			.api_addr = s->config.api_addr != NULL ? s->config.api_addr : "",
 			.allow_api_audit = s->config.unsafe_allow_api_audit_creation,

@@ -2,7 +2,6 @@
 #include "commands/status.h"
 
 #include "commands/commands.h"
-#include "config.h"
 
 static void add_text(struct output_table *table, const char *label, json_t *doc, const char *name)
 {
@@ -134,6 +133,6 @@ int command_version(int argc, char **argv)
 		puts("Usage: bulla version\n\n  Prints the version of this program (not the server's, for which: bulla status).");
 		return CLI_DONE;
 	}
-	puts("Bulla v" PACKAGE_VERSION);
+	printf("Bulla v%s\n", bulla_version());
 	return CLI_DONE;
 }

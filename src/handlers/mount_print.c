@@ -78,8 +78,7 @@ void mount_print(struct exchange *x, const struct bulla_mount *m, bool path)
 	if (path)
 		json_put_string(out, "path", mount_name(m));
 	json_put_text(out, "plugin_version", "");
-	json_key(out, "running_plugin_version");
-	json_string_between(out, "v", bulla_str(x->server->version), "+builtin.bulla");
+	json_put_text(out, "running_plugin_version", bulla_plugin_version());
 	json_put_text(out, "running_sha256", "");
 	json_put_bool(out, "seal_wrap", m->seal_wrap);
 	json_put_text(out, "type", m->type);

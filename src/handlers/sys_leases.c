@@ -54,7 +54,7 @@ static void print_lease(struct out *out, struct bulla_bytes id, const struct bul
 	json_open(out, '{');
 	put_time(out, "expire_time", bulla_token_end_date_ns(t));
 	json_put_string(out, "id", id);
-	put_time(out, "issue_time", t->created_date_ns);
+	put_time(out, "issue_time", bulla_token_issue_date_ns(t));
 	if (t->last_renewal_ns != 0)
 		put_time(out, "last_renewal", bulla_date_of(t->last_renewal_ns));
 	if (t->last_renewal_ns == 0) {

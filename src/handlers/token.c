@@ -23,7 +23,8 @@ static void put_times(struct out *out, const struct bulla_token *t)
 	if (t->ttl_s != 0)
 		put_time(out, "expire_time", bulla_token_end_date_ns(t));
 	json_put_int(out, "explicit_max_ttl", t->explicit_max_ttl_s);
-	put_time(out, "issue_time", t->created_date_ns);
+	if (bulla_token_is_registered(t))
+		put_time(out, "issue_time", bulla_token_issue_date_ns(t));
 	if (t->last_renewal_ns != 0) {
 		int64_t renewed_date_ns = bulla_date_of(t->last_renewal_ns);
 
@@ -52,7 +53,8 @@ static void print_token(struct exchange *x, const struct bulla_token *t, struct 
 	json_put_bool(out, "orphan", t->orphan);
 	json_put_string(out, "path", t->path);
 	json_put_strings(out, "policies", t->policies, t->policy_count);
-	json_put_bool(out, "renewable", t->renewable);
+	if (bulla_token_is_registered(t))
+		json_put_bool(out, "renewable", t->renewable);
 	if (t->role.len > 0)
 		json_put_string(out, "role", t->role);
 	put_times(out, t);

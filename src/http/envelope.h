@@ -10,7 +10,7 @@ void envelope_begin(struct out *body, const char id[36]);
 /* data_at: body->len as envelope_begin left it. auth: empty is null. mirror: the members of data stand at the top, too. */
 void envelope_end(struct out *body, size_t data_at, const struct out *auth, const struct bulla_warning *warnings, bool mirror);
 
-/* The whole body of a reply that waits in a wrapping. wrapped_accessor: of the token in it; empty: there is none. */
+/* The whole body of a reply that waits in a wrapping. wrapped_accessor: of the token or the secret id in it; empty: there is none. */
 void envelope_wrapping(struct out *body, const struct bulla_wrapping *wrapping, struct bulla_bytes wrapped_accessor);
 
 /* The body of an error reply: {"errors":[...]}, by the style of its row. STYLE_NOBODY prints nothing. */

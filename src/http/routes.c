@@ -7,7 +7,7 @@
 #define MAX_PATHS 512
 
 static const struct route *const tables[] = {
-	sys_root_routes, sys_lease_routes,
+	sys_root_routes, sys_lease_routes, sys_counter_routes, sys_plugin_routes,
 	sys_audit_routes,
 	transit_backup_routes, transit_certificate_routes, transit_import_routes,
 	transit_key_routes, transit_crypt_routes, transit_export_routes, sys_seal_routes, sys_mount_routes, sys_remount_routes, sys_misc_routes,
@@ -15,7 +15,7 @@ static const struct route *const tables[] = {
 	transit_sign_routes, token_role_routes, cubbyhole_routes,
 	approle_routes, approle_field_routes, approle_secret_routes,
 	userpass_routes, sys_lockout_routes,
-	auth_cert_routes, auth_jwt_routes, sys_quota_routes, sys_config_routes,
+	auth_cert_routes, auth_jwt_routes, auth_jwt_role_routes, sys_quota_routes, sys_config_routes,
 	sys_policy_routes, sys_acl_routes,
 };
 

@@ -94,7 +94,7 @@ extern const struct route token_routes[], token_role_routes[], transit_config_ro
 extern const struct route userpass_routes[], sys_lockout_routes[];
 extern const struct route approle_routes[], approle_field_routes[], approle_secret_routes[];
 extern const struct route sys_quota_routes[], sys_config_routes[];
-extern const struct route auth_cert_routes[], auth_jwt_routes[];
-extern const struct route sys_root_routes[], sys_lease_routes[];
+extern const struct route auth_cert_routes[], auth_jwt_routes[], auth_jwt_role_routes[];
+extern const struct route sys_root_routes[], sys_lease_routes[], sys_counter_routes[], sys_plugin_routes[];
 
 #endif

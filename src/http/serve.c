@@ -7,19 +7,39 @@
 #include "http/help.h"
 #include "http/record.h"
 
-/* The accessor in what a handler printed as the reply's auth; empty: there is none. NO_MEMORY. */
-static enum bulla_err accessor_of(struct bulla_call *call, const struct out *auth, struct bulla_bytes *out)
+/* A string of what a handler printed; empty: there is none of that name. NO_MEMORY. */
+static enum bulla_err member_of(struct bulla_call *call, struct bulla_bytes printed, const char *name, struct bulla_bytes *out)
 {
-	struct json *printed = NULL;
+	struct json *doc = NULL;
 
 	*out = (struct bulla_bytes){ 0 };
-	if (auth->len > 0)
-		TRY(json_parse(call, auth->ptr, auth->len, &printed));
-	const struct json *accessor = json_get(printed, "accessor");
+	if (printed.len > 0)
+		TRY(json_parse(call, printed.ptr, printed.len, &doc));
+	const struct json *accessor = json_get(doc, name);
 
-	if (accessor != NULL)
+	if (accessor != NULL && accessor->type == JSON_STRING)
 		*out = accessor->text;
 	return BULLA_OK;
+}
+
+/* The accessor in the reply's auth. */
+static enum bulla_err accessor_of(struct bulla_call *call, const struct out *auth, struct bulla_bytes *out)
+{
+	return member_of(call, bulla_mem(auth->ptr, auth->len), "accessor", out);
+}
+
+/* What is about to be wrapped: of the token in it or, from an approle mount, of the secret id. */
+static enum bulla_err wrapped_accessor(struct passage *p)
+{
+	const struct exchange *x = &p->x;
+
+	if (p->auth.len > 0 || x->mount == NULL || x->mount->kind != BULLA_MOUNT_APPROLE)
+		return accessor_of(x->call, &p->auth, &p->wrapped_accessor);
+	struct bulla_bytes data = bulla_arena_copy(x->call->arena, bulla_mem(p->reply->body.ptr + p->data_at, p->data_end - p->data_at));
+
+	if (data.ptr == NULL)
+		return BULLA_E_NO_MEMORY;
+	return member_of(x->call, data, "secret_id_accessor", &p->wrapped_accessor); /* it outlives the body */
 }
 
 /* Puts the finished reply away, and answers with its wrapping. If that fails, nothing of it goes out. */
@@ -33,7 +53,7 @@ static enum bulla_err wrap_reply(struct passage *p)
 
 	if (body->failed || p->auth.failed)
 		return BULLA_E_NO_MEMORY;
-	TRY(accessor_of(x->call, &p->auth, &p->wrapped_accessor));
+	TRY(wrapped_accessor(p));
 	TRY(bulla_wrapping_new(x->engine, x->call, &args, &p->wrapping));
 	p->wrapped = true;
 	out_cut(body, 0);

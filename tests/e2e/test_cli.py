@@ -967,7 +967,7 @@ class Help(Clients):
 
     def test_version(self):
         for line in ("version", "-version", "--version"):
-            self.assertRegex(self.bulla(line)[1], r"^Bulla v\d+\.\d+\.\d+\n$")
+            self.assertRegex(self.bulla(line)[1], r"^Bulla v2\.7\.2\+bulla\.\d+\.\d+\.\d+\n$")
 
     def test_unknown(self):
         self.assertEqual(self.bulla("nosuch")[0], 127)

@@ -17,7 +17,7 @@ SRC = ["sched", "request", "handlers", "http", "commands"]
 
 # the layer that a public header speaks for; the umbrella and what is not named here: the highest
 PUBLIC_OF = {
-    "base": "bytes.h call.h clock.h decls.h duration.h encode.h error.h errors.def fetch.h hcl.h json.h memory.h utf8.h",
+    "base": "bytes.h call.h clock.h decls.h duration.h encode.h error.h errors.def fetch.h hcl.h json.h memory.h utf8.h version.h",
     "seal": "seal.h",
     "mount": "mounts.h",
     "keyring": "keys.h",

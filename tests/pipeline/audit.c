@@ -204,7 +204,7 @@ END_TEST
 
 /* ---- records --------------------------------------------------------------------------------------------------------------- */
 
-#define AUTH "\"auth\":{\"client_token\":\"$root_hash\",\"accessor\":\"%any\",\"display_name\":\"root\",\"policies\":[\"root\"]," \
+#define AUTH "\"auth\":{\"client_token\":\"$root_hash\",\"accessor\":\"%any\",\"display_name\":\"token\",\"policies\":[\"root\"]," \
 	     "\"token_policies\":[\"root\"],\"policy_results\":{\"allowed\":true,\"granting_policies\":[{\"name\":\"root\"," \
 	     "\"namespace_id\":\"root\",\"type\":\"acl\"}]},\"token_type\":\"service\",\"token_issue_time\":\"%any\"}"
 #define REQUEST(operation, path, more) \

@@ -55,11 +55,13 @@ static const struct step life[] = {
 	/* by prefix: whole segments */
 	{ "POST auth/token/create", "{\"policies\":[\"default\"],\"ttl\":\"1h\"}", .status = 200, .save = "t=auth.client_token" },
 	{ "POST sys/leases/revoke-prefix/auth/token/cre", .status = 204 }, { "GET auth/token/lookup-self", .token = "$t", .status = 200 },
-	{ "POST sys/leases/revoke-prefix/auth/token/create", .status = 204 }, { "GET auth/token/lookup-self", .token = "$t", .status = 403 },
-	{ "POST auth/token/create", "{\"policies\":[\"default\"],\"ttl\":\"1h\"}", .status = 200, .save = "t=auth.client_token" },
-	{ "POST sys/leases/revoke-force/auth/token", .status = 204 }, { "GET auth/token/lookup-self", .token = "$t", .status = 403 },
-	{ "GET auth/token/lookup-self", .status = 200 },
 	{ "POST sys/leases/tidy", .status = 202 },
+	{ "POST auth/token/create-orphan", "{\"policies\":[\"root\"]}", .status = 200, .save = "r=auth.client_token" },
+	{ "POST sys/leases/revoke-prefix/auth/token/create", .status = 204 }, { "GET auth/token/lookup-self", .token = "$t", .status = 403 },
+	{ "GET auth/token/lookup-self", .status = 403 }, /* a root token of a chosen name was made like any other */
+	{ "POST auth/token/create", "{\"policies\":[\"default\"],\"ttl\":\"1h\"}", .token = "$r", .status = 200, .save = "t=auth.client_token" },
+	{ "POST sys/leases/revoke-force/auth/token", .token = "$r", .status = 204 }, { "GET auth/token/lookup-self", .token = "$t", .status = 403 },
+	{ "GET auth/token/lookup-self", .token = "$r", .status = 403 },
 	{ NULL },
 };
 

@@ -10,7 +10,7 @@
 #include "request/json.h"
 
 #define MAX_SAVED 32
-#define MAX_ROWS 256
+#define MAX_ROWS 512
 
 struct bulla *pipeline_engine;
 struct bulla_bytes pipeline_unseal_key;

@@ -164,7 +164,7 @@ END_TEST
 
 START_TEST(lists)
 {
-	static const char *const wanted[] = { "a/b", "a/c", "default", "root", "z" };
+	static const char *const wanted[] = { "a/b", "a/c", "default", "z", "root" };
 	struct bulla_bytes *list;
 	size_t count;
 

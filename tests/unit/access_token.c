@@ -586,7 +586,7 @@ START_TEST(renew_refused)
 	struct made t = make(&args);
 
 	ck_assert_fails(bulla_token_renew(engine, &call, bulla_str(t.token), 0, &auth), BULLA_E_INVALID, "lease is not renewable");
-	ck_assert_fails(bulla_token_renew(engine, &call, bulla_str(root_token), 0, &auth), BULLA_E_INVALID, "lease is not renewable");
+	ck_assert_fails(bulla_token_renew(engine, &call, bulla_str(root_token), 0, &auth), BULLA_E_INVALID, "invalid lease ID");
 	ck_assert_fails(bulla_token_renew(engine, &call, bulla_str("bad"), 0, &auth), BULLA_E_INVALID, "token not found");
 	ck_assert_fails(bulla_token_renew(engine, &call, bulla_str(""), 0, &auth), BULLA_E_INVALID, "missing token ID");
 	ck_assert_fails(bulla_token_renew_accessor(engine, &call, bulla_str("bad"), 0, &auth), BULLA_E_BAD_ACCESSOR, "invalid accessor");

@@ -194,8 +194,8 @@ START_TEST(chosen_root_token)
 	ck_assert_ok(bulla_init(engine, &call, &args, &result));
 	ck_assert_bytes(result.root_token, "my-root");
 	ck_assert_ok(bulla_authenticate(engine, &call, bulla_str("my-root")));
-	ck_assert_bytes(call.token->path, "auth/token/root");
-	ck_assert_bytes(call.token->display_name, "root");
+	ck_assert_bytes(call.token->path, "auth/token/create");
+	ck_assert_bytes(call.token->display_name, "token");
 	ck_assert(call.token->orphan);
 	bulla_token_put(call.token);
 	close_shamir();
