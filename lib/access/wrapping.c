@@ -56,7 +56,13 @@ struct wrapping {
 	const struct bulla_wrapped *reply;
 	int64_t ttl_s;
 	const struct token *replaced; /* NULL: none */
+	struct bulla_bytes display_name; /* of who wraps */
 };
+
+static struct bulla_bytes name_of(const struct bulla_call *call, struct bulla_bytes otherwise)
+{
+	return call->token != NULL ? call->token->display_name : otherwise;
+}
 
 /* token_new's also. */
 static enum bulla_err add_writes(struct access *access, struct bulla_call *call, const struct token_new *new,
@@ -82,7 +88,7 @@ static enum bulla_err make(struct access *access, struct bulla_call *call, const
 			   struct bulla_wrapping *out)
 {
 	struct token_new new = {
-		.token = { .display_name = bulla_str("token"), .path = path, .policies = &policy, .policy_count = 1,
+		.token = { .display_name = wrapping->display_name, .path = path, .policies = &policy, .policy_count = 1,
 			   .meta_null = true, .orphan = true, .num_uses = 1, .creation_ttl_s = wrapping->ttl_s,
 			   .ttl_s = wrapping->ttl_s, .explicit_max_ttl_s = wrapping->ttl_s },
 		.also = add_writes, .context = wrapping,
@@ -198,7 +204,7 @@ static enum bulla_err renew_reply(struct access *access, struct bulla_call *call
 	struct bulla_wrapped reply;
 
 	TRY(read_reply(access, call, &token->slot, &reply));
-	struct wrapping wrapping = { &reply, token->public.creation_ttl_s, token };
+	struct wrapping wrapping = { &reply, token->public.creation_ttl_s, token, name_of(call, token->public.display_name) };
 
 	TRY(make(access, call, &wrapping, token->public.path, out));
 	cache_drop(access, &token->slot);
@@ -291,7 +297,7 @@ static bool may_be_token(struct bulla_bytes text)
 static enum bulla_err wrap(struct access *access, struct bulla_call *call, const struct bulla_wrapping_args *args,
 			   struct bulla_wrapping *out)
 {
-	struct wrapping wrapping = { &args->reply, args->ttl_s, NULL };
+	struct wrapping wrapping = { &args->reply, args->ttl_s, NULL, name_of(call, args->display_name) };
 
 	TRY(make(access, call, &wrapping, args->creation_path, out));
 	enum bulla_err swept = sweep_ended(access, call);

@@ -6,6 +6,7 @@
 #include "crypto/x509_client.h"
 
 #define FORMAT 1
+#define FORMAT_GIVEN 2 /* of an entry: with which lists were given; only where one of them is empty */
 #define NAME_MAX 512
 
 static struct document_name document(const char *kind, const struct bulla_mount *mount, struct bulla_bytes item)
@@ -80,6 +81,17 @@ static enum bulla_err check_extensions(struct bulla_call *call, const struct bul
 	return BULLA_OK;
 }
 
+/* A bit for each; 0: what is not empty tells it by itself. */
+static uint32_t given_lists(const struct bulla_cert_entry *entry)
+{
+	uint32_t given = 0;
+
+	for (int i = 0; i < BULLA_CERT_LISTS; i++)
+		if (entry->lists[i].given && entry->lists[i].count == 0)
+			given |= 1u << i;
+	return given;
+}
+
 enum bulla_err bulla_cert_write(struct bulla *engine, struct bulla_call *call, const struct bulla_mount *mount,
 				struct bulla_bytes name, const struct bulla_role_params_change *change, struct bulla_cert_entry *entry)
 {
@@ -93,12 +105,16 @@ enum bulla_err bulla_cert_write(struct bulla *engine, struct bulla_call *call, c
 	TRY(warn_ttls(engine, call, mount, &entry->params.values));
 	TRY(check_certificate(call, entry));
 	TRY(check_extensions(call, entry));
-	pack_u8(&pack, FORMAT);
+	uint32_t given = given_lists(entry);
+
+	pack_u8(&pack, given != 0 ? FORMAT_GIVEN : FORMAT);
 	params_pack(&pack, &entry->params);
 	pack_bytes(&pack, entry->certificate);
 	pack_bytes(&pack, entry->display_name.len > 0 ? entry->display_name : at.item);
 	for (int i = 0; i < BULLA_CERT_LISTS; i++)
 		pack_list(&pack, entry->lists[i].items, entry->lists[i].count);
+	if (given != 0)
+		pack_u32(&pack, given);
 	TRY(pack_finish(&pack, &value));
 	return document_put(&engine->auth->documents, call, &at, entry->revision, value);
 }
@@ -113,14 +129,20 @@ enum bulla_err cert_get(struct auth *auth, struct bulla_call *call, const struct
 	TRY(document_get(&auth->documents, call, &at, &found));
 	struct unpack in = { .ptr = found.value.ptr, .left = found.value.len };
 
-	if (unpack_u8(&in) != FORMAT)
+	uint8_t format = unpack_u8(&in);
+
+	if (format != FORMAT && format != FORMAT_GIVEN)
 		return BULLA_E_STORE_DAMAGED;
 	TRY(params_unpack(call, &in, &entry.params));
 	entry.certificate = unpack_bytes(&in);
 	entry.display_name = unpack_bytes(&in);
 	for (int i = 0; i < BULLA_CERT_LISTS; i++)
 		TRY(unpack_list(&in, call->arena, &entry.lists[i].items, &entry.lists[i].count));
+	uint32_t given = format == FORMAT_GIVEN ? unpack_u32(&in) : 0;
+
 	TRY(unpack_finish(&in));
+	for (int i = 0; i < BULLA_CERT_LISTS; i++)
+		entry.lists[i].given = entry.lists[i].count > 0 || (given & 1u << i) != 0;
 	entry.revision = found.revision;
 	*out = entry;
 	return BULLA_OK;

@@ -24,6 +24,7 @@ struct bulla_cert_entry {
 	struct {
 		const struct bulla_bytes *items; /* '*' stands for anything */
 		size_t count;
+		bool given; /* even if it is empty: then that is shown */
 	} lists[BULLA_CERT_LISTS];
 	uint64_t revision;               /* 0: it is new */
 };

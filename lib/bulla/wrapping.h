@@ -20,6 +20,7 @@ struct bulla_wrapping_args {
 	struct bulla_wrapped reply;       /* borrowed; holds secrets */
 	int64_t ttl_s;                    /* 1 to BULLA_WRAPPING_MAX_TTL_S */
 	struct bulla_bytes creation_path; /* "transit/keys/k" */
+	struct bulla_bytes display_name;  /* of who has logged in, where there is no caller */
 };
 
 /* In the arena. */

@@ -75,7 +75,7 @@ static void apply(struct bulla_mount *m, const struct bulla_mount_settings *sett
 	if (settings->set & BULLA_MOUNT_ALLOWED)
 		m->allowed_response_headers = v->allowed_response_headers, m->allowed_count = v->allowed_count;
 	if (settings->set & BULLA_MOUNT_OPTIONS)
-		m->options = v->options, m->option_count = v->option_count, m->options_null = false;
+		m->options = v->options, m->option_count = v->option_count, m->options_null = v->options_null;
 	if (settings->set & BULLA_MOUNT_CACHE_SIZE)
 		m->cache_size = v->cache_size;
 	if (settings->set & BULLA_MOUNT_DISABLE_UPSERT)

@@ -63,7 +63,7 @@ static void merge(const struct entry_fields *f, struct bulla_cert_entry *entry)
 		entry->display_name = f->display_name;
 	for (int i = 0; i < BULLA_CERT_LISTS; i++)
 		if ((f->set_lists & 1u << i) != 0)
-			entry->lists[i].items = f->lists[i].items, entry->lists[i].count = f->lists[i].count;
+			entry->lists[i].items = f->lists[i].items, entry->lists[i].count = f->lists[i].count, entry->lists[i].given = true;
 }
 
 static enum bulla_err write_entry(struct exchange *x)
@@ -90,7 +90,7 @@ static enum bulla_err write_entry(struct exchange *x)
 
 static void print_list(struct out *out, const struct bulla_cert_entry *entry, enum bulla_cert_names which)
 {
-	if (entry->lists[which].count == 0)
+	if (!entry->lists[which].given)
 		json_put_null(out, list_names[which]);
 	else
 		json_put_strings(out, list_names[which], entry->lists[which].items, entry->lists[which].count);

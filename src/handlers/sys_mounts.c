@@ -325,6 +325,9 @@ static enum bulla_err read_enable(struct exchange *x, const char *what, struct b
 	config.options = f.options;
 	config.set |= BULLA_MOUNT_DESCRIPTION | BULLA_MOUNT_OPTIONS;
 	TRY(to_settings(x, &config, true, settings));
+	const struct json *options = json_get(x->doc, "options");
+
+	settings->values.options_null = options != NULL && options->type == JSON_NULL; /* and so it is shown */
 	TRY(check_system_max(x, &settings->values));
 	settings->values.local = f.local;
 	settings->values.seal_wrap = f.seal_wrap;

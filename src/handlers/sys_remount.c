@@ -25,7 +25,8 @@ static enum bulla_err remount(struct exchange *x)
 	json_open(x->data, '{');
 	json_put_text(x->data, "migration_id", id);
 	json_close(x->data, '}');
-	return BULLA_OK;
+	return bulla_warn(x->call, "Mount move has been queued. Progress will be reported in OpenBao's server log, tagged with the returned "
+			  "migration_id");
 }
 
 static enum bulla_err remount_status(struct exchange *x)

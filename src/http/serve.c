@@ -42,18 +42,33 @@ static enum bulla_err wrapped_accessor(struct passage *p)
 	return member_of(x->call, data, "secret_id_accessor", &p->wrapped_accessor); /* it outlives the body */
 }
 
+/* Who has logged in, whose token is about to be wrapped. Of a batch token, which has no accessor, it stays empty. */
+static enum bulla_err name_of_login(struct passage *p, struct bulla_bytes *name)
+{
+	struct bulla_call *call = p->x.call;
+	const struct bulla_token *token;
+
+	if (call->token != NULL || p->wrapped_accessor.len == 0)
+		return BULLA_OK;
+	TRY(bulla_token_lookup_accessor(p->x.engine, call, p->wrapped_accessor, &token));
+	*name = bulla_arena_copy(call->arena, token->display_name);
+	bulla_token_put(token);
+	return BULLA_OK;
+}
+
 /* Puts the finished reply away, and answers with its wrapping. If that fails, nothing of it goes out. */
 static enum bulla_err wrap_reply(struct passage *p)
 {
 	struct exchange *x = &p->x;
 	struct out *body = &p->reply->body;
-	const struct bulla_wrapping_args args = {
+	struct bulla_wrapping_args args = {
 		.reply = { bulla_mem(body->ptr, body->len), p->reply->status }, .ttl_s = x->wrap_ttl_s, .creation_path = x->path,
 	};
 
 	if (body->failed || p->auth.failed)
 		return BULLA_E_NO_MEMORY;
 	TRY(wrapped_accessor(p));
+	TRY(name_of_login(p, &args.display_name));
 	TRY(bulla_wrapping_new(x->engine, x->call, &args, &p->wrapping));
 	p->wrapped = true;
 	out_cut(body, 0);

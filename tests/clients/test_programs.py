@@ -8,9 +8,10 @@ import unittest
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "support"))
+import golang  # noqa: E402
 import servers  # noqa: E402
 
-MADE = os.path.join(servers.TOP, "build", "clients")
+MADE = golang.MADE
 
 
 def run(argv, env=None, **kw):
@@ -55,27 +56,16 @@ class Program:
 
 class Go(Program, unittest.TestCase):
     argv = [os.path.join(MADE, "go-client")]
-    names = ["system", "mounts", "keys", "encryption", "signatures", "tools", "backup", "imports", "tokens", "wrapping", "capabilities"]
+    names = ["system", "mounts", "keys", "encryption", "signatures", "tools", "backup", "imports", "tokens", "wrapping", "capabilities",
+             "versions"]
 
     @classmethod
     def setUpClass(cls):
-        cls.go = go = shutil.which("go") or "/usr/local/go/bin/go"
-        cls.go_env = env = {"GOFLAGS": "-mod=mod -buildvcs=false -modcacherw", "GOCACHE": os.path.join(MADE, "go-cache"),
-               "GOMODCACHE": os.path.join(MADE, "go-modules"), "CGO_ENABLED": "0"}
-        # built from a copy: nothing is written into the source, and the sums must be those that are pinned
-        source = os.path.join(MADE, "go")
-        shutil.rmtree(source, ignore_errors=True)
-        shutil.copytree(os.path.join(HERE, "go"), source)
-        run([go, "build", "-o", cls.argv[0], "."], env, cwd=source)
-        for name in ("go.mod", "go.sum"):
-            with open(os.path.join(HERE, "go", name)) as ours, open(os.path.join(source, name)) as now:
-                if ours.read() != now.read():
-                    raise AssertionError(f"{name} does not pin everything")
-
+        golang.run("go", "build", "-o", cls.argv[0], ".")
 
     def test_printable_characters(self):
         """lib/base/printable_table.h against Go's own, over all code points."""
-        run([self.go, "build", "-o", os.path.join(MADE, "go-printable"), "./printable"], self.go_env, cwd=os.path.join(MADE, "go"))
+        golang.run("go", "build", "-o", os.path.join(MADE, "go-printable"), "./printable")
         with open(os.path.join(servers.TOP, "lib", "base", "printable_table.h")) as f:
             edges = [int(word, 16) for word in re.findall(r"0x[0-9A-F]+", f.read())]
         for given, status in ((edges, 0), (edges[1:], 1), (edges[:2] + edges[4:], 1)):

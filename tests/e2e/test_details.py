@@ -160,6 +160,19 @@ class Counters(Same):
 
 
 class Wrapped(Same):
+    def test_names(self):
+        """A wrapping's token is named after who wraps, or has logged in."""
+        for server in self.both:
+            server.post("auth/userpass/users/n", {"password": "pw", "policies": "default"})
+            token = server.post("auth/token/create", {"policies": ["root"], "display_name": "abc"}).json["auth"]["client_token"]
+            for name, wrapped in (("root", server.get("sys/mounts", headers=WRAP)), ("token-abc", server.get("sys/mounts", headers=WRAP, token=token)),
+                                  ("token-abc", server.post("auth/token/create", {"display_name": "x"}, headers=WRAP, token=token)),
+                                  ("userpass-n", server.post("auth/userpass/login/n", {"password": "pw"}, headers=WRAP, token=None))):
+                made = wrapped.json["wrap_info"]
+                self.assertEqual(server.post("auth/token/lookup-accessor", {"accessor": made["accessor"]}).data["display_name"], name)
+            again = server.post("sys/wrapping/rewrap", {"token": made["token"]}, token=token).json["wrap_info"]
+            self.assertEqual(server.post("auth/token/lookup-accessor", {"accessor": again["accessor"]}).data["display_name"], "token-abc")
+
     def test_accessors(self):
         """wrap_info.wrapped_accessor, by the peer's rule: of a token, or of a secret id in an answer of approle."""
         for server in self.both:
@@ -190,7 +203,34 @@ class Wrapped(Same):
             self.assertNotIn("wrapped_accessor", server.post("sys/wrapping/rewrap", {"token": token}).json["wrap_info"])
 
 
+class Mounts(Same):
+    def test_options(self):
+        for path, kind in (("sys/mounts", "transit"), ("sys/auth", "userpass")):
+            for i, more in enumerate(({}, {"options": None}, {"options": {}}, {"options": {"a": "b"}}, {"config": {"options": None}})):
+                self.same("POST", f"{path}/o{i}", {"type": kind} | more)
+                self.same("GET", f"{path}/o{i}")
+                self.same("GET", f"{path}/o{i}/tune")
+
+    def test_moves(self):
+        for place, kind in (("sys/mounts", "transit"), ("sys/auth", "userpass")):
+            prefix = "auth/" if place == "sys/auth" else ""
+            self.same("POST", f"{place}/goes", {"type": kind})
+            self.same("POST", "sys/remount", {"from": f"{prefix}goes", "to": f"{prefix}went"})
+
+
 class Roles(Same):
+    def test_cert_entries(self):
+        """A list that was given empty is one."""
+        with servers.temporary_folder() as folder:
+            servers.certificates(folder)
+            with open(f"{folder}/ca.pem") as f:
+                entry = {"certificate": f.read()}
+        for server in self.both:
+            server.post("sys/auth/cert", {"type": "cert"})
+        for more in ({}, {"allowed_organizational_units": []}, {"allowed_names": ["a"], "allowed_dns_sans": ""}, {"allowed_names": []}, {"required_extensions": None}):
+            self.same("POST", "auth/cert/certs/c", entry | more)
+            self.same("GET", "auth/cert/certs/c")
+
     def test_jwt_roles(self):
         """What a role of auth/jwt keeps although only logins by browser use it."""
         everything = {"verbose_oidc_logging": True, "max_age": 60, "allowed_redirect_uris": ["http://x"], "oidc_scopes": "a,b",

@@ -845,6 +845,61 @@ START_TEST(accessors_are_sorted)
 }
 END_TEST
 
+static unsigned yields;
+
+static enum bulla_err may_enter(struct bulla_turn *turn, enum bulla_work work, uint64_t key)
+{
+	(void)turn;
+	(void)work;
+	(void)key;
+	return BULLA_OK;
+}
+
+/* Nobody waits for the third part. */
+static enum bulla_err count_yields(struct bulla_turn *turn)
+{
+	(void)turn;
+	return ++yields == 3 ? BULLA_E_CANCELLED : BULLA_OK;
+}
+
+#define COUNTED 8200 /* of three parts */
+
+START_TEST(counts)
+{
+	struct bulla_token_create_args args = wish(&policy_default);
+	struct bulla_turn turn = { may_enter, count_yields };
+	struct made last = { 0 };
+	uint64_t count = 7;
+
+	call.may_block = false;
+	ck_assert_err(bulla_token_count(engine, &call, &count), BULLA_E_MUST_BLOCK);
+	call.may_block = true;
+	ck_assert_ok(bulla_token_count(engine, &call, &count));
+	ck_assert_uint_eq(count, 1); /* the root token */
+	args.type = bulla_str("batch");
+	(void)make(&args);
+	args.type = bulla_str("service");
+	for (int i = 1; i < COUNTED; i++) {
+		struct bulla_call c = call_begin();
+
+		c.token = call.token;
+		last = make_as(&c, &args);
+		c.token = NULL;
+		call_done(&c);
+	}
+	ck_assert_ok(bulla_token_count(engine, &call, &count));
+	ck_assert_uint_eq(count, COUNTED);
+	ck_assert_ok(bulla_token_revoke(engine, &call, bulla_str(last.token)));
+	yields = 0;
+	call.turn = &turn;
+	ck_assert_err(bulla_token_count(engine, &call, &count), BULLA_E_CANCELLED);
+	ck_assert_uint_eq(count, COUNTED);
+	ck_assert_ok(bulla_token_count(engine, &call, &count));
+	ck_assert_uint_eq(count, COUNTED - 1);
+	ck_assert_uint_eq(yields, 6);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("access/token");
@@ -882,6 +937,7 @@ int main(void)
 	tcase_add_test(tc, half_revoked);
 	tcase_add_test(tc, orphans_live_on);
 	tcase_add_test(tc, accessors_are_sorted);
+	tcase_add_test(tc, counts);
 	suite_add_tcase(suite, tc);
 	return unit_main(suite);
 }

@@ -2,7 +2,13 @@ module clients
 
 go 1.19
 
-require github.com/hashicorp/vault/api v1.10.0
+require (
+	github.com/Masterminds/semver/v3 v3.2.1
+	github.com/blang/semver/v4 v4.0.0
+	github.com/hashicorp/go-version v1.6.0
+	github.com/hashicorp/vault/api v1.10.0
+	golang.org/x/mod v0.12.0
+)
 
 require (
 	github.com/cenkalti/backoff/v3 v3.0.0 // indirect

@@ -368,7 +368,7 @@ func main() {
 		name string
 		run  func()
 	}{{"system", system}, {"mounts", mounts}, {"keys", keys}, {"encryption", encryption}, {"signatures", signatures}, {"tools", tools},
-		{"backup", backup}, {"imports", imports}, {"tokens", tokens}, {"wrapping", wrapping}, {"capabilities", capabilities}} {
+		{"backup", backup}, {"imports", imports}, {"tokens", tokens}, {"wrapping", wrapping}, {"capabilities", capabilities}, {"versions", versions}} {
 		one(check.name, check.run)
 	}
 	if failed {
