@@ -15,6 +15,7 @@ PAGE = os.path.join(servers.TOP, "docs", "COMPATIBILITY.md")
 MOUNTS = {"transit": "sys/mounts", "approle": "sys/auth", "cert": "sys/auth", "jwt": "sys/auth", "userpass": "sys/auth"}
 AT_DEFAULTS = {name: name for name in MOUNTS}
 ELSEWHERE = {name: f"{name}-of-b" for name in MOUNTS}
+NAMES = {"type": "secret"}  # of parameters that take some only
 STATES = ("planned", "never, because ", "instead: ")
 LISTENER = "tls_disable = true\n  disable_unauthed_generate_root_endpoints = false"
 OPTIONAL = "raw_storage_endpoint = true\nintrospection_endpoint = true\n"  # paths that OpenBao has only where it is told so
@@ -37,7 +38,7 @@ def ask(server, operations, mounts):
     for method, path in sorted(operations, key=lambda o: (o[1] == "sys/seal", o)):
         server.token = server.post("auth/token/create").json["auth"]["client_token"] if path == "auth/token/revoke-self" else root
         here = api_document.at(path, mounts)
-        if here is not None and is_served(server, method, api_document.filled(here)):
+        if here is not None and is_served(server, method, api_document.filled(here, NAMES)):
             served.add((method, path))
     return served
 
