@@ -225,6 +225,7 @@ static enum bulla_err open_http(struct server *s)
 			.cluster_name = s->config.cluster_name != NULL ? s->config.cluster_name : "bulla",
 			.api_addr = s->config.api_addr != NULL ? s->config.api_addr : "",
 			.allow_api_audit = s->config.unsafe_allow_api_audit_creation,
+			.vault_reply_fields = s->config.vault_reply_fields,
 			.max_request_bytes = s->config.max_request_bytes > 0 ? (size_t)s->config.max_request_bytes : (size_t)32 << 20,
 		},
 	};

@@ -23,6 +23,7 @@ static const struct setting top_settings[] = {
 	TOP("log_file", log_file, SETTING_TEXT),
 	TOP("allow_audit_log_prefixing", allow_audit_log_prefixing, SETTING_BOOL),
 	TOP("unsafe_allow_api_audit_creation", unsafe_allow_api_audit_creation, SETTING_BOOL),
+	TOP("vault_reply_fields", vault_reply_fields, SETTING_BOOL),
 	TOP("max_request_size", max_request_bytes, SETTING_BYTES),
 	TOP("max_request_duration", max_request_s, SETTING_SECONDS),
 	TOP("default_max_request_duration", default_max_request_s, SETTING_SECONDS),

@@ -33,6 +33,7 @@ struct server_config {
 	size_t audit_count;
 	bool allow_audit_log_prefixing;       /* the option "prefix" of audit devices */
 	bool unsafe_allow_api_audit_creation; /* sys/audit may enable devices */
+	bool vault_reply_fields;              /* replies have Vault's fields beside OpenBao's */
 	struct lockout_config lockout;
 	bool has_storage;
 	const char *storage_folder;     /* to be made, if it is not there; NULL: none */

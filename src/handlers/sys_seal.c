@@ -33,6 +33,8 @@ static enum bulla_err print_status(struct exchange *x)
 		json_put_text(out, "recovery_seal_type", "shamir");
 	json_put_text(out, "version", x->server->version);
 	json_put_text(out, "commit_date", x->server->build_date);
+	if (x->server->vault_reply_fields)
+		json_put_text(out, "build_date", x->server->build_date);
 	json_put_bool(out, "migration", false);
 	put_cluster(x, &status);
 	json_put_text(out, "storage_type", bulla_storage_kind(x->engine));
@@ -238,6 +240,25 @@ static enum bulla_err put_audit(struct exchange *x)
 	return BULLA_OK;
 }
 
+/* Of one server there is nothing to say by them. */
+static void put_vault_health(struct out *out)
+{
+	json_put_bool(out, "enterprise", false);
+	json_put_int(out, "echo_duration_ms", 0);
+	json_put_int(out, "clock_skew_ms", 0);
+	json_put_int(out, "replication_primary_canary_age_ms", 0);
+}
+
+static void put_vault_leader(struct out *out)
+{
+	json_put_bool(out, "is_self", false);
+	json_put_text(out, "active_time", "0001-01-01T00:00:00Z");
+	json_put_text(out, "leader_address", "");
+	json_put_text(out, "leader_cluster_address", "");
+	json_put_bool(out, "performance_standby", false);
+	json_put_int(out, "performance_standby_last_remote_wal", 0);
+}
+
 static enum bulla_err health(struct exchange *x)
 {
 	struct bulla_seal_status status;
@@ -251,13 +272,15 @@ static enum bulla_err health(struct exchange *x)
 	json_put_bool(out, "initialized", status.initialised);
 	json_put_bool(out, "sealed", status.sealed);
 	json_put_bool(out, "standby", status.sealed);
-	if (x->request->vault_client) /* Vault's, not OpenBao's: a client of Vault may insist on it */
+	if (x->request->vault_client || x->server->vault_reply_fields) /* Vault's, not OpenBao's: a client of Vault may insist on it */
 		json_put_bool(out, "performance_standby", false);
 	json_put_text(out, "replication_performance_mode", replication);
 	json_put_text(out, "replication_dr_mode", replication);
 	json_put_int(out, "server_time_utc", bulla_wall_s());
 	json_put_text(out, "version", x->server->version);
 	put_cluster(x, &status);
+	if (x->server->vault_reply_fields)
+		put_vault_health(out);
 	TRY(put_audit(x));
 	json_close(out, '}');
 	return BULLA_OK;
@@ -267,6 +290,8 @@ static enum bulla_err leader(struct exchange *x)
 {
 	json_open(x->data, '{');
 	json_put_bool(x->data, "ha_enabled", false);
+	if (x->server->vault_reply_fields)
+		put_vault_leader(x->data);
 	json_close(x->data, '}');
 	return BULLA_OK;
 }

@@ -34,25 +34,34 @@ static void repeat_members(struct out *body, size_t at, size_t end)
 	body->len += n - 2;
 }
 
-void envelope_end(struct out *body, size_t data_at, const struct out *auth, const struct bulla_warning *warnings, bool mirror)
+static void print_mount_type(struct out *body, const char *mount_type)
+{
+	if (mount_type != NULL)
+		json_put_text(body, "mount_type", mount_type);
+}
+
+void envelope_end(struct out *body, size_t data_at, const struct envelope *envelope)
 {
 	size_t data_end = body->len;
 
 	if (data_end == data_at)
 		json_nil(body);
 	json_put_null(body, "wrap_info");
-	print_warnings(body, warnings);
+	print_warnings(body, envelope->warnings);
 	json_key(body, "auth");
-	if (auth->len > 0)
-		out_raw(body, bulla_mem(auth->ptr, auth->len));
-	else
+	if (envelope->auth->len > 0) {
+		out_raw(body, bulla_mem(envelope->auth->ptr, envelope->auth->len));
+		body->comma = true;
+	}
+	if (envelope->auth->len == 0)
 		json_nil(body);
-	if (mirror)
+	print_mount_type(body, envelope->mount_type);
+	if (envelope->mirror)
 		repeat_members(body, data_at, data_end);
 	out_text(body, "}\n");
 }
 
-void envelope_wrapping(struct out *body, const struct bulla_wrapping *wrapping, struct bulla_bytes wrapped_accessor)
+void envelope_wrapping(struct out *body, const struct bulla_wrapping *wrapping, struct bulla_bytes wrapped_accessor, const char *mount_type)
 {
 	char time[BULLA_TIME_TEXT];
 
@@ -70,6 +79,7 @@ void envelope_wrapping(struct out *body, const struct bulla_wrapping *wrapping, 
 	json_close(body, '}');
 	json_put_null(body, "warnings");
 	json_put_null(body, "auth");
+	print_mount_type(body, mount_type);
 	out_text(body, "}\n");
 }
 

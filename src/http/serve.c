@@ -56,6 +56,14 @@ static enum bulla_err name_of_login(struct passage *p, struct bulla_bytes *name)
 	return BULLA_OK;
 }
 
+/* Vault's word for what has answered. A reply that only names a wrapping is of nothing. NULL: it is not told. */
+static const char *mount_type(const struct exchange *x, bool wrapping)
+{
+	if (!x->server->vault_reply_fields)
+		return NULL;
+	return wrapping ? "" : x->mount != NULL ? x->mount->type : "system";
+}
+
 /* Puts the finished reply away, and answers with its wrapping. If that fails, nothing of it goes out. */
 static enum bulla_err wrap_reply(struct passage *p)
 {
@@ -72,7 +80,7 @@ static enum bulla_err wrap_reply(struct passage *p)
 	TRY(bulla_wrapping_new(x->engine, x->call, &args, &p->wrapping));
 	p->wrapped = true;
 	out_cut(body, 0);
-	envelope_wrapping(body, &p->wrapping, p->wrapped_accessor);
+	envelope_wrapping(body, &p->wrapping, p->wrapped_accessor, mount_type(x, true));
 	p->reply->status = 200;
 	return body->failed ? BULLA_E_NO_MEMORY : BULLA_OK;
 }
@@ -81,7 +89,7 @@ static enum bulla_err wrap_reply(struct passage *p)
 static enum bulla_err answer_wrapping(struct passage *p)
 {
 	out_cut(&p->reply->body, 0);
-	envelope_wrapping(&p->reply->body, p->x.wrapping, (struct bulla_bytes){ 0 });
+	envelope_wrapping(&p->reply->body, p->x.wrapping, (struct bulla_bytes){ 0 }, mount_type(&p->x, true));
 	p->reply->status = 200;
 	p->reply->content_type = "application/json";
 	return p->reply->body.failed ? BULLA_E_NO_MEMORY : BULLA_OK;
@@ -135,8 +143,10 @@ static enum bulla_err finish_reply(struct passage *p, bool raw)
 		TRY(notices_fields(x));
 	p->reply->status = x->status != 0 ? x->status : answers ? 200 : 204;
 	p->reply->content_type = "application/json";
+	const struct envelope envelope = { &p->auth, x->call->warnings, mount_type(x, false), mirror };
+
 	if (!raw && answers)
-		envelope_end(body, p->data_at, &p->auth, x->call->warnings, mirror);
+		envelope_end(body, p->data_at, &envelope);
 	else if (!answers)
 		out_clear(body);
 	if (answers && x->wrap_ttl_s > 0)

@@ -61,6 +61,7 @@ struct server_info {
 	const char *api_addr;
 	size_t max_request_bytes;
 	bool allow_api_audit;    /* sys/audit may enable devices */
+	bool vault_reply_fields; /* replies have the fields that Vault's have and OpenBao's have not */
 	/* whether some reply of some listener has a header of that name, by its settings; NULL: none has any */
 	bool (*sends_header)(const void *context, struct bulla_bytes name);
 	const void *sends_context;

@@ -22,6 +22,17 @@ def run(argv, env=None, **kw):
     return done.stdout
 
 
+def install_node(folder):
+    """A program of this folder and what it is pinned to, in build/clients; gives the folder there."""
+    source = os.path.join(MADE, folder)
+    os.makedirs(source, exist_ok=True)
+    for name in ("main.js", "package.json", "package-lock.json"):
+        shutil.copy(os.path.join(HERE, folder, name), source)
+    if not os.path.isdir(os.path.join(source, "node_modules")):
+        run(["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts"], {"npm_config_cache": os.path.join(MADE, "npm-cache")}, cwd=source)
+    return source
+
+
 class Program:
     """Mixed into a test case: argv, and the environment it needs beside the address."""
 
@@ -79,12 +90,37 @@ class Node(Program, unittest.TestCase):
 
     @classmethod
     def setUpClass(cls):
-        source = os.path.join(MADE, "node")
-        os.makedirs(source, exist_ok=True)
-        for name in ("main.js", "package.json", "package-lock.json"):
-            shutil.copy(os.path.join(HERE, "node", name), source)
-        if not os.path.isdir(os.path.join(source, "node_modules")):
-            run(["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts"], {"npm_config_cache": os.path.join(MADE, "npm-cache")}, cwd=source)
+        install_node("node")
+
+
+class CheckingNode(unittest.TestCase):
+    """A client that checks each reply against a schema of Vault's. With vault_reply_fields it takes all but what no server could give it:
+    its schemas have numbers where the keys of an asymmetric key are objects, and true where a trim or capabilities have data."""
+
+    OWN_FAULTS = {"createSigner", "trimKey", "queryCapabilities"}
+
+    @classmethod
+    def setUpClass(cls):
+        cls.source = install_node("litehex")
+
+    def calls(self, extra):
+        with servers.temporary_folder() as f:
+            port = servers.free_port()
+            listener = "tls_disable = true\n  disable_unauthed_generate_root_endpoints = false"
+            text = servers.config_text(port, f"{f}/b.db", seal_key=None, listener=listener, extra=extra)
+            with servers.bulla_config(f, text, port) as server:
+                lines = run(["node", os.path.join(self.source, "main.js")], {"VAULT_ADDR": server.url}).splitlines()
+        told = [re.fullmatch(r"(ok|refused) (\w+)(: .*)?", line).groups() for line in lines]
+        return {name for word, name, _ in told if word == "ok"}, {name for word, name, _ in told if word == "refused"}
+
+    def test_with_vaults_fields(self):
+        taken, refused = self.calls("vault_reply_fields = true\n")
+        self.assertEqual(self.OWN_FAULTS, refused)
+        self.assertEqual(40, len(taken))
+
+    def test_without(self):
+        _, refused = self.calls("")
+        self.assertLess(self.OWN_FAULTS | {"sealStatus", "health", "createKey", "encrypt"}, refused)
 
 
 if __name__ == "__main__":

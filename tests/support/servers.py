@@ -217,7 +217,7 @@ def bao_unseal(server):
     if server.request("PUT", "sys/unseal", {"key": server.unseal_key}, token=None).json["sealed"]:
         raise RuntimeError(f"it does not unseal:\n{server.log_text()}")
     end = time.monotonic() + START_S
-    while server.get("sys/mounts").status != 200:  # it is not active at once
+    while server.get("sys/health").status != 200 or server.get("sys/mounts").status != 200:  # it is not active at once
         if time.monotonic() > end:
             raise RuntimeError(f"it does not become active:\n{server.log_text()}")
         time.sleep(0.05)
