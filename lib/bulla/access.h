@@ -145,7 +145,7 @@ BULLA_MUST_USE enum bulla_err bulla_token_revoke_accessor(struct bulla *engine, 
 /* Has bulla_tick look through all tokens, for such as should be gone; at once or while it is being done already: *begun. */
 void bulla_token_tidy(struct bulla *engine, bool *begun);
 /* How many tokens are stored: all but batch tokens; those that have ended until they are removed, a minute later at most. Blocks, for
- * some 100 ms a million, in slices: others go by. */
+ * some 400 ms a million, in slices: others go by. */
 BULLA_MUST_USE enum bulla_err bulla_token_count(struct bulla *engine, struct bulla_call *call, uint64_t *out);
 /* Accessors of all live tokens, sorted; in the arena. */
 BULLA_MUST_USE enum bulla_err bulla_token_accessors(struct bulla *engine, struct bulla_call *call,
