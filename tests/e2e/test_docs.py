@@ -40,6 +40,7 @@ ELSEWHERE = {
     "bulla server -dev": ("tests/support/servers.py", '"server", "-dev"'),
     "bulla operator unseal": ("tests/e2e/test_cli.py", '"operator", "unseal"'),
     "bulla -autocomplete-install": ("tests/e2e/test_cli.py", "-autocomplete-"),
+    "bulla version": ("tests/e2e/test_cli.py", '"version", "-version"'),
     "bulla login": ("tests/e2e/test_login.py", '"login"'),
     "./bin/run": ("tests/e2e/test_run.py", "bin/run"),
     "./bin/test": (".ci/run", "exec ./bin/test"),
