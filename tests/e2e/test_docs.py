@@ -30,7 +30,7 @@ HERE_RUN = ["bulla audit list", "bulla audit tail", "bulla audit verify", "bulla
             "bulla audit enable file file_path=...", "bulla operator generate-root -generate-otp", "bulla operator init",
             "bulla operator generate-root -init", "bulla operator generate-root", "bulla server -config=FILE",
             "bulla server -config=FILE -clock-from-wall", "bulla operator validate-config FILE...",
-            "bulla -h", "bulla COMMAND -h",
+            "bulla -h", "bulla COMMAND -h", "bulla version",
             "install -o bulla-cards -m 600 /dev/null /var/log/bulla-cards.log"]
 
 # {command: (file, what of it runs the command)}
@@ -285,8 +285,9 @@ class Client(docs.Played):
             said, errors = docs.play([command for command, _ in pairs], folder, docs.environment(server, folder))
             self.assertEqual([status for _, status in said], [0, 0], errors)
             self.assertTrue(server.get("transit/keys/mine").data["imported_key"])
-            (listed, _), (flags, _) = docs.play(["bulla -h 2>&1", "bulla COMMAND -h 2>&1".replace("COMMAND", "write")], folder,
-                                                docs.environment(server, folder))[0]
+            (listed, _), (flags, _), (version, _) = docs.play(
+                ["bulla -h 2>&1", "bulla COMMAND -h 2>&1".replace("COMMAND", "write"), "bulla version"], folder, docs.environment(server, folder))[0]
+            self.assertIn(server.get("sys/seal-status").json["version"], version)  # as docs/API.md says
             self.assertIn("\n    operator ", listed)
             self.assertIn("-format", flags)
 
