@@ -1,4 +1,4 @@
-"""What is installed of libbulla, in the folder BULLA_PREFIX: its names, its headers in C and C++ beside others', bulla.pc, and examples/encrypt.c
+"""What is installed of libbulla, in the folder BULLA_PREFIX: its names, its headers in C and C++ beside others', bulla.pc, and docs/examples/encrypt.c
 built as it says."""
 import os
 import re
@@ -101,7 +101,7 @@ class Programs(unittest.TestCase):
 
     def test_example(self):
         """The commands at its head."""
-        source = os.path.join(TOP, "examples", "encrypt.c")
+        source = os.path.join(TOP, "docs", "examples", "encrypt.c")
         shutil.copy(source, self.folder)
         with open(source) as f:
             commands = re.findall(r"^ \*   (.*)$", f.read(), re.M)
