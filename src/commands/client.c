@@ -1,11 +1,14 @@
 /* client.c: owns the libcurl handle, the request's headers and the answer's bytes, all wiped when freed. One thread. The token
  * goes into a header only: never into an argument, a URL or a message. */
+#define _GNU_SOURCE /* memfd_create */
 #include "commands/client.h"
 
 #include <curl/curl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "commands/client_trust.h"
 
@@ -196,6 +199,33 @@ static bool set_text(CURL *curl, CURLoption option, const char *value)
 	return value == NULL || value[0] == '\0' || curl_easy_setopt(curl, option, value) == CURLE_OK;
 }
 
+/* libcurl with GnuTLS takes certificates from files only: one in memory, open until the process ends. */
+static bool set_file_in_memory(CURL *curl, const char *pem)
+{
+	char path[32];
+	size_t len = strlen(pem);
+	int fd = memfd_create("ca", MFD_CLOEXEC);
+
+	if (fd < 0)
+		return false;
+	(void)snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+	if (write(fd, pem, len) == (ssize_t)len && curl_easy_setopt(curl, CURLOPT_CAINFO, path) == CURLE_OK)
+		return true;
+	close(fd);
+	return false;
+}
+
+static bool set_authorities(CURL *curl, const char *pem)
+{
+	struct curl_blob blob = { .data = (void *)(uintptr_t)pem, .len = strlen(pem), .flags = CURL_BLOB_COPY };
+
+	if (curl_easy_setopt(curl, CURLOPT_CAPATH, NULL) != CURLE_OK)
+		return false;
+	if (curl_easy_setopt(curl, CURLOPT_CAINFO_BLOB, &blob) != CURLE_OK)
+		return set_file_in_memory(curl, pem);
+	return curl_easy_setopt(curl, CURLOPT_CAINFO, NULL) == CURLE_OK;
+}
+
 /* These CAs and no others: libcurl would go on to trust those of the system's folder beside a file that was named. */
 static bool set_trust(CURL *curl, const struct client_config *config, char error[CLIENT_ERROR_MAX])
 {
@@ -203,10 +233,7 @@ static bool set_trust(CURL *curl, const struct client_config *config, char error
 
 	if (!client_trust_check_own(config, error) || !client_trust_read(config, &pem, error))
 		return false;
-	struct curl_blob blob = { .data = pem, .len = pem != NULL ? strlen(pem) : 0, .flags = CURL_BLOB_COPY };
-	bool good = pem == NULL || (curl_easy_setopt(curl, CURLOPT_CAINFO_BLOB, &blob) == CURLE_OK &&
-				    curl_easy_setopt(curl, CURLOPT_CAINFO, NULL) == CURLE_OK &&
-				    curl_easy_setopt(curl, CURLOPT_CAPATH, NULL) == CURLE_OK);
+	bool good = pem == NULL || set_authorities(curl, pem);
 
 	bulla_wiping_free(pem);
 	return good;
