@@ -12,6 +12,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "http/file.h"
+
 #define INSTALL "-autocomplete-install"
 #define UNINSTALL "-autocomplete-uninstall"
 #define RC_MAX_BYTES (4 << 20)
@@ -59,26 +61,13 @@ static char *read_file(const char *path)
 	return NULL;
 }
 
-/* A new file in the place of the old one, with its mode; where path is a link, in the place of what it leads to. */
+/* With the mode of the old one; where path is a link, in the place of what it leads to. */
 static bool replace_file(const char *path, const char *text)
 {
-	char real[PATH_MAX], made[PATH_MAX + 8];
+	char real[PATH_MAX];
 	struct stat st;
 
-	if (realpath(path, real) == NULL || stat(real, &st) != 0)
-		return false;
-	snprintf(made, sizeof made, "%s.XXXXXX", real);
-	int fd = mkostemp(made, 0);
-	FILE *file = fd >= 0 ? fdopen(fd, "w") : NULL;
-
-	if (file == NULL)
-		return false;
-	bool good = fchmod(fd, st.st_mode & 07777) == 0 && fputs(text, file) >= 0;
-
-	good = fclose(file) == 0 && good && rename(made, real) == 0;
-	if (!good)
-		(void)unlink(made);
-	return good;
+	return realpath(path, real) != NULL && stat(real, &st) == 0 && file_replace(real, st.st_mode & 07777, bulla_str(text));
 }
 
 static bool append(const char *path, const char *before, const char *line)

@@ -10,7 +10,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #define POLICY_MAX_BYTES (1 << 20)
 
@@ -181,21 +180,12 @@ static int policy_delete(int argc, char **argv)
 
 /* ---- fmt ------------------------------------------------------------------------------------------------------------------ */
 
-/* A new file in the place of the old one, with its mode: a full disk leaves the old one as it is. */
-static bool replace_file(struct cli *cli, const char *path, struct bulla_bytes text)
+/* With the mode of the old one. */
+static bool replace_file(const char *path, struct bulla_bytes text)
 {
-	char *made = (char *)(uintptr_t)cli_printf(cli, "%s.XXXXXX", path);
 	struct stat st;
-	int fd = stat(path, &st) == 0 ? mkstemp(made) : -1;
 
-	if (fd < 0)
-		return false;
-	bool good = fchmod(fd, st.st_mode & 07777) == 0 && write(fd, text.ptr, text.len) == (ssize_t)text.len;
-
-	good = close(fd) == 0 && good && rename(made, path) == 0;
-	if (!good)
-		(void)unlink(made);
-	return good;
+	return stat(path, &st) == 0 && file_replace(path, st.st_mode & 07777, text);
 }
 
 static int policy_fmt(int argc, char **argv)
@@ -228,7 +218,7 @@ static int policy_fmt(int argc, char **argv)
 	if (*first != '{') {
 		if (policy_format(&call, source, &text) != BULLA_OK)
 			cli_out_of_memory();
-		if (!replace_file(&cli, path, text)) {
+		if (!replace_file(path, text)) {
 			fprintf(stderr, "Error writing result: %s: %s\n", path, strerror(errno));
 			return CLI_LOCAL_ERROR;
 		}

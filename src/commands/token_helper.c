@@ -169,21 +169,6 @@ static ssize_t read_all(int fd, char *text, size_t room)
 	return (ssize_t)n;
 }
 
-static bool write_all(int fd, const char *text, size_t len)
-{
-	while (len > 0) {
-		ssize_t n = write(fd, text, len);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return false;
-		text += n;
-		len -= (size_t)n;
-	}
-	return true;
-}
-
 static enum bulla_err get_by_program(struct bulla_call *call, const char *program, const char **token)
 {
 	char *text = bulla_arena_alloc(call->arena, TOKEN_MAX_BYTES + 2);
@@ -215,7 +200,7 @@ static enum bulla_err store_by_program(struct bulla_call *call, const char *prog
 	if (child < 0)
 		return fail(call, program);
 	(void)sigaction(SIGPIPE, &ignore, &before); /* it may end without reading: its status tells */
-	bool good = write_all(fd, token, strlen(token));
+	bool good = file_write_all(fd, bulla_str(token));
 
 	close(fd);
 	(void)sigaction(SIGPIPE, &before, NULL);
@@ -247,26 +232,13 @@ static const char *file_to_write(struct bulla_call *call)
 	return own != NULL && access(own, F_OK) == 0 ? own : in_home(call, files[1]);
 }
 
-/* Into a new file of our own, which then takes the place of the old one: nobody else ever has it open. */
 static enum bulla_err store_by_file(struct bulla_call *call, const char *token)
 {
 	const char *path = file_to_write(call);
 
 	if (path == NULL)
 		return bulla_fail(call, BULLA_E_CONFIG, "HOME is not set");
-	char *made = (char *)(uintptr_t)bulla_arena_printf(call->arena, "%s.XXXXXX", path).ptr;
-	int fd = made != NULL ? mkostemp(made, O_CLOEXEC) : -1; /* 0600 */
-	bool good = fd >= 0 && write_all(fd, token, strlen(token));
-
-	if (fd >= 0)
-		good = close(fd) == 0 && good && rename(made, path) == 0;
-	if (good)
-		return BULLA_OK;
-	enum bulla_err err = fail(call, path);
-
-	if (fd >= 0)
-		(void)unlink(made);
-	return err;
+	return file_replace(path, 0600, bulla_str(token)) ? BULLA_OK : fail(call, path);
 }
 
 enum bulla_err token_helper_get(struct bulla_call *call, const char **token)

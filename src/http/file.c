@@ -1,9 +1,12 @@
-/* file.c: reads small files whole. */
+/* file.c: reads and writes small files whole. */
 #define _GNU_SOURCE
 #include "http/file.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -60,4 +63,45 @@ bool file_read(struct bulla_arena *arena, const char *path, size_t max, struct b
 	close(fd);
 	errno = err;
 	return good;
+}
+
+bool file_write_all(int fd, struct bulla_bytes bytes)
+{
+	while (bytes.len > 0) {
+		ssize_t n = write(fd, bytes.ptr, bytes.len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return false;
+		bytes = bulla_mem(bytes.ptr + n, bytes.len - (size_t)n);
+	}
+	return true;
+}
+
+bool file_replace(const char *path, mode_t mode, struct bulla_bytes bytes)
+{
+	char made[PATH_MAX];
+
+	if ((size_t)snprintf(made, sizeof made, "%s.XXXXXX", path) >= sizeof made) {
+		errno = ENAMETOOLONG;
+		return false;
+	}
+	int fd = mkostemp(made, O_CLOEXEC); /* 0600 */
+
+	if (fd < 0)
+		return false;
+	bool good = fchmod(fd, mode) == 0 && file_write_all(fd, bytes);
+	int why = errno;
+
+	if (close(fd) != 0 && good) {
+		why = errno;
+		good = false;
+	}
+	if (good && rename(made, path) == 0)
+		return true;
+	why = good ? errno : why;
+	(void)unlink(made);
+	errno = why;
+	return false;
 }
