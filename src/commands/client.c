@@ -1,16 +1,15 @@
 /* client.c: owns the libcurl handle, the request's headers and the answer's bytes, all wiped when freed. One thread. The token
  * goes into a header only: never into an argument, a URL or a message. */
-#define _GNU_SOURCE /* memfd_create */
 #include "commands/client.h"
 
 #include <curl/curl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "commands/client_trust.h"
+#include "http/fetch_trust.h"
 
 #define USER_AGENT "bulla"
 #define OWN_PREFIX "X-Vault-"
@@ -24,6 +23,7 @@ struct client {
 	char *base;        /* no slash at the end */
 	char *named_base;  /* with the name of the server's certificate; NULL: it is the address's */
 	struct curl_slist *connect_to;
+	int ca_file;       /* of fetch_trust_only; -1: none */
 	char *body;
 	size_t len, size;
 	bool too_big;
@@ -199,41 +199,13 @@ static bool set_text(CURL *curl, CURLoption option, const char *value)
 	return value == NULL || value[0] == '\0' || curl_easy_setopt(curl, option, value) == CURLE_OK;
 }
 
-/* libcurl with GnuTLS takes certificates from files only: one in memory, open until the process ends. */
-static bool set_file_in_memory(CURL *curl, const char *pem)
-{
-	char path[32];
-	size_t len = strlen(pem);
-	int fd = memfd_create("ca", MFD_CLOEXEC);
-
-	if (fd < 0)
-		return false;
-	(void)snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-	if (write(fd, pem, len) == (ssize_t)len && curl_easy_setopt(curl, CURLOPT_CAINFO, path) == CURLE_OK)
-		return true;
-	close(fd);
-	return false;
-}
-
-static bool set_authorities(CURL *curl, const char *pem)
-{
-	struct curl_blob blob = { .data = (void *)(uintptr_t)pem, .len = strlen(pem), .flags = CURL_BLOB_COPY };
-
-	if (curl_easy_setopt(curl, CURLOPT_CAPATH, NULL) != CURLE_OK)
-		return false;
-	if (curl_easy_setopt(curl, CURLOPT_CAINFO_BLOB, &blob) != CURLE_OK)
-		return set_file_in_memory(curl, pem);
-	return curl_easy_setopt(curl, CURLOPT_CAINFO, NULL) == CURLE_OK;
-}
-
-/* These CAs and no others: libcurl would go on to trust those of the system's folder beside a file that was named. */
-static bool set_trust(CURL *curl, const struct client_config *config, char error[CLIENT_ERROR_MAX])
+static bool set_trust(struct client *client, const struct client_config *config, char error[CLIENT_ERROR_MAX])
 {
 	char *pem;
 
 	if (!client_trust_check_own(config, error) || !client_trust_read(config, &pem, error))
 		return false;
-	bool good = pem == NULL || set_authorities(curl, pem);
+	bool good = pem == NULL || fetch_trust_only(client->curl, bulla_str(pem), &client->ca_file);
 
 	bulla_wiping_free(pem);
 	return good;
@@ -301,10 +273,11 @@ struct client *client_new(const struct client_config *config, char error[CLIENT_
 
 	if (client == NULL)
 		return NULL;
+	client->ca_file = -1;
 	client->curl = curl_easy_init();
 	if (client->curl == NULL || !set_address(client, config->address, error) || !set_headers(&client->headers, "application/json", config, error) ||
 	    !set_headers(&client->patch_headers, "application/merge-patch+json", config, error) ||
-	    !set_trust(client->curl, config, error) || !set_options(client, config)) {
+	    !set_trust(client, config, error) || !set_options(client, config)) {
 		client_free(client);
 		return NULL;
 	}
@@ -316,6 +289,8 @@ void client_free(struct client *client)
 	if (client == NULL)
 		return;
 	curl_easy_cleanup(client->curl);
+	if (client->ca_file >= 0)
+		close(client->ca_file);
 	curl_slist_free_all(client->headers);
 	curl_slist_free_all(client->patch_headers);
 	curl_slist_free_all(client->connect_to);

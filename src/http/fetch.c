@@ -4,6 +4,7 @@
 
 #include <curl/curl.h>
 #include <pthread.h>
+#include <unistd.h>
 
 #define MAX_REDIRECTS 3L
 #define MAX_URL 4096
@@ -54,10 +55,10 @@ static bool begins(const char *text, const char *prefix)
 	return strncmp(text, prefix, strlen(prefix)) == 0;
 }
 
-static bool set_options(CURL *curl, const char *url, const struct bulla_fetch_args *args, struct receipt *receipt, char *reason)
+static bool set_options(CURL *curl, const char *url, const struct bulla_fetch_args *args, struct receipt *receipt, char *reason,
+			int *ca_file)
 {
 	const char *protocols = begins(url, "https://") ? "https" : "http,https";
-	struct curl_blob ca = { .data = (void *)(uintptr_t)args->ca_pem.ptr, .len = args->ca_pem.len, .flags = CURL_BLOB_COPY };
 
 	return curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, reason) == CURLE_OK &&
 	       curl_easy_setopt(curl, CURLOPT_URL, url) == CURLE_OK &&
@@ -72,17 +73,23 @@ static bool set_options(CURL *curl, const char *url, const struct bulla_fetch_ar
 	       curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, receive) == CURLE_OK &&
 	       curl_easy_setopt(curl, CURLOPT_WRITEDATA, receipt) == CURLE_OK &&
 	       curl_easy_setopt(curl, CURLOPT_USERAGENT, "bulla") == CURLE_OK &&
-	       (ca.len == 0 || (curl_easy_setopt(curl, CURLOPT_CAINFO_BLOB, &ca) == CURLE_OK &&
-				curl_easy_setopt(curl, CURLOPT_CAPATH, NULL) == CURLE_OK && fetch_trust_by_signature(curl)));
+	       (args->ca_pem.len == 0 || (fetch_trust_only(curl, args->ca_pem, ca_file) && fetch_trust_by_signature(curl)));
+}
+
+static void close_file(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
 }
 
 static enum bulla_err perform(CURL *curl, struct bulla_call *call, const char *url, const struct bulla_fetch_args *args,
 			      struct receipt *receipt)
 {
 	char reason[CURL_ERROR_SIZE] = "";
+	int ca_file BULLA_CLEANUP(close_file) = -1;
 	long status = 0;
 
-	if (!set_options(curl, url, args, receipt, reason))
+	if (!set_options(curl, url, args, receipt, reason, &ca_file))
 		return bulla_fail(call, BULLA_E_FAILED, "the HTTP client could not be set up: %s", reason);
 	CURLcode code = curl_easy_perform(curl);
 

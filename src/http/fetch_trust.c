@@ -1,10 +1,45 @@
-/* fetch_trust.c: which of several authorities of one name a server's certificate comes from, where libcurl stands on
- * OpenSSL, which takes the first. Any thread. */
+/* fetch_trust.c: which authorities a libcurl handle trusts, and which of several of one name a server's certificate comes from, where
+ * libcurl stands on OpenSSL, which takes the first. Any thread. */
+#define _GNU_SOURCE /* memfd_create */
 #include "http/fetch_trust.h"
 
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "http/file.h"
+
+/* libcurl with GnuTLS takes certificates from files only: one in memory. */
+static bool set_file(CURL *curl, struct bulla_bytes pem, int *file)
+{
+	char path[32];
+	int fd = memfd_create("ca", MFD_CLOEXEC);
+
+	if (fd < 0)
+		return false;
+	(void)snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+	if (file_write_all(fd, pem) && curl_easy_setopt(curl, CURLOPT_CAINFO, path) == CURLE_OK) {
+		*file = fd;
+		return true;
+	}
+	close(fd);
+	return false;
+}
+
+bool fetch_trust_only(CURL *curl, struct bulla_bytes pem, int *file)
+{
+	struct curl_blob blob = { .data = (void *)(uintptr_t)pem.ptr, .len = pem.len, .flags = CURL_BLOB_COPY };
+
+	*file = -1;
+	if (curl_easy_setopt(curl, CURLOPT_CAPATH, NULL) != CURLE_OK)
+		return false;
+	if (curl_easy_setopt(curl, CURLOPT_CAINFO_BLOB, &blob) != CURLE_OK)
+		return set_file(curl, pem, file);
+	return curl_easy_setopt(curl, CURLOPT_CAINFO, NULL) == CURLE_OK;
+}
 
 /* By its signature. */
 static int is_issuer(X509_STORE_CTX *ctx, X509 *certificate, X509 *issuer)
