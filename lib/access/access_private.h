@@ -141,8 +141,7 @@ BULLA_MUST_USE enum bulla_err token_load(struct access *access, struct bulla_cal
 BULLA_MUST_USE enum bulla_err check_ancestors(struct access *access, struct bulla_call *call, struct token *token,
 					      unsigned generation);
 /* Writes a changed record over before and makes its snapshot. CONFLICT: it was revoked, used or renewed meanwhile, by another node or
- * by a sweep: read it again, and try again, up to TOKEN_TRIES times in all. */
-#define TOKEN_TRIES 16
+ * by a sweep: read it again, and try again, up to STORE_TRIES times in all. */
 BULLA_MUST_USE enum bulla_err token_replace(struct access *access, struct bulla_call *call, const struct token *before,
 					    const struct bulla_token *changed, const struct store_id *parent, struct token **out);
 /* Slot of the token an accessor belongs to. BAD_ACCESSOR. */

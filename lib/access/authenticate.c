@@ -54,7 +54,7 @@ static enum bulla_err load(struct access *access, struct bulla_call *call, const
 {
 	enum bulla_err err = BULLA_E_CONFLICT;
 
-	for (int tries = 0; err == BULLA_E_CONFLICT && tries < TOKEN_TRIES; tries++)
+	for (int tries = 0; err == BULLA_E_CONFLICT && tries < STORE_TRIES; tries++)
 		err = load_once(access, call, slot, tag, out);
 	return err;
 }

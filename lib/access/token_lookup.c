@@ -267,7 +267,7 @@ static enum bulla_err renew(struct bulla *engine, struct bulla_call *call, const
 {
 	enum bulla_err err = BULLA_E_CONFLICT;
 
-	for (int tries = 0; err == BULLA_E_CONFLICT && tries < TOKEN_TRIES; tries++)
+	for (int tries = 0; err == BULLA_E_CONFLICT && tries < STORE_TRIES; tries++)
 		err = renew_once(engine, call, slot, increment_s, out);
 	return err;
 }

@@ -337,7 +337,7 @@ static enum bulla_err orphan(struct access *access, struct bulla_call *call, con
 	enum bulla_err err = BULLA_E_CONFLICT;
 
 	TRY(child_slot(access, parent, child, &entry.id));
-	for (int tries = 0; err == BULLA_E_CONFLICT && tries < TOKEN_TRIES; tries++)
+	for (int tries = 0; err == BULLA_E_CONFLICT && tries < STORE_TRIES; tries++)
 		err = make_orphan(access, call, child);
 	if (err != BULLA_OK && err != BULLA_E_NOT_FOUND)
 		return err;

@@ -4,7 +4,6 @@
 #include "keyring/internal.h"
 
 /* Other writers of the same key are kept out by its stripe; a conflict means another process on the same store. */
-#define TRIES 16
 
 enum bulla_err change_write(struct change *change, struct store_write write)
 {
@@ -257,7 +256,7 @@ static enum bulla_err run_held(struct keyring *keyring, struct bulla_call *call,
 
 	if (keyring_is_destroyed(keyring, request->id->mount))
 		return BULLA_E_NO_ROUTE;
-	for (int tries = 0; tries < TRIES && err == BULLA_E_CONFLICT; tries++) {
+	for (int tries = 0; tries < STORE_TRIES && err == BULLA_E_CONFLICT; tries++) {
 		drop_warnings(call, warnings);
 		err = run_once(keyring, call, request, &wipes);
 	}

@@ -3,8 +3,6 @@
 #include "crypto/crypto.h"
 #include "mount/mount_private.h"
 
-#define TRIES 16
-
 enum bulla_err mounts_change(struct mounts *mounts, struct bulla_call *call, mount_step *step, void *context)
 {
 	enum bulla_err err = BULLA_E_CONFLICT;
@@ -12,7 +10,7 @@ enum bulla_err mounts_change(struct mounts *mounts, struct bulla_call *call, mou
 	TRY(bulla_work(call, BULLA_WORK_DISK));
 	TRY(seal_hold(mounts->seal));
 	pthread_mutex_lock(&mounts->lock);
-	for (int tries = 0; err == BULLA_E_CONFLICT && tries < TRIES; tries++) {
+	for (int tries = 0; err == BULLA_E_CONFLICT && tries < STORE_TRIES; tries++) {
 		err = mounts_catch_up(mounts, call);
 		if (err == BULLA_OK)
 			err = step(mounts, call, context);

@@ -175,13 +175,11 @@ static enum bulla_err add_builtins(struct mounts *mounts, struct bulla_call *cal
 	return BULLA_OK;
 }
 
-#define TRIES 16
-
 static enum bulla_err load(struct mounts *mounts, struct bulla_call *call)
 {
 	enum bulla_err err = BULLA_E_CONFLICT;
 
-	for (int tries = 0; err == BULLA_E_CONFLICT && tries < TRIES; tries++) {
+	for (int tries = 0; err == BULLA_E_CONFLICT && tries < STORE_TRIES; tries++) {
 		TRY(read_guard(mounts, call, &mounts->guard));
 		TRY(read_table(mounts, call));
 		err = add_builtins(mounts, call);

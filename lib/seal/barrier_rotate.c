@@ -100,14 +100,12 @@ static enum bulla_err count_on(struct seal *seal, struct bulla_call *call)
 	return BULLA_OK;
 }
 
-#define TRIES 16
-
 /* With seal->keyring held: what another node has written comes first, and then the change once more. */
 static enum bulla_err change(struct seal *seal, struct bulla_call *call, enum bulla_err (*step)(struct seal *, struct bulla_call *))
 {
 	enum bulla_err err = BULLA_E_CONFLICT;
 
-	for (int tries = 0; err == BULLA_E_CONFLICT && tries < TRIES; tries++) {
+	for (int tries = 0; err == BULLA_E_CONFLICT && tries < STORE_TRIES; tries++) {
 		if (tries > 0)
 			TRY(barrier_reload(seal, call));
 		err = seal->keys == NULL ? BULLA_E_SEALED : step(seal, call);

@@ -116,6 +116,9 @@ bool store_is_visiting(void);
 BULLA_MUST_USE enum bulla_err store_commit(struct store *store, struct bulla_call *call, const struct store_write *writes,
 					   size_t count, struct store_stamp *stamp);
 
+/* How often in all a change is tried that others came before (CONFLICT), each time on what there is then. */
+#define STORE_TRIES 16
+
 /* After secrets were destroyed: truncates the write-ahead log, so that deleted bytes (overwritten by secure_delete) are in
  * no file any more. STORE. */
 BULLA_MUST_USE enum bulla_err store_scrub(struct store *store, struct bulla_call *call);

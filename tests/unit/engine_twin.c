@@ -9,17 +9,32 @@
 
 static struct bulla *twin;
 
+static void open_twin(void)
+{
+	struct bulla_config config = config_static();
+	struct bulla_call c = call_begin();
+	struct store *shared;
+
+	ck_assert_ok(store_share(engine->store, &c, &shared));
+	ck_assert_ok(engine_open_on(&config, shared, &c, &twin));
+	ck_assert_ok(bulla_unseal_auto(twin, &c));
+	call_end(&c);
+}
+
 static void setup(void)
 {
 	const struct bulla_mount_settings settings = { 0 };
-	struct bulla_config config = config_static();
-	struct store *shared;
 
 	engine_setup();
 	ck_assert_ok(bulla_mount_enable(engine, &call, bulla_str("transit"), bulla_str("transit"), &settings));
-	ck_assert_ok(store_share(engine->store, &call, &shared));
-	ck_assert_ok(engine_open_on(&config, shared, &call, &twin));
-	ck_assert_ok(bulla_unseal_auto(twin, &call));
+	open_twin();
+}
+
+/* What it had in memory is forgotten. */
+static void restart_twin(void)
+{
+	bulla_close(twin);
+	open_twin();
 }
 
 static void teardown(void)
@@ -133,16 +148,7 @@ START_TEST(key_that_comes_again)
 	encrypt(engine, new);
 	ck_assert_uint_eq(rotate_key(twin), 2);
 	check_opens(twin, new);
-	struct bulla_call c = call_to(engine);
-
-	bulla_close(twin);
-	struct bulla_config config = config_static();
-	struct store *shared;
-
-	ck_assert_ok(store_share(engine->store, &c, &shared));
-	ck_assert_ok(engine_open_on(&config, shared, &c, &twin));
-	ck_assert_ok(bulla_unseal_auto(twin, &c));
-	call_done(&c);
+	restart_twin();
 	check_opens(twin, new);
 }
 END_TEST
@@ -255,15 +261,10 @@ START_TEST(budget)
 	static const char text[] = "path \"transit/encrypt/k\" { capabilities = [\"update\"] budget = \"2000/day\" }";
 	const struct bulla_policy_put_args args = { .name = bulla_str("p"), .text = bulla_str(text) };
 	struct bulla_call c = call_to(engine);
-	struct bulla_config config = config_static();
-	struct store *shared;
 
 	ck_assert_ok(bulla_policy_put(engine, &c, &args));
-	bulla_close(twin); /* opened again: it knows the policy then */
-	ck_assert_ok(store_share(engine->store, &c, &shared));
-	ck_assert_ok(engine_open_on(&config, shared, &c, &twin));
-	ck_assert_ok(bulla_unseal_auto(twin, &c));
 	call_done(&c);
+	restart_twin(); /* it knows the policy then */
 	make_token(0, token);
 	on_both(spend);
 	ck_assert_int_le(served, 2000);
