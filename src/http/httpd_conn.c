@@ -10,14 +10,6 @@
 #define ACCEPT_AT_ONCE 16
 #define NO_FILES_PAUSE_MS 100
 
-/* Beyond this many, a connection is only told that the server is busy. */
-static unsigned soft_limit(const struct httpd *httpd)
-{
-	unsigned max = httpd->config.max_connections;
-
-	return max - (max / 32 > 4 ? max / 32 : max > 8 ? 4 : max / 2);
-}
-
 static void add(struct loop *loop, const struct arrival *arrival)
 {
 	if (arrival->endpoint->tls != NULL || proxied_expects(arrival->endpoint)) {
@@ -167,7 +159,6 @@ struct conn *conn_new(struct loop *loop, const struct arrival *arrival)
 	if (loop->oldest == NULL)
 		loop->oldest = conn;
 	conn_count(loop, 1);
-	conn->refused = atomic_load_explicit(&loop->httpd->connections, memory_order_relaxed) > soft_limit(loop->httpd);
 	shares_enter(conn, (const struct sockaddr *)&arrival->address);
 	if (!proxied_expects(arrival->endpoint))
 		shares_judge(conn); /* else when it is known whose it is */

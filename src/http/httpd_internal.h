@@ -102,7 +102,7 @@ struct conn {
 	uint64_t fetched;         /* of the reply, when the server stops */
 	int64_t moved_ms;         /* when that was last another number */
 	bool settled;             /* all that had come by then has been answered, or was the handshake */
-	bool refused;             /* beyond the limit, or its address's share: is told so and closed */
+	bool refused;             /* has more than its part, or is one too many: is told so and closed (shares.c) */
 	bool evicted;             /* closed, because its address has more than its share */
 	bool is_proxy;            /* one that is trusted to name its clients */
 	bool named;               /* remote is what a header of the PROXY protocol says */

@@ -53,14 +53,23 @@ void shares_enter(struct conn *conn, const struct sockaddr *address)
 		conn->client = clients_enter(conn->loop->httpd->clients, address);
 }
 
+/* Beyond this many, who is not counted is refused, too. */
+static unsigned most(const struct httpd *httpd)
+{
+	unsigned max = httpd->config.max_connections;
+
+	return max - (max / 32 > 4 ? max / 32 : max > 8 ? 4 : max / 2);
+}
+
+/* Who has no more than its part is not refused even with the last slot: others will give way. */
 void shares_judge(struct conn *conn)
 {
 	const struct httpd *httpd = conn->loop->httpd;
+	bool counted = conn->client != NULL && taken(httpd) > limit(httpd);
 
-	if (conn->client == NULL || taken(httpd) <= limit(httpd) || !is_over(httpd, httpd->clients, client_held(conn->client)))
-		return;
-	conn->refused = true;
-	conn_due(conn, conn->loop->now_ms + TELL_S * 1000);
+	conn->refused = counted ? is_over(httpd, httpd->clients, client_held(conn->client)) : taken(httpd) > most(httpd);
+	if (conn->refused)
+		conn_due(conn, conn->loop->now_ms + TELL_S * 1000);
 }
 
 void shares_leave(struct conn *conn)
@@ -135,12 +144,12 @@ static void evict(struct conn *conn)
 static unsigned too_many(const struct loop *loop)
 {
 	const struct httpd *httpd = loop->httpd;
-	unsigned all = taken(httpd), most = limit(httpd);
+	unsigned all = taken(httpd), may = limit(httpd);
 	uint64_t mine = atomic_load_explicit(&loop->conn_count, memory_order_relaxed);
 
-	if (all <= most)
+	if (all <= may)
 		return 0;
-	unsigned part = (unsigned)((all - most) * mine / all) + 1;
+	unsigned part = (unsigned)((all - may) * mine / all) + 1;
 
 	return part > loop->evicted ? part - loop->evicted : 0;
 }

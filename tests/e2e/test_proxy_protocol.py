@@ -227,8 +227,8 @@ class Scarce(test_shares.Shares):
         server = self.serve_few(listener=f"tls_disable = true\n{listener(behavior)}")
         for way in ways:
             with self.subTest(way), contextlib.ExitStack() as stack:
-                self.take(stack, server, HALF[way][:1024], source=STRANGER)
-                for i in range(20):
+                for i in range(40):  # more of them than there are slots, and all the time somebody else in between
+                    self.take(stack, server, HALF[way][:1024], test_shares.GREEDY // 32, source=STRANGER)
                     with self.open(server, PROXY) as sock:
                         sock.sendall(self.header(HEAD + b"\r\n", f"198.51.100.{i}"))
                         self.assertIn(b" 200 ", sock.recv(4096))
