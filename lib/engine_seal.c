@@ -4,6 +4,7 @@
 #include "engine_private.h"
 
 #include <errno.h>
+#include <stdio.h>
 
 #include "base/rcu.h"
 #include "bulla/clock.h"
@@ -136,11 +137,34 @@ void engine_seal_finish(struct engine *engine)
 
 /* ---- unseal ---------------------------------------------------------------- */
 
+static void tell_findings(const struct engine *engine)
+{
+	const struct seal_findings *f = seal_findings(engine->parts.seal);
+	char text[256];
+
+	if (engine->log == NULL)
+		return;
+	if (f->is_new)
+		engine->log(engine->log_context, "info", "the store is of format 2 now: a digest of its records is kept with them");
+	if (f->damaged)
+		engine->log(engine->log_context, "error",
+			    "bytes of stored records were changed from outside: those that do not open are named when they are read");
+	if (!f->accepted)
+		return;
+	(void)snprintf(text, sizeof text,
+		       "stored records were changed from outside, and count as they are (accept_altered_store): %llu were written, %llu are there",
+		       (unsigned long long)f->expected, (unsigned long long)f->found);
+	engine->log(engine->log_context, "error", text);
+}
+
 /* The barrier is open: loads what lies behind it, and only then lets requests through. If that fails, nothing stays open. */
 static enum bulla_err load(struct bulla *engine, struct bulla_call *call)
 {
-	enum bulla_err err = engine_clock_resume(engine, call);
+	enum bulla_err err = seal_convert(engine->seal, call);
 
+	tell_findings(engine_of(engine));
+	if (err == BULLA_OK)
+		err = engine_clock_resume(engine, call);
 	if (err == BULLA_OK)
 		err = mounts_load(engine->mounts, call);
 	if (err == BULLA_OK)

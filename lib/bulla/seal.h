@@ -15,6 +15,7 @@ struct bulla_seal_config {
 	enum bulla_seal_kind kind;
 	struct bulla_bytes key_id;
 	struct bulla_bytes key;
+	bool accept_altered; /* unseals although records were put back, added or taken away from outside, and goes on with what there is */
 };
 
 struct bulla_seal_status {

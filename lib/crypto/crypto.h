@@ -48,13 +48,21 @@ bool signing_verify(const uint8_t public[SIGNING_PUBLIC_BYTES], struct bulla_byt
 BULLA_MUST_USE enum bulla_err hkdf_sha256(struct bulla_bytes secret, struct bulla_bytes salt, struct bulla_bytes info,
 					  uint8_t *out, size_t n);
 
+/* XChaCha20-Poly1305 (draft-irtf-cfrg-xchacha-03): out has the nonce, drawn at random, the ciphertext and the tag, plaintext.len +
+ * XCHACHA_OVERHEAD bytes. There is no number of messages under one key that comes near its bound. NO_RANDOM. */
+#define XCHACHA_NONCE_BYTES 24
+#define XCHACHA_OVERHEAD (XCHACHA_NONCE_BYTES + 16)
+BULLA_MUST_USE enum bulla_err xchacha_seal(const uint8_t key[32], struct bulla_bytes associated, struct bulla_bytes plaintext, uint8_t *out);
+/* out: sealed.len - XCHACHA_OVERHEAD bytes. AUTH_FAILED. */
+BULLA_MUST_USE enum bulla_err xchacha_open(const uint8_t key[32], struct bulla_bytes associated, struct bulla_bytes sealed, uint8_t *out);
+
 /* A keyed 128-bit tag of in (BLAKE2b, RFC 7693), for record ids and table keys: fast, and not a format of the peer. */
 void keyed_tag(const uint8_t key[32], struct bulla_bytes in, uint8_t out[16]);
 
 /* SipHash-2-4 of in under key: for hash tables whose keys a client chooses. */
 uint64_t table_hash(const uint8_t key[16], struct bulla_bytes in);
 
-/* The same function with 128 bits: to find by it what must not be mistaken for another, while key is secret and of this process. */
+/* The same function with 128 bits: a tag of in, as long as key is secret. */
 void table_tag(const uint8_t key[16], struct bulla_bytes in, uint8_t out[16]);
 
 /* Shamir's sharing over GF(2^8) with the polynomial of AES, as the peer has it: a share is secret.len bytes of y and one of x.

@@ -5,7 +5,7 @@
 #include "bulla/encode.h"
 #include "seal/seal_internal.h"
 
-#define FORMAT 1
+#define FORMAT 2            /* 1 is the same, without an account of the records (seal_digest.h) */
 #define HEAD_BYTES (1 + SEAL_KEY_BYTES + 4)
 #define TERM_BYTES (4 + 8 + 8 + SEAL_KEY_BYTES)
 
@@ -155,12 +155,13 @@ static enum bulla_err decode(const struct plain *plain, struct barrier_keys **ou
 	const uint8_t *p = plain->bytes;
 	uint32_t count = plain->len >= HEAD_BYTES ? bulla_get_u32(p + 1 + SEAL_KEY_BYTES) : 0;
 
-	if (count == 0 || count > BARRIER_MAX_TERMS || p[0] != FORMAT || plain->len != HEAD_BYTES + count * TERM_BYTES)
+	if (count == 0 || count > BARRIER_MAX_TERMS || (p[0] != 1 && p[0] != FORMAT) || plain->len != HEAD_BYTES + count * TERM_BYTES)
 		return BULLA_OK;
 	struct barrier_keys *keys BULLA_CLEANUP(drop_keys) = keys_alloc(count);
 
 	if (keys == NULL || (keys->id_key = bulla_secret_alloc(SEAL_KEY_BYTES)) == NULL)
 		return BULLA_E_NO_MEMORY;
+	keys->digested = p[0] == FORMAT;
 	memcpy(keys->id_key, p + 1, SEAL_KEY_BYTES);
 	p += HEAD_BYTES;
 	for (uint32_t i = 0; i < count; i++, p += TERM_BYTES) {

@@ -135,6 +135,23 @@ enum bulla_err seal_rotate(struct seal *seal, struct bulla_call *call)
 	return err;
 }
 
+static enum bulla_err write_again(struct seal *seal, struct bulla_call *call)
+{
+	return seal->keys->count < BARRIER_MAX_TERMS ? add_term(seal, call) : write_keyring(seal, call, seal->keys);
+}
+
+enum bulla_err seal_convert(struct seal *seal, struct bulla_call *call)
+{
+	if (!seal->findings.is_new && !seal->findings.accepted)
+		return BULLA_OK;
+	TRY(bulla_work(call, BULLA_WORK_DISK));
+	pthread_mutex_lock(&seal->keyring);
+	enum bulla_err err = change(seal, call, write_again);
+
+	pthread_mutex_unlock(&seal->keyring);
+	return err;
+}
+
 void seal_limit_set(struct seal *seal, uint64_t max_operations)
 {
 	pthread_mutex_lock(&seal->keyring);

@@ -7,6 +7,7 @@
 static enum bulla_err copy_config(struct seal *seal, const struct bulla_seal_config *config, struct bulla_call *call)
 {
 	seal->kind = config->kind;
+	seal->accept_altered = config->accept_altered;
 	if (config->kind == BULLA_SEAL_SHAMIR)
 		return BULLA_OK;
 	if (config->key.len != SEAL_KEY_BYTES)
@@ -72,8 +73,10 @@ enum bulla_err seal_new(struct store *store, const struct bulla_seal_config *con
 	}
 	seal->store = store;
 	seal->max_operations = BARRIER_MAX_OPERATIONS;
-	enum bulla_err err = copy_config(seal, config, call);
+	enum bulla_err err = seal_digest_init(&seal->digest, store);
 
+	if (err == BULLA_OK)
+		err = copy_config(seal, config, call);
 	if (err == BULLA_OK)
 		err = read_record(seal, call);
 	if (err != BULLA_OK) {
@@ -93,6 +96,7 @@ void seal_free(struct seal *seal)
 	seal_reset(seal);
 	seal_prove_reset(seal);
 	rcu_drain(); /* snapshots that rotations left behind */
+	seal_digest_free(&seal->digest);
 	bulla_secret_free(seal->static_key, SEAL_KEY_BYTES);
 	free(seal->key_id);
 	(void)pthread_cond_destroy(&seal->released);
@@ -145,6 +149,11 @@ void seal_status(struct seal *seal, struct bulla_seal_status *out)
 	*out = status;
 }
 
+const struct seal_findings *seal_findings(const struct seal *seal)
+{
+	return &seal->findings;
+}
+
 /* ---- opening -------------------------------------------------------------------- */
 
 void seal_publish(struct seal *seal, struct barrier_keys *keys, uint8_t *root_key, uint64_t keyring_revision)
@@ -159,6 +168,15 @@ void seal_publish(struct seal *seal, struct barrier_keys *keys, uint8_t *root_ke
 	pthread_mutex_unlock(&seal->state);
 }
 
+/* Whether the store has what was written to it. */
+static enum bulla_err account(struct seal *seal, struct bulla_call *call, const struct barrier_keys *keys)
+{
+	seal->findings = (struct seal_findings){ .is_new = !keys->digested };
+	if (!keys->digested)
+		return seal_digest_found(&seal->digest, call, keys->id_key, keys->count);
+	return seal_digest_open(&seal->digest, call, keys->id_key, seal->accept_altered, &seal->findings);
+}
+
 enum bulla_err seal_open_barrier(struct seal *seal, struct bulla_call *call, uint8_t *root_key)
 {
 	struct store_record record;
@@ -169,6 +187,11 @@ enum bulla_err seal_open_barrier(struct seal *seal, struct bulla_call *call, uin
 		return bulla_fail(call, BULLA_E_STORE_DAMAGED, "the barrier's keyring is missing");
 	TRY(err);
 	TRY(barrier_keys_open(&record, root_key, call, &keys));
+	err = account(seal, call, keys);
+	if (err != BULLA_OK) {
+		barrier_keys_free(keys);
+		return err;
+	}
 	seal_publish(seal, keys, root_key, record.revision);
 	return BULLA_OK;
 }

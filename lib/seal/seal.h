@@ -10,6 +10,22 @@ BULLA_MUST_USE enum bulla_err seal_new(struct store *store, const struct bulla_s
 				       struct seal **out);
 void seal_free(struct seal *seal); /* seals first; NULL is fine */
 
+/* What opening the barrier found out about the stored records (seal/seal_digest.h). */
+struct seal_findings {
+	uint64_t expected, found; /* how many there are */
+	bool has_digest;          /* the account was there, and whole */
+	bool altered;             /* some are older, missing, or from elsewhere */
+	bool damaged;             /* the bytes of some are others: those do not open, and are named then */
+	bool accepted;            /* nevertheless what there is counts */
+	bool is_new;              /* a store of format 1: there was no account yet */
+};
+/* Of the last time; while it is unsealed. */
+const struct seal_findings *seal_findings(const struct seal *seal);
+
+/* After the barrier was opened: what was accepted, or is new, is made to last, under a new term, without which older copies of the keyring do
+ * not open what is written from now on. Else nothing. STORE*, NO_MEMORY. */
+BULLA_MUST_USE enum bulla_err seal_convert(struct seal *seal, struct bulla_call *call);
+
 bool seal_is_sealed(const struct seal *seal);      /* one atomic load */
 bool seal_is_initialised(const struct seal *seal);
 void seal_status(struct seal *seal, struct bulla_seal_status *out);

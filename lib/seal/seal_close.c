@@ -46,6 +46,7 @@ static void drop_keys(struct seal *seal)
 {
 	struct barrier_keys *keys = seal->keys;
 
+	seal_digest_close(&seal->digest);
 	rcu_publish(seal->keys, NULL);
 	rcu_wait();
 	barrier_keys_free(keys);

@@ -12,6 +12,7 @@
 #include "base/rcu.h"
 #include "crypto/alg.h"
 #include "crypto/crypto.h"
+#include "seal/seal_digest.h"
 #include "seal/seal.h"
 
 #define SEAL_KEY_BYTES 32
@@ -70,6 +71,7 @@ struct barrier_term {
 struct barrier_keys {
 	struct rcu_later later;
 	uint8_t *id_key;
+	bool digested; /* as read: there is an account of the records (seal_digest.h) */
 	uint32_t count;
 	struct barrier_term *terms[];
 };
@@ -133,6 +135,9 @@ struct seal {
 	uint8_t *key_id; /* static: as configured */
 	size_t key_id_len;
 	uint8_t *static_key; /* secret memory */
+	bool accept_altered; /* as configured */
+	struct seal_digest digest;
+	struct seal_findings findings; /* with operation */
 
 	pthread_mutex_t operation; /* initialise, unseal, close and forget: one at a time, over disk work */
 	struct seal_record record; /* when initialised; written once */

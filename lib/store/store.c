@@ -95,6 +95,16 @@ enum bulla_err store_read(struct store *store, struct bulla_call *call, const st
 	return err;
 }
 
+enum bulla_err store_read_all(struct store *store, struct bulla_call *call, store_visit_digest *visit_digest, store_visit *visit, void *context)
+{
+	TRY(begin(call));
+	visiting = true;
+	enum bulla_err err = store->ops->read_all(store, call, visit_digest, visit, context);
+
+	visiting = false;
+	return err;
+}
+
 enum bulla_err store_scan_from(struct store *store, struct bulla_call *call, const struct store_id *first, store_visit *visit,
 			       void *context)
 {
@@ -114,7 +124,65 @@ enum bulla_err store_scan(struct store *store, struct bulla_call *call, const ui
 	return store_scan_from(store, call, &first, visit, context);
 }
 
+/* ---- the account of what there is ------------------------------------------------------------------------------------- */
+
+void store_set_digest(struct store *store, const struct store_digest *digest)
+{
+	store->digest = digest;
+}
+
+uint64_t store_writer(const struct store *store)
+{
+	return store->writer;
+}
+
+void store_digest_begin(const struct store *store)
+{
+	if (store->digest != NULL)
+		store->digest->begin(store->digest->context);
+}
+
+void store_digest_batch(const struct store *store)
+{
+	if (store->digest != NULL)
+		store->digest->batch(store->digest->context);
+}
+
+void store_digest_note(const struct store *store, const struct store_seen *before, const struct store_write *write)
+{
+	if (store->digest != NULL && (write->change == STORE_PUT || (write->change == STORE_DELETE && before->revision != 0)))
+		store->digest->note(store->digest->context, before, write);
+}
+
+void store_digest_refuse(const struct store *store)
+{
+	if (store->digest != NULL)
+		store->digest->refuse(store->digest->context);
+}
+
+void store_digest_settle(const struct store *store)
+{
+	if (store->digest != NULL)
+		store->digest->settle(store->digest->context);
+}
+
+void store_tail(struct bulla_bytes bytes, uint8_t out[STORE_TAIL])
+{
+	size_t n = bytes.len < STORE_TAIL ? bytes.len : STORE_TAIL;
+
+	memset(out, 0, STORE_TAIL - n);
+	if (n > 0)
+		memcpy(out + STORE_TAIL - n, bytes.ptr + bytes.len - n, n);
+}
+
 /* ---- writing ------------------------------------------------------------------------------------------------------------ */
+
+bool store_write_holds(const struct store_write *write, uint64_t revision)
+{
+	if (write->expected == STORE_ANY_REVISION)
+		return write->change != STORE_CHECK || revision != 0;
+	return write->expected == revision;
+}
 
 static bool is_sound(const struct store_write *writes, size_t count)
 {

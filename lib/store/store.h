@@ -119,6 +119,43 @@ BULLA_MUST_USE enum bulla_err store_commit(struct store *store, struct bulla_cal
 /* How often in all a change is tried that others came before (CONFLICT), each time on what there is then. */
 #define STORE_TRIES 16
 
+/* ---- the account of what there is --------------------------------------------------------------------------------------- */
+
+/* Who keeps account of all that the store holds (seal/seal_digest.h), under keys that the store does not see. Told within each transaction,
+ * by one thread at a time, what becomes of the records; what the account is then is kept with the number of the commit, one for each
+ * writer, in the same transaction. */
+#define STORE_TAIL 16
+#define STORE_DIGEST_MAX 128
+/* What was there of a record before a write. */
+struct store_seen {
+	uint64_t revision;         /* 0: nothing */
+	uint8_t tail[STORE_TAIL];  /* the last bytes of it: of a sealed record its tag, which stands for all of it */
+};
+struct store_digest {
+	void *context;
+	void (*begin)(void *context);  /* a transaction */
+	void (*batch)(void *context);  /* a batch in it; the one before is accepted */
+	void (*note)(void *context, const struct store_seen *before, const struct store_write *write); /* a PUT, or a DELETE of something */
+	void (*refuse)(void *context); /* the batch: as if it had not been */
+	/* All has been told. stamp: the last commit's of the transaction. out: borrowed until the next call, at most STORE_DIGEST_MAX bytes. Any
+	 * error is the transaction's. */
+	enum bulla_err (*close)(void *context, const struct store_stamp *stamp, struct bulla_bytes *out);
+	void (*settle)(void *context); /* the transaction is durable. Not called: nothing has changed */
+};
+/* digest: borrowed, as long as the store is open or until NULL is set. While nobody uses the store. */
+void store_set_digest(struct store *store, const struct store_digest *digest);
+/* The number of this handle in stamps. */
+uint64_t store_writer(const struct store *store);
+
+/* The digests that writers have left, each with the stamp of its last commit, and then all records, as of one moment. Otherwise as
+ * store_read. */
+typedef enum bulla_err store_visit_digest(const struct store_stamp *stamp, struct bulla_bytes digest, void *context);
+BULLA_MUST_USE enum bulla_err store_read_all(struct store *store, struct bulla_call *call, store_visit_digest *visit_digest, store_visit *visit,
+					     void *context);
+
+/* The last bytes; zeros in front of what is shorter. */
+void store_tail(struct bulla_bytes bytes, uint8_t out[STORE_TAIL]);
+
 /* After secrets were destroyed: truncates the write-ahead log, so that deleted bytes (overwritten by secure_delete) are in
  * no file any more. STORE. */
 BULLA_MUST_USE enum bulla_err store_scrub(struct store *store, struct bulla_call *call);

@@ -63,40 +63,67 @@ static enum bulla_err read_spans(struct store *base, struct bulla_call *call, co
 	return err;
 }
 
+static enum bulla_err read_all(struct store *base, struct bulla_call *call, store_visit_digest *visit_digest, store_visit *visit, void *context)
+{
+	struct inmem *shared = inmem_store(base)->shared;
+	enum bulla_err err = BULLA_OK;
+	struct store_span all;
+
+	(void)call;
+	memset(all.first.bytes, 0, sizeof all.first.bytes);
+	memset(all.last.bytes, 0xff, sizeof all.last.bytes);
+	pthread_mutex_lock(&shared->lock);
+	for (size_t i = 0; i < shared->digest_count && err == BULLA_OK; i++)
+		err = visit_digest(&shared->digests[i].stamp, bulla_mem(shared->digests[i].bytes, shared->digests[i].len), context);
+	if (err == BULLA_OK)
+		err = read_span(base, &shared->records, &all, visit, context);
+	pthread_mutex_unlock(&shared->lock);
+	return err;
+}
+
 /* ---- committing: first all that can fail ---------------------------------------------------------------------------------- */
 
 /* What is there of the record of writes[at] once the writes before it are done: revision 0 is none. */
 struct present {
 	uint64_t revision;
-	size_t len;
+	struct bulla_bytes bytes;
 };
 
 static struct present present_at(const struct inmem *shared, const struct store_write *writes, size_t at)
 {
 	for (size_t i = at; i-- > 0;)
 		if (writes[i].change != STORE_CHECK && memcmp(&writes[i].id, &writes[at].id, sizeof writes[at].id) == 0)
-			return writes[i].change == STORE_DELETE ? (struct present){ 0, 0 } :
-								  (struct present){ store_revision(&writes[i]), writes[i].bytes.len };
+			return writes[i].change == STORE_DELETE ? (struct present){ 0 } :
+								  (struct present){ store_revision(&writes[i]), writes[i].bytes };
 	const struct inmem_record *record = inmem_records_find(&shared->records, &writes[at].id);
 
-	return record != NULL ? (struct present){ record->revision, record->len } : (struct present){ 0, 0 };
+	return record != NULL ? (struct present){ record->revision, bulla_mem(record->bytes, record->len) } : (struct present){ 0 };
+}
+
+static void note(const struct inmem_store *store, const struct present *present, const struct store_write *write)
+{
+	struct store_seen seen = { .revision = present->revision };
+
+	store_tail(present->bytes, seen.tail);
+	store_digest_note(&store->base, &seen, write);
 }
 
 /* Whether all expectations hold, and the bytes in use afterwards. CONFLICT, STORE_FULL. */
-static enum bulla_err check(const struct inmem *shared, const struct store_write *writes, size_t count, uint64_t *used)
+static enum bulla_err check(const struct inmem_store *store, const struct store_write *writes, size_t count, uint64_t *used)
 {
+	const struct inmem *shared = store->shared;
+
 	*used = shared->used_bytes;
 	for (size_t i = 0; i < count; i++) {
 		struct present present = present_at(shared, writes, i);
 
-		bool any = writes[i].expected == STORE_ANY_REVISION;
-
-		if (any ? writes[i].change == STORE_CHECK && present.revision == 0 : writes[i].expected != present.revision)
+		if (!store_write_holds(&writes[i], present.revision))
 			return BULLA_E_CONFLICT;
 		if (writes[i].change == STORE_CHECK)
 			continue;
-		*used -= present.revision != 0 ? present.len + sizeof(struct inmem_record) : 0;
+		*used -= present.revision != 0 ? present.bytes.len + sizeof(struct inmem_record) : 0;
 		*used += writes[i].change == STORE_PUT ? writes[i].bytes.len + sizeof(struct inmem_record) : 0;
+		note(store, &present, &writes[i]);
 	}
 	return shared->max_bytes != 0 && *used > shared->max_bytes && *used > shared->used_bytes ? BULLA_E_STORE_FULL : BULLA_OK;
 }
@@ -139,14 +166,55 @@ static void apply(struct inmem *shared, const struct store_write *writes, size_t
 	}
 }
 
+/* Where the digest of the writer is to be kept; made if it is new. NULL: no memory. */
+static struct inmem_digest *digest_of(struct inmem *shared, uint64_t writer)
+{
+	for (size_t i = 0; i < shared->digest_count; i++)
+		if (shared->digests[i].stamp.writer == writer)
+			return &shared->digests[i];
+	struct inmem_digest *more = realloc(shared->digests, (shared->digest_count + 1) * sizeof *more);
+
+	if (more == NULL)
+		return NULL;
+	shared->digests = more;
+	more[shared->digest_count] = (struct inmem_digest){ .stamp.writer = writer };
+	return &more[shared->digest_count++];
+}
+
+/* What is to be kept of the account; at: where, NULL if nobody keeps one. */
+static enum bulla_err close_digest(const struct inmem_store *store, const struct store_stamp *stamp, struct inmem_digest **at, struct bulla_bytes *out)
+{
+	const struct store_digest *digest = store->base.digest;
+
+	if (digest == NULL)
+		return BULLA_OK;
+	TRY(digest->close(digest->context, stamp, out));
+	*at = digest_of(store->shared, stamp->writer);
+	return *at != NULL ? BULLA_OK : BULLA_E_NO_MEMORY;
+}
+
+static void keep_digest(struct inmem_digest *at, const struct store_stamp *stamp, struct bulla_bytes digest)
+{
+	if (at == NULL)
+		return;
+	at->stamp = *stamp;
+	at->len = digest.len;
+	memcpy(at->bytes, digest.ptr, digest.len);
+}
+
 /* With the lock. */
 static enum bulla_err commit_locked(struct inmem_store *store, const struct store_write *writes, size_t count)
 {
 	struct inmem *shared = store->shared;
-	struct store_stamp stamp = { store->writer, store->sequence + 1 };
+	struct store_stamp stamp = { store->base.writer, store->sequence + 1 };
+	struct bulla_bytes digest = { 0 };
+	struct inmem_digest *kept = NULL;
 	uint64_t used;
 
-	TRY(check(shared, writes, count, &used));
+	store_digest_begin(&store->base);
+	store_digest_batch(&store->base);
+	TRY(check(store, writes, count, &used));
+	TRY(close_digest(store, &stamp, &kept, &digest));
 	TRY(inmem_records_reserve(&shared->records, count));
 	struct inmem_record **made = make_records(writes, count, stamp);
 
@@ -155,8 +223,10 @@ static enum bulla_err commit_locked(struct inmem_store *store, const struct stor
 	apply(shared, writes, count, made, stamp);
 	free(made);
 	inmem_records_settle(&shared->records);
+	keep_digest(kept, &stamp, digest);
 	shared->used_bytes = used;
 	store->sequence++;
+	store_digest_settle(&store->base);
 	return BULLA_OK;
 }
 
@@ -170,7 +240,7 @@ static enum bulla_err commit(struct store *base, struct bulla_call *call, const 
 	enum bulla_err err = commit_locked(store, writes, count);
 
 	if (err == BULLA_OK)
-		*stamp = (struct store_stamp){ store->writer, store->sequence };
+		*stamp = (struct store_stamp){ store->base.writer, store->sequence };
 	pthread_mutex_unlock(&store->shared->lock);
 	if (err == BULLA_OK) {
 		atomic_fetch_add(&base->transactions, 1);
@@ -193,6 +263,7 @@ static void free_shared(struct inmem *shared)
 	(void)pthread_cond_destroy(&shared->applied);
 	(void)pthread_mutex_destroy(&shared->lock);
 	free(shared->changes);
+	free(shared->digests);
 	free(shared);
 }
 
@@ -233,7 +304,7 @@ static enum bulla_err add_handle(struct inmem *shared, const struct store_identi
 	store->base.ops = &inmem_ops;
 	store->base.identity = *identity;
 	store->shared = shared;
-	store->writer = ++shared->last_writer;
+	store->base.writer = ++shared->last_writer;
 	store->told = shared->change_count;
 	shared->sharers[at] = store;
 	*out = &store->base;
@@ -270,6 +341,7 @@ static const struct store_ops inmem_ops = {
 	.share = share,
 	.get = get,
 	.read = read_spans,
+	.read_all = read_all,
 	.commit = commit,
 	.scrub = scrub,
 	.changes = store_inmem_changes,

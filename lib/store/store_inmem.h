@@ -26,6 +26,13 @@ struct inmem_lease {
 	int64_t until_ns;                /* elapsed */
 };
 
+/* What a writer has left of its account, also when its handle is closed. */
+struct inmem_digest {
+	struct store_stamp stamp;
+	size_t len;
+	uint8_t bytes[STORE_DIGEST_MAX];
+};
+
 struct inmem {
 	pthread_mutex_t lock;
 	pthread_cond_t applied; /* somebody has applied changes, or has gone */
@@ -36,13 +43,15 @@ struct inmem {
 	/* The last INMEM_CHANGES changes, of all writers, by their place: change n is at [n % INMEM_CHANGES]. NULL until somebody shares. */
 	struct inmem_change *changes;
 	uint64_t change_count;
+	struct inmem_digest *digests; /* as many as there are writers that keep one */
+	size_t digest_count;
 	struct inmem_lease leases[INMEM_LEASES];
 };
 
 struct inmem_store {
 	struct store base;
 	struct inmem *shared;
-	uint64_t writer, sequence; /* sequence: of its last commit; with the lock */
+	uint64_t sequence; /* of its last commit; with the lock */
 	/* All before told has been applied here; with the lock. */
 	uint64_t told;
 };

@@ -55,7 +55,7 @@ static size_t next_changes(struct inmem_store *store, uint64_t *at, struct store
 	if (*lost)
 		*at = shared->change_count;
 	else
-		count = copy_changes(shared, store->writer, at, ids);
+		count = copy_changes(shared, store->base.writer, at, ids);
 	pthread_mutex_unlock(&shared->lock);
 	return count;
 }
@@ -84,7 +84,7 @@ static bool has_applied(const struct inmem_store *sharer, const struct store_sta
 {
 	const struct inmem *shared = sharer->shared;
 
-	if (sharer->writer == stamp->writer)
+	if (sharer->base.writer == stamp->writer)
 		return true;
 	if (is_lost(shared, sharer->told))
 		return false;
@@ -172,7 +172,7 @@ enum bulla_err store_inmem_lease(struct store *base, struct bulla_call *call, co
 	(void)call;
 	pthread_mutex_lock(&store->shared->lock);
 	struct inmem_lease *lease = lease_named(store->shared, name);
-	enum bulla_err err = lease != NULL ? take_lease(lease, store->writer, bulla_elapsed_ns(), ttl_s, fence) : BULLA_E_BUSY;
+	enum bulla_err err = lease != NULL ? take_lease(lease, store->base.writer, bulla_elapsed_ns(), ttl_s, fence) : BULLA_E_BUSY;
 
 	pthread_mutex_unlock(&store->shared->lock);
 	return err;

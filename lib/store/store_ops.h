@@ -14,6 +14,9 @@ struct store_ops {
 	enum bulla_err (*get)(struct store *store, struct bulla_call *call, const struct store_id *id, struct store_record *out);
 	enum bulla_err (*read)(struct store *store, struct bulla_call *call, const struct store_span *spans, size_t count,
 			       store_visit *visit, void *context);
+	/* The digests first. */
+	enum bulla_err (*read_all)(struct store *store, struct bulla_call *call, store_visit_digest *visit_digest, store_visit *visit,
+				   void *context);
 	enum bulla_err (*commit)(struct store *store, struct bulla_call *call, const struct store_write *writes, size_t count,
 				 struct store_stamp *stamp);
 	enum bulla_err (*scrub)(struct store *store, struct bulla_call *call);
@@ -28,6 +31,8 @@ struct store_ops {
 struct store {
 	const struct store_ops *ops;
 	struct store_identity identity;
+	uint64_t writer;
+	const struct store_digest *digest; /* NULL: nobody keeps account */
 	atomic_uint_least64_t transactions, batches, reads, reopened;
 };
 
@@ -35,6 +40,16 @@ struct store {
 BULLA_MUST_USE enum bulla_err store_open_sqlite(const struct store_options *options, struct bulla_call *call, struct store **out);
 /* store_inmem.c: NO_MEMORY, NO_RANDOM. */
 BULLA_MUST_USE enum bulla_err store_open_inmem(const struct store_options *options, struct bulla_call *call, struct store **out);
+
+/* Whether what the write expects holds where a record is at this revision (0: is not there). */
+bool store_write_holds(const struct store_write *write, uint64_t revision);
+
+/* What a backend tells its digest, if there is one. */
+void store_digest_begin(const struct store *store);
+void store_digest_batch(const struct store *store);
+void store_digest_note(const struct store *store, const struct store_seen *before, const struct store_write *write);
+void store_digest_refuse(const struct store *store);
+void store_digest_settle(const struct store *store);
 
 /* The identity of a store that is created now. NO_RANDOM. */
 BULLA_MUST_USE enum bulla_err store_identity_make(struct store_identity *out);

@@ -91,6 +91,7 @@ static const struct store_ops sqlite_ops = {
 	.close = close_store,
 	.get = store_sqlite_get,
 	.read = store_sqlite_read,
+	.read_all = store_sqlite_read_all,
 	.commit = store_sqlite_commit,
 	.scrub = scrub,
 };
@@ -102,6 +103,7 @@ enum bulla_err store_open_sqlite(const struct store_options *options, struct bul
 	if (store == NULL)
 		return BULLA_E_NO_MEMORY;
 	store->base.ops = &sqlite_ops;
+	store->base.writer = SQLITE_WRITER;
 	store->file.fd = -1;
 	store->path = strdup(options->path);
 	if (store->path == NULL)

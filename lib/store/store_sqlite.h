@@ -15,12 +15,12 @@ struct sqlite3;
 struct sqlite3_stmt;
 
 #define STORE_APPLICATION_ID 0x42756c61u /* "Bula" */
-#define STORE_FORMAT 1u                  /* user_version of what this program writes: the number of the last migration */
+#define STORE_FORMAT 2u                  /* user_version of what this program writes: the number of the last migration */
 #define STORE_PAGE_BYTES 4096
 #define STORE_READERS 3
 
 enum statement {
-	ST_GET, ST_SCAN, ST_INSERT, ST_UPDATE, ST_DELETE, ST_DELETE_ANY, ST_EXISTS, ST_CHECK, ST_SEQUENCE,
+	ST_GET, ST_SCAN, ST_SEE, ST_INSERT, ST_UPDATE, ST_DELETE, ST_SEQUENCE, ST_DIGEST, ST_DIGEST_GET,
 	ST_BEGIN, ST_BEGIN_READ, ST_COMMIT, ST_ROLLBACK, ST_SAVEPOINT, ST_RELEASE, ST_ROLLBACK_TO,
 	ST_COUNT
 };
@@ -131,6 +131,9 @@ BULLA_MUST_USE enum bulla_err store_sqlite_get(struct store *base, struct bulla_
 					       struct store_record *out);
 BULLA_MUST_USE enum bulla_err store_sqlite_read(struct store *base, struct bulla_call *call, const struct store_span *spans, size_t count,
 						store_visit *visit, void *context);
+
+enum bulla_err store_sqlite_read_all(struct store *base, struct bulla_call *call, store_visit_digest *visit_digest, store_visit *visit,
+				     void *context);
 
 /* ---- store_sqlite_commit.c ------------------------------------------------- */
 

@@ -36,60 +36,122 @@ static enum bulla_err failed(struct connection *c, struct commit_request *r)
 	return connection_error(c, &r->why);
 }
 
-/* Which statement carries the write out. */
-static enum statement statement_of(const struct store_write *w)
+/* What is there of the record. A creation finds that out as it is made. */
+static enum bulla_err see(struct connection *c, const struct store_write *w, struct commit_request *r, struct store_seen *out)
 {
-	if (w->change == STORE_PUT)
-		return w->expected == 0 ? ST_INSERT : ST_UPDATE;
-	if (w->expected == 0 || (w->change == STORE_CHECK && w->expected == STORE_ANY_REVISION))
-		return ST_EXISTS;
-	if (w->change == STORE_CHECK)
-		return ST_CHECK;
-	return w->expected == STORE_ANY_REVISION ? ST_DELETE_ANY : ST_DELETE;
+	struct sqlite3_stmt *s = c->statements[ST_SEE];
+
+	*out = (struct store_seen){ 0 };
+	if (w->change == STORE_PUT && w->expected == 0)
+		return BULLA_OK;
+	if (sqlite3_bind_blob(s, 1, w->id.bytes, sizeof w->id.bytes, SQLITE_STATIC) != SQLITE_OK)
+		return failed(c, r);
+	int rc = sqlite3_step(s);
+
+	if (rc == SQLITE_ROW) {
+		const void *tail = sqlite3_column_blob(s, 1);
+
+		out->revision = (uint64_t)sqlite3_column_int64(s, 0);
+		store_tail(bulla_mem(tail, tail != NULL ? (size_t)sqlite3_column_bytes(s, 1) : 0), out->tail);
+		rc = tail == NULL && sqlite3_errcode(c->db) == SQLITE_NOMEM ? SQLITE_NOMEM : SQLITE_DONE;
+	}
+	enum bulla_err err = rc == SQLITE_DONE ? BULLA_OK : failed(c, r);
+
+	(void)sqlite3_reset(s);
+	return err;
 }
 
-static enum bulla_err apply_write(struct connection *c, const struct store_write *w, uint64_t sequence, struct commit_request *r)
+static enum bulla_err run_write(struct connection *c, enum statement which, const struct store_write *w, uint64_t sequence,
+				struct commit_request *r)
 {
-	enum statement which = statement_of(w);
 	struct sqlite3_stmt *s = c->statements[which];
-	int wanted = sqlite3_bind_parameter_count(s);
 	int rc = sqlite3_bind_blob(s, 1, w->id.bytes, sizeof w->id.bytes, SQLITE_STATIC);
 
-	if (rc == SQLITE_OK && wanted >= 2)
-		rc = sqlite3_bind_int64(s, 2, (sqlite3_int64)(w->change == STORE_PUT ? store_revision(w) : w->expected));
-	if (rc == SQLITE_OK && wanted >= 3)
+	if (rc == SQLITE_OK && which != ST_DELETE)
+		rc = sqlite3_bind_int64(s, 2, (sqlite3_int64)store_revision(w));
+	if (rc == SQLITE_OK && which != ST_DELETE)
 		rc = sqlite3_bind_int64(s, 3, (sqlite3_int64)sequence);
-	if (rc == SQLITE_OK && wanted >= 4)
+	if (rc == SQLITE_OK && which != ST_DELETE)
 		rc = sqlite3_bind_blob64(s, 4, w->bytes.len ? (const void *)w->bytes.ptr : "", w->bytes.len, SQLITE_STATIC);
 	if (rc != SQLITE_OK)
 		return failed(c, r);
 	rc = connection_step(c, which);
-	if (rc == (w->change == STORE_CHECK && w->expected != 0 ? SQLITE_DONE : SQLITE_ROW))
-		return BULLA_E_CONFLICT;
 	if (which == ST_INSERT && rc == SQLITE_CONSTRAINT_PRIMARYKEY)
 		return BULLA_E_CONFLICT;
-	if (rc != SQLITE_DONE && rc != SQLITE_ROW)
-		return failed(c, r);
-	if ((which == ST_UPDATE || which == ST_DELETE) && sqlite3_changes(c->db) == 0)
+	return rc == SQLITE_DONE ? BULLA_OK : failed(c, r);
+}
+
+static enum bulla_err apply_write(struct sqlite_store *store, const struct store_write *w, uint64_t sequence, struct commit_request *r)
+{
+	struct connection *c = &store->writer;
+	struct store_seen seen;
+
+	TRY(see(c, w, r, &seen));
+	if (!store_write_holds(w, seen.revision))
 		return BULLA_E_CONFLICT;
+	if (w->change == STORE_PUT)
+		TRY(run_write(c, w->expected == 0 ? ST_INSERT : ST_UPDATE, w, sequence, r));
+	else if (w->change == STORE_DELETE && seen.revision != 0)
+		TRY(run_write(c, ST_DELETE, w, sequence, r));
+	store_digest_note(&store->base, &seen, w);
 	return BULLA_OK;
 }
 
-static enum bulla_err apply_batch(struct connection *c, uint64_t sequence, struct commit_request *r)
+static enum bulla_err apply_batch(struct sqlite_store *store, uint64_t sequence, struct commit_request *r)
 {
+	struct connection *c = &store->writer;
 	enum bulla_err err = BULLA_OK;
 
 	if (connection_step(c, ST_SAVEPOINT) != SQLITE_DONE)
 		return failed(c, r);
+	store_digest_batch(&store->base);
 	for (size_t i = 0; i < r->count && err == BULLA_OK; i++)
-		err = apply_write(c, &r->writes[i], sequence, r);
+		err = apply_write(store, &r->writes[i], sequence, r);
 	if (err != BULLA_OK && err != BULLA_E_CONFLICT)
 		return err; /* the whole transaction is rolled back */
+	if (err == BULLA_E_CONFLICT)
+		store_digest_refuse(&store->base);
 	if (err == BULLA_E_CONFLICT && connection_step(c, ST_ROLLBACK_TO) != SQLITE_DONE)
 		return failed(c, r);
 	if (connection_step(c, ST_RELEASE) != SQLITE_DONE)
 		return failed(c, r);
 	return err;
+}
+
+/* The number of the last commit, and the account of what the transaction leaves. Only this process writes them: if the number is not what it
+ * was left at, somebody else has changed the file. */
+static enum bulla_err write_meta(struct sqlite_store *store, uint64_t sequence, struct commit_request *r)
+{
+	const struct store_digest *digest = store->base.digest;
+	struct connection *c = &store->writer;
+	enum statement which = digest != NULL ? ST_DIGEST : ST_SEQUENCE;
+	struct sqlite3_stmt *s = c->statements[which];
+	struct bulla_bytes bytes = { 0 };
+
+	if (digest != NULL)
+		TRY(digest->close(digest->context, &(struct store_stamp){ SQLITE_WRITER, sequence }, &bytes));
+	int rc = sqlite3_bind_int64(s, 1, (sqlite3_int64)sequence);
+
+	if (rc == SQLITE_OK)
+		rc = sqlite3_bind_int64(s, 2, (sqlite3_int64)store->sequence);
+	if (rc == SQLITE_OK && digest != NULL)
+		rc = sqlite3_bind_blob(s, 3, bytes.ptr, (int)bytes.len, SQLITE_STATIC);
+	if (rc != SQLITE_OK || connection_step(c, which) != SQLITE_DONE)
+		return failed(c, r);
+	if (sqlite3_changes(c->db) == 1)
+		return BULLA_OK;
+	(void)snprintf(r->why.text, sizeof r->why.text, "another process has changed the file");
+	return BULLA_E_STORE_ALTERED;
+}
+
+/* What all batches of the transaction have in common, and the end of it. */
+static enum bulla_err finish(struct sqlite_store *store, uint64_t sequence, struct commit_request *r)
+{
+	TRY(write_meta(store, sequence, r));
+	if (connection_step(&store->writer, ST_COMMIT) != SQLITE_DONE)
+		return failed(&store->writer, r);
+	store_digest_settle(&store->base);
+	return BULLA_OK;
 }
 
 /* ---- a group ------------------------------------------------------------------ */
@@ -136,8 +198,9 @@ static void run_transaction(struct sqlite_store *store, struct commit_request *f
 			roll_back(c); /* it may have begun nonetheless */
 		return fail_all(first, r);
 	}
+	store_digest_begin(&store->base);
 	for (; r != NULL; r = r->next) {
-		r->result = apply_batch(c, sequence + 1, r);
+		r->result = apply_batch(store, sequence + 1, r);
 		if (!is_settled(r->result)) {
 			roll_back(c);
 			return fail_all(first, r);
@@ -147,9 +210,10 @@ static void run_transaction(struct sqlite_store *store, struct commit_request *f
 	}
 	if (good == 0)
 		return roll_back(c);
-	if (sqlite3_bind_int64(c->statements[ST_SEQUENCE], 1, (sqlite3_int64)sequence) != SQLITE_OK ||
-	    connection_step(c, ST_SEQUENCE) != SQLITE_DONE || connection_step(c, ST_COMMIT) != SQLITE_DONE) {
-		first->result = failed(c, first);
+	enum bulla_err err = finish(store, sequence, first);
+
+	if (err != BULLA_OK) {
+		first->result = err;
 		roll_back(c);
 		return fail_all(first, first);
 	}
@@ -215,7 +279,7 @@ enum bulla_err store_sqlite_commit(struct store *base, struct bulla_call *call, 
 	if (!r.done)
 		lead(store, committer);
 	pthread_mutex_unlock(&committer->lock);
-	if (!is_settled(r.result) && r.result != BULLA_E_STORE_FULL)
+	if (r.why.text[0] != '\0' && !is_settled(r.result) && r.result != BULLA_E_STORE_FULL)
 		return bulla_fail(call, r.result, "storage: %s", r.why.text);
 	if (r.result == BULLA_OK)
 		*stamp = (struct store_stamp){ SQLITE_WRITER, r.sequence };

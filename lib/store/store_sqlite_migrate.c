@@ -24,6 +24,8 @@ static const char *const migrations[STORE_FORMAT] = {
 	" sequence INTEGER NOT NULL,"
 	" bytes BLOB NOT NULL"
 	") STRICT, WITHOUT ROWID;",
+	/* a digest of all records, made when it is first unsealed (seal/seal_digest.c): who does not carry it on may not write */
+	"ALTER TABLE meta ADD COLUMN digest BLOB;",
 };
 
 static enum bulla_err single_int(struct connection *c, const char *text, struct bulla_call *call, int64_t *out)
@@ -52,7 +54,7 @@ static enum bulla_err make_identity(struct connection *c, struct bulla_call *cal
 	struct store_identity made;
 
 	TRY(store_identity_make(&made));
-	if (sqlite3_prepare_v2(c->db, "INSERT INTO meta VALUES (1, ?1, ?2, 0)", -1, &statement, NULL) != SQLITE_OK)
+	if (sqlite3_prepare_v2(c->db, "INSERT INTO meta (one, cluster_id, created_s, sequence) VALUES (1, ?1, ?2, 0)", -1, &statement, NULL) != SQLITE_OK)
 		return connection_fail(c, call);
 	int rc = sqlite3_bind_blob(statement, 1, made.cluster_id, sizeof made.cluster_id, SQLITE_STATIC);
 

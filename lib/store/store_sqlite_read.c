@@ -129,3 +129,44 @@ enum bulla_err store_sqlite_read(struct store *base, struct bulla_call *call, co
 		(void)connection_roll_back(c);
 	return err;
 }
+
+static enum bulla_err visit_meta(struct connection *c, struct bulla_call *call, store_visit_digest *visit, void *context)
+{
+	struct sqlite3_stmt *s = c->statements[ST_DIGEST_GET];
+
+	if (sqlite3_step(s) != SQLITE_ROW)
+		return connection_fail(c, call);
+	struct store_stamp stamp = { SQLITE_WRITER, (uint64_t)sqlite3_column_int64(s, 0) };
+	const void *bytes = sqlite3_column_blob(s, 1);
+
+	if (bytes == NULL) /* there is none, or no memory for it */
+		return sqlite3_errcode(c->db) == SQLITE_NOMEM ? BULLA_E_NO_MEMORY : BULLA_OK;
+	return visit(&stamp, bulla_mem(bytes, (size_t)sqlite3_column_bytes(s, 1)), context);
+}
+
+static enum bulla_err read_digest(struct connection *c, struct bulla_call *call, store_visit_digest *visit, void *context)
+{
+	enum bulla_err err = visit_meta(c, call, visit, context);
+
+	(void)sqlite3_reset(c->statements[ST_DIGEST_GET]);
+	return err;
+}
+
+enum bulla_err store_sqlite_read_all(struct store *base, struct bulla_call *call, store_visit_digest *visit_digest, store_visit *visit,
+				     void *context)
+{
+	struct connection *c BULLA_CLEANUP(give_back) = NULL;
+	struct store_span all;
+
+	memset(all.first.bytes, 0, sizeof all.first.bytes);
+	memset(all.last.bytes, 0xff, sizeof all.last.bytes);
+	TRY(take_reader(sqlite_store(base), call, &c));
+	if (connection_step(c, ST_BEGIN_READ) != SQLITE_DONE)
+		return connection_fail(c, call);
+	enum bulla_err err = read_digest(c, call, visit_digest, context);
+
+	if (err == BULLA_OK)
+		err = read_span(base, c, call, &all, visit, context);
+	(void)connection_roll_back(c);
+	return err;
+}

@@ -20,6 +20,7 @@ void config_forget(const void *text, size_t len)
 #define TOP(name, member, kind) { name, kind, offsetof(struct server_config, member), NULL }
 static const struct setting top_settings[] = {
 	TOP("disable_mlock", disable_mlock, SETTING_BOOL),
+	TOP("accept_altered_store", seal.accept_altered, SETTING_BOOL),
 	TOP("log_file", log_file, SETTING_TEXT),
 	TOP("allow_audit_log_prefixing", allow_audit_log_prefixing, SETTING_BOOL),
 	TOP("unsafe_allow_api_audit_creation", unsafe_allow_api_audit_creation, SETTING_BOOL),

@@ -571,9 +571,10 @@ START_TEST(init_on_full_disk)
 	ck_assert_ok(seal_new(tiny, &config, &call, &seal));
 	ck_assert_err(init_seal(seal, &call, &args, &init), BULLA_E_STORE_FULL);
 	ck_assert(!seal_is_initialised(seal));
-	close_and_forget(seal);
+	seal_free(seal);
 	for (unsigned i = 0; i < 10; i++)
 		ck_assert_ok(commit_one(tiny, del(id_of(1, i), STORE_ANY_REVISION)));
+	ck_assert_ok(seal_new(tiny, &config, &call, &seal));
 	ck_assert_ok(init_seal(seal, &call, &args, &init));
 	seal_free(seal);
 	store_close(tiny);

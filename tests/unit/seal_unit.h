@@ -17,7 +17,7 @@ static inline struct bulla_seal_config shamir_config(void)
 
 static inline struct bulla_seal_config static_config(const char *id)
 {
-	return (struct bulla_seal_config){ BULLA_SEAL_STATIC, bulla_str(id), bulla_mem(static_key, 32) };
+	return (struct bulla_seal_config){ .kind = BULLA_SEAL_STATIC, .key_id = bulla_str(id), .key = bulla_mem(static_key, 32) };
 }
 
 static inline struct bulla_init_args shamir_args(int shares, int threshold)

@@ -95,7 +95,7 @@ static const struct {
 	{ 44, "\0\0\0\x05", 4, BULLA_E_STORE_DAMAGED },
 	{ 56, "\0\0\0\x02", 4, BULLA_E_STORE_DAMAGED },
 	{ 60, "\0\0\0\0", 4, BULLA_E_STORE_DAMAGED }, /* user_version */
-	{ 60, "\0\0\0\x02", 4, BULLA_E_STORE_NEWER },
+	{ 60, "\0\0\0\x03", 4, BULLA_E_STORE_NEWER },
 	{ 60, "\xff\xff\xff\xff", 4, BULLA_E_STORE_NEWER },
 	{ 68, "\0\0\0\0", 4, BULLA_E_STORE_FOREIGN }, /* application_id */
 	{ 68, "Bulb", 4, BULLA_E_STORE_FOREIGN },
