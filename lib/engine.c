@@ -20,11 +20,24 @@ static void start_crypto(void)
 	crypto_err = crypto_init();
 }
 
+static bool is_node_name(struct bulla_bytes name)
+{
+	static const char others[] = "._-";
+
+	for (size_t i = 0; i < name.len; i++)
+		if (!(name.ptr[i] >= '0' && name.ptr[i] <= '9') && !((name.ptr[i] | 0x20) >= 'a' && (name.ptr[i] | 0x20) <= 'z') &&
+		    memchr(others, name.ptr[i], sizeof others - 1) == NULL)
+			return false;
+	return name.len <= BULLA_MAX_NODE;
+}
+
 static enum bulla_err open_parts(const struct bulla_config *config, struct bulla_call *call, struct bulla *parts)
 {
 	int64_t default_s = config->default_lease_ttl_s > 0 ? config->default_lease_ttl_s : BULLA_DEFAULT_LEASE_S;
 	int64_t max_s = config->max_lease_ttl_s > 0 ? config->max_lease_ttl_s : BULLA_DEFAULT_LEASE_S;
 
+	if (!is_node_name(config->node))
+		return bulla_fail(call, BULLA_E_CONFIG, "a node's name has up to %d letters, digits, '.', '_' and '-'", BULLA_MAX_NODE);
 	if (default_s > max_s)
 		return bulla_fail(call, BULLA_E_CONFIG, "default_lease_ttl is longer than max_lease_ttl");
 	TRY(seal_new(parts->store, &config->seal, call, &parts->seal));
@@ -37,7 +50,7 @@ static enum bulla_err open_parts(const struct bulla_config *config, struct bulla
 	parts->auth->fetch = config->fetch;
 	parts->auth->fetch_context = config->fetch_context;
 	const struct audit_config audit = { .specs = config->audit_devices, .spec_count = config->audit_device_count,
-					    .allow_prefix = config->allow_audit_prefix, .log = config->log,
+					    .allow_prefix = config->allow_audit_prefix, .node = config->node, .log = config->log,
 					    .log_context = config->log_context };
 
 	return audit_new(parts->store, parts->seal, &audit, &parts->audit);

@@ -296,6 +296,7 @@ struct header_rules {
 struct audit {
 	struct documents documents;
 	struct audit_config config;
+	uint8_t node[BULLA_MAX_NODE]; /* config.node's */
 	struct bulla_arena *config_arena;
 	struct audit_set *set;       /* published; NULL: none is on */
 	bool closing;                /* published with it: records are refused */
@@ -320,6 +321,7 @@ BULLA_MUST_USE enum bulla_err manage_load(struct audit *audit, struct bulla_call
 struct stored_device {
 	struct bulla_audit_spec spec; /* path with its slash; options sorted */
 	bool from_config;
+	struct bulla_bytes node; /* from_config: whose configuration; else empty: it is everybody's */
 	char id[UUID_TEXT + 1];
 	struct device_secrets secrets; /* salt and seed; the rest is empty */
 	uint64_t revision;
@@ -328,9 +330,12 @@ struct stored_device {
 BULLA_MUST_USE enum bulla_err spec_agrees(struct bulla_call *call, const struct bulla_audit_spec *made, bool from_config,
 					  const struct bulla_audit_spec *spec);
 BULLA_MUST_USE enum bulla_err stored_put(struct audit *audit, struct bulla_call *call, const struct stored_device *device);
-BULLA_MUST_USE enum bulla_err stored_remove(struct audit *audit, struct bulla_call *call, struct bulla_bytes path, const char *id);
-/* All, sorted by path; in the arena. */
+/* The device of this node's configuration, or everybody's, with how far it came, here or on all nodes. */
+BULLA_MUST_USE enum bulla_err stored_remove(struct audit *audit, struct bulla_call *call, struct bulla_bytes path, bool from_config,
+					    const char *id);
+/* All, other nodes' as well, sorted by path; in the arena. */
 BULLA_MUST_USE enum bulla_err stored_list(struct audit *audit, struct bulla_call *call, struct stored_device **list, size_t *count);
+/* How far it came on this node. */
 BULLA_MUST_USE enum bulla_err stored_head_get(struct audit *audit, struct bulla_call *call, const char *id, struct chain *out);
 BULLA_MUST_USE enum bulla_err stored_head_put(struct audit *audit, struct bulla_call *call, const char *id,
 					      const struct chain *chain);

@@ -85,7 +85,8 @@ struct gap {
 	uint64_t lost, sure;
 };
 
-/* gap: NULL: none. Its members stand where readers that do not know them look for the device's id, and pass over them. */
+/* gap: NULL: none. Its members, and the node's name where the store is shared, stand where readers that do not know them look for the
+ * device's id, and pass over them. */
 static void put_checkpoint(struct chain *chain, const struct device *device, const char *event, const struct gap *gap,
 			   struct out *out)
 {
@@ -106,6 +107,8 @@ static void put_checkpoint(struct chain *chain, const struct device *device, con
 	json_open(out, '{');
 	json_put_text(out, "event", event);
 	json_put_string(out, "device", device->path);
+	if (device->config->node.len > 0)
+		json_put_string(out, "node", device->config->node);
 	if (gap != NULL) {
 		put_digits(out, "lost", gap->lost);
 		put_digits(out, "after", gap->sure);

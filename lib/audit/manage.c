@@ -52,8 +52,32 @@ static struct device *find(const struct audit *audit, struct bulla_bytes path)
 
 /* ---- changes, under the lock --------------------------------------------------------------------------------------------- */
 
-static enum bulla_err make_secrets(struct stored_device *out)
+/* A device that another node has configured at this path is the same: one salt, so that a token's hash is the same in all logs, and
+ * one key. found: as it is stored there. */
+static enum bulla_err secrets_elsewhere(struct audit *audit, struct bulla_call *call, struct stored_device *out, bool *found)
 {
+	struct stored_device *list;
+	size_t count;
+
+	TRY(stored_list(audit, call, &list, &count));
+	for (size_t i = 0; i < count; i++) {
+		if (!list[i].from_config || !bulla_equal(list[i].spec.path, out->spec.path))
+			continue;
+		memcpy(out->id, list[i].id, sizeof out->id);
+		out->secrets = list[i].secrets;
+		*found = true;
+	}
+	return BULLA_OK;
+}
+
+static enum bulla_err make_secrets(struct audit *audit, struct bulla_call *call, struct stored_device *out)
+{
+	bool found = false;
+
+	if (out->node.len > 0)
+		TRY(secrets_elsewhere(audit, call, out, &found));
+	if (found)
+		return BULLA_OK;
 	TRY(random_uuid(out->id));
 	TRY(random_uuid(out->secrets.salt));
 	return random_bytes(out->secrets.seed, sizeof out->secrets.seed);
@@ -139,12 +163,12 @@ static enum bulla_err check_free(struct audit *audit, struct bulla_call *call, c
 /* A new one: it must work, and is stored before it counts. */
 static enum bulla_err enable(struct audit *audit, struct bulla_call *call, const struct bulla_audit_spec *wanted, bool from_config)
 {
-	struct stored_device stored = { .from_config = from_config };
+	struct stored_device stored = { .from_config = from_config, .node = from_config ? audit->config.node : (struct bulla_bytes){ 0 } };
 	struct device *device;
 
 	TRY(normalise(call, wanted, &stored.spec));
 	TRY(check_free(audit, call, &stored.spec));
-	TRY(make_secrets(&stored));
+	TRY(make_secrets(audit, call, &stored));
 	const struct device_new args = { .spec = &stored.spec, .id = stored.id, .from_config = from_config, .must_work = true,
 					 .secrets = &stored.secrets, .config = &audit->config };
 	enum bulla_err err = device_open(call, &args, &device);
@@ -163,7 +187,7 @@ static enum bulla_err enable(struct audit *audit, struct bulla_call *call, const
 
 static enum bulla_err remove_device(struct audit *audit, struct bulla_call *call, struct device *device)
 {
-	TRY(stored_remove(audit, call, device->path, device->id));
+	TRY(stored_remove(audit, call, device->path, device->from_config, device->id));
 	return remove_from_set(audit, device);
 }
 
@@ -207,6 +231,8 @@ static enum bulla_err load_stored(struct audit *audit, struct bulla_call *call, 
 {
 	struct bulla_audit_spec spec;
 
+	if (stored->from_config && !bulla_equal(stored->node, audit->config.node))
+		return BULLA_OK; /* another node's */
 	for (size_t i = 0; i < audit->config.spec_count; i++) {
 		TRY(normalise(call, &audit->config.specs[i], &spec));
 		if (!bulla_equal(spec.path, stored->spec.path))
@@ -217,7 +243,7 @@ static enum bulla_err load_stored(struct audit *audit, struct bulla_call *call, 
 	if (!stored->from_config)
 		return open_stored(audit, call, stored);
 	log_change(audit, "is no longer in the configuration: disabled", stored->spec.path);
-	return stored_remove(audit, call, stored->spec.path, stored->id);
+	return stored_remove(audit, call, stored->spec.path, true, stored->id);
 }
 
 static enum bulla_err add_configured(struct audit *audit, struct bulla_call *call)

@@ -14,10 +14,40 @@ static struct document_name name_of(const char *kind, struct bulla_bytes item)
 	return (struct document_name){ .kind = kind, .item = item };
 }
 
+/* What belongs to a node of several has its name behind a zero byte, which no path has. */
+static enum bulla_err node_name_of(struct bulla_call *call, const char *kind, struct bulla_bytes item, struct bulla_bytes node, struct document_name *out)
+{
+	uint8_t *p = node.len > 0 ? bulla_arena_alloc(call->arena, item.len + 1 + node.len) : NULL;
+
+	*out = name_of(kind, item);
+	if (node.len == 0)
+		return BULLA_OK;
+	if (p == NULL)
+		return BULLA_E_NO_MEMORY;
+	memcpy(p, item.ptr, item.len);
+	p[item.len] = 0;
+	memcpy(p + item.len + 1, node.ptr, node.len);
+	out->item = bulla_mem(p, item.len + 1 + node.len);
+	return BULLA_OK;
+}
+
+/* The node's name is cut off from item. */
+static struct bulla_bytes split_node(struct bulla_bytes *item)
+{
+	const uint8_t *zero = item->len > 0 ? memchr(item->ptr, 0, item->len) : NULL;
+	struct bulla_bytes node = { 0 };
+
+	if (zero == NULL)
+		return node;
+	node = bulla_mem(zero + 1, item->len - (size_t)(zero - item->ptr) - 1);
+	*item = bulla_mem(item->ptr, (size_t)(zero - item->ptr));
+	return node;
+}
+
 enum bulla_err stored_put(struct audit *audit, struct bulla_call *call, const struct stored_device *device)
 {
 	struct pack pack = { .arena = call->arena };
-	struct document_name name = name_of(KIND_DEVICE, device->spec.path);
+	struct document_name name;
 	struct bulla_bytes value;
 
 	pack_u8(&pack, FORM);
@@ -33,14 +63,38 @@ enum bulla_err stored_put(struct audit *audit, struct bulla_call *call, const st
 		pack_bytes(&pack, device->spec.options[i].value);
 	}
 	TRY(pack_finish(&pack, &value));
+	TRY(node_name_of(call, KIND_DEVICE, device->spec.path, device->node, &name));
 	return document_put(&audit->documents, call, &name, device->revision, value);
 }
 
-enum bulla_err stored_remove(struct audit *audit, struct bulla_call *call, struct bulla_bytes path, const char *id)
+/* On all nodes. */
+static enum bulla_err remove_heads(struct audit *audit, struct bulla_call *call, const char *id)
 {
-	struct document_name name = name_of(KIND_DEVICE, path), head = name_of(KIND_HEAD, bulla_str(id));
+	struct document_name all = name_of(KIND_HEAD, (struct bulla_bytes){ 0 });
+	struct bulla_bytes *names;
+	size_t count;
 
+	TRY(document_names(&audit->documents, call, &all, &names, &count));
+	for (size_t i = 0; i < count; i++) {
+		struct document_name name = name_of(KIND_HEAD, names[i]);
+		struct bulla_bytes of = names[i];
+
+		(void)split_node(&of);
+		if (bulla_is(of, id))
+			TRY(document_remove(&audit->documents, call, &name, STORE_ANY_REVISION));
+	}
+	return BULLA_OK;
+}
+
+enum bulla_err stored_remove(struct audit *audit, struct bulla_call *call, struct bulla_bytes path, bool from_config, const char *id)
+{
+	struct document_name name, head;
+
+	TRY(node_name_of(call, KIND_DEVICE, path, from_config ? audit->config.node : (struct bulla_bytes){ 0 }, &name));
+	TRY(node_name_of(call, KIND_HEAD, bulla_str(id), audit->config.node, &head));
 	TRY(document_remove(&audit->documents, call, &name, STORE_ANY_REVISION));
+	if (!from_config)
+		return remove_heads(audit, call, id);
 	return document_remove(&audit->documents, call, &head, STORE_ANY_REVISION);
 }
 
@@ -51,6 +105,7 @@ static enum bulla_err read_device(struct bulla_call *call, const struct document
 	if (unpack_u8(&in) != FORM)
 		return BULLA_E_STORE_DAMAGED;
 	out->spec.path = document->item;
+	out->node = split_node(&out->spec.path);
 	out->spec.type = unpack_bytes(&in);
 	out->spec.description = unpack_bytes(&in);
 	uint8_t flags = unpack_u8(&in);
@@ -98,8 +153,10 @@ enum bulla_err stored_list(struct audit *audit, struct bulla_call *call, struct 
 
 enum bulla_err stored_head_get(struct audit *audit, struct bulla_call *call, const char *id, struct chain *out)
 {
-	struct document_name name = name_of(KIND_HEAD, bulla_str(id));
+	struct document_name name;
 	struct document document;
+
+	TRY(node_name_of(call, KIND_HEAD, bulla_str(id), audit->config.node, &name));
 	enum bulla_err err = document_get(&audit->documents, call, &name, &document);
 
 	*out = (struct chain){ 0 };
@@ -125,10 +182,12 @@ enum bulla_err stored_head_get(struct audit *audit, struct bulla_call *call, con
 /* One writer: whoever holds audit->lock. */
 enum bulla_err stored_head_put(struct audit *audit, struct bulla_call *call, const char *id, const struct chain *chain)
 {
-	struct document_name name = name_of(KIND_HEAD, bulla_str(id));
 	struct pack pack = { .arena = call->arena };
 	struct document before = { 0 };
+	struct document_name name;
 	struct bulla_bytes value;
+
+	TRY(node_name_of(call, KIND_HEAD, bulla_str(id), audit->config.node, &name));
 	enum bulla_err err = document_get(&audit->documents, call, &name, &before);
 
 	if (err != BULLA_OK && err != BULLA_E_NOT_FOUND)

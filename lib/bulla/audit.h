@@ -12,6 +12,7 @@
 
 BULLA_DECLS_BEGIN
 
+#define BULLA_MAX_NODE 63 /* bytes of the name of a node, of those that share a store */
 #define BULLA_AUDIT_MAX_DEVICES 8
 
 struct bulla_json;

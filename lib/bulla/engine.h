@@ -25,6 +25,8 @@ struct bulla_config {
 	void (*log)(void *context, const char *level, const char *text);
 	void *log_context;
 	const char *version, *build_date; /* of the program, for the history of versions; NULL: none is kept; borrowed until bulla_close */
+	struct bulla_bytes node;       /* this server's name among those that share the store: letters, digits, '.', '_', '-'; at most
+					  BULLA_MAX_NODE; copied; empty: it has the store for itself */
 	bool clock_from_wall;          /* lifetimes and periods go on from the system's clock, whatever the store has reached */
 };
 
