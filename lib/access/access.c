@@ -20,7 +20,6 @@ enum bulla_err access_new(struct store *store, struct seal *seal, int64_t defaul
 	access->seal = seal;
 	access->default_ttl_s = default_ttl_s;
 	access->max_ttl_s = max_ttl_s;
-	pthread_mutex_init(&access->expiry.lock, NULL);
 	pthread_mutex_init(&access->policy_lock, NULL);
 	pthread_mutex_init(&access->ui_lock, NULL);
 	pthread_rwlockattr_init(&attr);
@@ -29,8 +28,10 @@ enum bulla_err access_new(struct store *store, struct seal *seal, int64_t defaul
 	for (size_t i = 0; i < STRIPES; i++)
 		pthread_rwlock_init(&access->stripes[i], &attr);
 	pthread_rwlockattr_destroy(&attr);
-	enum bulla_err err = cache_init(access);
+	enum bulla_err err = expiry_init(access);
 
+	if (err == BULLA_OK)
+		err = cache_init(access);
 	if (err == BULLA_OK)
 		err = counters_new(MAX_BUDGETS, &access->budgets);
 	if (err == BULLA_OK)
@@ -72,7 +73,7 @@ void access_free(struct access *access)
 	quotas_free(access->quotas);
 	cors_free(access->cors);
 	cache_clear(access);
-	pthread_mutex_destroy(&access->expiry.lock);
+	due_end(&access->expiry.due);
 	policy_store_empty(access);
 	pthread_mutex_destroy(&access->policy_lock);
 	pthread_mutex_destroy(&access->ui_lock);

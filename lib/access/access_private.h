@@ -11,6 +11,7 @@
 #include "bulla/mounts.h" /* struct bulla_pair */
 #include "bulla/token_roles.h"
 #include "bulla/wrapping.h"
+#include "state/due.h"
 
 #define TOKEN_MAX_BYTES 512          /* of a token's text: longer ones are unknown */
 #define TOKEN_MAX_BATCH_BYTES 8192   /* of a batch token's, which goes with every request of its owner */
@@ -55,9 +56,7 @@ struct access {
 	atomic_uint revocations;
 	_Atomic int64_t next_sweep_ns; /* of wrapped replies that ended */
 	struct expiry {                /* of access_tick's caller, but for tidy_wanted */
-		pthread_mutex_t lock;
-		bool loaded;
-		uint64_t from, stored, revision; /* minutes: the first that was not looked into, as the store has it */
+		struct due due;        /* its lock is that of all of these */
 		atomic_bool tidy_wanted;
 		bool tidying, filing;  /* filing: tokens of older versions are filed by their end */
 		struct store_id next;  /* accessor that the tidying goes on with */
@@ -229,6 +228,8 @@ BULLA_MUST_USE enum bulla_err tokens_remove_ended(struct access *access, struct 
 BULLA_MUST_USE enum bulla_err cubbyhole_clear(struct access *access, struct bulla_call *call, const struct store_id *token);
 
 /* ---- expiry.c ---- */
+/* Sets up access->expiry, of which due_end disposes. NO_MEMORY. */
+BULLA_MUST_USE enum bulla_err expiry_init(struct access *access);
 /* The entry that says when token ends, as a write of the commit that makes or changes it; none if it has no end. */
 BULLA_MUST_USE enum bulla_err expiry_file(struct access *access, struct bulla_call *call, const struct token *token,
 					  struct store_write *writes, size_t *count);

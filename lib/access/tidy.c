@@ -97,16 +97,18 @@ static enum bulla_err step(struct access *access, struct bulla_call *scratch)
 	return BULLA_OK;
 }
 
-/* One that was asked for begins when the last has ended. */
+/* One that was asked for begins when the last has ended. A store whose ends were never looked into may have tokens of versions that
+ * filed none: they are looked through once. */
 static enum bulla_err begin(struct access *access)
 {
 	struct expiry *expiry = &access->expiry;
 
-	if (expiry->tidying || !atomic_load(&expiry->tidy_wanted))
+	if (expiry->tidying || (expiry->due.revision != 0 && !atomic_load(&expiry->tidy_wanted)))
 		return BULLA_OK;
 	TRY(first_accessor(access, &expiry->next));
 	expiry->seen = expiry->removed = 0;
 	expiry->tidying = true;
+	expiry->filing = expiry->due.revision == 0;
 	return BULLA_OK;
 }
 

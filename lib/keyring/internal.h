@@ -12,6 +12,7 @@
 #include "crypto/crypto.h"
 #include "keyring/keyring.h"
 #include "mount/mounts.h"
+#include "state/due.h"
 #include "store/store.h"
 
 #define MOUNT_UUID 16
@@ -213,15 +214,6 @@ struct notices {
 	char texts[NOTICES][NOTICE_BYTES];
 };
 
-/* When keys are due for rotation (schedule.c). By lock. */
-struct schedule {
-	pthread_mutex_t lock; /* one tick at a time */
-	bool loaded;          /* the two below were read from the store */
-	uint64_t from;        /* no key is filed under an earlier minute */
-	uint64_t revision;    /* of the record that says so */
-	uint64_t stored;      /* and what it says */
-};
-
 struct keyring {
 	struct store *store;
 	struct seal *seal;
@@ -234,7 +226,7 @@ struct keyring {
 	struct mount_mark *destroyed;     /* mounts that are gone: nothing may be written for them any more */
 	_Atomic(uint64_t) count_warn, count_max; /* messages of one version: where warnings begin, and where it ends */
 	struct notices notices;
-	struct schedule schedule;
+	struct due schedule;              /* of keys that are to be rotated (schedule.c) */
 };
 
 /* NOT_FOUND: no key can have that name. */
@@ -345,13 +337,15 @@ BULLA_MUST_USE enum bulla_err rotate_key(struct keyring *keyring, struct bulla_c
 
 /* ---- schedule.c ------------------------------------------------------------------- */
 
+/* Sets up keyring->schedule, of which due_end disposes. NO_MEMORY. */
+BULLA_MUST_USE enum bulla_err schedule_init(struct keyring *keyring);
+
 /* For change.c: sets next->head.due_s and adds the writes that move the key from old's place in the schedule. Before the head is
  * encoded and after next has its versions. */
 BULLA_MUST_USE enum bulla_err schedule_change(struct change *change);
 /* Of the entry of a key that is due then; only the part for the minute is the collection. SEALED. */
 BULLA_MUST_USE enum bulla_err schedule_slot(struct seal *seal, int64_t due_s, const uint8_t *mount, struct bulla_bytes name,
 					    struct store_id *out);
-void schedule_forget(struct keyring *keyring);
 
 /* ---- names.c, list.c ------------------------------------------------------------- */
 

@@ -12,9 +12,9 @@ static enum bulla_err set_up(struct keyring *keyring)
 {
 	keyring->table = rcu_table_new();
 	if (keyring->table == NULL || pthread_mutex_init(&keyring->cache.lock, NULL) != 0 ||
-	    pthread_mutex_init(&keyring->lists_lock, NULL) != 0 || pthread_mutex_init(&keyring->notices.lock, NULL) != 0 ||
-	    pthread_mutex_init(&keyring->schedule.lock, NULL) != 0)
+	    pthread_mutex_init(&keyring->lists_lock, NULL) != 0 || pthread_mutex_init(&keyring->notices.lock, NULL) != 0)
 		return BULLA_E_NO_MEMORY;
+	TRY(schedule_init(keyring));
 	for (size_t i = 0; i < STRIPES; i++)
 		if (pthread_mutex_init(&keyring->stripes[i], NULL) != 0)
 			return BULLA_E_NO_MEMORY;
@@ -47,7 +47,7 @@ void keyring_empty(struct keyring *keyring)
 {
 	cache_forget(keyring, NULL);
 	list_forget(keyring, NULL);
-	schedule_forget(keyring);
+	due_forget(&keyring->schedule);
 }
 
 void keyring_wipe(struct keyring *keyring)
@@ -71,7 +71,7 @@ void keyring_free(struct keyring *keyring)
 		(void)pthread_mutex_destroy(&keyring->stripes[i]);
 	(void)pthread_mutex_destroy(&keyring->lists_lock);
 	(void)pthread_mutex_destroy(&keyring->notices.lock);
-	(void)pthread_mutex_destroy(&keyring->schedule.lock);
+	due_end(&keyring->schedule);
 	(void)pthread_mutex_destroy(&keyring->cache.lock);
 	bulla_wipe(keyring->hash_key, sizeof keyring->hash_key);
 	free(keyring);

@@ -1,39 +1,23 @@
-/* schedule.c: owns auto_rotate_period. Each key that has one is filed under the time when it is due: a small sealed record in a
- * collection of its minute, written in the same commit as the key's head, which knows that time (docs/FORMATS.md, "Schedule").
- * A tick looks only into the minutes since the last one, so that neither the number of keys nor a restart matters. A key that
- * cannot be rotated is filed again for later and holds up no other. Changes of keys: by their locks; ticks: by schedule.lock,
- * workers. */
+/* schedule.c: owns auto_rotate_period. Each key that has one is filed under the time when it is due (state/due.h), in the same commit
+ * as the key's head, which knows that time (docs/FORMATS.md, "Schedule"). A key that cannot be rotated is filed again for later and
+ * holds up no other. Changes of keys: by their locks; ticks: by the queue's, workers. */
 #include "keyring/internal.h"
 
-#include <stdlib.h>
-
 #include "bulla/clock.h"
-#include "bulla/encode.h"
 
 #define NS_PER_S INT64_C(1000000000)
-#define MINUTE_S 60
 #define RETRY_S 60            /* after a fault of ours, such as a full disk */
 #define RETRY_REFUSED_S 3600  /* where the key itself does not allow it */
-#define BACK_MINUTES 10       /* looked at again: a writer may have been slow to commit */
-#define MINUTES_A_TICK 20000  /* a day is 1,440: after a long time off, it takes some ticks */
-#define BATCH 64
-#define STORE_EVERY 60        /* minutes: what is stored is where a restart begins */
 
 /* ---- where a key is filed -------------------------------------------------------- */
 
-static uint64_t minute_of(int64_t time_s)
+static enum bulla_err handle_batch(void *owner, struct bulla_call *call, const struct due_entry *entries, size_t count);
+
+static const struct due_kind rotations = { .entry = "due", .from = "due-from", .present = true, .handle = handle_batch };
+
+enum bulla_err schedule_init(struct keyring *keyring)
 {
-	return (uint64_t)time_s / MINUTE_S;
-}
-
-static enum bulla_err minute_slot(struct seal *seal, uint64_t minute, struct bulla_bytes item, struct store_id *out)
-{
-	uint8_t number[8];
-
-	bulla_put_u64(number, minute);
-	struct barrier_name slot = { .kind = "due", .scope = bulla_mem(number, sizeof number), .item = item };
-
-	return barrier_slot(seal, &slot, out);
+	return due_init(&keyring->schedule, &rotations, keyring->store, keyring->seal, keyring);
 }
 
 /* The mount's uuid, then the name: the content of an entry, and what it is called. */
@@ -49,7 +33,7 @@ enum bulla_err schedule_slot(struct seal *seal, int64_t due_s, const uint8_t *mo
 	uint8_t entry[MOUNT_UUID + BULLA_KEY_NAME_MAX];
 	size_t n = entry_bytes(mount, name, entry);
 
-	return minute_slot(seal, minute_of(due_s), bulla_mem(entry, n), out);
+	return due_slot(&rotations, seal, due_minute(due_s), bulla_mem(entry, n), out);
 }
 
 static enum bulla_err put_entry(struct seal *seal, struct bulla_call *call, int64_t due_s, const uint8_t *mount,
@@ -58,9 +42,7 @@ static enum bulla_err put_entry(struct seal *seal, struct bulla_call *call, int6
 	uint8_t entry[MOUNT_UUID + BULLA_KEY_NAME_MAX];
 	size_t n = entry_bytes(mount, name, entry);
 
-	*write = (struct store_write){ .change = STORE_PUT };
-	TRY(schedule_slot(seal, due_s, mount, name, &write->id));
-	return barrier_seal(seal, call, &write->id, 1, bulla_mem(entry, n), &write->bytes);
+	return due_filing(&rotations, seal, call, due_minute(due_s), bulla_mem(entry, n), write);
 }
 
 /* ---- with each change of a key --------------------------------------------------- */
@@ -124,7 +106,7 @@ enum bulla_err schedule_change(struct change *change)
 
 	if (!change->destroy)
 		change->next->head.due_s = new_s;
-	if (old_s != 0 && new_s != 0 && minute_of(old_s) == minute_of(new_s))
+	if (old_s != 0 && new_s != 0 && due_minute(old_s) == due_minute(new_s))
 		return BULLA_OK; /* the entry says no more than that */
 	if (old_s != 0) {
 		struct store_write gone = { .change = STORE_DELETE, .expected = STORE_ANY_REVISION };
@@ -139,13 +121,6 @@ enum bulla_err schedule_change(struct change *change)
 		TRY(change_write(change, made));
 	}
 	return BULLA_OK;
-}
-
-void schedule_forget(struct keyring *keyring)
-{
-	pthread_mutex_lock(&keyring->schedule.lock);
-	keyring->schedule.loaded = false;
-	pthread_mutex_unlock(&keyring->schedule.lock);
 }
 
 /* ---- one entry -------------------------------------------------------------------- */
@@ -260,166 +235,37 @@ static enum bulla_err handle(struct keyring *keyring, struct bulla_call *call, c
 	return err == BULLA_E_SEALED ? err : BULLA_OK; /* it stays where it is, and is tried at the next tick */
 }
 
-/* ---- one minute --------------------------------------------------------------------- */
-
-struct minute_scan {
-	struct seal *seal;
-	struct bulla_call call;   /* its arena holds the entries, and is reset for each batch */
-	struct store_id after;    /* where the last batch ended */
-	bool begun;
-	struct entry entries[BATCH];
-	size_t count;
-};
-
-/* An entry that does not open names no key: it is left alone. */
-static enum bulla_err visit_entry(const struct store_record *record, void *context)
-{
-	struct minute_scan *scan = context;
-	struct entry *entry = &scan->entries[scan->count];
-	struct bulla_bytes plaintext;
-
-	if (scan->begun && memcmp(&record->id, &scan->after, sizeof record->id) <= 0)
-		return BULLA_OK;
-	scan->after = record->id;
-	enum bulla_err err = barrier_open(scan->seal, &scan->call, record, &plaintext);
-
-	if (err == BULLA_E_STORE_DAMAGED ||
-	    (err == BULLA_OK && (plaintext.len <= MOUNT_UUID || plaintext.len > MOUNT_UUID + BULLA_KEY_NAME_MAX)))
-		return BULLA_OK;
-	TRY(err);
-	*entry = (struct entry){ .id = record->id, .name = { plaintext.ptr + MOUNT_UUID, plaintext.len - MOUNT_UUID } };
-	memcpy(entry->mount.uuid, plaintext.ptr, MOUNT_UUID);
-	scan->count++;
-	return scan->count < BATCH ? BULLA_OK : BULLA_E_BUSY; /* enough: the scan stops here */
-}
-
-static enum bulla_err handle_batch(struct keyring *keyring, const struct minute_scan *scan, struct bulla_call *one, int64_t now_s)
-{
-	for (size_t i = 0; i < scan->count; i++) {
-		bulla_arena_reset(one->arena);
-		*one = (struct bulla_call){ .arena = one->arena, .may_block = true, .turn = one->turn };
-		TRY(handle(keyring, one, &scan->entries[i], now_s));
-	}
-	return BULLA_OK;
-}
-
-/* Entries are few at a time, whatever is due in one minute. */
-static enum bulla_err run_minute(struct keyring *keyring, struct minute_scan *scan, struct bulla_call *one, uint64_t minute,
-				 int64_t now_s)
-{
-	struct store_id any;
-
-	TRY(minute_slot(keyring->seal, minute, (struct bulla_bytes){ 0 }, &any));
-	for (scan->begun = false;; scan->begun = true) {
-		bulla_arena_reset(scan->call.arena);
-		scan->call = (struct bulla_call){ .arena = scan->call.arena, .may_block = true };
-		scan->count = 0;
-		enum bulla_err err = store_scan(keyring->store, &scan->call, any.bytes, visit_entry, scan);
-
-		if (err != BULLA_OK && (err != BULLA_E_BUSY || scan->count < BATCH))
-			return err;
-		TRY(handle_batch(keyring, scan, one, now_s));
-		if (err == BULLA_OK)
-			return BULLA_OK;
-	}
-}
-
 /* ---- a tick --------------------------------------------------------------------------- */
 
-static enum bulla_err from_slot(struct seal *seal, struct store_id *out)
+/* An entry that does not open names no key: it is left alone. */
+static enum bulla_err handle_batch(void *owner, struct bulla_call *call, const struct due_entry *entries, size_t count)
 {
-	struct barrier_name slot = { .kind = "due-from" };
+	for (size_t i = 0; i < count; i++) {
+		struct bulla_bytes content = entries[i].content;
 
-	return barrier_slot(seal, &slot, out);
-}
+		if (content.len <= MOUNT_UUID || content.len > MOUNT_UUID + BULLA_KEY_NAME_MAX)
+			continue;
+		struct entry entry = { .id = entries[i].id, .name = { content.ptr + MOUNT_UUID, content.len - MOUNT_UUID } };
 
-static enum bulla_err read_from(struct keyring *keyring, struct bulla_call *call, uint64_t now)
-{
-	struct schedule *schedule = &keyring->schedule;
-	struct store_record record = { 0 };
-	struct bulla_bytes plaintext;
-	struct store_id slot;
-
-	TRY(from_slot(keyring->seal, &slot));
-	enum bulla_err err = store_get(keyring->store, call, &slot, &record);
-
-	if (err == BULLA_E_NOT_FOUND) { /* the first tick of all: what is filed already is filed for later */
-		schedule->from = now;
-		schedule->stored = schedule->revision = 0;
-		return BULLA_OK;
+		memcpy(entry.mount.uuid, content.ptr, MOUNT_UUID);
+		bulla_arena_reset(call->arena);
+		*call = (struct bulla_call){ .arena = call->arena, .may_block = true, .turn = call->turn };
+		TRY(handle(owner, call, &entry, bulla_clock_s()));
 	}
-	TRY(err);
-	TRY(barrier_open(keyring->seal, call, &record, &plaintext));
-	if (plaintext.len != 8)
-		return BULLA_E_STORE_DAMAGED;
-	schedule->stored = bulla_get_u64(plaintext.ptr);
-	schedule->from = schedule->stored < now ? schedule->stored : now; /* else the clock was set back on purpose */
-	schedule->revision = record.revision;
-	return BULLA_OK;
-}
-
-static enum bulla_err write_from(struct keyring *keyring, struct bulla_call *call)
-{
-	struct schedule *schedule = &keyring->schedule;
-	struct store_write write = { .change = STORE_PUT, .expected = schedule->revision };
-	uint8_t number[8];
-
-	bulla_put_u64(number, schedule->from);
-	TRY(from_slot(keyring->seal, &write.id));
-	TRY(barrier_seal(keyring->seal, call, &write.id, store_revision(&write), bulla_mem(number, sizeof number), &write.bytes));
-	TRY(commit_held(keyring, call, &write, 1));
-	schedule->revision++;
-	schedule->stored = schedule->from;
-	return BULLA_OK;
-}
-
-/* Up to and with the present minute, whose entries may come due while it lasts. */
-static enum bulla_err run_minutes(struct keyring *keyring, struct bulla_turn *turn, int64_t now_s)
-{
-	struct schedule *schedule = &keyring->schedule;
-	struct minute_scan *scan = calloc(1, sizeof *scan);
-	struct bulla_call one = { .arena = bulla_arena_new(4096), .turn = turn };
-	uint64_t minute = schedule->from > BACK_MINUTES ? schedule->from - BACK_MINUTES : 0, now = minute_of(now_s);
-	uint64_t last = now > minute + MINUTES_A_TICK ? minute + MINUTES_A_TICK : now;
-	enum bulla_err err = scan == NULL || one.arena == NULL ? BULLA_E_NO_MEMORY : BULLA_OK;
-
-	if (err == BULLA_OK) {
-		scan->seal = keyring->seal;
-		scan->call.arena = bulla_arena_new(16384);
-		err = scan->call.arena == NULL ? BULLA_E_NO_MEMORY : BULLA_OK;
-	}
-	for (; err == BULLA_OK && minute <= last; minute++)
-		err = run_minute(keyring, scan, &one, minute, now_s);
-	if (err == BULLA_OK && last > schedule->from)
-		schedule->from = last;
-	if (scan != NULL)
-		bulla_arena_free(scan->call.arena);
-	bulla_arena_free(one.arena);
-	free(scan);
-	return err;
-}
-
-static enum bulla_err tick(struct keyring *keyring, struct bulla_call *call)
-{
-	struct schedule *schedule = &keyring->schedule;
-	int64_t now_s = bulla_clock_s();
-
-	if (!schedule->loaded)
-		TRY(read_from(keyring, call, minute_of(now_s)));
-	schedule->loaded = true;
-	TRY(run_minutes(keyring, call->turn, now_s));
-	if (schedule->revision == 0 || schedule->from >= schedule->stored + STORE_EVERY)
-		TRY(write_from(keyring, call));
 	return BULLA_OK;
 }
 
 enum bulla_err keyring_tick(struct keyring *keyring, struct bulla_call *call)
 {
-	TRY(bulla_work(call, BULLA_WORK_DISK));
-	pthread_mutex_lock(&keyring->schedule.lock);
-	enum bulla_err err = tick(keyring, call);
+	struct due *schedule = &keyring->schedule;
 
-	pthread_mutex_unlock(&keyring->schedule.lock);
+	TRY(bulla_work(call, BULLA_WORK_DISK));
+	pthread_mutex_lock(&schedule->lock);
+	enum bulla_err err = due_run(schedule, call, bulla_clock_s());
+
+	if (err == BULLA_OK)
+		err = due_store(schedule, call);
+	pthread_mutex_unlock(&schedule->lock);
 	TRY(notices_take(&keyring->notices, call));
 	return err;
 }

@@ -12,7 +12,7 @@ import shlex
 import subprocess
 import sys
 
-LIB = ["base", "crypto", "store", "seal", "mount", "keyring", "policy", "access", "auth", "transit", "audit", "engine"]
+LIB = ["base", "crypto", "store", "seal", "state", "mount", "keyring", "policy", "access", "auth", "transit", "audit", "engine"]
 SRC = ["sched", "request", "handlers", "http", "commands"]
 
 # the layer that a public header speaks for; the umbrella and what is not named here: the highest
