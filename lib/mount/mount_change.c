@@ -98,7 +98,7 @@ enum bulla_err change_publish(struct mounts *mounts, const struct mount *before,
 	enum bulla_err err = table_change(mounts, before, made);
 
 	if (err != BULLA_OK)
-		mount_put(made); /* committed but not seen before the next unsealing: the caller hears of the failure */
+		mount_put(made); /* the caller hears of the failure */
 	return err;
 }
 

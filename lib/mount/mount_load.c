@@ -84,15 +84,19 @@ static enum bulla_err make_builtin(struct mounts *mounts, struct bulla_call *cal
 	return mount_store(mounts, call, &m, NULL, out);
 }
 
-/* Before the records are read: what changes meanwhile is found by the next change. */
+/* Before the records are read: what changes meanwhile is found by the next change. It is opened, for none of the table's records is sealed under a
+ * later term. */
 static enum bulla_err read_guard(struct mounts *mounts, struct bulla_call *call, uint64_t *revision)
 {
 	struct store_record record = { 0 };
+	struct bulla_bytes unused;
 	struct store_id id;
 
 	TRY(mount_guard_slot(mounts, &id));
 	enum bulla_err err = store_get(mounts->store, call, &id, &record);
 
+	if (err == BULLA_OK)
+		err = barrier_open(mounts->seal, call, &record, &unused);
 	*revision = record.revision;
 	return err == BULLA_E_NOT_FOUND ? BULLA_OK : err;
 }

@@ -52,8 +52,10 @@ enum bulla_err table_change(struct mounts *mounts, const struct mount *remove, s
 	const struct mount_table *old = mounts->table;
 	struct mount_table *table = table_new((old ? old->count : 0) + 1);
 
-	if (table == NULL)
+	if (table == NULL) {
+		mounts->guard = 0; /* committed, but not seen: the next change reads the table first */
 		return BULLA_E_NO_MEMORY;
+	}
 	for (size_t i = 0; old != NULL && i < old->count; i++) {
 		if (old->mounts[i] == remove)
 			continue;

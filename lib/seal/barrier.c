@@ -53,6 +53,16 @@ static enum bulla_err open_now(struct seal *seal, const struct store_record *rec
 	return err;
 }
 
+/* Within a visit the store cannot be asked: whoever holds the seal next does (seal_hold). */
+static enum bulla_err learn_later(struct seal *seal, struct bulla_call *call, uint32_t term)
+{
+	uint32_t known = atomic_load(&seal->told_term);
+
+	while (known < term && !atomic_compare_exchange_weak(&seal->told_term, &known, term))
+		;
+	return bulla_fail(call, BULLA_E_BUSY, "another node has changed the barrier's keys: try again");
+}
+
 enum bulla_err barrier_open(struct seal *seal, struct bulla_call *call, const struct store_record *record,
 			    struct bulla_bytes *plaintext)
 {
@@ -67,7 +77,9 @@ enum bulla_err barrier_open(struct seal *seal, struct bulla_call *call, const st
 		return BULLA_E_NO_MEMORY;
 	enum bulla_err err = open_now(seal, record, term, p);
 
-	if (err == BULLA_E_NOT_FOUND && !store_is_visiting()) { /* another node may have added it */
+	if (err == BULLA_E_NOT_FOUND && store_is_shared(seal->store)) { /* another node may have added it */
+		if (store_is_visiting())
+			return learn_later(seal, call, term);
 		TRY(barrier_learn(seal, call, term));
 		err = open_now(seal, record, term, p);
 	}

@@ -25,7 +25,8 @@ BULLA_MUST_USE enum bulla_err barrier_slot(struct seal *seal, const struct barri
 BULLA_MUST_USE enum bulla_err barrier_seal(struct seal *seal, struct bulla_call *call, const struct store_id *slot,
 					   uint64_t revision, struct bulla_bytes plaintext, struct bulla_bytes *out);
 
-/* Opens a record as it came from the store; *plaintext in the call's arena. STORE_DAMAGED, SEALED. */
+/* Opens a record as it came from the store; *plaintext in the call's arena. Not within a read section. STORE_DAMAGED, SEALED; BUSY, within a
+ * visit of a shared store: another node has added the term it is sealed under, which the next who holds the seal looks for; STORE*. */
 BULLA_MUST_USE enum bulla_err barrier_open(struct seal *seal, struct bulla_call *call, const struct store_record *record,
 					   struct bulla_bytes *plaintext);
 

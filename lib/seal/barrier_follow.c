@@ -20,7 +20,7 @@ static enum bulla_err merge(struct seal *seal, struct bulla_call *call, struct b
 	const struct barrier_keys *old = seal->keys;
 
 	for (uint32_t i = 0; i < old->count; i++)
-		if (i >= read->count || !is_same_term(old->terms[i], read->terms[i]))
+		if (i >= read->count || !is_same_term(old->terms[i], read->terms[i]) || read->terms[i]->reserved < old->terms[i]->reserved)
 			return bulla_fail(call, BULLA_E_STORE_DAMAGED, "the barrier's keyring is another than it was");
 	if (read->count > old->count)
 		TRY(barrier_keys_extend(seal, read->terms + old->count, read->count - old->count));
@@ -40,6 +40,8 @@ enum bulla_err barrier_reload(struct seal *seal, struct bulla_call *call)
 
 	TRY(store_get(seal->store, call, &seal_keyring_id, &record));
 	TRY(barrier_keys_open(&record, seal->root_key, call, &read));
+	if (record.revision < seal->keyring_revision)
+		return bulla_fail(call, BULLA_E_STORE_DAMAGED, "the barrier's keyring is an older one than it was");
 	TRY(merge(seal, call, read));
 	seal->keyring_revision = record.revision;
 	return BULLA_OK;

@@ -2,6 +2,16 @@
  * A count and not a rwlock: from the moment of closing on nobody new is let in, so holders cannot keep it open for ever. */
 #include "seal/seal_internal.h"
 
+static void catch_up(struct seal *seal)
+{
+	struct bulla_call call = { .arena = bulla_arena_new(1024), .may_block = true };
+	uint32_t term = atomic_exchange(&seal->told_term, 0);
+
+	if (call.arena != NULL && term != 0)
+		(void)!barrier_learn(seal, &call, term); /* if it fails, the next record that is found under the term tells of it again */
+	bulla_arena_free(call.arena);
+}
+
 enum bulla_err seal_hold(struct seal *seal)
 {
 	pthread_mutex_lock(&seal->state);
@@ -10,6 +20,8 @@ enum bulla_err seal_hold(struct seal *seal)
 	if (open)
 		seal->holders++;
 	pthread_mutex_unlock(&seal->state);
+	if (open && atomic_load_explicit(&seal->told_term, memory_order_relaxed) != 0)
+		catch_up(seal);
 	return open ? BULLA_OK : BULLA_E_SEALED;
 }
 

@@ -147,6 +147,7 @@ struct seal {
 	struct barrier_keys *keys; /* by RCU; NULL: sealed */
 	uint8_t *root_key; /* secret memory; while keys is there */
 	uint64_t keyring_revision, max_operations;
+	_Atomic(uint32_t) told_term; /* the highest that a record was found under: if keys has fewer, it is to be read again */
 
 	pthread_mutex_t state; /* what follows; never held over disk work */
 	pthread_cond_t released;

@@ -25,6 +25,15 @@ enum bulla_err store_identity_make(struct store_identity *out)
 	return BULLA_OK;
 }
 
+static _Thread_local bool visiting;
+
+/* Whether the caller may wait for the disk, and has none of its locks. */
+static enum bulla_err begin(struct bulla_call *call)
+{
+	TRY(bulla_work(call, BULLA_WORK_DISK));
+	return visiting ? bulla_fail(call, BULLA_E_INTERNAL, "storage: called within a visit") : BULLA_OK;
+}
+
 enum bulla_err store_open(const struct store_options *options, struct bulla_call *call, struct store **out)
 {
 	TRY(bulla_work(call, BULLA_WORK_DISK));
@@ -33,6 +42,7 @@ enum bulla_err store_open(const struct store_options *options, struct bulla_call
 
 enum bulla_err store_share(struct store *store, struct bulla_call *call, struct store **out)
 {
+	TRY(begin(call));
 	if (store->ops->share == NULL)
 		return bulla_fail(call, BULLA_E_INTERNAL, "storage: a store of one process");
 	return store->ops->share(store, call, out);
@@ -62,18 +72,14 @@ struct store_counts store_counts(const struct store *store)
 
 /* ---- reading ------------------------------------------------------------------------------------------------------------ */
 
-static _Thread_local bool visiting;
-
 bool store_is_visiting(void)
 {
 	return visiting;
 }
 
-/* Whether the caller may wait for the disk, and has none of its locks. */
-static enum bulla_err begin(struct bulla_call *call)
+bool store_is_shared(const struct store *store)
 {
-	TRY(bulla_work(call, BULLA_WORK_DISK));
-	return visiting ? bulla_fail(call, BULLA_E_INTERNAL, "storage: called within a visit") : BULLA_OK;
+	return store->ops->changes != NULL;
 }
 
 enum bulla_err store_get(struct store *store, struct bulla_call *call, const struct store_id *id, struct store_record *out)
@@ -184,10 +190,16 @@ bool store_write_holds(const struct store_write *write, uint64_t revision)
 	return write->expected == revision;
 }
 
+/* There is no revision beyond INT64_MAX. */
+static bool can_be_put(const struct store_write *write)
+{
+	return write->expected != STORE_ANY_REVISION && write->expected != INT64_MAX && (write->expected != 0 || write->first <= INT64_MAX);
+}
+
 static bool is_sound(const struct store_write *writes, size_t count)
 {
 	for (size_t i = 0; i < count; i++)
-		if (writes[i].change == STORE_PUT && writes[i].expected == STORE_ANY_REVISION)
+		if (writes[i].change == STORE_PUT && !can_be_put(&writes[i]))
 			return false;
 	return count > 0;
 }
@@ -211,16 +223,35 @@ enum bulla_err store_scrub(struct store *store, struct bulla_call *call)
 
 /* ---- what the other writers do ------------------------------------------------------------------------------------------ */
 
+struct telling {
+	store_changed *changed;
+	void *context;
+};
+
+/* Who is told may not call the store, as in a visit. */
+static void tell(const struct store_id *id, void *context)
+{
+	const struct telling *telling = context;
+
+	visiting = true;
+	telling->changed(id, telling->context);
+	visiting = false;
+}
+
 enum bulla_err store_changes(struct store *store, struct bulla_call *call, store_changed *changed, void *context, int64_t *asked_ns)
 {
 	TRY(begin(call));
 	*asked_ns = bulla_elapsed_ns();
-	return store->ops->changes != NULL ? store->ops->changes(store, call, changed, context) : BULLA_OK;
+	if (store->ops->changes == NULL)
+		return BULLA_OK;
+	struct telling telling = { changed, context };
+
+	return store->ops->changes(store, call, tell, &telling);
 }
 
 bool store_is_applied(const struct store *store, const struct store_stamp *stamp)
 {
-	return store->ops->is_applied == NULL || store->ops->is_applied(store, stamp);
+	return store->ops->is_applied == NULL || (!visiting && store->ops->is_applied(store, stamp));
 }
 
 enum bulla_err store_await(struct store *store, struct bulla_call *call, const struct store_stamp *stamp, int64_t timeout_ms)
@@ -232,8 +263,8 @@ enum bulla_err store_await(struct store *store, struct bulla_call *call, const s
 enum bulla_err store_lease(struct store *store, struct bulla_call *call, const char *name, int ttl_s, uint64_t *fence)
 {
 	TRY(begin(call));
-	if (strlen(name) > STORE_LEASE_NAME)
-		return bulla_fail(call, BULLA_E_INTERNAL, "storage: a lease's name is too long");
+	if (name[0] == 0 || strlen(name) > STORE_LEASE_NAME)
+		return bulla_fail(call, BULLA_E_INTERNAL, "storage: a lease's name is empty or too long");
 	*fence = 1;
 	return store->ops->lease != NULL ? store->ops->lease(store, call, name, ttl_s, fence) : BULLA_OK;
 }

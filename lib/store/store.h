@@ -39,7 +39,7 @@ struct store_write {
 	enum store_change change;
 	bool quiet;               /* no node keeps a copy of it: store_changes does not tell of it */
 	uint64_t expected;
-	uint64_t first;           /* of a record that is created: its revision; 0: 1 */
+	uint64_t first;           /* of a record that is created: its revision, at most INT64_MAX; 0: 1 */
 	struct bulla_bytes bytes; /* of a PUT; borrowed until commit returns */
 };
 
@@ -107,6 +107,8 @@ BULLA_MUST_USE enum bulla_err store_read(struct store *store, struct bulla_call 
 
 /* Whether this thread is within a visit. */
 bool store_is_visiting(void);
+/* Whether there may be other writers. */
+bool store_is_shared(const struct store *store);
 
 /* ---- writing ------------------------------------------------------------------------------------------------------------ */
 
@@ -170,15 +172,17 @@ typedef void store_changed(const struct store_id *id, void *context);
 BULLA_MUST_USE enum bulla_err store_changes(struct store *store, struct bulla_call *call, store_changed *changed, void *context,
 					    int64_t *asked_ns);
 
-/* Whether the commit has been applied here: what is kept is as new as a record with this stamp, or newer. Own commits always. */
+/* Whether the commit has been applied here: what is kept is as new as a record with this stamp, or newer. Own commits always. Within a visit
+ * of a store that is shared nothing counts as applied: ask afterwards. */
 bool store_is_applied(const struct store *store, const struct store_stamp *stamp);
 
 /* Waits until the commit has been applied by all that share the store. BUSY: not within the time; STORE. */
 BULLA_MUST_USE enum bulla_err store_await(struct store *store, struct bulla_call *call, const struct store_stamp *stamp,
 					  int64_t timeout_ms);
 
-/* The name (of at most STORE_LEASE_NAME bytes) for this handle alone, for ttl_s from now: taken, or held already and prolonged. fence
- * gets a number that grows each time that it goes over to another. BUSY: another holds it, or there are too many names; STORE. */
+/* The name (of at most STORE_LEASE_NAME bytes) for this handle alone, for ttl_s from now: taken, or held already and prolonged. ttl_s 0
+ * gives it back; a handle that is closed holds it until its time is over. fence gets a number that grows each time that it goes over to
+ * another. BUSY: another holds it; INTERNAL: the name is empty or too long, or there are too many; STORE. */
 #define STORE_LEASE_NAME 31
 BULLA_MUST_USE enum bulla_err store_lease(struct store *store, struct bulla_call *call, const char *name, int ttl_s, uint64_t *fence);
 

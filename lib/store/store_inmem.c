@@ -202,6 +202,15 @@ static void keep_digest(struct inmem_digest *at, const struct store_stamp *stamp
 	memcpy(at->bytes, digest.ptr, digest.len);
 }
 
+static size_t count_puts(const struct store_write *writes, size_t count)
+{
+	size_t puts = 0;
+
+	for (size_t i = 0; i < count; i++)
+		puts += writes[i].change == STORE_PUT;
+	return puts;
+}
+
 /* With the lock. */
 static enum bulla_err commit_locked(struct inmem_store *store, const struct store_write *writes, size_t count)
 {
@@ -215,11 +224,13 @@ static enum bulla_err commit_locked(struct inmem_store *store, const struct stor
 	store_digest_batch(&store->base);
 	TRY(check(store, writes, count, &used));
 	TRY(close_digest(store, &stamp, &kept, &digest));
-	TRY(inmem_records_reserve(&shared->records, count));
+	TRY(inmem_records_reserve(&shared->records, count_puts(writes, count)));
 	struct inmem_record **made = make_records(writes, count, stamp);
 
-	if (made == NULL)
+	if (made == NULL) {
+		inmem_records_settle(&shared->records);
 		return BULLA_E_NO_MEMORY;
+	}
 	apply(shared, writes, count, made, stamp);
 	free(made);
 	inmem_records_settle(&shared->records);

@@ -44,6 +44,15 @@ static void set_told(struct inmem_store *store, uint64_t at)
 	pthread_mutex_unlock(&store->shared->lock);
 }
 
+static uint64_t end_of_changes(struct inmem_store *store)
+{
+	pthread_mutex_lock(&store->shared->lock);
+	uint64_t end = store->shared->change_count;
+
+	pthread_mutex_unlock(&store->shared->lock);
+	return end;
+}
+
 /* What the next piece is; nothing: *lost, or there is none. */
 static size_t next_changes(struct inmem_store *store, uint64_t *at, struct store_id *ids, bool *lost)
 {
@@ -64,12 +73,12 @@ enum bulla_err store_inmem_changes(struct store *base, struct bulla_call *call, 
 {
 	struct inmem_store *store = inmem_store(base);
 	struct store_id ids[TOLD_AT_ONCE];
-	uint64_t at = store->told; /* only this thread moves it */
+	uint64_t at = store->told, end = end_of_changes(store); /* only this thread moves told */
 	size_t count;
 	bool lost;
 
 	(void)call;
-	while ((count = next_changes(store, &at, ids, &lost)) > 0 || lost) {
+	while (at < end && ((count = next_changes(store, &at, ids, &lost)) > 0 || lost)) { /* not those that come meanwhile, without end */
 		if (lost)
 			changed(NULL, context);
 		for (size_t i = 0; i < count; i++)
@@ -172,7 +181,7 @@ enum bulla_err store_inmem_lease(struct store *base, struct bulla_call *call, co
 	(void)call;
 	pthread_mutex_lock(&store->shared->lock);
 	struct inmem_lease *lease = lease_named(store->shared, name);
-	enum bulla_err err = lease != NULL ? take_lease(lease, store->base.writer, bulla_elapsed_ns(), ttl_s, fence) : BULLA_E_BUSY;
+	enum bulla_err err = lease != NULL ? take_lease(lease, store->base.writer, bulla_elapsed_ns(), ttl_s, fence) : BULLA_E_INTERNAL;
 
 	pthread_mutex_unlock(&store->shared->lock);
 	return err;

@@ -393,6 +393,38 @@ START_TEST(barrier_rotated_on_both)
 }
 END_TEST
 
+static void rotate_and_mount(const char *path)
+{
+	struct bulla_call c = call_to(engine);
+
+	ck_assert_ok(bulla_barrier_rotate(engine, &c));
+	ck_assert_ok(bulla_mount_enable(engine, &c, bulla_str(path), bulla_str("transit"), &(struct bulla_mount_settings){ 0 }));
+	call_done(&c);
+}
+
+/* What one has written under a new key of the barrier is no damage to the other, wherever it comes upon it first. */
+START_TEST(learns_of_a_new_term)
+{
+	struct bulla_call c = call_to(twin);
+	struct bulla_bytes *accessors;
+	size_t before, count = 0;
+
+	rotate_and_mount("one");
+	ck_assert_ok(bulla_mount_enable(twin, &c, bulla_str("two"), bulla_str("transit"), &(struct bulla_mount_settings){ 0 }));
+	ck_assert_uint_eq(count_mounts(twin, "one/"), 1);
+	ck_assert_ok(bulla_token_accessors(twin, &c, &accessors, &before));
+	rotate_and_mount("three");
+	make_token(0, token);
+	enum bulla_err err = bulla_token_accessors(twin, &c, &accessors, &count); /* a scan, in which the store cannot be asked */
+
+	if (err == BULLA_E_BUSY)
+		err = bulla_token_accessors(twin, &c, &accessors, &count);
+	ck_assert_ok(err);
+	ck_assert_uint_eq(count, before + 1);
+	call_done(&c);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("engine/twin");
@@ -408,6 +440,7 @@ int main(void)
 	tcase_add_test(tc, tuned_on_both);
 	tcase_add_test(tc, no_key_in_a_mount_that_is_gone);
 	tcase_add_test(tc, barrier_rotated_on_both);
+	tcase_add_test(tc, learns_of_a_new_term);
 	suite_add_tcase(suite, tc);
 	return unit_main(suite);
 }

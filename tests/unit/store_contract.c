@@ -436,6 +436,25 @@ static enum bulla_err intrude(const struct store_record *record, void *context)
 }
 
 /* Who is visited holds what the store needs: it says no rather than wait for itself. */
+/* A revision has to fit a signed number, whoever keeps it. */
+START_TEST(revisions_fit)
+{
+	struct store_write write = put(id_of(1, 1), 0, "x");
+	uint64_t revision;
+
+	write.first = (uint64_t)INT64_MAX + 1;
+	ck_assert_err(commit_one(store, write), BULLA_E_INTERNAL);
+	write.first = UINT64_MAX;
+	ck_assert_err(commit_one(store, write), BULLA_E_INTERNAL);
+	write.first = INT64_MAX;
+	ck_assert_ok(commit_one(store, write));
+	ck_assert_str_eq(text_of(store, id_of(1, 1), &revision), "x");
+	ck_assert_uint_eq(revision, INT64_MAX);
+	ck_assert_err(commit_one(store, put(id_of(1, 1), INT64_MAX, "y")), BULLA_E_INTERNAL);
+	ck_assert_ok(commit_one(store, del(id_of(1, 1), INT64_MAX)));
+}
+END_TEST
+
 START_TEST(visitors_stay_out)
 {
 	struct bulla_call call = call_begin();
@@ -610,6 +629,12 @@ static void tear_down_shared(void)
 	tear_down();
 }
 
+static void *write_one(void *number)
+{
+	ck_assert_ok(commit_one(store, put(id_of(2, (unsigned)(uintptr_t)number), 0, "a")));
+	return NULL;
+}
+
 START_TEST(changes)
 {
 	struct bulla_call call = call_begin();
@@ -640,6 +665,70 @@ START_TEST(changes)
 	ck_assert_uint_ne(second.writer, first.writer);
 	ck_assert_uint_eq(second.sequence, 1);
 	ck_assert_uint_eq(changes_of(store).count, 1);
+	call_end(&call);
+}
+END_TEST
+
+static unsigned told_since;
+
+/* Who is told may not ask the store; what is written meanwhile is told of the next time. */
+static void writes_on(const struct store_id *id, void *context)
+{
+	struct bulla_call c = call_begin();
+	struct store_record record;
+	struct store *more;
+	uint64_t fence;
+
+	(void)context;
+	ck_assert_err(store_get(other, &c, id, &record), BULLA_E_INTERNAL);
+	ck_assert_err(store_lease(other, &c, "x", 1, &fence), BULLA_E_INTERNAL);
+	ck_assert_err(store_share(other, &c, &more), BULLA_E_INTERNAL);
+	call_end(&c);
+	pthread_t thread;
+
+	ck_assert_int_eq(pthread_create(&thread, NULL, write_one, (void *)(uintptr_t)++told_since), 0);
+	ck_assert_int_eq(pthread_join(thread, NULL), 0);
+}
+
+START_TEST(changes_end)
+{
+	struct bulla_call call = call_begin();
+	int64_t asked_ns;
+
+	told_since = 0;
+	ck_assert_ok(commit_one(store, put(id_of(1, 1), 0, "a")));
+	ck_assert_ok(store_changes(other, &call, writes_on, NULL, &asked_ns));
+	ck_assert_uint_eq(told_since, 1);
+	ck_assert_ok(store_changes(other, &call, writes_on, NULL, &asked_ns));
+	ck_assert_uint_eq(told_since, 2);
+	call_end(&call);
+}
+END_TEST
+
+static enum bulla_err asks(const struct store_record *record, void *context)
+{
+	struct bulla_call c = call_begin();
+	struct store *more;
+
+	(void)context;
+	ck_assert(!store_is_applied(other, &record->stamp));
+	ck_assert_err(store_share(store, &c, &more), BULLA_E_INTERNAL);
+	call_end(&c);
+	return BULLA_OK;
+}
+
+START_TEST(asked_in_a_visit)
+{
+	struct bulla_call call = call_begin();
+
+	ck_assert_ok(commit_one(store, put(id_of(1, 1), 0, "a")));
+	ck_assert_uint_eq(changes_of(other).count, 1);
+	ck_assert_ok(store_scan(other, &call, id_of(1, 0).bytes, asks, NULL));
+	struct store_record record;
+	struct store_id id = id_of(1, 1);
+
+	ck_assert_ok(store_get(other, &call, &id, &record));
+	ck_assert(store_is_applied(other, &record.stamp));
 	call_end(&call);
 }
 END_TEST
@@ -715,7 +804,8 @@ START_TEST(leases)
 	ck_assert_err(store_lease(store, &call, "tidy", 60, &mine), BULLA_E_BUSY);
 	for (char name[] = "a"; name[0] < 'a' + 14; name[0]++)
 		ck_assert_ok(store_lease(store, &call, name, 60, &mine));
-	ck_assert_err(store_lease(store, &call, "one more", 60, &mine), BULLA_E_BUSY);
+	ck_assert_err(store_lease(store, &call, "one more", 60, &mine), BULLA_E_INTERNAL);
+	ck_assert_err(store_lease(store, &call, "", 60, &mine), BULLA_E_INTERNAL);
 	call_end(&call);
 }
 END_TEST
@@ -765,6 +855,7 @@ int main(void)
 		tcase_add_test(tc, spans);
 		tcase_add_test(tc, spans_of_one_moment);
 		tcase_add_test(tc, visitors_stay_out);
+		tcase_add_test(tc, revisions_fit);
 		tcase_add_loop_test(tc, many_records, memory, memory + 1);
 		tcase_add_test(tc, large_record);
 		tcase_add_loop_test(tc, many_writers, memory, memory + 1);
@@ -782,6 +873,8 @@ int main(void)
 	tcase_add_checked_fixture(tc, set_up_shared, tear_down_shared);
 	tcase_add_test(tc, changes);
 	tcase_add_test(tc, changes_lost);
+	tcase_add_test(tc, changes_end);
+	tcase_add_test(tc, asked_in_a_visit);
 	tcase_add_test(tc, awaited);
 	tcase_add_test(tc, leases);
 	tcase_add_test(tc, closed_in_any_order);
