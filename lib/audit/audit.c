@@ -288,6 +288,7 @@ enum bulla_err audit_new(struct store *store, struct seal *seal, const struct au
 		return BULLA_E_NO_MEMORY;
 	audit->documents = (struct documents){ .store = store, .seal = seal };
 	audit->config = *config;
+	audit->config.store = store;
 	if (config->node.len > 0)
 		memcpy(audit->node, config->node.ptr, config->node.len);
 	audit->config.node = bulla_mem(audit->node, config->node.len);

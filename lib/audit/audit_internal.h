@@ -10,6 +10,7 @@ struct audit_config {
 	const struct bulla_audit_spec *specs; /* of the configuration file; copied */
 	size_t spec_count;
 	bool allow_prefix;
+	struct store *store; /* audit_new's */
 	struct bulla_bytes node; /* copied; empty: the store is not shared */
 	/* one line an event; NULL: nobody listens. Any thread; no secret */
 	void (*log)(void *context, const char *level, const char *text);

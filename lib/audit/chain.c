@@ -81,12 +81,22 @@ static void put_digits(struct out *out, const char *name, uint64_t n)
 	json_put_text(out, name, digits);
 }
 
+/* How far the store was: one that ends before has been put back. */
+static void put_commit(const struct device *device, struct out *out)
+{
+	struct store_stamp last = store_last(device->config->store);
+	char text[48];
+
+	(void)snprintf(text, sizeof text, "%llu.%llu", (unsigned long long)last.writer, (unsigned long long)last.sequence);
+	json_put_text(out, "commit", text);
+}
+
 struct gap {
 	uint64_t lost, sure;
 };
 
-/* gap: NULL: none. Its members, and the node's name where the store is shared, stand where readers that do not know them look for the
- * device's id, and pass over them. */
+/* gap: NULL: none. Its members, the node's name where the store is shared, and the commit stand where readers that do not know them look
+ * for the device's id, and pass over them. */
 static void put_checkpoint(struct chain *chain, const struct device *device, const char *event, const struct gap *gap,
 			   struct out *out)
 {
@@ -109,6 +119,7 @@ static void put_checkpoint(struct chain *chain, const struct device *device, con
 	json_put_string(out, "device", device->path);
 	if (device->config->node.len > 0)
 		json_put_string(out, "node", device->config->node);
+	put_commit(device, out);
 	if (gap != NULL) {
 		put_digits(out, "lost", gap->lost);
 		put_digits(out, "after", gap->sure);

@@ -172,6 +172,11 @@ void store_digest_settle(const struct store *store)
 		store->digest->settle(store->digest->context);
 }
 
+struct store_stamp store_last(const struct store *store)
+{
+	return (struct store_stamp){ store->writer, atomic_load(&store->sequence) };
+}
+
 void store_tail(struct bulla_bytes bytes, uint8_t out[STORE_TAIL])
 {
 	size_t n = bytes.len < STORE_TAIL ? bytes.len : STORE_TAIL;

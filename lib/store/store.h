@@ -148,6 +148,8 @@ struct store_digest {
 void store_set_digest(struct store *store, const struct store_digest *digest);
 /* The number of this handle in stamps. */
 uint64_t store_writer(const struct store *store);
+/* The stamp of its last commit; sequence 0: there was none. Never blocks. */
+struct store_stamp store_last(const struct store *store);
 
 /* The digests that writers have left, each with the stamp of its last commit, and then all records, as of one moment. Otherwise as
  * store_read. */

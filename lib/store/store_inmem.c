@@ -215,7 +215,7 @@ static size_t count_puts(const struct store_write *writes, size_t count)
 static enum bulla_err commit_locked(struct inmem_store *store, const struct store_write *writes, size_t count)
 {
 	struct inmem *shared = store->shared;
-	struct store_stamp stamp = { store->base.writer, store->sequence + 1 };
+	struct store_stamp stamp = { store->base.writer, atomic_load(&store->base.sequence) + 1 };
 	struct bulla_bytes digest = { 0 };
 	struct inmem_digest *kept = NULL;
 	uint64_t used;
@@ -236,7 +236,7 @@ static enum bulla_err commit_locked(struct inmem_store *store, const struct stor
 	inmem_records_settle(&shared->records);
 	keep_digest(kept, &stamp, digest);
 	shared->used_bytes = used;
-	store->sequence++;
+	atomic_fetch_add(&store->base.sequence, 1);
 	store_digest_settle(&store->base);
 	return BULLA_OK;
 }
@@ -251,7 +251,7 @@ static enum bulla_err commit(struct store *base, struct bulla_call *call, const 
 	enum bulla_err err = commit_locked(store, writes, count);
 
 	if (err == BULLA_OK)
-		*stamp = (struct store_stamp){ store->base.writer, store->sequence };
+		*stamp = (struct store_stamp)store_last(base);
 	pthread_mutex_unlock(&store->shared->lock);
 	if (err == BULLA_OK) {
 		atomic_fetch_add(&base->transactions, 1);

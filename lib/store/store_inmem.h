@@ -51,7 +51,6 @@ struct inmem {
 struct inmem_store {
 	struct store base;
 	struct inmem *shared;
-	uint64_t sequence; /* of its last commit; with the lock */
 	/* All before told has been applied here; with the lock. */
 	uint64_t told;
 };

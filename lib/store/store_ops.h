@@ -32,6 +32,7 @@ struct store {
 	const struct store_ops *ops;
 	struct store_identity identity;
 	uint64_t writer;
+	atomic_uint_least64_t sequence;    /* of the last commit; written by one thread at a time */
 	const struct store_digest *digest; /* NULL: nobody keeps account */
 	atomic_uint_least64_t transactions, batches, reads, reopened;
 };

@@ -76,7 +76,6 @@ struct sqlite_store {
 	size_t reader_count;
 	atomic_size_t next_reader;
 	struct committer committer;
-	uint64_t sequence; /* of the last commit; with writer.lock */
 };
 #define SQLITE_WRITER 1 /* in stamps */
 

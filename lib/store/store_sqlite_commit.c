@@ -133,7 +133,7 @@ static enum bulla_err write_meta(struct sqlite_store *store, uint64_t sequence, 
 	int rc = sqlite3_bind_int64(s, 1, (sqlite3_int64)sequence);
 
 	if (rc == SQLITE_OK)
-		rc = sqlite3_bind_int64(s, 2, (sqlite3_int64)store->sequence);
+		rc = sqlite3_bind_int64(s, 2, (sqlite3_int64)atomic_load(&store->base.sequence));
 	if (rc == SQLITE_OK && digest != NULL)
 		rc = sqlite3_bind_blob(s, 3, bytes.ptr, (int)bytes.len, SQLITE_STATIC);
 	if (rc != SQLITE_OK || connection_step(c, which) != SQLITE_DONE)
@@ -189,7 +189,7 @@ static enum bulla_err begin(struct sqlite_store *store, struct commit_request *r
 static void run_transaction(struct sqlite_store *store, struct commit_request *first)
 {
 	struct connection *c = &store->writer;
-	uint64_t sequence = store->sequence, good = 0;
+	uint64_t sequence = atomic_load(&store->base.sequence), good = 0;
 	struct commit_request *r = first;
 
 	r->result = begin(store, r);
@@ -217,7 +217,7 @@ static void run_transaction(struct sqlite_store *store, struct commit_request *f
 		roll_back(c);
 		return fail_all(first, first);
 	}
-	store->sequence = sequence;
+	atomic_store(&store->base.sequence, sequence);
 	atomic_fetch_add(&store->base.transactions, 1);
 	atomic_fetch_add(&store->base.batches, good);
 }

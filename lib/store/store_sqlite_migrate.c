@@ -120,7 +120,7 @@ enum bulla_err store_meta_read(struct sqlite_store *store, struct bulla_call *ca
 	if (err == BULLA_OK) {
 		memcpy(store->base.identity.cluster_id, id, 16);
 		store->base.identity.created_s = sqlite3_column_int64(statement, 1);
-		store->sequence = (uint64_t)sqlite3_column_int64(statement, 2);
+		atomic_store(&store->base.sequence, (uint64_t)sqlite3_column_int64(statement, 2));
 	}
 	(void)sqlite3_finalize(statement);
 	return err;

@@ -11,6 +11,8 @@
 #include <unistd.h>
 
 #include "engine_unit.h"
+#include "base/parts.h"
+#include "store/store.h"
 
 #define MAX_LINES 4096
 #define RECORDS 22 /* so that the last line is no checkpoint */
@@ -211,6 +213,34 @@ START_TEST(silence_is_signed_too)
 			(void)nanosleep(&pause, NULL);
 		ck_assert_uint_eq(device()->signed_records, device()->records);
 	}
+}
+END_TEST
+
+/* What is recorded later names a later commit: an older store is known by it. */
+START_TEST(checkpoints_name_the_commit)
+{
+	unsigned long long last = 0, seen = 0;
+
+	enable_file();
+	for (int i = 0; i < 3; i++) {
+		record(12);
+		ck_assert_ok(bulla_barrier_rotate(engine, &call));
+	}
+	unsigned long long at_end = store_last(engine->store).sequence;
+
+	ck_assert_ok(bulla_audit_disable(engine, &call, bulla_str("main")));
+	read_lines();
+	for (size_t i = 0; i < line_count; i++) {
+		const char *commit = strstr(lines[i], "\"device\":\"main/\",\"commit\":\"1.");
+
+		if (commit == NULL)
+			continue;
+		last = strtoull(strstr(commit, "1.") + 2, NULL, 10);
+		ck_assert_uint_ge(last, seen);
+		seen = last;
+	}
+	ck_assert_uint_ge(last, at_end); /* of the checkpoint that closes it */
+	ck_assert_uint_eq(verify(NULL, path, NULL).offences, 0);
 }
 END_TEST
 
@@ -657,7 +687,8 @@ START_TEST(a_gap_is_told)
 	ck_assert_uint_eq(device()->lost_records, 0);
 	peer = accept(listener, NULL, NULL);
 	receive(peer, text, sizeof text);
-	ck_assert_ptr_nonnull(strstr(text, "\"event\":\"gap\",\"device\":\"main/\",\"lost\":\"4\",\"after\":\"7\",\"id\":"));
+	ck_assert_ptr_nonnull(strstr(text, "\"event\":\"gap\",\"device\":\"main/\",\"commit\":\"1."));
+	ck_assert_ptr_nonnull(strstr(text, "\"lost\":\"4\",\"after\":\"7\",\"id\":"));
 	append(path, text);
 	struct bulla_audit_verdict verdict = verify(NULL, path, NULL);
 
@@ -750,6 +781,7 @@ int main(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, an_untouched_log_is_clean);
 	tcase_add_test(tc, silence_is_signed_too);
+	tcase_add_test(tc, checkpoints_name_the_commit);
 	tcase_add_test(tc, a_changed_line_is_found);
 	tcase_add_test(tc, a_removed_line_is_found);
 	tcase_add_test(tc, an_inserted_line_is_found);
