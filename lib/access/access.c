@@ -25,7 +25,7 @@ enum bulla_err access_new(struct store *store, struct seal *seal, int64_t defaul
 	pthread_rwlockattr_init(&attr);
 	/* or a parent that makes children all the time could never be revoked */
 	(void)pthread_rwlockattr_setkind_np(&attr, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
-	for (size_t i = 0; i < STRIPES; i++)
+	for (size_t i = 0; i < TOKEN_STRIPES; i++)
 		pthread_rwlock_init(&access->stripes[i], &attr);
 	pthread_rwlockattr_destroy(&attr);
 	enum bulla_err err = expiry_init(access);
@@ -77,7 +77,7 @@ void access_free(struct access *access)
 	policy_store_empty(access);
 	pthread_mutex_destroy(&access->policy_lock);
 	pthread_mutex_destroy(&access->ui_lock);
-	for (size_t i = 0; i < STRIPES; i++)
+	for (size_t i = 0; i < TOKEN_STRIPES; i++)
 		pthread_rwlock_destroy(&access->stripes[i]);
 	free(access);
 }

@@ -12,34 +12,29 @@
 #include "bulla/token_roles.h"
 #include "bulla/wrapping.h"
 #include "state/due.h"
+#include "state/snapshots.h"
 
 #define TOKEN_MAX_BYTES 512          /* of a token's text: longer ones are unknown */
 #define TOKEN_MAX_BATCH_BYTES 8192   /* of a batch token's, which goes with every request of its owner */
 #define TOKEN_MAX_RECORD (64 * 1024) /* policies, metadata and all */
 #define TOKEN_MAX_WRITES 12          /* records that one change of a token touches */
 #define TOKEN_MAX_DELETIONS 6        /* records that there are of one token */
-#define STRIPES 64
+#define TOKEN_STRIPES 64
 #define TOKEN_ROOT_PATH "auth/token/root" /* of a root token that init or the shares made: no lease was ever registered */
 
 /* A snapshot of a token. Const once it is shared, but for what the cache keeps in it. */
 struct token {
 	struct bulla_token public; /* first: bulla_token_put casts back */
-	atomic_uint refs;
-	struct store_id slot, parent; /* parent: of zeros for an orphan */
+	struct snapshot snapshot;  /* its id is the token's slot */
+	uint8_t tag[16];           /* under which it is cached */
+	struct store_id parent;    /* of zeros for an orphan */
 	uint64_t revision;
 	uint64_t family;           /* from the slot of its topmost ancestor that is no root token (its own, if there is none); never 0 */
 	int64_t end_ns;            /* by the clock; INT64_MAX: never */
 	/* what its ancestors allow, as of generation (of a batch token: the access's revocations) */
 	int64_t bound_ns;
 	unsigned generation;
-	/* the cache's */
-	struct rcu_node by_tag, by_slot;
-	struct rcu_later later;
-	struct token *next, *prev; /* the clock's ring */
-	atomic_bool touched;
-	uint8_t tag[16];
 	/* owned */
-	size_t bytes;
 	void *lists; /* policies, CIDRs, metadata */
 	size_t record_len;
 	uint8_t *record;
@@ -66,13 +61,10 @@ struct access {
 	void *renewer_context;
 	/* Held for writing by whoever changes a token or loads it into the cache, for reading by whoever gives it a child; over
 	 * the commit. The stripe is chosen by the slot. */
-	pthread_rwlock_t stripes[STRIPES];
+	pthread_rwlock_t stripes[TOKEN_STRIPES];
 	/* the cache: found by a keyed tag of the token's text, or by slot */
 	uint8_t *tag_key;    /* secret, of this process only */
-	struct rcu_table *by_tag, *by_slot;
-	pthread_mutex_t cache_lock; /* of what follows, and of changes of both tables; nothing waits under it */
-	struct token *hand;
-	size_t cached_bytes, max_cached_bytes;
+	struct snapshots cache;
 	/* policy_table.h */
 	pthread_mutex_t policy_lock; /* one change of policies at a time, over its commit */
 	struct policy_table *policy_table; /* published; NULL while sealed */

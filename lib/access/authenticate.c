@@ -100,7 +100,7 @@ static enum bulla_err find_cached(struct access *access, const uint8_t tag[16], 
 	int64_t now_ns = bulla_clock_ns();
 
 	if (token != NULL && token_is_dead(token, now_ns)) {
-		cache_drop(access, &token->slot);
+		cache_drop(access, &token->snapshot.id);
 		token_put(token);
 		return BULLA_E_NO_TOKEN;
 	}

@@ -40,7 +40,7 @@ static void window_make(const struct bulla_call *call, const struct grant_budget
 	struct bulla_bytes subject = budget->per_policy ? (struct bulla_bytes){ 0 } : token->public.accessor;
 
 	if (!budget->per_policy && subject.len == 0) /* a batch token: it has no accessor, but its text has an HMAC */
-		subject = bulla_mem(token->slot.bytes, sizeof token->slot.bytes);
+		subject = bulla_mem(token->snapshot.id.bytes, sizeof token->snapshot.id.bytes);
 
 	*out = (struct window){ .limit = window->items, .length_s = window->window_s, .now_ns = bulla_clock_ns() };
 	out->number = out->now_ns / NS_PER_S / window->window_s;

@@ -27,7 +27,7 @@ static enum bulla_err begin(struct bulla *engine, struct bulla_call *call, const
 	if (self->public.type != BULLA_TOKEN_SERVICE)
 		return bulla_fail(call, BULLA_E_INVALID, "cubbyhole operations are only supported by 'service' type tokens");
 	TRY(access_begin(engine->access, call));
-	*slot = &self->slot;
+	*slot = &self->snapshot.id;
 	return BULLA_OK;
 }
 

@@ -43,7 +43,7 @@ static uint64_t minute_of(int64_t time_ns)
 
 static struct bulla_bytes content_of(const struct token *token)
 {
-	return bulla_mem(token->slot.bytes, SLOT_BYTES);
+	return bulla_mem(token->snapshot.id.bytes, SLOT_BYTES);
 }
 
 static enum bulla_err file_at(struct access *access, struct bulla_call *call, const struct token *token, uint64_t minute,

@@ -66,7 +66,7 @@ static enum bulla_err revoke(struct access *access, struct bulla_call *call, str
 	if (err == BULLA_E_NOT_FOUND)
 		return BULLA_OK;
 	TRY(err);
-	struct store_id slot = token->slot;
+	struct store_id slot = token->snapshot.id;
 
 	token_put(token);
 	return token_revoke(access, call, &slot);
@@ -131,7 +131,7 @@ static enum bulla_err add_token(struct listing *l, const struct token *token)
 		return BULLA_OK;
 	if (path.len + 1 == l->prefix.len && memcmp(path.ptr, l->prefix.ptr, path.len) == 0) {
 		id[0] = 'h';
-		bulla_hex_encode(bulla_mem(token->slot.bytes, sizeof token->slot.bytes), id + 1);
+		bulla_hex_encode(bulla_mem(token->snapshot.id.bytes, sizeof token->snapshot.id.bytes), id + 1);
 		return add_name(l, bulla_mem(id, sizeof id));
 	}
 	if (path.len <= l->prefix.len || (l->prefix.len > 0 && memcmp(path.ptr, l->prefix.ptr, l->prefix.len) != 0))

@@ -108,6 +108,7 @@ enum bulla_err batch_open(struct access *access, struct bulla_call *call, struct
 	TRY(open_sealed(access, call, text, &record));
 	TRY(token_slot(access, text, &slot));
 	TRY(token_unpack(record, &slot, 1, out));
+	(*out)->snapshot.epoch = snapshots_epoch(&access->cache, &slot); /* it has no record that could change */
 	(*out)->generation = revocations;
 	return BULLA_OK;
 }

@@ -417,10 +417,10 @@ static enum bulla_err make_below(struct access *access, struct bulla_call *call,
 				 const struct token_new *new, struct bulla_bytes *text, struct token **out)
 {
 	/* shared: whoever revokes the caller either sees this child or comes before it */
-	stripe_share(access, &caller->slot);
+	stripe_share(access, &caller->snapshot.id);
 	enum bulla_err err = token_make(access, call, new, text, out);
 
-	stripe_unlock(access, &caller->slot);
+	stripe_unlock(access, &caller->snapshot.id);
 	return err;
 }
 
@@ -444,7 +444,7 @@ static enum bulla_err create(struct access *access, struct bulla_call *call, con
 	TRY(prepare(access, call, &c, &new));
 	TRY(clear_ended(access, call, args->id));
 	if (!new.token.orphan)
-		new.parent = caller->slot;
+		new.parent = caller->snapshot.id;
 	TRY(warn_policies(access, call, &new.token));
 	if (new.token.type == BULLA_TOKEN_BATCH)
 		TRY(batch_make(access, call, &new, &text, &made));

@@ -140,14 +140,14 @@ enum bulla_err token_unpack(struct bulla_bytes record, const struct store_id *sl
 
 	if (token == NULL)
 		return BULLA_E_NO_MEMORY;
-	token->refs = 1;
-	token->slot = *slot;
+	atomic_init(&token->snapshot.refs, 1);
+	token->snapshot.id = *slot;
 	token->family = token_family_of(slot);
 	token->revision = revision;
 	token->record_len = record.len;
 	token->record = malloc(record.len + 1);
 	token->lists = calloc(1, lists);
-	token->bytes = sizeof *token + record.len + lists;
+	token->snapshot.bytes = sizeof *token + record.len + lists;
 	if (token->record == NULL || token->lists == NULL) {
 		token_free(token);
 		return BULLA_E_NO_MEMORY;
@@ -170,7 +170,7 @@ enum bulla_err token_unpack(struct bulla_bytes record, const struct store_id *sl
 
 void token_put(struct token *token)
 {
-	if (token != NULL && atomic_fetch_sub(&token->refs, 1) == 1)
+	if (token != NULL && snapshot_release(&token->snapshot))
 		token_free(token);
 }
 

@@ -19,7 +19,7 @@ enum bulla_err token_deletions(struct access *access, const struct store_id *slo
 		TRY(wrapping_deletions(access, slot, out, count));
 	if (!token_has_parent(token))
 		return BULLA_OK;
-	TRY(child_slot(access, &token->parent, &token->slot, &id));
+	TRY(child_slot(access, &token->parent, &token->snapshot.id, &id));
 	out[(*count)++] = (struct store_write){ .id = id, .change = STORE_DELETE, .expected = STORE_ANY_REVISION };
 	return BULLA_OK;
 }
@@ -412,7 +412,7 @@ enum bulla_err bulla_token_revoke_self(struct bulla *engine, struct bulla_call *
 	if (self->public.type == BULLA_TOKEN_BATCH)
 		return bulla_fail(call, BULLA_E_INVALID, "batch tokens cannot be revoked");
 	TRY(access_begin(engine->access, call));
-	return access_end(engine->access, token_revoke(engine->access, call, &self->slot));
+	return access_end(engine->access, token_revoke(engine->access, call, &self->snapshot.id));
 }
 
 static enum bulla_err revoke_accessor(struct access *access, struct bulla_call *call, struct bulla_bytes accessor)

@@ -19,7 +19,7 @@ enum bulla_err access_end(struct access *access, enum bulla_err err)
 
 static pthread_rwlock_t *stripe(struct access *access, const struct store_id *slot)
 {
-	return &access->stripes[slot->bytes[sizeof slot->bytes - 1] % STRIPES];
+	return &access->stripes[slot->bytes[sizeof slot->bytes - 1] % TOKEN_STRIPES];
 }
 
 void stripe_lock(struct access *access, const struct store_id *slot)
@@ -67,6 +67,7 @@ enum bulla_err child_slot(struct access *access, const struct store_id *parent, 
 
 enum bulla_err token_read(struct access *access, struct bulla_call *call, const struct store_id *slot, struct token **out)
 {
+	unsigned epoch = snapshots_epoch(&access->cache, slot);
 	struct store_record record;
 	struct bulla_bytes plain;
 
@@ -76,6 +77,8 @@ enum bulla_err token_read(struct access *access, struct bulla_call *call, const 
 		err = token_unpack(plain, slot, record.revision, out);
 	if (err == BULLA_E_STORE_DAMAGED)
 		return bulla_fail(call, err, "the record of a token is damaged");
+	if (err == BULLA_OK)
+		(*out)->snapshot.epoch = epoch;
 	return err;
 }
 
@@ -121,7 +124,7 @@ enum bulla_err check_ancestors(struct access *access, struct bulla_call *call, s
 		if (ancestor->end_ns < token->bound_ns)
 			token->bound_ns = ancestor->end_ns;
 		if (!ancestor->public.root)
-			token->family = token_family_of(&ancestor->slot);
+			token->family = token_family_of(&ancestor->snapshot.id);
 		more = token_has_parent(ancestor);
 		slot = ancestor->parent;
 		token_put(ancestor);
@@ -179,13 +182,14 @@ static enum bulla_err commit_replacement(struct access *access, struct bulla_cal
 enum bulla_err token_replace(struct access *access, struct bulla_call *call, const struct token *before,
 			     const struct bulla_token *changed, const struct store_id *parent, struct token **out)
 {
-	struct store_write write = { .id = before->slot, .change = STORE_PUT, .expected = before->revision };
+	struct store_write write = { .id = before->snapshot.id, .change = STORE_PUT, .expected = before->revision };
 	struct bulla_bytes record;
 	struct token *made;
 
 	TRY(token_pack(call, changed, parent, &record));
 	TRY(barrier_seal(access->seal, call, &write.id, before->revision + 1, record, &write.bytes));
-	TRY(token_unpack(record, &before->slot, before->revision + 1, &made));
+	TRY(token_unpack(record, &before->snapshot.id, before->revision + 1, &made));
+	made->snapshot.epoch = snapshots_epoch(&access->cache, &write.id);
 	made->bound_ns = before->bound_ns;
 	made->family = before->family;
 	made->generation = before->generation;

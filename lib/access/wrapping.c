@@ -81,7 +81,7 @@ static enum bulla_err add_writes(struct access *access, struct bulla_call *call,
 	TRY(seal_record(access, call, "wrapped-end", slot, &end, &writes[(*count)++]));
 	if (wrapping->replaced == NULL)
 		return BULLA_OK;
-	return token_deletions(access, &wrapping->replaced->slot, wrapping->replaced, writes, count);
+	return token_deletions(access, &wrapping->replaced->snapshot.id, wrapping->replaced, writes, count);
 }
 
 static enum bulla_err make(struct access *access, struct bulla_call *call, const struct wrapping *wrapping, struct bulla_bytes path,
@@ -185,15 +185,15 @@ static enum bulla_err open_reply(struct access *access, struct bulla_call *call,
 	struct bulla_wrapped reply;
 	size_t count = 0;
 
-	TRY(read_reply(access, call, &token->slot, &reply));
-	TRY(token_deletions(access, &token->slot, token, writes, &count));
+	TRY(read_reply(access, call, &token->snapshot.id, &reply));
+	TRY(token_deletions(access, &token->snapshot.id, token, writes, &count));
 	writes[0].expected = token->revision; /* the token's own record */
 	enum bulla_err err = store_commit(access->store, call, writes, count, NULL);
 
 	if (err == BULLA_E_CONFLICT)
 		return BULLA_E_WRAPPING_TOKEN;
 	TRY(err);
-	cache_drop(access, &token->slot);
+	cache_drop(access, &token->snapshot.id);
 	*out = reply;
 	return BULLA_OK;
 }
@@ -203,11 +203,11 @@ static enum bulla_err renew_reply(struct access *access, struct bulla_call *call
 {
 	struct bulla_wrapped reply;
 
-	TRY(read_reply(access, call, &token->slot, &reply));
+	TRY(read_reply(access, call, &token->snapshot.id, &reply));
 	struct wrapping wrapping = { &reply, token->public.creation_ttl_s, token, name_of(call, token->public.display_name) };
 
 	TRY(make(access, call, &wrapping, token->public.path, out));
-	cache_drop(access, &token->slot);
+	cache_drop(access, &token->snapshot.id);
 	return BULLA_OK;
 }
 

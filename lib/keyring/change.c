@@ -43,6 +43,8 @@ enum bulla_err change_write_head(struct change *change)
 	change->next->revision = store_revision(&write);
 	TRY(schedule_change(change));
 	TRY(record_head_slot(seal, change->id->mount, change->id->name, &write.id));
+	change->next->snapshot.id = write.id;
+	change->next->snapshot.epoch = snapshots_epoch(&change->keyring->cache, &write.id); /* before the commit */
 	TRY(record_encode_head(change->next, &plaintext));
 	TRY(barrier_seal(seal, change->call, &write.id, change->next->revision, bulla_mem(plaintext.ptr, plaintext.len),
 			 &write.bytes));
@@ -154,7 +156,7 @@ static void publish(struct change *change)
 	const struct key_id *id = change->id;
 
 	if (change->destroy) {
-		cache_unpublish(change->keyring, id);
+		snapshots_drop(&change->keyring->cache, &change->old->snapshot.id);
 		list_remove(change->keyring, id->mount, id->name);
 		return;
 	}
@@ -221,10 +223,10 @@ static enum bulla_err run_once(struct keyring *keyring, struct bulla_call *call,
 	TRY(load_if_any(keyring, call, request->id, &change.old));
 	enum bulla_err err = attempt(&change, request->step, request->context, request->out);
 
+	if (err == BULLA_E_CONFLICT && change.old != NULL)
+		snapshots_drop(&keyring->cache, &change.old->snapshot.id); /* it is out of date */
 	key_put(change.next);
 	key_put(change.old);
-	if (err == BULLA_E_CONFLICT)
-		cache_unpublish(keyring, request->id); /* it is out of date */
 	*wipes = change.wipes;
 	return err;
 }

@@ -250,9 +250,9 @@ static enum bulla_err run_locked(struct keyring *keyring, struct bulla_call *cal
 
 	if (err == BULLA_OK)
 		err = count_on(keyring, call, mount, id, r, key);
+	if (err == BULLA_E_CONFLICT && key != NULL)
+		snapshots_drop(&keyring->cache, &key->snapshot.id); /* it is out of date */
 	key_put(key);
-	if (err == BULLA_E_CONFLICT)
-		cache_unpublish(keyring, id); /* it is out of date */
 	return err;
 }
 

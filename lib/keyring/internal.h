@@ -1,7 +1,6 @@
 /* internal.h: what the files of the keyring share. Nobody else includes it, except the keyring's own tests.
  *
- * Who may touch what: a published struct key is const but for `used` and the ring. The ring and the byte count belong to
- * cache.lock. Whoever changes or loads a key holds the seal (seal_hold) and the key's stripe; locks are taken in this order:
+ * Who may touch what: a published struct key is const but for what the cache keeps in its snapshot. Whoever changes or loads a key holds the seal (seal_hold) and the key's stripe; locks are taken in this order:
  * seal, stripe, index, cache. No read section is open while one of them is waited for. */
 #ifndef BULLA_KEYRING_INTERNAL_H
 #define BULLA_KEYRING_INTERNAL_H
@@ -13,6 +12,7 @@
 #include "keyring/keyring.h"
 #include "mount/mounts.h"
 #include "state/due.h"
+#include "state/snapshots.h"
 #include "store/store.h"
 
 #define MOUNT_UUID 16
@@ -93,17 +93,12 @@ struct key_head {
 };
 
 struct key {
-	struct rcu_node node;
-	struct rcu_later later;
+	struct snapshot snapshot; /* its id is the head record's */
 	struct key_head head;
 	struct version_tree versions;
 	const struct version *newest; /* borrowed from versions: the one that encryption asks for */
 	uint64_t revision;            /* of the head record */
 	uint8_t *data_key;            /* a cell of its own */
-	atomic_uint refs;             /* one is the table's; readers take none */
-	atomic_bool used;             /* since the clock's hand passed last */
-	struct key *next, *previous;  /* the cache's ring */
-	size_t charge, locked_charge;
 	uint8_t mount[MOUNT_UUID];
 	size_t name_len;
 	uint8_t name[];
@@ -191,13 +186,6 @@ BULLA_MUST_USE enum bulla_err record_version_slot(struct seal *seal, const uint8
 
 #define STRIPES 256
 
-struct cache {
-	pthread_mutex_t lock;
-	struct key *hand;  /* NULL: empty */
-	size_t bytes, max_bytes;
-	size_t locked, max_locked; /* the part of it that is secret memory */
-};
-
 struct mount_mark {
 	struct mount_mark *next;
 	uint8_t mount[MOUNT_UUID];
@@ -217,9 +205,8 @@ struct notices {
 struct keyring {
 	struct store *store;
 	struct seal *seal;
-	struct rcu_table *table;
 	uint8_t hash_key[16];
-	struct cache cache;
+	struct snapshots cache;
 	pthread_mutex_t stripes[STRIPES]; /* by hash: one writer or loader a key */
 	pthread_mutex_t lists_lock;       /* the two lists below, shortly */
 	struct name_index *indexes;
@@ -236,20 +223,15 @@ BULLA_MUST_USE enum bulla_err keyring_id(const struct keyring *keyring, const ui
 struct key *keyring_find(const struct keyring *keyring, const struct key_id *id);
 /* With a reference; no read section. NULL: not in the cache. */
 struct key *keyring_hold_cached(const struct keyring *keyring, const struct key_id *id);
-/* Puts key in the table; the one whose place it took, or NULL. The cache lock is held. */
-struct key *keyring_replace(struct keyring *keyring, const struct key_id *id, struct key *key);
 pthread_mutex_t *keyring_stripe(struct keyring *keyring, const struct key_id *id);
 bool keyring_is_destroyed(struct keyring *keyring, const uint8_t *mount);
 
-/* Publishes key (a further reference is taken) in the place of what is there, and evicts until the cache is within bounds. */
+/* snapshots_publish. */
 void cache_publish(struct keyring *keyring, struct key *key, const struct key_id *id);
-/* Takes it out; readers may still use it until they end. */
-void cache_unpublish(struct keyring *keyring, const struct key_id *id);
 /* Takes out every key of mount (NULL: every key), and waits until no reader has one and the secrets are wiped. */
 void cache_forget(struct keyring *keyring, const uint8_t *mount);
 /* Gives locked memory back: evicts half of the cache and waits until it is free. */
 void cache_shrink(struct keyring *keyring);
-size_t cache_bytes(struct keyring *keyring);
 
 /* ---- load.c -------------------------------------------------------------------- */
 

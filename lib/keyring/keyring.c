@@ -8,11 +8,25 @@
  * that is far too small. */
 #define LOAD_TRIES 16
 
-static enum bulla_err set_up(struct keyring *keyring)
+static bool is_key(const struct rcu_node *node, const void *wanted)
 {
-	keyring->table = rcu_table_new();
-	if (keyring->table == NULL || pthread_mutex_init(&keyring->cache.lock, NULL) != 0 ||
-	    pthread_mutex_init(&keyring->lists_lock, NULL) != 0 || pthread_mutex_init(&keyring->notices.lock, NULL) != 0)
+	const struct key *key = rcu_entry(node, const struct key, snapshot.by_name);
+	const struct key_id *id = wanted;
+
+	return bulla_equal(key_name(key), id->name) && memcmp(key->mount, id->mount, MOUNT_UUID) == 0;
+}
+
+static void put_later(struct rcu_later *later)
+{
+	key_put(rcu_entry(later, struct key, snapshot.later));
+}
+
+static enum bulla_err set_up(struct keyring *keyring, size_t max_cached_bytes)
+{
+	const struct snapshot_kind kind = { .is = is_key, .put = put_later };
+
+	TRY(snapshots_init(&keyring->cache, kind, max_cached_bytes, bulla_secret_limit() / 2));
+	if (pthread_mutex_init(&keyring->lists_lock, NULL) != 0 || pthread_mutex_init(&keyring->notices.lock, NULL) != 0)
 		return BULLA_E_NO_MEMORY;
 	TRY(schedule_init(keyring));
 	for (size_t i = 0; i < STRIPES; i++)
@@ -29,13 +43,11 @@ enum bulla_err keyring_new(struct store *store, struct seal *seal, size_t max_ca
 		return BULLA_E_NO_MEMORY;
 	keyring->store = store;
 	keyring->seal = seal;
-	keyring->cache.max_bytes = max_cached_bytes;
 	keyring_count_limits_set(keyring, COUNT_WARN, COUNT_MAX);
-	keyring->cache.max_locked = bulla_secret_limit() / 2;
-	enum bulla_err err = set_up(keyring);
+	enum bulla_err err = set_up(keyring, max_cached_bytes);
 
 	if (err != BULLA_OK) {
-		rcu_table_free(keyring->table);
+		snapshots_clear(&keyring->cache);
 		free(keyring);
 		return err;
 	}
@@ -60,7 +72,7 @@ void keyring_free(struct keyring *keyring)
 	if (keyring == NULL)
 		return;
 	keyring_empty(keyring);
-	rcu_table_free(keyring->table);
+	snapshots_clear(&keyring->cache);
 	while (keyring->destroyed != NULL) {
 		struct mount_mark *mark = keyring->destroyed;
 
@@ -72,7 +84,6 @@ void keyring_free(struct keyring *keyring)
 	(void)pthread_mutex_destroy(&keyring->lists_lock);
 	(void)pthread_mutex_destroy(&keyring->notices.lock);
 	due_end(&keyring->schedule);
-	(void)pthread_mutex_destroy(&keyring->cache.lock);
 	bulla_wipe(keyring->hash_key, sizeof keyring->hash_key);
 	free(keyring);
 }
@@ -93,19 +104,11 @@ enum bulla_err keyring_id(const struct keyring *keyring, const uint8_t *mount, s
 	return BULLA_OK;
 }
 
-static bool is_key(const struct rcu_node *node, const void *wanted)
-{
-	const struct key *key = rcu_entry(node, const struct key, node);
-	const struct key_id *id = wanted;
-
-	return bulla_equal(key_name(key), id->name) && memcmp(key->mount, id->mount, MOUNT_UUID) == 0;
-}
-
 struct key *keyring_find(const struct keyring *keyring, const struct key_id *id)
 {
-	struct rcu_node *node = rcu_table_find(keyring->table, id->hash, is_key, id);
+	struct snapshot *snapshot = snapshots_find(&keyring->cache, id->hash, id);
 
-	return node == NULL ? NULL : rcu_entry(node, struct key, node);
+	return snapshot == NULL ? NULL : rcu_entry(snapshot, struct key, snapshot);
 }
 
 struct key *keyring_hold_cached(const struct keyring *keyring, const struct key_id *id)
@@ -117,13 +120,6 @@ struct key *keyring_hold_cached(const struct keyring *keyring, const struct key_
 		key_hold(key); /* the table's own reference outlives this section */
 	rcu_read_end();
 	return key;
-}
-
-struct key *keyring_replace(struct keyring *keyring, const struct key_id *id, struct key *key)
-{
-	struct rcu_node *old = rcu_table_replace(keyring->table, id->hash, is_key, id, &key->node);
-
-	return old == NULL ? NULL : rcu_entry(old, struct key, node);
 }
 
 pthread_mutex_t *keyring_stripe(struct keyring *keyring, const struct key_id *id)
@@ -143,13 +139,7 @@ bool keyring_is_destroyed(struct keyring *keyring, const uint8_t *mount)
 }
 
 /* The use that a key was loaded for does not count: else every key of a long walk through all would seem as much used as those
- * that are asked for again and again. Read first: readers on all cores share the line as long as nobody writes it. */
-static void mark_used(struct key *key)
-{
-	if (!atomic_load_explicit(&key->used, memory_order_relaxed))
-		atomic_store_explicit(&key->used, true, memory_order_relaxed);
-}
-
+ * that are asked for again and again. */
 enum bulla_err keyring_begin(struct keyring *keyring, struct bulla_call *call, const struct bulla_mount *mount,
 			     struct bulla_bytes name, const struct key **out)
 {
@@ -162,7 +152,7 @@ enum bulla_err keyring_begin(struct keyring *keyring, struct bulla_call *call, c
 
 		if (key != NULL) {
 			if (tries == 0)
-				mark_used(key);
+				snapshot_mark_used(&key->snapshot);
 			*out = key;
 			return BULLA_OK;
 		}

@@ -29,6 +29,8 @@ static enum bulla_err read_head(struct keyring *keyring, struct bulla_call *call
 	const uint8_t *data_key;
 
 	TRY(record_head_slot(keyring->seal, id->mount, id->name, &slot));
+	unsigned epoch = snapshots_epoch(&keyring->cache, &slot); /* before the store is read */
+
 	TRY(store_get(keyring->store, call, &slot, &record));
 	enum bulla_err err = barrier_open(keyring->seal, call, &record, &plaintext);
 
@@ -43,6 +45,8 @@ static enum bulla_err read_head(struct keyring *keyring, struct bulla_call *call
 
 	if (key == NULL)
 		return BULLA_E_NO_MEMORY;
+	key->snapshot.id = slot;
+	key->snapshot.epoch = epoch;
 	key->revision = record.revision;
 	memcpy(key->data_key, data_key, DATA_KEY_BYTES);
 	*out = key;

@@ -56,8 +56,7 @@ struct key *key_new(const struct key_id *id, const struct key_head *head)
 		free(key);
 		return NULL;
 	}
-	atomic_init(&key->refs, 1);
-	atomic_init(&key->used, false);
+	atomic_init(&key->snapshot.refs, 1);
 	key->head = *head;
 	memcpy(key->mount, id->mount, MOUNT_UUID);
 	key->name_len = id->name.len;
@@ -119,13 +118,13 @@ enum bulla_err key_drop_below(struct key *key, uint32_t min)
 
 struct key *key_hold(struct key *key)
 {
-	atomic_fetch_add_explicit(&key->refs, 1, memory_order_relaxed);
+	snapshot_hold(&key->snapshot);
 	return key;
 }
 
 void key_put(struct key *key)
 {
-	if (key == NULL || atomic_fetch_sub_explicit(&key->refs, 1, memory_order_acq_rel) != 1)
+	if (key == NULL || !snapshot_release(&key->snapshot))
 		return;
 	versions_put(&key->versions);
 	bulla_secret_free(key->data_key, DATA_KEY_BYTES);

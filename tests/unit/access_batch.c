@@ -204,7 +204,7 @@ START_TEST(nothing_is_stored)
 	after = store_counts(engine->store);
 	ck_assert_uint_eq(after.batches, before.batches);
 	ck_assert_uint_eq(after.reads, before.reads);
-	ck_assert_uint_eq(rcu_table_count(engine->access->by_tag), 1); /* the caller alone */
+	ck_assert_uint_eq(rcu_table_count(engine->access->cache.by_name), 1); /* the caller alone */
 	ck_assert_ok(bulla_token_lookup(engine, &call, bulla_str(text), &found));
 	ck_assert_int_eq(found->type, BULLA_TOKEN_BATCH);
 	ck_assert(found->orphan && !found->renewable);

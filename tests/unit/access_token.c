@@ -122,24 +122,24 @@ START_TEST(cache_is_bounded)
 
 	for (int i = 0; i < 40; i++)
 		t[i] = make_ttl(&policy_default, 600);
-	engine->access->max_cached_bytes = 8000;
+	engine->access->cache.max_bytes = 8000;
 	for (int i = 0; i < 40; i++) {
 		ck_assert_ok(try_token(favourite.token));
 		ck_assert_ok(try_token(t[i].token));
-		ck_assert_uint_le(engine->access->cached_bytes, 8000);
+		ck_assert_uint_le(engine->access->cache.bytes, 8000);
 	}
-	size_t held = engine->access->cached_bytes, count = rcu_table_count(engine->access->by_tag);
+	size_t held = engine->access->cache.bytes, count = rcu_table_count(engine->access->cache.by_name);
 
 	ck_assert_uint_gt(count, 1);
 	ck_assert_uint_lt(count, 20);
-	ck_assert_uint_eq(count, rcu_table_count(engine->access->by_slot));
+	ck_assert_uint_eq(count, rcu_table_count(engine->access->cache.by_id));
 	for (int i = 0; i < 100; i++) {
 		char nobody[27] = "s.AAAAAAAAAAAAAAAAAAAAAA00";
 
 		nobody[24] += (char)(i / 10), nobody[25] += (char)(i % 10);
 		ck_assert_err(try_token(nobody), BULLA_E_NO_TOKEN);
 	}
-	ck_assert_uint_eq(engine->access->cached_bytes, held);
+	ck_assert_uint_eq(engine->access->cache.bytes, held);
 	loop.may_block = false;
 	ck_assert_ok(bulla_authenticate(engine, &loop, bulla_str(favourite.token)));
 	bulla_token_put(loop.token);

@@ -22,19 +22,19 @@ START_TEST(bound_holds)
 
 	for (int i = 0; i < KEYS; i++) {
 		make(&rig, name_of(i));
-		ck_assert_uint_le(cache_bytes(keyring), BOUND);
+		ck_assert_uint_le(snapshots_bytes(&keyring->cache), BOUND);
 	}
 	rcu_drain();
-	ck_assert_uint_lt(rcu_table_count(keyring->table), KEYS / 10);
-	ck_assert_uint_gt(rcu_table_count(keyring->table), 10);
+	ck_assert_uint_lt(rcu_table_count(keyring->cache.by_name), KEYS / 10);
+	ck_assert_uint_gt(rcu_table_count(keyring->cache.by_name), 10);
 	ck_assert_uint_lt(bulla_secret_in_use() - rig.secrets, BOUND);
 	for (int i = 0; i < KEYS; i++) {
 		ck_assert_uint_eq(look(&rig, name_of(i)).latest, 1);
-		ck_assert_uint_le(cache_bytes(keyring), BOUND);
+		ck_assert_uint_le(snapshots_bytes(&keyring->cache), BOUND);
 	}
 	keyring_empty(keyring);
-	ck_assert_uint_eq(cache_bytes(keyring), 0);
-	ck_assert_uint_eq(rcu_table_count(keyring->table), 0);
+	ck_assert_uint_eq(snapshots_bytes(&keyring->cache), 0);
+	ck_assert_uint_eq(rcu_table_count(keyring->cache.by_name), 0);
 	rig_close(&rig);
 }
 END_TEST
@@ -46,7 +46,7 @@ START_TEST(bound_of_nothing)
 
 	for (int i = 0; i < 20; i++) {
 		make(&rig, name_of(i));
-		ck_assert_uint_eq(rcu_table_count(rig.engine.keyring->table), 1);
+		ck_assert_uint_eq(rcu_table_count(rig.engine.keyring->cache.by_name), 1);
 	}
 	for (int i = 0; i < 20; i++)
 		ck_assert_uint_eq(rotate(&rig, name_of(i)).latest, 2);
@@ -85,7 +85,7 @@ START_TEST(a_reader_keeps_an_evicted_key)
 	const struct key_version *version = key_version(key, 1);
 
 	memcpy(material, version->hmac_key, sizeof material);
-	cache_unpublish(rig.engine.keyring, &id);
+	snapshots_drop(&rig.engine.keyring->cache, &key->snapshot.id);
 	ck_assert_ptr_null(keyring_find(rig.engine.keyring, &id));
 	usleep(20000); /* for whoever frees too early */
 	ck_assert_int_eq(memcmp(material, version->hmac_key, sizeof material), 0);
@@ -103,10 +103,10 @@ START_TEST(shrinks)
 
 	for (int i = 0; i < 100; i++)
 		make(&rig, name_of(i));
-	size_t bytes = cache_bytes(rig.engine.keyring), secrets = bulla_secret_in_use() - rig.secrets;
+	size_t bytes = snapshots_bytes(&rig.engine.keyring->cache), secrets = bulla_secret_in_use() - rig.secrets;
 
 	cache_shrink(rig.engine.keyring);
-	ck_assert_uint_le(cache_bytes(rig.engine.keyring), bytes / 2);
+	ck_assert_uint_le(snapshots_bytes(&rig.engine.keyring->cache), bytes / 2);
 	ck_assert_uint_le(bulla_secret_in_use() - rig.secrets, secrets / 2 + 96);
 	for (int i = 0; i < 100; i++)
 		ck_assert_uint_eq(look(&rig, name_of(i)).latest, 1);

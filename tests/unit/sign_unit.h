@@ -24,8 +24,7 @@ static inline void publish_made(const char *name, const struct key_head *head)
 		memcpy(version->cell + KEY_HMAC_BYTES, material.ptr, material.len);
 		ck_assert_ok(key_add(key, version));
 	}
-	cache_publish(engine.keyring, key, &id);
-	key_put(key);
+	publish_unstored(key, &id);
 }
 
 static inline struct bulla_sign_args sign_args(const struct bulla_sign_item *item)

@@ -246,8 +246,7 @@ START_TEST(damaged_version)
 	count_begin(engine.keyring, good);
 	ck_assert_ok(key_add(key, good));
 	ck_assert_ok(key_add(key, damaged));
-	cache_publish(engine.keyring, key, &id);
-	key_put(key);
+	publish_unstored(key, &id);
 	const struct bulla_encrypt_item items[] = { { .plaintext = bulla_str("x") }, { .plaintext = bulla_str("y"), .key_version = 1 } };
 	const struct bulla_encrypt_args args = { .mount = &mount, .name = bulla_str("k"), .items = items, .count = 2 };
 	struct bulla_item_result results[2];
