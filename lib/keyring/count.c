@@ -101,13 +101,6 @@ static enum bulla_err write(struct keyring *keyring, struct bulla_call *call, co
 
 /* ---- loading -------------------------------------------------------------------- */
 
-struct count_scan {
-	struct keyring *keyring;
-	struct key *key;
-	struct bulla_call scratch;
-	bool damaged;
-};
-
 static void set_loaded(struct keyring *keyring, struct version *version, uint64_t reserved, uint64_t revision)
 {
 	struct count *count = &version->count;
@@ -119,34 +112,33 @@ static void set_loaded(struct keyring *keyring, struct version *version, uint64_
 	atomic_store(&count->high, reserved > atomic_load(&keyring->count_warn));
 }
 
-static enum bulla_err visit_count(const struct store_record *record, void *context)
+enum bulla_err count_read(struct keyring *keyring, struct bulla_call *call, const struct store_record *record, struct key *key, bool *damaged)
 {
-	struct count_scan *scan = context;
 	struct bulla_bytes plaintext;
 	uint32_t number = 0;
 	uint64_t reserved = 0;
-
-	bulla_arena_reset(scan->scratch.arena);
-	enum bulla_err err = barrier_open(scan->keyring->seal, &scan->scratch, record, &plaintext);
+	enum bulla_err err = barrier_open(keyring->seal, call, record, &plaintext);
 
 	if (err == BULLA_OK)
 		err = decode(plaintext, &number, &reserved);
 	if (err == BULLA_E_STORE_DAMAGED) {
-		scan->damaged = true;
+		*damaged = true;
 		return BULLA_OK;
 	}
 	TRY(err);
-	struct version *version = versions_get(&scan->key->versions, number);
+	struct version *version = versions_get(&key->versions, number);
 
 	if (version != NULL)
-		set_loaded(scan->keyring, version, reserved, record->revision);
+		set_loaded(keyring, version, reserved, record->revision);
 	return BULLA_OK;
 }
 
 /* Which version a damaged record counted, nobody can say: all without a record of their own are used up. Nothing is lost but the
  * use of their numbers: decryption goes on, and the next encryption rotates the key. */
-static void finish_loading(struct keyring *keyring, struct key *key, bool damaged)
+void count_read_all(struct keyring *keyring, struct key *key, bool damaged)
 {
+	if (!count_applies(key->head.alg))
+		return;
 	uint64_t reserved = damaged ? atomic_load(&keyring->count_max) : first_block(keyring);
 
 	for (uint32_t number = key_first(key); number <= key->head.latest; number++) {
@@ -155,25 +147,6 @@ static void finish_loading(struct keyring *keyring, struct key *key, bool damage
 		if (version != NULL && version->count.revision == 0)
 			set_loaded(keyring, version, reserved, 0);
 	}
-}
-
-enum bulla_err count_load(struct keyring *keyring, struct bulla_call *call, const struct key_id *id, struct key *key)
-{
-	struct count_scan scan = { .keyring = keyring, .key = key, .scratch = { .may_block = true } };
-	struct store_id any;
-
-	if (!count_applies(key->head.alg))
-		return BULLA_OK;
-	TRY(record_count_slot(keyring->seal, id->mount, id->name, 1, &any));
-	scan.scratch.arena = bulla_arena_new(512);
-	if (scan.scratch.arena == NULL)
-		return BULLA_E_NO_MEMORY;
-	enum bulla_err err = store_scan(keyring->store, call, any.bytes, visit_count, &scan);
-
-	bulla_arena_free(scan.scratch.arena);
-	TRY(err);
-	finish_loading(keyring, key, scan.damaged);
-	return BULLA_OK;
 }
 
 /* ---- reserving ------------------------------------------------------------------- */

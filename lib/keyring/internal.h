@@ -298,8 +298,12 @@ BULLA_MUST_USE enum bulla_err version_copy(struct bulla_call *call, const struct
 bool count_applies(const struct alg *alg);
 /* Of a version that is being made: it may use its first block. */
 void count_begin(struct keyring *keyring, struct version *version);
-/* Reads the counts of a key that is being loaded. A record that does not open counts as used up. The caller holds the seal. */
-BULLA_MUST_USE enum bulla_err count_load(struct keyring *keyring, struct bulla_call *call, const struct key_id *id, struct key *key);
+/* Of a key that is being loaded, whose versions are there: takes in the record of a count. *damaged is set where it does not open. BUSY,
+ * STORE*, as barrier_open. */
+BULLA_MUST_USE enum bulla_err count_read(struct keyring *keyring, struct bulla_call *call, const struct store_record *record, struct key *key,
+					 bool *damaged);
+/* All that there are have been read. damaged: those versions without one of their own count as used up. */
+void count_read_all(struct keyring *keyring, struct key *key, bool damaged);
 
 /* ---- notices.c -------------------------------------------------------------------- */
 

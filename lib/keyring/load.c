@@ -53,32 +53,80 @@ static enum bulla_err read_head(struct keyring *keyring, struct bulla_call *call
 	return BULLA_OK;
 }
 
-struct version_scan {
+/* The records of a key, as of one moment. */
+enum { SPAN_HEAD, SPAN_VERSIONS, SPAN_COUNTS, SPANS };
+
+struct reading {
+	struct keyring *keyring;
 	struct key *key;
+	struct store_span spans[SPANS];
+	size_t count;
 	struct bulla_call scratch;
+	bool seen, damaged; /* seen: the head; damaged: a count */
 };
 
-/* Takes in a version. One that does not open has no number to be known by: it is missed later. */
-static enum bulla_err visit_version(const struct store_record *record, void *context)
+/* One that does not open has no number to be known by: it is missed later. */
+static enum bulla_err take_version(struct reading *reading, const struct store_record *record)
 {
-	struct version_scan *scan = context;
 	struct bulla_bytes plaintext;
 	struct version *version = NULL;
-
-	bulla_arena_reset(scan->scratch.arena);
-	enum bulla_err err = record->revision == 1 ? record_open(scan->key->data_key, &scan->scratch, record, &plaintext)
+	enum bulla_err err = record->revision == 1 ? record_open(reading->key->data_key, &reading->scratch, record, &plaintext)
 						   : BULLA_E_STORE_DAMAGED;
 
 	if (err == BULLA_OK)
-		err = record_decode_version(plaintext, &scan->key->head, &version);
+		err = record_decode_version(plaintext, &reading->key->head, &version);
 	if (err == BULLA_E_STORE_DAMAGED)
 		return BULLA_OK;
 	TRY(err);
-	if (version->pub.version < key_first(scan->key)) {
+	if (version->pub.version < key_first(reading->key)) {
 		version_put(version);
 		return BULLA_OK;
 	}
-	return key_add(scan->key, version);
+	return key_add(reading->key, version);
+}
+
+static bool is_in(const struct store_span *span, const struct store_record *record)
+{
+	return memcmp(span->first.bytes, record->id.bytes, STORE_COLLECTION) == 0;
+}
+
+/* CONFLICT: the head is not the one that was opened. */
+static enum bulla_err take(const struct store_record *record, void *context)
+{
+	struct reading *reading = context;
+
+	bulla_arena_reset(reading->scratch.arena);
+	if (is_in(&reading->spans[SPAN_HEAD], record)) {
+		reading->seen = record->revision == reading->key->revision;
+		return reading->seen ? BULLA_OK : BULLA_E_CONFLICT;
+	}
+	if (is_in(&reading->spans[SPAN_VERSIONS], record))
+		return take_version(reading, record);
+	return count_read(reading->keyring, &reading->scratch, record, reading->key, &reading->damaged);
+}
+
+static struct store_span whole_collection(const struct store_id *any)
+{
+	struct store_span span = { .first = *any, .last = *any };
+
+	memset(span.first.bytes + STORE_COLLECTION, 0, sizeof span.first.bytes - STORE_COLLECTION);
+	memset(span.last.bytes + STORE_COLLECTION, 0xff, sizeof span.last.bytes - STORE_COLLECTION);
+	return span;
+}
+
+static enum bulla_err set_spans(struct reading *reading, const struct key_id *id)
+{
+	struct seal *seal = reading->keyring->seal;
+	const struct store_id *head = &reading->key->snapshot.id;
+	struct store_id any;
+
+	reading->spans[SPAN_HEAD] = (struct store_span){ *head, *head };
+	TRY(record_version_slot(seal, id->mount, id->name, 1, &any));
+	reading->spans[SPAN_VERSIONS] = whole_collection(&any);
+	TRY(record_count_slot(seal, id->mount, id->name, 1, &any));
+	reading->spans[SPAN_COUNTS] = whole_collection(&any);
+	reading->count = count_applies(reading->key->head.alg) ? SPANS : SPAN_COUNTS;
+	return BULLA_OK;
 }
 
 /* A version that the head names and the store does not give is there, but cannot be used. */
@@ -96,27 +144,30 @@ static enum bulla_err mark_missing(struct key *key)
 	return BULLA_OK;
 }
 
-static enum bulla_err read_versions(struct keyring *keyring, struct bulla_call *call, const struct key_id *id, struct key *key)
+/* All of a key but its head, and that the head still is what it was. CONFLICT: it was changed meanwhile, by another node. */
+static enum bulla_err read_rest(struct keyring *keyring, struct bulla_call *call, const struct key_id *id, struct key *key)
 {
-	struct version_scan scan = { .key = key };
-	struct store_id any;
+	struct reading reading = { .keyring = keyring, .key = key };
 
-	TRY(record_version_slot(keyring->seal, id->mount, id->name, 1, &any));
-	TRY(scratch_begin(&scan.scratch));
-	enum bulla_err err = store_scan(keyring->store, call, any.bytes, visit_version, &scan);
+	TRY(set_spans(&reading, id));
+	TRY(scratch_begin(&reading.scratch));
+	enum bulla_err err = store_read(keyring->store, call, reading.spans, reading.count, take, &reading);
 
-	scratch_end(&scan.scratch);
+	scratch_end(&reading.scratch);
 	TRY(err);
+	if (!reading.seen)
+		return BULLA_E_CONFLICT;
 	TRY(mark_missing(key));
-	return count_load(keyring, call, id, key);
+	count_read_all(keyring, key, reading.damaged);
+	return BULLA_OK;
 }
 
-static enum bulla_err read_key(struct keyring *keyring, struct bulla_call *call, const struct key_id *id, struct key **out)
+static enum bulla_err read_once(struct keyring *keyring, struct bulla_call *call, const struct key_id *id, struct key **out)
 {
 	struct key *key = NULL;
 
 	TRY(read_head(keyring, call, id, &key));
-	enum bulla_err err = read_versions(keyring, call, id, key);
+	enum bulla_err err = read_rest(keyring, call, id, key);
 
 	if (err != BULLA_OK) {
 		key_put(key);
@@ -124,6 +175,15 @@ static enum bulla_err read_key(struct keyring *keyring, struct bulla_call *call,
 	}
 	*out = key;
 	return BULLA_OK;
+}
+
+static enum bulla_err read_key(struct keyring *keyring, struct bulla_call *call, const struct key_id *id, struct key **out)
+{
+	enum bulla_err err = BULLA_E_CONFLICT;
+
+	for (int tries = 0; err == BULLA_E_CONFLICT && tries < STORE_TRIES; tries++)
+		err = read_once(keyring, call, id, out);
+	return err;
 }
 
 enum bulla_err load_current(struct keyring *keyring, struct bulla_call *call, const struct key_id *id, struct key **out)

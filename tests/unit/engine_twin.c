@@ -6,6 +6,7 @@
 
 #include "access/access_private.h"
 #include "engine_private.h"
+#include "store/store_ops.h"
 
 static struct bulla *twin;
 
@@ -393,6 +394,98 @@ START_TEST(barrier_rotated_on_both)
 }
 END_TEST
 
+/* Between the reading of a key's head on engine and that of what belongs to it, the twin changes the key: by a thread of its own, for who reads may
+ * not call the store. */
+static const struct store_ops *real_ops;
+static struct store_ops hooked_ops;
+static void (*meanwhile)(void);
+
+static void *run_meanwhile(void *unused)
+{
+	void (*change)(void) = meanwhile;
+
+	(void)unused;
+	meanwhile = NULL;
+	change();
+	return NULL;
+}
+
+static enum bulla_err read_after(struct store *store, struct bulla_call *c, const struct store_span *spans, size_t count, store_visit *visit,
+				 void *context)
+{
+	pthread_t thread;
+
+	if (meanwhile != NULL) {
+		ck_assert_int_eq(pthread_create(&thread, NULL, run_meanwhile, NULL), 0);
+		ck_assert_int_eq(pthread_join(thread, NULL), 0);
+	}
+	return real_ops->read(store, c, spans, count, visit, context);
+}
+
+static void hook_reads(void (*change)(void))
+{
+	real_ops = engine->store->ops;
+	hooked_ops = *real_ops;
+	hooked_ops.read = read_after;
+	meanwhile = change;
+	engine->store->ops = &hooked_ops;
+}
+
+static void trim_on_twin(void)
+{
+	const struct bulla_key_config_args config = { .set = BULLA_KEY_MIN_DECRYPTION | BULLA_KEY_MIN_ENCRYPTION,
+						      .min_decryption = 2, .min_encryption = 2 };
+	const struct bulla_mount *mount = transit_of(twin);
+	struct bulla_call c = call_to(twin);
+	struct bulla_key_info info;
+
+	ck_assert_ok(bulla_key_config(twin, &c, mount, bulla_str("k"), &config, &info));
+	ck_assert_ok(bulla_key_trim(twin, &c, mount, bulla_str("k"), &(int64_t){ 2 }, &info));
+	bulla_mount_put(mount);
+	call_done(&c);
+}
+
+static void rotate_on_twin(void)
+{
+	ck_assert_uint_eq(rotate_key(twin), 3);
+}
+
+static void delete_on_twin(void)
+{
+	delete_key(twin);
+	make_key(twin);
+}
+
+static void (*const changes_meanwhile[])(void) = { rotate_on_twin, trim_on_twin, delete_on_twin };
+
+/* S2 of the study: a key is read as of one moment, so that no version of it is missed that is there, and none is there that is gone. */
+START_TEST(read_while_it_changes)
+{
+	char one[128], two[128];
+
+	make_key(twin);
+	encrypt(twin, one);
+	ck_assert_uint_eq(rotate_key(twin), 2);
+	encrypt(twin, two);
+	hook_reads(changes_meanwhile[_i]);
+	const struct bulla_mount *mount = transit_of(engine);
+	struct bulla_call c = call_to(engine);
+	struct bulla_key_info info;
+
+	ck_assert_ok(bulla_key_read(engine, &c, mount, bulla_str("k"), &info));
+	ck_assert_ptr_null(meanwhile);
+	engine->store->ops = real_ops;
+	ck_assert_ptr_null(c.warnings); /* none that a version is damaged */
+	ck_assert_uint_eq(info.latest, _i == 0 ? 3 : _i == 1 ? 2 : 1);
+	if (_i < 2)
+		check_opens(engine, two);
+	encrypt(engine, one);
+	check_opens(twin, one);
+	bulla_mount_put(mount);
+	call_done(&c);
+}
+END_TEST
+
 static void rotate_and_mount(const char *path)
 {
 	struct bulla_call c = call_to(engine);
@@ -441,6 +534,7 @@ int main(void)
 	tcase_add_test(tc, no_key_in_a_mount_that_is_gone);
 	tcase_add_test(tc, barrier_rotated_on_both);
 	tcase_add_test(tc, learns_of_a_new_term);
+	tcase_add_loop_test(tc, read_while_it_changes, 0, 3);
 	suite_add_tcase(suite, tc);
 	return unit_main(suite);
 }
