@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #define COLUMN_GAP 4
+#define WARNING_COLUMNS 78
 
 /* ---- tables -------------------------------------------------------------- */
 
@@ -226,6 +227,23 @@ json_t *output_data(json_t *doc)
 	return doc;
 }
 
+/* In lines of the peers' width, words left whole. */
+static void print_warning(const char *text)
+{
+	size_t column = 3;
+
+	fputs("  *", stderr);
+	while (*text != '\0') {
+		size_t space = strspn(text, " "), word = strcspn(text + space, " ");
+		bool fits = column + 1 + word <= WARNING_COLUMNS || column <= 3;
+
+		fprintf(stderr, "%s%.*s", fits ? " " : "\n  ", (int)word, text + space);
+		column = fits ? column + 1 + word : 2 + word;
+		text += space + word;
+	}
+	fputs("\n\n", stderr);
+}
+
 void output_warnings(json_t *doc)
 {
 	json_t *warnings = json_object_get(doc, "warnings");
@@ -236,7 +254,7 @@ void output_warnings(json_t *doc)
 		return;
 	fputs("WARNING! The following warnings were returned from Bulla:\n\n", stderr);
 	json_array_foreach(warnings, i, text)
-		fprintf(stderr, "  * %s\n\n", json_is_string(text) ? json_string_value(text) : "?");
+		print_warning(json_is_string(text) ? json_string_value(text) : "?");
 }
 
 /* The name looks like that of a number of seconds. */

@@ -92,6 +92,19 @@ static int policy_write(int argc, char **argv)
 	return CLI_DONE;
 }
 
+/* As the peers print it: without the space around it. */
+static struct bulla_bytes trimmed(const char *text)
+{
+	static const char space[] = " \t\r\n";
+
+	text += strspn(text, space);
+	size_t len = strlen(text);
+
+	while (len > 0 && strchr(space, text[len - 1]) != NULL)
+		len--;
+	return bulla_mem(text, len);
+}
+
 static int policy_read(int argc, char **argv)
 {
 	static const struct cli_spec spec = {
@@ -119,9 +132,9 @@ static int policy_read(int argc, char **argv)
 	json_t *policy = json_object_get(output_data(answer.doc), "policy");
 
 	if (!cli_wants_json(&cli)) {
-		const char *text = json_string_value(policy) != NULL ? json_string_value(policy) : "";
+		struct bulla_bytes text = trimmed(json_string_value(policy) != NULL ? json_string_value(policy) : "");
 
-		printf("%s%s", text, text[0] != '\0' && text[strlen(text) - 1] == '\n' ? "" : "\n");
+		printf("%.*s\n", (int)text.len, (const char *)text.ptr);
 		return CLI_DONE;
 	}
 	json_t *shown BULLA_CLEANUP(cli_json_clear) = json_pack("{s:O*}", "policy", policy);
