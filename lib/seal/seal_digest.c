@@ -315,12 +315,16 @@ enum bulla_err seal_digest_open(struct seal_digest *digest, struct bulla_call *c
 	return err;
 }
 
+/* A digest of a store of format 1: a crash came between the first commit and the one with the keyring of format 2. It adds up then. */
 static enum bulla_err found(struct seal_digest *digest, struct bulla_call *call, uint32_t terms)
 {
 	struct tally tally = { .terms = terms };
+	struct seal_findings findings;
 
 	TRY(count_all(digest, call, &tally));
-	if (terms != 0 && (tally.digests > 0 || tally.later))
+	if (terms != 0 && tally.digests > 0)
+		TRY(judge(call, &tally, false, &findings));
+	if (terms != 0 && tally.later)
 		return bulla_fail(call, BULLA_E_STORE_ALTERED, "storage: the barrier's keyring is older than the stored records");
 	go_on(digest, corrected(&tally));
 	return BULLA_OK;

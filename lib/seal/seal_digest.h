@@ -45,8 +45,9 @@ void seal_digest_free(struct seal_digest *digest);
  * NO_MEMORY, CRYPTO. */
 BULLA_MUST_USE enum bulla_err seal_digest_open(struct seal_digest *digest, struct bulla_call *call, const uint8_t *id_key, bool accept,
 					  struct seal_findings *findings);
-/* For a store that has none: what there is counts. terms: how many the barrier has. STORE_ALTERED: there is one after all, or a record was
- * sealed under a later term than these, so that the keyring is an older one. */
+/* For a store that has none yet: what there is counts. terms: how many the barrier has; 0: the store is being initialised.
+ * STORE_ALTERED: there is a digest after all, and it does not add up; or a record was sealed under a later term than these, so that the
+ * keyring is an older one. */
 BULLA_MUST_USE enum bulla_err seal_digest_found(struct seal_digest *digest, struct bulla_call *call, const uint8_t *id_key, uint32_t terms);
 /* Wipes the keys. */
 void seal_digest_close(struct seal_digest *digest);

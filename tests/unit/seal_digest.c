@@ -240,6 +240,50 @@ START_TEST(an_older_keyring)
 }
 END_TEST
 
+/* The keyring as format 1 has it, written like any other record. */
+static void write_keyring_of_format_1(void)
+{
+	struct store_record record = record_at(seal_keyring_id);
+	struct store_write write = { .id = seal_keyring_id, .change = STORE_PUT, .expected = record.revision };
+	struct bulla_bytes plain;
+
+	ck_assert_ok(record_open(seal->root_key, &call, &record, &plain));
+	ck_assert_uint_eq(plain.ptr[0], 2);
+	((uint8_t *)(uintptr_t)plain.ptr)[0] = 1;
+	ck_assert_ok(record_seal(seal->root_key, &call, &seal_keyring_id, record.revision + 1, plain, &write.bytes));
+	ck_assert_ok(store_commit(store, &call, &write, 1, NULL));
+}
+
+/* A crash in the midst of a conversion: the digest is there, and the keyring is still of format 1. */
+START_TEST(half_converted)
+{
+	fill();
+	write_keyring_of_format_1();
+	ck_assert_ok(reopen());
+	ck_assert(seal_findings(seal)->is_new);
+	check_sound();
+	ck_assert_ok(commit_one(store, put(id_of(3, 1), 0, "more")));
+	write_keyring_of_format_1();
+	ck_assert_ok(commit_one(outside, del(id_of(1, 2), STORE_ANY_REVISION)));
+	ck_assert_err(reopen(), BULLA_E_STORE_ALTERED);
+}
+END_TEST
+
+/* An older keyring of format 1 in the place of the present one, and no digest: what was sealed since is under a later term. */
+START_TEST(older_keyring_of_format_1)
+{
+	write_keyring_of_format_1();
+	struct store_record old = record_at(seal_keyring_id), later = { .id = id_of(1, 1), .revision = 1 };
+
+	ck_assert_ok(reopen()); /* converted */
+	ck_assert_uint_gt(seal->keys->count, 1);
+	ck_assert_ok(barrier_seal(seal, &call, &later.id, 1, bulla_str("text"), &later.bytes));
+	place(later.id, 1, later.bytes);
+	place(seal_keyring_id, old.revision, old.bytes);
+	ck_assert_err(reopen(), BULLA_E_STORE_ALTERED);
+}
+END_TEST
+
 /* Where only bytes were changed a record does not open, and is named then: the others go on. */
 START_TEST(damaged)
 {
@@ -430,6 +474,8 @@ static TCase *cases_in_memory(void)
 	tcase_add_test(c, moved);
 	tcase_add_test(c, another_revision);
 	tcase_add_test(c, an_older_keyring);
+	tcase_add_test(c, half_converted);
+	tcase_add_test(c, older_keyring_of_format_1);
 	tcase_add_test(c, damaged);
 	return c;
 }
