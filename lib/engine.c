@@ -22,11 +22,8 @@ static void start_crypto(void)
 
 static bool is_node_name(struct bulla_bytes name)
 {
-	static const char others[] = "._-";
-
 	for (size_t i = 0; i < name.len; i++)
-		if (!(name.ptr[i] >= '0' && name.ptr[i] <= '9') && !((name.ptr[i] | 0x20) >= 'a' && (name.ptr[i] | 0x20) <= 'z') &&
-		    memchr(others, name.ptr[i], sizeof others - 1) == NULL)
+		if (!bulla_is_word(name.ptr[i]) && name.ptr[i] != '-' && name.ptr[i] != '.')
 			return false;
 	return name.len <= BULLA_MAX_NODE;
 }

@@ -1,24 +1,17 @@
 /* token_role_change.c: what a request changes of a role of auth/token, with the peer's checks and warnings. Workers only. */
 #include "access/access_private.h"
 
-#define ATTEMPTS 16 /* against others that change the same role */
-
-static bool is_word(uint8_t c)
-{
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
-}
-
 /* Three characters or more somewhere in it, as the peer asks: a word's, then some of a word or - or ., then a word's. */
 static bool is_suffix(struct bulla_bytes text)
 {
 	for (size_t i = 0, start = 0; i < text.len; i++) {
 		uint8_t c = text.ptr[i];
 
-		if (!is_word(c) && c != '-' && c != '.')
+		if (!bulla_is_word(c) && c != '-' && c != '.')
 			start = i + 1;
-		while (start < i && !is_word(text.ptr[start]))
+		while (start < i && !bulla_is_word(text.ptr[start]))
 			start++;
-		if (is_word(c) && i >= start + 2)
+		if (bulla_is_word(c) && i >= start + 2)
 			return true;
 	}
 	return false;
@@ -230,7 +223,7 @@ enum bulla_err bulla_token_role_put(struct bulla *engine, struct bulla_call *cal
 {
 	enum bulla_err err = BULLA_E_CONFLICT;
 
-	for (int i = 0; i < ATTEMPTS && err == BULLA_E_CONFLICT; i++) {
+	for (int i = 0; i < STORE_TRIES && err == BULLA_E_CONFLICT; i++) {
 		call->warnings = NULL; /* those of the attempt before */
 		err = put_once(engine->access, call, name, change);
 	}

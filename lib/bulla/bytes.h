@@ -36,6 +36,12 @@ static inline struct bulla_bytes bulla_mem(const void *p, size_t n)
 	return bytes;
 }
 
+/* Of the peer's word characters (\w): letters and digits of ASCII, and '_'. */
+static inline bool bulla_is_word(uint8_t c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+}
+
 /* Not constant-time: for names, never for secrets (see bulla_equal_secret). */
 static inline bool bulla_equal(struct bulla_bytes a, struct bulla_bytes b)
 {

@@ -98,17 +98,12 @@ static enum bulla_err create(struct bulla *engine, struct bulla_call *call, cons
 }
 
 /* As framework.GenericNameRegex of the peer: word characters, and within also '-' and '.'. The router has checked it already. */
-static bool is_word(uint8_t c)
-{
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
-}
-
 bool keyring_name_allowed(struct bulla_bytes name)
 {
-	if (name.len == 0 || name.len > BULLA_KEY_NAME_MAX || !is_word(name.ptr[0]) || !is_word(name.ptr[name.len - 1]))
+	if (name.len == 0 || name.len > BULLA_KEY_NAME_MAX || !bulla_is_word(name.ptr[0]) || !bulla_is_word(name.ptr[name.len - 1]))
 		return false;
 	for (size_t i = 0; i < name.len; i++)
-		if (!is_word(name.ptr[i]) && name.ptr[i] != '-' && name.ptr[i] != '.')
+		if (!bulla_is_word(name.ptr[i]) && name.ptr[i] != '-' && name.ptr[i] != '.')
 			return false;
 	return true;
 }

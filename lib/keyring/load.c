@@ -105,15 +105,6 @@ static enum bulla_err take(const struct store_record *record, void *context)
 	return count_read(reading->keyring, &reading->scratch, record, reading->key, &reading->damaged);
 }
 
-static struct store_span whole_collection(const struct store_id *any)
-{
-	struct store_span span = { .first = *any, .last = *any };
-
-	memset(span.first.bytes + STORE_COLLECTION, 0, sizeof span.first.bytes - STORE_COLLECTION);
-	memset(span.last.bytes + STORE_COLLECTION, 0xff, sizeof span.last.bytes - STORE_COLLECTION);
-	return span;
-}
-
 static enum bulla_err set_spans(struct reading *reading, const struct key_id *id)
 {
 	struct seal *seal = reading->keyring->seal;
@@ -122,9 +113,9 @@ static enum bulla_err set_spans(struct reading *reading, const struct key_id *id
 
 	reading->spans[SPAN_HEAD] = (struct store_span){ *head, *head };
 	TRY(record_version_slot(seal, id->mount, id->name, 1, &any));
-	reading->spans[SPAN_VERSIONS] = whole_collection(&any);
+	reading->spans[SPAN_VERSIONS] = store_collection(any.bytes);
 	TRY(record_count_slot(seal, id->mount, id->name, 1, &any));
-	reading->spans[SPAN_COUNTS] = whole_collection(&any);
+	reading->spans[SPAN_COUNTS] = store_collection(any.bytes);
 	reading->count = count_applies(reading->key->head.alg) ? SPANS : SPAN_COUNTS;
 	return BULLA_OK;
 }

@@ -222,7 +222,7 @@ static enum bulla_err visit(const struct store_record *record, void *context)
 static enum bulla_err count_all(struct seal_digest *digest, struct bulla_call *call, struct tally *tally)
 {
 	tally->digest = digest;
-	tally->writer = store_writer(digest->store);
+	tally->writer = store_last(digest->store).writer;
 	return store_read_all(digest->store, call, visit_digest, visit, tally);
 }
 

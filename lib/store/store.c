@@ -101,11 +101,24 @@ enum bulla_err store_read(struct store *store, struct bulla_call *call, const st
 	return err;
 }
 
+struct store_span store_collection(const uint8_t collection[STORE_COLLECTION])
+{
+	struct store_span span = { .first = { { 0 } } };
+
+	memset(span.last.bytes, 0xff, sizeof span.last.bytes);
+	memcpy(span.first.bytes, collection, STORE_COLLECTION);
+	memcpy(span.last.bytes, collection, STORE_COLLECTION);
+	return span;
+}
+
 enum bulla_err store_read_all(struct store *store, struct bulla_call *call, store_visit_digest *visit_digest, store_visit *visit, void *context)
 {
+	struct store_span all = { .first = { { 0 } } };
+
+	memset(all.last.bytes, 0xff, sizeof all.last.bytes);
 	TRY(begin(call));
 	visiting = true;
-	enum bulla_err err = store->ops->read_all(store, call, visit_digest, visit, context);
+	enum bulla_err err = store->ops->read_all(store, call, visit_digest, &all, visit, context);
 
 	visiting = false;
 	return err;
@@ -114,20 +127,18 @@ enum bulla_err store_read_all(struct store *store, struct bulla_call *call, stor
 enum bulla_err store_scan_from(struct store *store, struct bulla_call *call, const struct store_id *first, store_visit *visit,
 			       void *context)
 {
-	struct store_span span = { .first = *first };
+	struct store_span span = store_collection(first->bytes);
 
-	memset(span.last.bytes, 0xff, sizeof span.last.bytes);
-	memcpy(span.last.bytes, first->bytes, STORE_COLLECTION);
+	span.first = *first;
 	return store_read(store, call, &span, 1, visit, context);
 }
 
 enum bulla_err store_scan(struct store *store, struct bulla_call *call, const uint8_t collection[STORE_COLLECTION], store_visit *visit,
 			  void *context)
 {
-	struct store_id first = { { 0 } };
+	const struct store_span span = store_collection(collection);
 
-	memcpy(first.bytes, collection, STORE_COLLECTION);
-	return store_scan_from(store, call, &first, visit, context);
+	return store_read(store, call, &span, 1, visit, context);
 }
 
 /* ---- the account of what there is ------------------------------------------------------------------------------------- */
@@ -135,11 +146,6 @@ enum bulla_err store_scan(struct store *store, struct bulla_call *call, const ui
 void store_set_digest(struct store *store, const struct store_digest *digest)
 {
 	store->digest = digest;
-}
-
-uint64_t store_writer(const struct store *store)
-{
-	return store->writer;
 }
 
 void store_digest_begin(const struct store *store)
@@ -228,30 +234,17 @@ enum bulla_err store_scrub(struct store *store, struct bulla_call *call)
 
 /* ---- what the other writers do ------------------------------------------------------------------------------------------ */
 
-struct telling {
-	store_changed *changed;
-	void *context;
-};
-
-/* Who is told may not call the store, as in a visit. */
-static void tell(const struct store_id *id, void *context)
-{
-	const struct telling *telling = context;
-
-	visiting = true;
-	telling->changed(id, telling->context);
-	visiting = false;
-}
-
 enum bulla_err store_changes(struct store *store, struct bulla_call *call, store_changed *changed, void *context, int64_t *asked_ns)
 {
 	TRY(begin(call));
 	*asked_ns = bulla_elapsed_ns();
 	if (store->ops->changes == NULL)
 		return BULLA_OK;
-	struct telling telling = { changed, context };
+	visiting = true; /* who is told may not call the store either */
+	enum bulla_err err = store->ops->changes(store, call, changed, context);
 
-	return store->ops->changes(store, call, tell, &telling);
+	visiting = false;
+	return err;
 }
 
 bool store_is_applied(const struct store *store, const struct store_stamp *stamp)

@@ -102,6 +102,8 @@ BULLA_MUST_USE enum bulla_err store_scan_from(struct store *store, struct bulla_
 struct store_span {
 	struct store_id first, last;
 };
+/* All of a collection. */
+struct store_span store_collection(const uint8_t collection[STORE_COLLECTION]);
 BULLA_MUST_USE enum bulla_err store_read(struct store *store, struct bulla_call *call, const struct store_span *spans, size_t count,
 					 store_visit *visit, void *context);
 
@@ -146,9 +148,7 @@ struct store_digest {
 };
 /* digest: borrowed, as long as the store is open or until NULL is set. While nobody uses the store. */
 void store_set_digest(struct store *store, const struct store_digest *digest);
-/* The number of this handle in stamps. */
-uint64_t store_writer(const struct store *store);
-/* The stamp of its last commit; sequence 0: there was none. Never blocks. */
+/* The stamp of this handle's last commit; sequence 0: there was none. Never blocks. */
 struct store_stamp store_last(const struct store *store);
 
 /* The digests that writers have left, each with the stamp of its last commit, and then all records, as of one moment. Otherwise as

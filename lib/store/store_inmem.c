@@ -63,20 +63,18 @@ static enum bulla_err read_spans(struct store *base, struct bulla_call *call, co
 	return err;
 }
 
-static enum bulla_err read_all(struct store *base, struct bulla_call *call, store_visit_digest *visit_digest, store_visit *visit, void *context)
+static enum bulla_err read_all(struct store *base, struct bulla_call *call, store_visit_digest *visit_digest, const struct store_span *all,
+			       store_visit *visit, void *context)
 {
 	struct inmem *shared = inmem_store(base)->shared;
 	enum bulla_err err = BULLA_OK;
-	struct store_span all;
 
 	(void)call;
-	memset(all.first.bytes, 0, sizeof all.first.bytes);
-	memset(all.last.bytes, 0xff, sizeof all.last.bytes);
 	pthread_mutex_lock(&shared->lock);
 	for (size_t i = 0; i < shared->digest_count && err == BULLA_OK; i++)
 		err = visit_digest(&shared->digests[i].stamp, bulla_mem(shared->digests[i].bytes, shared->digests[i].len), context);
 	if (err == BULLA_OK)
-		err = read_span(base, &shared->records, &all, visit, context);
+		err = read_span(base, &shared->records, all, visit, context);
 	pthread_mutex_unlock(&shared->lock);
 	return err;
 }

@@ -131,8 +131,8 @@ BULLA_MUST_USE enum bulla_err store_sqlite_get(struct store *base, struct bulla_
 BULLA_MUST_USE enum bulla_err store_sqlite_read(struct store *base, struct bulla_call *call, const struct store_span *spans, size_t count,
 						store_visit *visit, void *context);
 
-enum bulla_err store_sqlite_read_all(struct store *base, struct bulla_call *call, store_visit_digest *visit_digest, store_visit *visit,
-				     void *context);
+BULLA_MUST_USE enum bulla_err store_sqlite_read_all(struct store *base, struct bulla_call *call, store_visit_digest *visit_digest,
+						    const struct store_span *all, store_visit *visit, void *context);
 
 /* ---- store_sqlite_commit.c ------------------------------------------------- */
 

@@ -7,6 +7,8 @@
 
 #include "store/store_sqlite.h"
 
+_Static_assert(STORE_TAIL == 16, "ST_SEE takes as much");
+
 static const char *const sql[ST_COUNT] = {
 	[ST_GET] = "SELECT revision, sequence, bytes FROM record WHERE id = ?1",
 	[ST_SCAN] = "SELECT id, revision, sequence, bytes FROM record WHERE id BETWEEN ?1 AND ?2 ORDER BY id",

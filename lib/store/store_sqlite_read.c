@@ -152,21 +152,18 @@ static enum bulla_err read_digest(struct connection *c, struct bulla_call *call,
 	return err;
 }
 
-enum bulla_err store_sqlite_read_all(struct store *base, struct bulla_call *call, store_visit_digest *visit_digest, store_visit *visit,
-				     void *context)
+enum bulla_err store_sqlite_read_all(struct store *base, struct bulla_call *call, store_visit_digest *visit_digest,
+				     const struct store_span *all, store_visit *visit, void *context)
 {
 	struct connection *c BULLA_CLEANUP(give_back) = NULL;
-	struct store_span all;
 
-	memset(all.first.bytes, 0, sizeof all.first.bytes);
-	memset(all.last.bytes, 0xff, sizeof all.last.bytes);
 	TRY(take_reader(sqlite_store(base), call, &c));
 	if (connection_step(c, ST_BEGIN_READ) != SQLITE_DONE)
 		return connection_fail(c, call);
 	enum bulla_err err = read_digest(c, call, visit_digest, context);
 
 	if (err == BULLA_OK)
-		err = read_span(base, c, call, &all, visit, context);
+		err = read_span(base, c, call, all, visit, context);
 	(void)connection_roll_back(c);
 	return err;
 }

@@ -15,34 +15,39 @@ static struct seal *seal;
 static struct bulla_call call;
 static bool accept_altered;
 
-static void make_seal(struct store *of, struct seal **out)
+static struct bulla_seal_config seal_config(void)
 {
 	struct bulla_seal_config config = static_config("a");
 
 	config.accept_altered = accept_altered;
+	return config;
+}
+
+static void make_seal(struct store *of, struct seal **out)
+{
+	const struct bulla_seal_config config = seal_config();
+
 	ck_assert_ok(seal_new(of, &config, &call, out));
+}
+
+static void begin_at(const char *path, uint64_t max_bytes)
+{
+	accept_altered = false;
+	const struct bulla_seal_config config = seal_config();
+
+	begin_sealed(path, max_bytes, &config, &call, &store, &seal);
 }
 
 static void set_up(void)
 {
-	struct bulla_init_args args = static_args(0, 0);
-	struct bulla_init_result init;
-
-	accept_altered = false;
-	ck_assert_ok(crypto_init());
-	ck_assert_ok(open_at(NULL, 0, &store));
-	call = call_begin();
+	begin_at(NULL, 0);
 	ck_assert_ok(store_share(store, &call, &outside));
-	make_seal(store, &seal);
-	ck_assert_ok(init_seal(seal, &call, &args, &init));
 }
 
 static void tear_down(void)
 {
-	seal_free(seal);
-	call_end(&call);
 	store_close(outside);
-	store_close(store);
+	end_sealed(&call, store, seal);
 }
 
 static enum bulla_err reopen(void)
@@ -322,23 +327,13 @@ static void *writer(void *context)
 
 static void begin_on_disk(uint64_t max_bytes)
 {
-	struct bulla_init_args args = static_args(0, 0);
-	struct bulla_init_result init;
-
 	folder_make();
-	accept_altered = false;
-	ck_assert_ok(crypto_init());
-	call = call_begin();
-	ck_assert_ok(open_at(file, max_bytes, &store));
-	make_seal(store, &seal);
-	ck_assert_ok(init_seal(seal, &call, &args, &init));
+	begin_at(file, max_bytes);
 }
 
 static void end_on_disk(void)
 {
-	seal_free(seal);
-	store_close(store);
-	call_end(&call);
+	end_sealed(&call, store, seal);
 	folder_remove();
 }
 

@@ -38,6 +38,27 @@ static inline enum bulla_err init_seal(struct seal *seal, struct bulla_call *cal
 	return seal_settle(seal, call);
 }
 
+/* A store (path NULL: in memory) that is initialised and open under the seal of config. */
+static inline void begin_sealed(const char *path, uint64_t max_bytes, const struct bulla_seal_config *config, struct bulla_call *call,
+				struct store **store, struct seal **seal)
+{
+	struct bulla_init_args args = static_args(0, 0);
+	struct bulla_init_result init;
+
+	ck_assert_ok(crypto_init());
+	ck_assert_ok(open_at(path, max_bytes, store));
+	*call = call_begin();
+	ck_assert_ok(seal_new(*store, config, call, seal));
+	ck_assert_ok(init_seal(*seal, call, &args, &init));
+}
+
+static inline void end_sealed(struct bulla_call *call, struct store *store, struct seal *seal)
+{
+	seal_free(seal);
+	call_end(call);
+	store_close(store);
+}
+
 /* The detail of the last call as a string. */
 #define ck_assert_detail(call, text) ck_assert_str_eq((const char *)bulla_call_text(&(call), BULLA_E_INTERNAL).ptr, (text))
 

@@ -43,22 +43,14 @@ static const struct due_kind lasting = { .entry = "y", .from = "y-from", .presen
 static void set_up(void)
 {
 	struct bulla_seal_config config = static_config("a");
-	struct bulla_init_args args = static_args(0, 0);
-	struct bulla_init_result init;
 
 	memset(&handled, 0, sizeof handled);
-	ck_assert_ok(crypto_init());
-	ck_assert_ok(open_at(NULL, 0, &store));
-	call = call_begin();
-	ck_assert_ok(seal_new(store, &config, &call, &seal));
-	ck_assert_ok(init_seal(seal, &call, &args, &init));
+	begin_sealed(NULL, 0, &config, &call, &store, &seal);
 }
 
 static void tear_down(void)
 {
-	seal_free(seal);
-	call_end(&call);
-	store_close(store);
+	end_sealed(&call, store, seal);
 }
 
 static struct due begin(const struct due_kind *kind)
