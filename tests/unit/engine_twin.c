@@ -2,67 +2,12 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#include "engine_unit.h"
+#include "twin_unit.h"
 
 #include "access/access_private.h"
-#include "engine_private.h"
 #include "store/store_ops.h"
 
-static struct bulla *twin;
-
-static void open_twin(void)
-{
-	struct bulla_config config = config_static();
-	struct bulla_call c = call_begin();
-	struct store *shared;
-
-	ck_assert_ok(store_share(engine->store, &c, &shared));
-	ck_assert_ok(engine_open_on(&config, shared, &c, &twin));
-	ck_assert_ok(bulla_unseal_auto(twin, &c));
-	call_end(&c);
-}
-
-static void setup(void)
-{
-	const struct bulla_mount_settings settings = { 0 };
-
-	engine_setup();
-	ck_assert_ok(bulla_mount_enable(engine, &call, bulla_str("transit"), bulla_str("transit"), &settings));
-	open_twin();
-}
-
-/* What it had in memory is forgotten. */
-static void restart_twin(void)
-{
-	bulla_close(twin);
-	open_twin();
-}
-
-static void teardown(void)
-{
-	bulla_close(twin);
-	engine_teardown();
-}
-
-/* A call of root's to one of them. */
-static struct bulla_call call_to(struct bulla *node)
-{
-	struct bulla_call c = call_begin();
-
-	ck_assert_ok(bulla_authenticate(node, &c, bulla_str(root_token)));
-	return c;
-}
-
 /* ---- keys --------------------------------------------------------------------------------------------------------------------- */
-
-static const struct bulla_mount *transit_of(struct bulla *node)
-{
-	struct bulla_bytes rest;
-	const struct bulla_mount *mount = bulla_mount_find(node, bulla_str("transit/keys/k"), &rest);
-
-	ck_assert_ptr_nonnull(mount);
-	return mount;
-}
 
 static void make_key(struct bulla *node)
 {
@@ -524,7 +469,7 @@ int main(void)
 	TCase *tc = tcase_create("twin");
 
 	tcase_set_timeout(tc, 120);
-	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_checked_fixture(tc, twin_setup, twin_teardown);
 	tcase_add_test(tc, key_that_comes_again);
 	tcase_add_test(tc, limited_token);
 	tcase_add_test(tc, renewed_on_both);
