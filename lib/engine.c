@@ -91,6 +91,8 @@ enum bulla_err engine_open_on(const struct bulla_config *config, struct store *s
 	engine->clock.opened_ns = bulla_elapsed_ns();
 	enum bulla_err err = open_parts(config, call, &engine->parts);
 
+	if (err == BULLA_OK)
+		err = engine_follow_init(engine);
 	if (err != BULLA_OK) {
 		bulla_close(&engine->parts);
 		return err;
@@ -142,6 +144,7 @@ void bulla_close(struct bulla *bulla)
 	engine_seal_finish(engine);
 	if (bulla->audit != NULL) /* all parts are there */
 		seal_quietly(bulla);
+	engine_follow_end(engine);
 	audit_free(bulla->audit);
 	auth_free(bulla->auth);
 	access_free(bulla->access);
@@ -162,10 +165,10 @@ enum bulla_err bulla_tick(struct bulla *engine, struct bulla_call *call)
 	if (seal_is_sealed(engine->seal))
 		return BULLA_E_SEALED;
 	/* each does its part, whatever becomes of the others */
-	enum bulla_err keys = keyring_tick(engine->keyring, call), tokens = access_tick(engine->access, call),
+	enum bulla_err others = engine_follow(engine, call), keys = keyring_tick(engine->keyring, call), tokens = access_tick(engine->access, call),
 		       logins = auth_tick(engine, call), audit = audit_tick(engine->audit, call),
 		       clock = engine_clock_keep(engine, call, false);
-	const enum bulla_err all[] = { keys, tokens, logins, audit, clock };
+	const enum bulla_err all[] = { others, keys, tokens, logins, audit, clock };
 
 	for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
 		TRY(all[i]);

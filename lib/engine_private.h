@@ -12,6 +12,7 @@
 #include "keyring/keyring.h"
 #include "mount/mounts.h"
 #include "seal/seal.h"
+#include "state/follow.h"
 #include "store/store.h"
 
 /* engine_root.c's. */
@@ -35,6 +36,8 @@ struct engine {
 	struct bulla parts;   /* first: all that other layers see */
 	struct root_attempt root;
 	struct engine_clock clock;
+	struct follow follow;
+	bool follows;         /* it has been set up */
 	pthread_mutex_t lock; /* one change of the seal's state at a time: init, unseal, seal */
 	bool sealing;         /* a thread of its own does it (engine_seal.c); changes are refused until it is done */
 	pthread_cond_t sealed; /* with lock: it is done */
@@ -62,6 +65,12 @@ static inline struct engine *engine_of(struct bulla *bulla)
 {
 	return (struct engine *)(void *)bulla;
 }
+
+/* engine_follow.c: once all parts are there; ended whether that succeeded or not. NO_MEMORY, INTERNAL. */
+BULLA_MUST_USE enum bulla_err engine_follow_init(struct engine *engine);
+void engine_follow_end(struct engine *engine);
+/* Follows what other nodes have changed. Errors of follow_run; blocks. */
+BULLA_MUST_USE enum bulla_err engine_follow(struct bulla *engine, struct bulla_call *call);
 
 /* Destroys what a disabled mount has left, if a crash came between. Blocks. */
 BULLA_MUST_USE enum bulla_err engine_finish_disabling(struct bulla *engine, struct bulla_call *call);

@@ -5,6 +5,7 @@
 #include "base/parts.h"
 #include "bulla/access.h"
 #include "seal/barrier.h"
+#include "state/follow.h"
 
 BULLA_MUST_USE enum bulla_err access_new(struct store *store, struct seal *seal, int64_t default_ttl_s, int64_t max_ttl_s,
 					 struct access **out);
@@ -17,6 +18,8 @@ BULLA_MUST_USE enum bulla_err access_make_root(struct access *access, struct bul
  * log. SEALED; STORE*, NO_MEMORY: the next call goes on. */
 BULLA_MUST_USE enum bulla_err access_tick(struct access *access, struct bulla_call *call);
 void access_empty(struct access *access); /* at seal */
+/* Adds what another node's changes ask for. INTERNAL. */
+BULLA_MUST_USE enum bulla_err access_follow(struct access *access, struct follow *follow);
 void access_free(struct access *access);
 
 #endif

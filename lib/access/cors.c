@@ -168,6 +168,21 @@ enum bulla_err cors_load(struct cors *cors, struct bulla_call *call)
 	return err;
 }
 
+static enum bulla_err collection(void *owner, struct store_id *out)
+{
+	return document_slot(&((struct cors *)owner)->documents, &cors_document, out);
+}
+
+static enum bulla_err reload(void *owner, struct bulla_call *call)
+{
+	return cors_load(owner, call);
+}
+
+enum bulla_err cors_follow(struct cors *cors, struct follow *follow)
+{
+	return follow_add(follow, (struct follower){ cors, collection, NULL, reload });
+}
+
 /* ---- asking ------------------------------------------------------------------------------------------------------ */
 
 static enum bulla_err copy_out(struct bulla_call *call, const struct cors_rules *rules, struct bulla_cors_config *out)

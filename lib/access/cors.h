@@ -4,6 +4,7 @@
 
 #include "access/access_internal.h"
 #include "bulla/cors.h"
+#include "state/follow.h"
 
 struct cors;
 
@@ -11,6 +12,8 @@ struct cors;
 struct cors *cors_new(struct store *store, struct seal *seal);
 /* After unsealing. A damaged record is no reason not to unseal: it is off then. */
 BULLA_MUST_USE enum bulla_err cors_load(struct cors *cors, struct bulla_call *call);
+/* Has it read anew when another node changes it. */
+BULLA_MUST_USE enum bulla_err cors_follow(struct cors *cors, struct follow *follow);
 void cors_free(struct cors *cors); /* NULL is fine */
 
 #endif

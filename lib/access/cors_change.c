@@ -8,7 +8,7 @@
 #define MAX_ITEMS 256
 #define MAX_HEADER_TEXT 4096 /* it has to fit into a reply's head */
 
-static const struct document_name stored_name = { .kind = "cors", .item = { (const uint8_t *)"config", 6 } };
+const struct document_name cors_document = { .kind = "cors", .item = { (const uint8_t *)"config", 6 } };
 
 /* ---- the record -------------------------------------------------------------------------------------------------- */
 
@@ -31,7 +31,7 @@ enum bulla_err cors_get(const struct cors *cors, struct bulla_call *call, struct
 {
 	struct document document;
 
-	TRY(document_get(&cors->documents, call, &stored_name, &document));
+	TRY(document_get(&cors->documents, call, &cors_document, &document));
 	return unpack_config(call, &document, out);
 }
 
@@ -40,10 +40,10 @@ static enum bulla_err store(struct cors *cors, struct bulla_call *call, const st
 	struct pack pack = { .arena = call->arena };
 	struct document before = { 0 };
 	struct bulla_bytes value;
-	enum bulla_err err = document_get(&cors->documents, call, &stored_name, &before);
+	enum bulla_err err = document_get(&cors->documents, call, &cors_document, &before);
 
 	if (err == BULLA_E_STORE_DAMAGED)
-		TRY(document_remove(&cors->documents, call, &stored_name, STORE_ANY_REVISION));
+		TRY(document_remove(&cors->documents, call, &cors_document, STORE_ANY_REVISION));
 	else if (err != BULLA_OK && err != BULLA_E_NOT_FOUND)
 		return err;
 	call->detail = (struct bulla_bytes){ 0 };
@@ -52,7 +52,7 @@ static enum bulla_err store(struct cors *cors, struct bulla_call *call, const st
 	pack_list(&pack, config->origins, config->origin_count);
 	pack_list(&pack, config->headers, config->header_count);
 	TRY(pack_finish(&pack, &value));
-	return document_put(&cors->documents, call, &stored_name, err == BULLA_OK ? before.revision : 0, value);
+	return document_put(&cors->documents, call, &cors_document, err == BULLA_OK ? before.revision : 0, value);
 }
 
 /* ---- changing ---------------------------------------------------------------------------------------------------- */
@@ -88,7 +88,7 @@ static enum bulla_err change(struct cors *cors, struct bulla_call *call, const s
 	if (config != NULL)
 		TRY(cors_rules_make(config, &rules));
 	enum bulla_err err = config != NULL ? store(cors, call, config)
-					    : document_remove(&cors->documents, call, &stored_name, STORE_ANY_REVISION);
+					    : document_remove(&cors->documents, call, &cors_document, STORE_ANY_REVISION);
 
 	if (err == BULLA_OK)
 		cors_publish(cors, rules);

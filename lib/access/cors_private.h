@@ -31,6 +31,7 @@ void cors_rules_free(struct cors_rules *rules); /* one that was not published; N
 /* Takes it over. Under the lock. */
 void cors_publish(struct cors *cors, struct cors_rules *rules);
 
+extern const struct document_name cors_document;
 /* What is stored, headers without the standard ones, in the arena. NOT_FOUND: it is off. Errors of document_get. */
 BULLA_MUST_USE enum bulla_err cors_get(const struct cors *cors, struct bulla_call *call, struct bulla_cors_config *out);
 

@@ -113,6 +113,7 @@ static bool has_ended(const struct bulla_policy_info *info)
 /* ---- loading ----------------------------------------------------------------------------------------------------------- */
 
 struct loading {
+	const struct policy_table *present; /* NULL: none */
 	struct bulla_call *call; /* its arena is emptied after each */
 	struct policy **items;
 	size_t count, room;
@@ -133,23 +134,33 @@ static enum bulla_err make_room(struct loading *l)
 }
 
 /* What cannot be read (it was written by a newer version, say) denies, and does not keep the rest from being loaded. */
-static enum bulla_err load_one(const struct document *document, void *context)
+static enum bulla_err compile(struct bulla_call *call, const struct document *document, struct policy **out)
 {
-	struct loading *l = context;
 	struct bulla_policy_info info;
-	struct policy *policy;
-
-	TRY(make_room(l));
 	enum bulla_err err = unpack_info(document, &info);
 
 	if (err == BULLA_OK)
-		err = policy_new(l->call, document->item, info.text, info.end, &policy);
-	bulla_arena_reset(l->call->arena);
+		err = policy_new(call, document->item, info.text, info.end, out);
+	bulla_arena_reset(call->arena);
 	if (err == BULLA_E_STORE_DAMAGED || err == BULLA_E_INVALID) {
-		policy = policy_new_broken(document->item);
-		err = policy != NULL ? BULLA_OK : BULLA_E_NO_MEMORY;
+		*out = policy_new_broken(document->item);
+		err = *out != NULL ? BULLA_OK : BULLA_E_NO_MEMORY;
 	}
 	TRY(err);
+	(*out)->revision = document->revision;
+	return BULLA_OK;
+}
+
+static enum bulla_err load_one(const struct document *document, void *context)
+{
+	struct loading *l = context;
+	struct policy *policy = l->present != NULL ? policy_table_find(l->present, document->item) : NULL;
+
+	TRY(make_room(l));
+	if (policy != NULL && policy->revision == document->revision)
+		policy = policy_hold(policy);
+	else
+		TRY(compile(l->call, document, &policy));
 	l->items[l->count++] = policy;
 	return BULLA_OK;
 }
@@ -215,10 +226,11 @@ static enum bulla_err build(struct access *access, struct bulla_call *call, stru
 	return BULLA_OK;
 }
 
-enum bulla_err policy_store_load(struct access *access, struct bulla_call *call)
+/* With the lock: nothing is changed here between the reading and the publishing, and what others change meanwhile is told of later. */
+static enum bulla_err load(struct access *access, struct bulla_call *call)
 {
 	struct bulla_call scratch = { .arena = bulla_arena_new(4096), .may_block = true };
-	struct loading l = { .call = &scratch };
+	struct loading l = { .present = access->policy_table, .call = &scratch };
 	struct policy_table *table = NULL;
 
 	if (scratch.arena == NULL)
@@ -228,11 +240,26 @@ enum bulla_err policy_store_load(struct access *access, struct bulla_call *call)
 	drop_loaded(&l);
 	free(l.items);
 	bulla_arena_free(scratch.arena);
-	TRY(err);
+	if (err == BULLA_OK)
+		policy_table_publish(access, table);
+	return err;
+}
+
+enum bulla_err policy_store_load(struct access *access, struct bulla_call *call)
+{
 	pthread_mutex_lock(&access->policy_lock);
-	policy_table_publish(access, table);
+	enum bulla_err err = load(access, call);
+
 	pthread_mutex_unlock(&access->policy_lock);
-	return BULLA_OK;
+	return err;
+}
+
+enum bulla_err policy_store_collection(struct access *access, struct store_id *out)
+{
+	const struct documents documents = documents_of(access);
+	const struct document_name any = document_of((struct bulla_bytes){ 0 });
+
+	return document_slot(&documents, &any, out);
 }
 
 void policy_store_empty(struct access *access)

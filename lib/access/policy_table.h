@@ -59,8 +59,10 @@ void acl_use_end(struct acl_use *use);
 
 /* ---- policy_store.c ---- */
 
-/* After unsealing. */
+/* After unsealing, and when another node has changed one: those that are as they were are not compiled again. */
 BULLA_MUST_USE enum bulla_err policy_store_load(struct access *access, struct bulla_call *call);
+/* Any id of their records. SEALED, NO_MEMORY. */
+BULLA_MUST_USE enum bulla_err policy_store_collection(struct access *access, struct store_id *out);
 void policy_store_empty(struct access *access); /* at seal */
 /* Warns, once, of what could not be read. NO_MEMORY. */
 BULLA_MUST_USE enum bulla_err policy_store_tell(struct access *access, struct bulla_call *call);

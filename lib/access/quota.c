@@ -129,7 +129,7 @@ static enum bulla_err fill(const struct documents *documents, struct bulla_call 
 	return quota_config_get(documents, &own, &rules->config, &revision);
 }
 
-enum bulla_err quotas_load(struct quotas *quotas, struct bulla_call *call)
+enum bulla_err quotas_read(struct quotas *quotas, struct bulla_call *call)
 {
 	struct rules *rules = calloc(1, sizeof *rules);
 
@@ -146,6 +146,38 @@ enum bulla_err quotas_load(struct quotas *quotas, struct bulla_call *call)
 	if (err == BULLA_OK)
 		publish(quotas, rules);
 	return err;
+}
+
+enum bulla_err quotas_load(struct quotas *quotas, struct bulla_call *call)
+{
+	pthread_mutex_lock(&quotas->lock);
+	enum bulla_err err = quotas_read(quotas, call);
+
+	pthread_mutex_unlock(&quotas->lock);
+	return err;
+}
+
+static enum bulla_err rules_collection(void *owner, struct store_id *out)
+{
+	const struct document_name any = { .kind = QUOTA_RULE };
+
+	return document_slot(&((struct quotas *)owner)->documents, &any, out);
+}
+
+static enum bulla_err config_collection(void *owner, struct store_id *out)
+{
+	return document_slot(&((struct quotas *)owner)->documents, &quota_config_name, out);
+}
+
+static enum bulla_err reload(void *owner, struct bulla_call *call)
+{
+	return quotas_load(owner, call);
+}
+
+enum bulla_err quotas_follow(struct quotas *quotas, struct follow *follow)
+{
+	TRY(follow_add(follow, (struct follower){ quotas, rules_collection, NULL, reload }));
+	return follow_add(follow, (struct follower){ quotas, config_collection, NULL, reload });
 }
 
 /* ---- checking ------------------------------------------------------------------------------------------------------------------ */

@@ -80,7 +80,7 @@ static enum bulla_err store_rule(struct quotas *quotas, struct bulla_call *call,
 		return err;
 	TRY(quota_rule_pack(call, limit, &value));
 	TRY(document_put(&quotas->documents, call, &name, before.revision, value));
-	return quotas_load(quotas, call);
+	return quotas_read(quotas, call);
 }
 
 enum bulla_err bulla_rate_limit_write(struct bulla *engine, struct bulla_call *call, const struct bulla_rate_limit *given)
@@ -119,7 +119,7 @@ enum bulla_err bulla_rate_limit_delete(struct bulla *engine, struct bulla_call *
 	enum bulla_err err = document_remove(&quotas->documents, call, &at, STORE_ANY_REVISION);
 
 	if (err == BULLA_OK)
-		err = quotas_load(quotas, call);
+		err = quotas_read(quotas, call);
 	pthread_mutex_unlock(&quotas->lock);
 	return err;
 }
@@ -138,7 +138,7 @@ static enum bulla_err store_config(struct quotas *quotas, struct bulla_call *cal
 
 	TRY(quota_config_get(&quotas->documents, call, &before, &revision));
 	TRY(quota_config_put(&quotas->documents, call, config, revision));
-	return quotas_load(quotas, call);
+	return quotas_read(quotas, call);
 }
 
 enum bulla_err bulla_quota_config_write(struct bulla *engine, struct bulla_call *call, const struct bulla_quota_config *config)

@@ -39,9 +39,15 @@ struct quotas {
 	struct counters *clients;
 };
 
+/* ---- quota.c ---------------------------------------------------------------------------------------------------------------- */
+
+/* Publishes the rules as the store has them. With the lock. */
+BULLA_MUST_USE enum bulla_err quotas_read(struct quotas *quotas, struct bulla_call *call);
+
 /* ---- quota_record.c ------------------------------------------------------------------------------------------------------ */
 
 struct document_name quota_rule_name(struct bulla_bytes name);
+extern const struct document_name quota_config_name;
 
 /* NO_MEMORY. */
 BULLA_MUST_USE enum bulla_err quota_rule_pack(struct bulla_call *call, const struct bulla_rate_limit *limit, struct bulla_bytes *out);

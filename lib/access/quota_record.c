@@ -4,7 +4,7 @@
 
 #define FORMAT 1
 
-static const struct document_name config_name = { .kind = "quota-config", .item = { (const uint8_t *)"config", 6 } };
+const struct document_name quota_config_name = { .kind = "quota-config", .item = { (const uint8_t *)"config", 6 } };
 
 static const char *const default_exempt[] = {
 	"sys/generate-recovery-token/attempt", "sys/generate-recovery-token/update", "sys/generate-root/attempt",
@@ -56,7 +56,7 @@ enum bulla_err quota_config_get(const struct documents *documents, struct bulla_
 				uint64_t *revision)
 {
 	struct document found;
-	enum bulla_err err = document_get(documents, call, &config_name, &found);
+	enum bulla_err err = document_get(documents, call, &quota_config_name, &found);
 	struct bulla_bytes *paths = bulla_arena_alloc(call->arena, DEFAULT_EXEMPT * sizeof *paths);
 
 	*revision = 0;
@@ -95,5 +95,5 @@ enum bulla_err quota_config_put(const struct documents *documents, struct bulla_
 	pack_u8(&pack, config->audit_logging);
 	pack_list(&pack, config->exempt_paths, config->exempt_count);
 	TRY(pack_finish(&pack, &value));
-	return document_put(documents, call, &config_name, revision, value);
+	return document_put(documents, call, &quota_config_name, revision, value);
 }

@@ -5,6 +5,7 @@
 #include "base/parts.h"
 #include "bulla/audit.h"
 #include "seal/documents.h"
+#include "state/follow.h"
 
 struct audit_config {
 	const struct bulla_audit_spec *specs; /* of the configuration file; copied */
@@ -22,6 +23,8 @@ BULLA_MUST_USE enum bulla_err audit_new(struct store *store, struct seal *seal, 
 /* After unsealing, before requests are let through: brings the devices in line with the configuration and opens them all. One
  * that cannot be opened stays on, and refuses, until it can be. CONFIG: the configuration contradicts what is stored; STORE*. */
 BULLA_MUST_USE enum bulla_err audit_load(struct audit *audit, struct bulla_call *call);
+/* Has the rules of headers read anew when another node changes them. INTERNAL. */
+BULLA_MUST_USE enum bulla_err audit_follow(struct audit *audit, struct follow *follow);
 /* Before sealing: no more records; each device signs a last checkpoint, and how far it came is stored. Not loaded is fine. */
 void audit_close(struct audit *audit);
 void audit_free(struct audit *audit); /* closes first; NULL is fine */

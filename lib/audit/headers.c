@@ -94,7 +94,8 @@ static enum bulla_err load(struct audit *audit, struct bulla_call *call, struct 
 	return read_rules(call, &document, list, count);
 }
 
-enum bulla_err headers_load(struct audit *audit, struct bulla_call *call)
+/* With the lock. */
+static enum bulla_err read_and_publish(struct audit *audit, struct bulla_call *call)
 {
 	struct bulla_audit_header_rule *list;
 	struct header_rules *rules;
@@ -105,6 +106,30 @@ enum bulla_err headers_load(struct audit *audit, struct bulla_call *call)
 	TRY(make(list, count, &rules));
 	publish(audit, rules);
 	return BULLA_OK;
+}
+
+enum bulla_err headers_load(struct audit *audit, struct bulla_call *call)
+{
+	pthread_mutex_lock(&audit->lock);
+	enum bulla_err err = read_and_publish(audit, call);
+
+	pthread_mutex_unlock(&audit->lock);
+	return err;
+}
+
+static enum bulla_err collection(void *owner, struct store_id *out)
+{
+	return document_slot(&((struct audit *)owner)->documents, &stored_name, out);
+}
+
+static enum bulla_err reload(void *owner, struct bulla_call *call)
+{
+	return headers_load(owner, call);
+}
+
+enum bulla_err audit_follow(struct audit *audit, struct follow *follow)
+{
+	return follow_add(follow, (struct follower){ audit, collection, NULL, reload });
 }
 
 static enum bulla_err store(struct audit *audit, struct bulla_call *call, const struct bulla_audit_header_rule *list, size_t count,

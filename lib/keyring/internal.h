@@ -202,6 +202,8 @@ struct notices {
 	char texts[NOTICES][NOTICE_BYTES];
 };
 
+#define KEYS_MADE 64 /* more of them at once: the index is built anew */
+
 struct keyring {
 	struct store *store;
 	struct seal *seal;
@@ -210,6 +212,8 @@ struct keyring {
 	pthread_mutex_t stripes[STRIPES]; /* by hash: one writer or loader a key */
 	pthread_mutex_t lists_lock;       /* the two lists below, shortly */
 	struct name_index *indexes;
+	struct store_id made[KEYS_MADE];  /* heads that other nodes have made and no index has yet; of who follows (list.c) */
+	size_t made_count;
 	struct mount_mark *destroyed;     /* mounts that are gone: nothing may be written for them any more */
 	_Atomic(uint64_t) count_warn, count_max; /* messages of one version: where warnings begin, and where it ends */
 	struct notices notices;
@@ -358,6 +362,10 @@ bool names_step(const struct name_set *set, struct name_place *place, struct bul
 /* After the commit. A mount without an index needs none. */
 void list_add(struct keyring *keyring, const uint8_t *mount, struct bulla_bytes name);
 void list_remove(struct keyring *keyring, const uint8_t *mount, struct bulla_bytes name);
+/* Another node has made or deleted the key with that head; id NULL: any. list_reload adds the names of those that were made, in a
+ * second step, for it reads the store. By who follows. STORE*, SEALED, NO_MEMORY, BUSY: it is to be called again. */
+void list_changed(struct keyring *keyring, const struct store_id *id, enum store_news news);
+BULLA_MUST_USE enum bulla_err list_reload(struct keyring *keyring, struct bulla_call *call);
 /* Drops the index of mount (NULL: of every mount). */
 void list_forget(struct keyring *keyring, const uint8_t *mount);
 

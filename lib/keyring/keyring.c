@@ -62,6 +62,26 @@ void keyring_empty(struct keyring *keyring)
 	due_forget(&keyring->schedule);
 }
 
+/* ---- what other nodes change --------------------------------------------------- */
+
+static void changed(void *owner, const struct store_id *id, enum store_news news)
+{
+	struct keyring *keyring = owner;
+
+	snapshots_drop(&keyring->cache, id);
+	list_changed(keyring, id, news);
+}
+
+static enum bulla_err reload(void *owner, struct bulla_call *call)
+{
+	return list_reload(owner, call);
+}
+
+enum bulla_err keyring_follow(struct keyring *keyring, struct follow *follow)
+{
+	return follow_add(follow, (struct follower){ keyring, NULL, changed, reload });
+}
+
 void keyring_wipe(struct keyring *keyring)
 {
 	cache_forget(keyring, NULL);

@@ -8,6 +8,7 @@
 #include "bulla/keys.h"
 #include "crypto/pkey.h"
 #include "seal/barrier.h"
+#include "state/follow.h"
 
 #define KEY_HMAC_BYTES 32
 
@@ -125,6 +126,8 @@ bool keyring_name_allowed(struct bulla_bytes name);
 /* For the engine. Borrows store and seal. */
 BULLA_MUST_USE enum bulla_err keyring_new(struct store *store, struct seal *seal, size_t max_cached_bytes, struct keyring **out);
 /* Forgets every snapshot and index, and returns when none is in use. The seal is closed. */
+/* Adds what another node's changes ask for. INTERNAL. */
+BULLA_MUST_USE enum bulla_err keyring_follow(struct keyring *keyring, struct follow *follow);
 void keyring_empty(struct keyring *keyring);
 /* While a write is under way that does not end: wipes every key in memory but what that write holds. */
 void keyring_wipe(struct keyring *keyring);

@@ -12,6 +12,9 @@ struct name_index {
 	struct name_index *next;
 	atomic_uint refs; /* one is the list's */
 	uint8_t mount[MOUNT_UUID];
+	bool followed;         /* this and the next: by lists_lock, set before it is built */
+	uint8_t collection[STORE_COLLECTION]; /* of the keys' heads */
+	atomic_bool stale;     /* another node has deleted a key since it was built: it is to be built again */
 	pthread_rwlock_t lock; /* for what follows */
 	bool built;
 	size_t unreadable; /* damaged records: they have no name to show */
@@ -128,14 +131,11 @@ struct head_scan {
 	struct bulla_call scratch; /* its arena is wiped after each record: heads hold data keys */
 };
 
-static enum bulla_err visit_head(const struct store_record *record, void *context)
+static enum bulla_err add_head(struct head_scan *scan, const struct store_record *record)
 {
-	struct head_scan *scan = context;
 	struct bulla_bytes plaintext, name;
 	struct key_head head;
 	const uint8_t *data_key;
-
-	bulla_arena_reset(scan->scratch.arena);
 	enum bulla_err err = barrier_open(scan->seal, &scan->scratch, record, &plaintext);
 
 	if (err == BULLA_OK)
@@ -148,18 +148,49 @@ static enum bulla_err visit_head(const struct store_record *record, void *contex
 	return names_add(&scan->index->names, shown(name));
 }
 
+static enum bulla_err visit_head(const struct store_record *record, void *context)
+{
+	struct head_scan *scan = context;
+
+	bulla_arena_reset(scan->scratch.arena);
+	return add_head(scan, record);
+}
+
+static bool is_current(const struct name_index *index)
+{
+	return index->built && !atomic_load(&index->stale);
+}
+
+/* From here on it hears of what other nodes make and delete. */
+static enum bulla_err begin_to_follow(struct keyring *keyring, struct name_index *index, struct store_id *any)
+{
+	TRY(record_head_slot(keyring->seal, index->mount, (struct bulla_bytes){ 0 }, any));
+	pthread_mutex_lock(&keyring->lists_lock);
+	memcpy(index->collection, any->bytes, sizeof index->collection);
+	index->followed = true;
+	pthread_mutex_unlock(&keyring->lists_lock);
+	atomic_store(&index->stale, false);
+	return BULLA_OK;
+}
+
 /* The index's lock is held for writing, the seal is held. */
 static enum bulla_err build(struct keyring *keyring, struct bulla_call *call, struct name_index *index)
 {
 	struct head_scan scan = { .seal = keyring->seal, .index = index, .scratch = { .may_block = true } };
 	struct store_id any;
 
-	if (index->built)
+	if (is_current(index))
 		return BULLA_OK;
-	TRY(record_head_slot(keyring->seal, index->mount, (struct bulla_bytes){ 0 }, &any));
 	scan.scratch.arena = bulla_arena_new(2048);
 	if (scan.scratch.arena == NULL)
 		return BULLA_E_NO_MEMORY;
+	enum bulla_err following = begin_to_follow(keyring, index, &any);
+
+	if (following != BULLA_OK) {
+		bulla_arena_free(scan.scratch.arena);
+		return following;
+	}
+	names_clear(&index->names);
 	index->unreadable = 0;
 	enum bulla_err err = store_scan(keyring->store, call, any.bytes, visit_head, &scan);
 
@@ -178,6 +209,90 @@ static enum bulla_err build_held(struct keyring *keyring, struct bulla_call *cal
 
 	pthread_rwlock_unlock(&index->lock);
 	seal_release(keyring->seal);
+	return err;
+}
+
+/* ---- what other nodes make and delete ------------------------------------------- */
+
+/* With a reference. NULL: nobody lists the collection. */
+static struct name_index *index_of(struct keyring *keyring, const struct store_id *id)
+{
+	pthread_mutex_lock(&keyring->lists_lock);
+	struct name_index *index = keyring->indexes;
+
+	while (index != NULL && !(index->followed && memcmp(index->collection, id->bytes, STORE_COLLECTION) == 0))
+		index = index->next;
+	if (index != NULL)
+		atomic_fetch_add_explicit(&index->refs, 1, memory_order_relaxed);
+	pthread_mutex_unlock(&keyring->lists_lock);
+	return index;
+}
+
+static void all_stale(struct keyring *keyring)
+{
+	pthread_mutex_lock(&keyring->lists_lock);
+	for (struct name_index *index = keyring->indexes; index != NULL; index = index->next)
+		atomic_store(&index->stale, true);
+	pthread_mutex_unlock(&keyring->lists_lock);
+}
+
+/* Whose name was deleted cannot be read any more. */
+void list_changed(struct keyring *keyring, const struct store_id *id, enum store_news news)
+{
+	struct name_index *index = id != NULL && news != STORE_CHANGED ? index_of(keyring, id) : NULL;
+
+	if (id == NULL)
+		all_stale(keyring);
+	if (index == NULL)
+		return;
+	if (news == STORE_MADE && keyring->made_count < KEYS_MADE)
+		keyring->made[keyring->made_count++] = *id;
+	else
+		atomic_store(&index->stale, true);
+	index_put(index);
+}
+
+/* With the index's lock over the reading: who deletes the key takes its name out behind it. */
+static enum bulla_err add_made(struct keyring *keyring, struct bulla_call *call, struct name_index *index, const struct store_id *id)
+{
+	struct head_scan scan = { .seal = keyring->seal, .index = index, .scratch = { .arena = call->arena, .may_block = true } };
+	struct store_record record;
+
+	if (!is_current(index))
+		return BULLA_OK;
+	enum bulla_err err = store_get(keyring->store, call, id, &record);
+
+	if (err == BULLA_E_NOT_FOUND) /* it is gone again, of which is told as well */
+		return BULLA_OK;
+	TRY(err);
+	return add_head(&scan, &record);
+}
+
+static enum bulla_err read_made(struct keyring *keyring, struct bulla_call *call, const struct store_id *id)
+{
+	struct name_index *index = index_of(keyring, id);
+
+	if (index == NULL)
+		return BULLA_OK;
+	pthread_rwlock_wrlock(&index->lock);
+	enum bulla_err err = add_made(keyring, call, index, id);
+
+	pthread_rwlock_unlock(&index->lock);
+	index_put(index);
+	return err;
+}
+
+enum bulla_err list_reload(struct keyring *keyring, struct bulla_call *call)
+{
+	struct bulla_call own = { .arena = bulla_arena_new(2048), .may_block = true, .turn = call->turn };
+	enum bulla_err err = own.arena != NULL ? BULLA_OK : BULLA_E_NO_MEMORY;
+
+	while (err == BULLA_OK && keyring->made_count > 0) {
+		err = read_made(keyring, &own, &keyring->made[keyring->made_count - 1]);
+		keyring->made_count -= err == BULLA_OK;
+		bulla_arena_reset(own.arena); /* heads hold data keys */
+	}
+	bulla_arena_free(own.arena);
 	return err;
 }
 
@@ -219,7 +334,7 @@ static enum bulla_err read_index(struct bulla_call *call, struct name_index *ind
 
 	if (locked != 0)
 		return BULLA_E_MUST_BLOCK;
-	enum bulla_err err = index->built ? copy_names(call, index, args) : BULLA_E_MUST_BLOCK;
+	enum bulla_err err = is_current(index) ? copy_names(call, index, args) : BULLA_E_MUST_BLOCK;
 
 	pthread_rwlock_unlock(&index->lock);
 	return err;

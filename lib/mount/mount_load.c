@@ -158,6 +158,27 @@ enum bulla_err mounts_catch_up(struct mounts *mounts, struct bulla_call *call)
 	return BULLA_OK;
 }
 
+static enum bulla_err guard_collection(void *owner, struct store_id *out)
+{
+	return mount_guard_slot(owner, out);
+}
+
+static enum bulla_err reload(void *owner, struct bulla_call *call)
+{
+	struct mounts *mounts = owner;
+
+	pthread_mutex_lock(&mounts->lock);
+	enum bulla_err err = mounts_catch_up(mounts, call);
+
+	pthread_mutex_unlock(&mounts->lock);
+	return err;
+}
+
+enum bulla_err mounts_follow(struct mounts *mounts, struct follow *follow)
+{
+	return follow_add(follow, (struct follower){ mounts, guard_collection, NULL, reload });
+}
+
 /* ---- at unsealing ----------------------------------------------------------------------------------------------------------- */
 
 /* CONFLICT: another node has changed the table, and may have made them. */

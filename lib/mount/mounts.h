@@ -5,12 +5,15 @@
 #include "base/parts.h"
 #include "bulla/mounts.h"
 #include "seal/barrier.h"
+#include "state/follow.h"
 
 BULLA_MUST_USE enum bulla_err mounts_new(struct store *store, struct seal *seal, struct mounts **out);
 /* After unsealing: reads the table from the store; the builtin mounts (sys/, auth/token/, cubbyhole/, identity/) are made at
  * the first load. STORE_DAMAGED. */
 BULLA_MUST_USE enum bulla_err mounts_load(struct mounts *mounts, struct bulla_call *call);
 void mounts_empty(struct mounts *mounts); /* at seal */
+/* Has the table read anew when another node has changed it. INTERNAL. */
+BULLA_MUST_USE enum bulla_err mounts_follow(struct mounts *mounts, struct follow *follow);
 void mounts_free(struct mounts *mounts);
 
 /* bulla_mount_move's share; *from becomes the path as it is stored, *is_auth whether an auth method moved. */

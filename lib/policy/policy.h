@@ -49,6 +49,7 @@ struct policy {
 	struct bulla_bytes name;
 	struct bulla_end end;
 	bool broken;                     /* its text could not be read: whoever has it may do nothing */
+	uint64_t revision;               /* of what it was read from, by who reads it; 0: it was not, or may have been written since */
 	const struct policy_rule *rules;
 	size_t count;
 };

@@ -8,7 +8,7 @@
 #define FORMAT 1
 #define REMOVED_AT_ONCE 256 /* in one commit */
 
-static enum bulla_err slot_of(const struct documents *d, const struct document_name *name, struct store_id *out)
+enum bulla_err document_slot(const struct documents *d, const struct document_name *name, struct store_id *out)
 {
 	struct barrier_name slot = { .kind = name->kind, .scope = name->scope, .scope2 = bulla_str("document"), .item = name->item };
 
@@ -41,7 +41,7 @@ enum bulla_err document_get(const struct documents *d, struct bulla_call *call, 
 	struct store_id id;
 
 	TRY(bulla_work(call, BULLA_WORK_DISK));
-	TRY(slot_of(d, name, &id));
+	TRY(document_slot(d, name, &id));
 	TRY(store_get(d->store, call, &id, &record));
 	return open_record(d, call, &record, out);
 }
@@ -59,7 +59,7 @@ enum bulla_err document_write(const struct documents *d, struct bulla_call *call
 	pack_bytes(&pack, name->item);
 	pack_bytes(&pack, value);
 	TRY(pack_finish(&pack, &plain));
-	TRY(slot_of(d, name, &write.id));
+	TRY(document_slot(d, name, &write.id));
 	TRY(store_begin_anew(&write));
 	TRY(barrier_seal(d->seal, call, &write.id, store_revision(&write), plain, &write.bytes));
 	*out = write;
@@ -71,7 +71,7 @@ enum bulla_err document_removal(const struct documents *d, const struct document
 {
 	struct store_write write = { .change = STORE_DELETE, .expected = expected };
 
-	TRY(slot_of(d, name, &write.id));
+	TRY(document_slot(d, name, &write.id));
 	*out = write;
 	return BULLA_OK;
 }
@@ -140,7 +140,7 @@ enum bulla_err document_each(const struct documents *d, struct bulla_call *call,
 	struct store_id id;
 
 	TRY(bulla_work(call, BULLA_WORK_DISK));
-	TRY(slot_of(d, name, &id));
+	TRY(document_slot(d, name, &id));
 	walk.scratch.arena = bulla_arena_new(4096);
 	if (walk.scratch.arena == NULL)
 		return BULLA_E_NO_MEMORY;
@@ -242,7 +242,7 @@ enum bulla_err document_remove_all(const struct documents *d, struct bulla_call 
 	struct store_id id;
 
 	TRY(bulla_work(call, BULLA_WORK_DISK));
-	TRY(slot_of(d, name, &id));
+	TRY(document_slot(d, name, &id));
 	struct removal *removal = bulla_arena_alloc(call->arena, sizeof *removal);
 
 	if (removal == NULL)

@@ -25,6 +25,9 @@ struct document {
 	struct bulla_bytes item, value; /* in the arena (of a list: good only during the visit) */
 };
 
+/* Where its record is; the first half is that of all of its kind and scope. SEALED, NO_MEMORY. */
+BULLA_MUST_USE enum bulla_err document_slot(const struct documents *documents, const struct document_name *name, struct store_id *out);
+
 /* NOT_FOUND; MUST_BLOCK, SEALED, STORE*, NO_MEMORY. */
 BULLA_MUST_USE enum bulla_err document_get(const struct documents *documents, struct bulla_call *call,
 					   const struct document_name *name, struct document *out);

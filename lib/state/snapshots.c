@@ -135,11 +135,22 @@ void snapshots_publish(struct snapshots *cache, struct snapshot *snapshot, uint6
 	pthread_mutex_unlock(&cache->lock);
 }
 
+static void next_epoch(atomic_uint *epoch)
+{
+	if (atomic_fetch_add(epoch, 1) == UINT32_MAX)
+		atomic_fetch_add(epoch, 1); /* 0 is no epoch */
+}
+
 void snapshots_drop(struct snapshots *cache, const struct store_id *id)
 {
+	if (id == NULL) {
+		for (size_t i = 0; i < SNAPSHOT_EPOCHS; i++)
+			next_epoch(&cache->epochs[i]);
+		snapshots_forget(cache, NULL, NULL);
+		return;
+	}
 	pthread_mutex_lock(&cache->lock);
-	if (atomic_fetch_add(epoch_of(cache, id), 1) == UINT32_MAX)
-		atomic_fetch_add(epoch_of(cache, id), 1); /* 0 is no epoch */
+	next_epoch(epoch_of(cache, id));
 	drop(cache, id);
 	pthread_mutex_unlock(&cache->lock);
 }

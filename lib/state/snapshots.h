@@ -52,8 +52,8 @@ unsigned snapshots_epoch(struct snapshots *cache, const struct store_id *id);
 /* Takes a reference and puts snapshot in under name, in the place of the one that has its id; evicts others until the cache is within
  * bounds, the least used first. Where the epoch has moved, only what has that id is taken out. */
 void snapshots_publish(struct snapshots *cache, struct snapshot *snapshot, uint64_t hash, const void *name);
-/* The record was changed or deleted, or may have been: takes out what there is of it, and has whoever reads it now not publish it.
- * Readers may use what is out until they end. */
+/* The record was changed or deleted, or may have been (id NULL: any of them): takes out what there is of it, and has whoever reads it now
+ * not publish it. Readers may use what is out until they end. */
 void snapshots_drop(struct snapshots *cache, const struct store_id *id);
 /* Takes out those that which chooses (NULL: all). Call rcu_drain to wait until they are freed. */
 void snapshots_forget(struct snapshots *cache, bool (*which)(const struct snapshot *snapshot, const void *context), const void *context);

@@ -247,6 +247,12 @@ enum bulla_err store_changes(struct store *store, struct bulla_call *call, store
 	return err;
 }
 
+void store_applied(struct store *store)
+{
+	if (store->ops->applied != NULL)
+		store->ops->applied(store);
+}
+
 bool store_is_applied(const struct store *store, const struct store_stamp *stamp)
 {
 	return store->ops->is_applied == NULL || (!visiting && store->ops->is_applied(store, stamp));

@@ -166,13 +166,18 @@ BULLA_MUST_USE enum bulla_err store_scrub(struct store *store, struct bulla_call
 
 /* ---- what the other writers do ------------------------------------------------------------------------------------------ */
 
+/* What became of a record: it was made, where there was none; changed, or made and told of already; deleted. */
+enum store_news { STORE_MADE, STORE_CHANGED, STORE_GONE };
+
 /* Tells of each record that others wrote or deleted, not quietly, since this was last asked and answered, to changed, which drops what
- * is kept of it; id NULL: it cannot be told any more, everything is to be dropped. Once this has returned they count as applied here. A
- * record may be told of more often than it changed. By one thread at a time; changed must not call the store. asked_ns: elapsed, before
- * the question: what was committed by then has been told. STORE. */
-typedef void store_changed(const struct store_id *id, void *context);
+ * is kept of it; id NULL: it cannot be told any more, everything is to be dropped. A record may be told of more often than it changed.
+ * By one thread at a time; changed must not call the store. asked_ns: elapsed, before the question: what was committed by then has been
+ * told. STORE: some may have been told of, and will be again. */
+typedef void store_changed(const struct store_id *id, enum store_news news, void *context);
 BULLA_MUST_USE enum bulla_err store_changes(struct store *store, struct bulla_call *call, store_changed *changed, void *context,
 					    int64_t *asked_ns);
+/* By the same thread, once what had to be read anew has been: all that store_changes has told of counts as applied here. Never fails. */
+void store_applied(struct store *store);
 
 /* Whether the commit has been applied here: what is kept is as new as a record with this stamp, or newer. Own commits always. Within a visit
  * of a store that is shared nothing counts as applied: ask afterwards. */

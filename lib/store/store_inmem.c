@@ -314,7 +314,7 @@ static enum bulla_err add_handle(struct inmem *shared, const struct store_identi
 	store->base.identity = *identity;
 	store->shared = shared;
 	store->base.writer = ++shared->last_writer;
-	store->told = shared->change_count;
+	store->told = store->applied = shared->change_count;
 	shared->sharers[at] = store;
 	*out = &store->base;
 	return BULLA_OK;
@@ -354,6 +354,7 @@ static const struct store_ops inmem_ops = {
 	.commit = commit,
 	.scrub = scrub,
 	.changes = store_inmem_changes,
+	.applied = store_inmem_applied,
 	.is_applied = store_inmem_is_applied,
 	.await = store_inmem_await,
 	.lease = store_inmem_lease,

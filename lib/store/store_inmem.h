@@ -17,6 +17,7 @@
 
 struct inmem_change {
 	struct store_id id;
+	enum store_news news;
 	struct store_stamp stamp;
 };
 
@@ -51,8 +52,8 @@ struct inmem {
 struct inmem_store {
 	struct store base;
 	struct inmem *shared;
-	/* All before told has been applied here; with the lock. */
-	uint64_t told;
+	uint64_t told;    /* all before it has been told of; of the thread that asks */
+	uint64_t applied; /* all before it has been applied here; with the lock */
 };
 
 static inline struct inmem_store *inmem_store(const struct store *base)
@@ -65,6 +66,7 @@ static inline struct inmem_store *inmem_store(const struct store *base)
 /* With the lock: what the commit changed, for the others. The room is there since the store is shared. */
 void inmem_note(struct inmem *shared, const struct store_write *write, struct store_stamp stamp);
 enum bulla_err store_inmem_changes(struct store *base, struct bulla_call *call, store_changed *changed, void *context);
+void store_inmem_applied(struct store *base);
 bool store_inmem_is_applied(const struct store *base, const struct store_stamp *stamp);
 enum bulla_err store_inmem_await(struct store *base, struct bulla_call *call, const struct store_stamp *stamp, int64_t timeout_ms);
 enum bulla_err store_inmem_lease(struct store *base, struct bulla_call *call, const char *name, int ttl_s, uint64_t *fence);

@@ -5,18 +5,25 @@
 #include "bulla/clock.h"
 #include "store/store_inmem.h"
 
+static enum store_news news_of(const struct store_write *write)
+{
+	if (write->change == STORE_DELETE)
+		return STORE_GONE;
+	return write->expected == 0 ? STORE_MADE : STORE_CHANGED;
+}
+
 void inmem_note(struct inmem *shared, const struct store_write *write, struct store_stamp stamp)
 {
 	if (shared->changes == NULL || write->quiet || write->change == STORE_CHECK)
 		return;
-	shared->changes[shared->change_count++ % INMEM_CHANGES] = (struct inmem_change){ write->id, stamp };
+	shared->changes[shared->change_count++ % INMEM_CHANGES] = (struct inmem_change){ write->id, news_of(write), stamp };
 }
 
 /* Copied with the lock, told without it. */
 #define TOLD_AT_ONCE 64
 
 /* With the lock: up to TOLD_AT_ONCE changes of others from *at on, which moves behind them. */
-static size_t copy_changes(const struct inmem *shared, uint64_t writer, uint64_t *at, struct store_id *ids)
+static size_t copy_changes(const struct inmem *shared, uint64_t writer, uint64_t *at, struct inmem_change *out)
 {
 	size_t count = 0;
 
@@ -24,7 +31,7 @@ static size_t copy_changes(const struct inmem *shared, uint64_t writer, uint64_t
 		const struct inmem_change *change = &shared->changes[*at % INMEM_CHANGES];
 
 		if (change->stamp.writer != writer)
-			ids[count++] = change->id;
+			out[count++] = *change;
 	}
 	return count;
 }
@@ -33,15 +40,6 @@ static size_t copy_changes(const struct inmem *shared, uint64_t writer, uint64_t
 static bool is_lost(const struct inmem *shared, uint64_t from)
 {
 	return shared->change_count - from > INMEM_CHANGES;
-}
-
-/* All up to at has been applied. */
-static void set_told(struct inmem_store *store, uint64_t at)
-{
-	pthread_mutex_lock(&store->shared->lock);
-	store->told = at;
-	pthread_cond_broadcast(&store->shared->applied);
-	pthread_mutex_unlock(&store->shared->lock);
 }
 
 static uint64_t end_of_changes(struct inmem_store *store)
@@ -54,7 +52,7 @@ static uint64_t end_of_changes(struct inmem_store *store)
 }
 
 /* What the next piece is; nothing: *lost, or there is none. */
-static size_t next_changes(struct inmem_store *store, uint64_t *at, struct store_id *ids, bool *lost)
+static size_t next_changes(struct inmem_store *store, uint64_t *at, struct inmem_change *out, bool *lost)
 {
 	struct inmem *shared = store->shared;
 	size_t count = 0;
@@ -64,7 +62,7 @@ static size_t next_changes(struct inmem_store *store, uint64_t *at, struct store
 	if (*lost)
 		*at = shared->change_count;
 	else
-		count = copy_changes(shared, store->base.writer, at, ids);
+		count = copy_changes(shared, store->base.writer, at, out);
 	pthread_mutex_unlock(&shared->lock);
 	return count;
 }
@@ -72,32 +70,42 @@ static size_t next_changes(struct inmem_store *store, uint64_t *at, struct store
 enum bulla_err store_inmem_changes(struct store *base, struct bulla_call *call, store_changed *changed, void *context)
 {
 	struct inmem_store *store = inmem_store(base);
-	struct store_id ids[TOLD_AT_ONCE];
-	uint64_t at = store->told, end = end_of_changes(store); /* only this thread moves told */
+	struct inmem_change piece[TOLD_AT_ONCE];
+	uint64_t end = end_of_changes(store);
 	size_t count;
 	bool lost;
 
 	(void)call;
-	while (at < end && ((count = next_changes(store, &at, ids, &lost)) > 0 || lost)) { /* not those that come meanwhile, without end */
+	while (store->told < end) { /* not those that come meanwhile, without end */
+		count = next_changes(store, &store->told, piece, &lost);
 		if (lost)
-			changed(NULL, context);
+			changed(NULL, STORE_CHANGED, context);
 		for (size_t i = 0; i < count; i++)
-			changed(&ids[i], context);
+			changed(&piece[i].id, piece[i].news, context);
 	}
-	set_told(store, at);
 	return BULLA_OK;
 }
 
-/* With the lock. Whether none of the changes that the sharer has still to be told of is the commit's, or an earlier one's of its writer. */
+void store_inmem_applied(struct store *base)
+{
+	struct inmem_store *store = inmem_store(base);
+
+	pthread_mutex_lock(&store->shared->lock);
+	store->applied = store->told;
+	pthread_cond_broadcast(&store->shared->applied);
+	pthread_mutex_unlock(&store->shared->lock);
+}
+
+/* With the lock. Whether none of the changes that the sharer has still to apply is the commit's, or an earlier one's of its writer. */
 static bool has_applied(const struct inmem_store *sharer, const struct store_stamp *stamp)
 {
 	const struct inmem *shared = sharer->shared;
 
 	if (sharer->base.writer == stamp->writer)
 		return true;
-	if (is_lost(shared, sharer->told))
+	if (is_lost(shared, sharer->applied))
 		return false;
-	for (uint64_t at = sharer->told; at < shared->change_count; at++) {
+	for (uint64_t at = sharer->applied; at < shared->change_count; at++) {
 		const struct store_stamp *of = &shared->changes[at % INMEM_CHANGES].stamp;
 
 		if (of->writer == stamp->writer && of->sequence <= stamp->sequence)

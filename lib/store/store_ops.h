@@ -22,6 +22,7 @@ struct store_ops {
 	enum bulla_err (*scrub)(struct store *store, struct bulla_call *call);
 	/* All NULL: there is one writer, this. */
 	enum bulla_err (*changes)(struct store *store, struct bulla_call *call, store_changed *changed, void *context);
+	void (*applied)(struct store *store);
 	bool (*is_applied)(const struct store *store, const struct store_stamp *stamp);
 	enum bulla_err (*await)(struct store *store, struct bulla_call *call, const struct store_stamp *stamp, int64_t timeout_ms);
 	enum bulla_err (*lease)(struct store *store, struct bulla_call *call, const char *name, int ttl_s, uint64_t *fence);

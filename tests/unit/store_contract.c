@@ -552,9 +552,10 @@ END_TEST
 struct told {
 	unsigned count, all;
 	struct store_id last;
+	enum store_news news; /* of it */
 };
 
-static void tell(const struct store_id *id, void *context)
+static void tell(const struct store_id *id, enum store_news news, void *context)
 {
 	struct told *told = context;
 
@@ -564,9 +565,10 @@ static void tell(const struct store_id *id, void *context)
 	}
 	told->count++;
 	told->last = *id;
+	told->news = news;
 }
 
-static struct told changes_of(struct store *of)
+static struct told ask_changes(struct store *of)
 {
 	struct bulla_call call = call_begin();
 	struct told told = { 0 };
@@ -576,6 +578,14 @@ static struct told changes_of(struct store *of)
 	ck_assert_int_ge(asked_ns, before);
 	ck_assert_int_le(asked_ns, bulla_elapsed_ns());
 	call_end(&call);
+	return told;
+}
+
+static struct told changes_of(struct store *of)
+{
+	struct told told = ask_changes(of);
+
+	store_applied(of);
 	return told;
 }
 
@@ -649,10 +659,14 @@ START_TEST(changes)
 	ck_assert(!store_is_applied(other, &first));
 	ck_assert_err(store_await(store, &call, &first, 1), BULLA_E_BUSY);
 	ck_assert_uint_eq(changes_of(store).count, 0); /* its own */
-	struct told told = changes_of(other);
+	struct told told = ask_changes(other);
 
 	ck_assert_uint_eq(told.count, 1);
 	ck_assert_mem_eq(&told.last, &loud.id, sizeof loud.id);
+	ck_assert_int_eq(told.news, STORE_MADE);
+	ck_assert(!store_is_applied(other, &first)); /* it has been told, and has not said that it is done with it */
+	ck_assert_err(store_await(store, &call, &first, 1), BULLA_E_BUSY);
+	store_applied(other);
 	ck_assert(store_is_applied(other, &first));
 	ck_assert_ok(store_await(store, &call, &first, 0));
 	ck_assert_uint_eq(changes_of(other).count, 0);
@@ -664,7 +678,12 @@ START_TEST(changes)
 	ck_assert_ok(store_commit(other, &call, &loud, 1, &second));
 	ck_assert_uint_ne(second.writer, first.writer);
 	ck_assert_uint_eq(second.sequence, 1);
-	ck_assert_uint_eq(changes_of(store).count, 1);
+	told = changes_of(store);
+	ck_assert_uint_eq(told.count, 1);
+	ck_assert_int_eq(told.news, STORE_GONE);
+	loud = put(id_of(1, 2), 1, "louder");
+	ck_assert_ok(store_commit(other, &call, &loud, 1, &second));
+	ck_assert_int_eq(changes_of(store).news, STORE_CHANGED);
 	call_end(&call);
 }
 END_TEST
@@ -672,14 +691,14 @@ END_TEST
 static unsigned told_since;
 
 /* Who is told may not ask the store; what is written meanwhile is told of the next time. */
-static void writes_on(const struct store_id *id, void *context)
+static void writes_on(const struct store_id *id, enum store_news news, void *context)
 {
 	struct bulla_call c = call_begin();
 	struct store_record record;
 	struct store *more;
 	uint64_t fence;
 
-	(void)context;
+	(void)news, (void)context;
 	ck_assert_err(store_get(other, &c, id, &record), BULLA_E_INTERNAL);
 	ck_assert_err(store_lease(other, &c, "x", 1, &fence), BULLA_E_INTERNAL);
 	ck_assert_err(store_share(other, &c, &more), BULLA_E_INTERNAL);
