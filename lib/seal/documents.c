@@ -15,11 +15,11 @@ enum bulla_err document_slot(const struct documents *d, const struct document_na
 	return barrier_slot(d->seal, &slot, out);
 }
 
-static enum bulla_err open_record(const struct documents *d, struct bulla_call *call, const struct store_record *record,
-				  struct document *out)
+enum bulla_err document_open(const struct documents *d, struct bulla_call *call, const struct store_record *record, struct document *out)
 {
 	struct bulla_bytes plain;
 
+	out->revision = record->revision;
 	TRY(barrier_open(d->seal, call, record, &plain));
 	struct unpack in = { .ptr = plain.ptr, .left = plain.len };
 	uint8_t format = unpack_u8(&in);
@@ -43,7 +43,7 @@ enum bulla_err document_get(const struct documents *d, struct bulla_call *call, 
 	TRY(bulla_work(call, BULLA_WORK_DISK));
 	TRY(document_slot(d, name, &id));
 	TRY(store_get(d->store, call, &id, &record));
-	return open_record(d, call, &record, out);
+	return document_open(d, call, &record, out);
 }
 
 enum bulla_err document_write(const struct documents *d, struct bulla_call *call, const struct document_name *name,
@@ -122,7 +122,7 @@ static enum bulla_err walk_one(const struct store_record *record, void *context)
 	struct document document;
 
 	bulla_arena_reset(walk->scratch.arena);
-	enum bulla_err err = open_record(walk->documents, &walk->scratch, record, &document);
+	enum bulla_err err = document_open(walk->documents, &walk->scratch, record, &document);
 
 	if (err == BULLA_E_STORE_DAMAGED && walk->damaged != NULL) {
 		++*walk->damaged;
@@ -150,16 +150,8 @@ enum bulla_err document_each(const struct documents *d, struct bulla_call *call,
 	return err;
 }
 
-struct names {
-	struct bulla_call *call;
-	struct bulla_bytes *items;
-	size_t count, room;
-};
-
-static enum bulla_err add_name(const struct document *document, void *context)
+enum bulla_err document_names_add(struct document_names *names, struct bulla_bytes name)
 {
-	struct names *names = context;
-
 	if (names->count == names->room) {
 		size_t room = names->room ? names->room * 2 : 16;
 		struct bulla_bytes *grown = bulla_arena_alloc(names->call->arena, room * sizeof *grown);
@@ -171,13 +163,11 @@ static enum bulla_err add_name(const struct document *document, void *context)
 		names->items = grown;
 		names->room = room;
 	}
-	uint8_t *copy = bulla_arena_alloc(names->call->arena, document->item.len);
+	const struct bulla_bytes copy = bulla_arena_copy(names->call->arena, name);
 
-	if (copy == NULL)
+	if (copy.ptr == NULL)
 		return BULLA_E_NO_MEMORY;
-	if (document->item.len > 0)
-		memcpy(copy, document->item.ptr, document->item.len);
-	names->items[names->count++] = bulla_mem(copy, document->item.len);
+	names->items[names->count++] = copy;
 	return BULLA_OK;
 }
 
@@ -186,14 +176,24 @@ static int by_bytes(const void *a, const void *b)
 	return bulla_compare(*(const struct bulla_bytes *)a, *(const struct bulla_bytes *)b);
 }
 
+void document_names_sort(struct document_names *names)
+{
+	if (names->count > 1)
+		qsort(names->items, names->count, sizeof *names->items, by_bytes);
+}
+
+static enum bulla_err add_name(const struct document *document, void *context)
+{
+	return document_names_add(context, document->item);
+}
+
 static enum bulla_err names_of(const struct documents *d, struct bulla_call *call, const struct document_name *name,
 			       size_t *damaged, struct bulla_bytes **out, size_t *count)
 {
-	struct names names = { .call = call };
+	struct document_names names = { .call = call };
 
 	TRY(document_each(d, call, name, damaged, add_name, &names));
-	if (names.count > 1)
-		qsort(names.items, names.count, sizeof *names.items, by_bytes);
+	document_names_sort(&names);
 	*out = names.items;
 	*count = names.count;
 	return BULLA_OK;

@@ -1,6 +1,6 @@
 /* documents.h: small sealed documents by name: settings that are read often and changed rarely (policies, roles, users, devices).
  * Each is one record; its name stands inside it, so that a kind can be listed. What is in a document is its owner's affair
- * (base/pack.h); docs/FORMATS.md has them all. Workers only: all but document_write_slot block. Thread-safe. */
+ * (base/pack.h); docs/FORMATS.md has them all. Workers only: all block that take a call and read or commit. Thread-safe. */
 #ifndef BULLA_SEAL_DOCUMENTS_H
 #define BULLA_SEAL_DOCUMENTS_H
 
@@ -27,6 +27,10 @@ struct document {
 
 /* Where its record is; the first half is that of all of its kind and scope. SEALED, NO_MEMORY. */
 BULLA_MUST_USE enum bulla_err document_slot(const struct documents *documents, const struct document_name *name, struct store_id *out);
+
+/* What a record of the store says. STORE_DAMAGED, but out has its revision; BUSY, SEALED, NO_MEMORY. */
+BULLA_MUST_USE enum bulla_err document_open(const struct documents *documents, struct bulla_call *call,
+					    const struct store_record *record, struct document *out);
 
 /* NOT_FOUND; MUST_BLOCK, SEALED, STORE*, NO_MEMORY. */
 BULLA_MUST_USE enum bulla_err document_get(const struct documents *documents, struct bulla_call *call,
@@ -64,6 +68,15 @@ BULLA_MUST_USE enum bulla_err document_list(const struct documents *documents, s
 					    const struct document_name *name, struct bulla_bytes **names, size_t *count);
 /* That warning, where count is not 0; listed: so many are there beside them. STORE_DAMAGED: none. */
 BULLA_MUST_USE enum bulla_err document_warn_damaged(struct bulla_call *call, size_t count, size_t listed);
+
+/* A list of names in the making: starts with its call. Add copies; NO_MEMORY. */
+struct document_names {
+	struct bulla_call *call;
+	struct bulla_bytes *items; /* in the arena */
+	size_t count, room;
+};
+BULLA_MUST_USE enum bulla_err document_names_add(struct document_names *names, struct bulla_bytes name);
+void document_names_sort(struct document_names *names); /* by bytes */
 
 /* Deletes all of a kind and scope, in commits of bounded size: may be repeated after a crash. */
 BULLA_MUST_USE enum bulla_err document_remove_all(const struct documents *documents, struct bulla_call *call,
