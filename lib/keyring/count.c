@@ -195,6 +195,42 @@ static enum bulla_err reserve(struct keyring *keyring, struct bulla_call *call, 
 	return BULLA_OK;
 }
 
+/* Another node has reserved meanwhile: its number is where the next block begins. The size of the blocks stays, or a key that is busy on
+ * several nodes would have small ones for ever. CONFLICT: there is no record. */
+static enum bulla_err take_over(struct keyring *keyring, struct bulla_call *call, const struct key_id *id, struct version *version)
+{
+	struct store_record record;
+	struct bulla_bytes plaintext;
+	struct store_id slot;
+	uint64_t reserved;
+	uint32_t number;
+
+	TRY(record_count_slot(keyring->seal, id->mount, id->name, version->pub.version, &slot));
+	enum bulla_err err = store_get(keyring->store, call, &slot, &record);
+
+	if (err == BULLA_E_NOT_FOUND)
+		return BULLA_E_CONFLICT;
+	TRY(err);
+	TRY(barrier_open(keyring->seal, call, &record, &plaintext));
+	TRY(decode(plaintext, &number, &reserved));
+	set_loaded(keyring, version, reserved, record.revision);
+	return BULLA_OK;
+}
+
+static enum bulla_err reserve_next(struct keyring *keyring, struct bulla_call *call, const struct bulla_mount *mount,
+				   const struct key_id *id, struct reservation *r, struct key *key, struct version *version)
+{
+	enum bulla_err err = BULLA_E_CONFLICT;
+
+	for (int tries = 0; err == BULLA_E_CONFLICT && tries < STORE_TRIES; tries++) {
+		if (tries > 0)
+			TRY(take_over(keyring, call, id, version));
+		r->full = version->count.reserved >= atomic_load(&keyring->count_max);
+		err = r->full ? BULLA_OK : reserve(keyring, call, mount, id, key, version, r->messages);
+	}
+	return err;
+}
+
 static enum bulla_err count_on(struct keyring *keyring, struct bulla_call *call, const struct bulla_mount *mount,
 			       const struct key_id *id, struct reservation *r, struct key *key)
 {
@@ -208,8 +244,7 @@ static enum bulla_err count_on(struct keyring *keyring, struct bulla_call *call,
 	r->version = version->pub.version;
 	if (atomic_load(&count->used) < atomic_load(&count->limit))
 		return BULLA_OK; /* someone else was here meanwhile */
-	r->full = count->reserved >= atomic_load(&keyring->count_max);
-	return r->full ? BULLA_OK : reserve(keyring, call, mount, id, key, version, r->messages);
+	return reserve_next(keyring, call, mount, id, r, key, version);
 }
 
 static enum bulla_err run_locked(struct keyring *keyring, struct bulla_call *call, const struct bulla_mount *mount,
