@@ -48,6 +48,7 @@ struct bulla_call {
 	const struct bulla_bytes *client_chain; /* certificates in DER that the client proved itself with over TLS, its own first;
 						   nobody has looked at who issued them; borrowed; NULL: none */
 	size_t client_chain_count;
+	bool key_renewed;          /* its key was read anew, for a version that was not known here yet */
 	bool request_counted, budget_taken; /* it was counted, and so were its items: it is run again */
 	int retry_after_s;         /* set beside BUDGET, RATE_LIMITED and BUSY: when to come again */
 };

@@ -41,6 +41,7 @@ enum bulla_err change_write_head(struct change *change)
 		TRY(check_mount(change));
 	TRY(store_begin_anew(&write));
 	change->next->revision = store_revision(&write);
+	change->next->shared = store_is_shared(change->keyring->store);
 	TRY(schedule_change(change));
 	TRY(record_head_slot(seal, change->id->mount, change->id->name, &write.id));
 	change->next->snapshot.id = write.id;

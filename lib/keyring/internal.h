@@ -98,6 +98,7 @@ struct key {
 	struct version_tree versions;
 	const struct version *newest; /* borrowed from versions: the one that encryption asks for */
 	uint64_t revision;            /* of the head record */
+	bool shared;                  /* other nodes may have made newer versions */
 	uint8_t *data_key;            /* a cell of its own */
 	uint8_t mount[MOUNT_UUID];
 	size_t name_len;

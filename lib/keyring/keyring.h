@@ -54,6 +54,13 @@ BULLA_MUST_USE enum bulla_err key_version_use(const struct key *key, uint32_t ve
  * open with the version while OpenSSL's locked heap has room. STORE_DAMAGED: the material is none; NO_MEMORY. */
 BULLA_MUST_USE enum bulla_err keyring_pkey(const struct key *key, const struct key_version *version, struct pkey **out);
 
+/* Whether the version, higher than any that is known, may exist all the same: another node has made it, and this call has not looked yet. */
+bool key_may_have(const struct key *key, const struct bulla_call *call);
+/* Looks whether another node has changed the key: what is in memory then is as the store has it, and the call has looked. Outside of read
+ * sections. MUST_BLOCK, SEALED, NOT_FOUND, STORE*. */
+BULLA_MUST_USE enum bulla_err keyring_renew(struct keyring *keyring, struct bulla_call *call, const struct bulla_mount *mount,
+					    struct bulla_bytes name);
+
 /* Counts one message that is to be encrypted under the version (of types with nonces of 96 random bits: SP 800-38D allows 2^32 of
  * them). One atomic addition. MUST_BLOCK: so many are not reserved; end the read section, let keyring_count_on reserve, and
  * begin again. A message that is then not encrypted counts all the same. */

@@ -48,6 +48,7 @@ static enum bulla_err read_head(struct keyring *keyring, struct bulla_call *call
 	key->snapshot.id = slot;
 	key->snapshot.epoch = epoch;
 	key->revision = record.revision;
+	key->shared = store_is_shared(keyring->store);
 	memcpy(key->data_key, data_key, DATA_KEY_BYTES);
 	*out = key;
 	return BULLA_OK;
@@ -208,5 +209,46 @@ enum bulla_err load_into_cache(struct keyring *keyring, struct bulla_call *call,
 	pthread_mutex_unlock(keyring_stripe(keyring, id));
 	seal_release(keyring->seal);
 	key_put(key);
+	return err;
+}
+
+/* ---- what another node has changed, before it is told of ------------------------------------------------------------- */
+
+bool key_may_have(const struct key *key, const struct bulla_call *call)
+{
+	return key->shared && !call->key_renewed;
+}
+
+/* With the stripe. What is in memory stays there until the next is: nobody has to wait for a key because somebody asks for a version
+ * that does not exist. */
+static enum bulla_err renew(struct keyring *keyring, struct bulla_call *call, const struct key_id *id)
+{
+	struct key *known = keyring_hold_cached(keyring, id), *head = NULL, *key = NULL;
+	enum bulla_err err = read_head(keyring, call, id, &head);
+	bool same = err == BULLA_OK && known != NULL && known->revision == head->revision;
+
+	if (err == BULLA_OK && !same)
+		err = read_key(keyring, call, id, &key);
+	if (err == BULLA_OK && !same)
+		cache_publish(keyring, key, id);
+	key_put(known);
+	key_put(head);
+	key_put(key);
+	return err;
+}
+
+enum bulla_err keyring_renew(struct keyring *keyring, struct bulla_call *call, const struct bulla_mount *mount, struct bulla_bytes name)
+{
+	struct key_id id;
+
+	TRY(bulla_work(call, BULLA_WORK_DISK));
+	TRY(keyring_id(keyring, mount->uuid, name, &id));
+	call->key_renewed = true;
+	TRY(seal_hold(keyring->seal));
+	pthread_mutex_lock(keyring_stripe(keyring, &id));
+	enum bulla_err err = keyring_is_destroyed(keyring, id.mount) ? BULLA_E_NO_ROUTE : renew(keyring, call, &id);
+
+	pthread_mutex_unlock(keyring_stripe(keyring, &id));
+	seal_release(keyring->seal);
 	return err;
 }

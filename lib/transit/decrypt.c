@@ -6,7 +6,7 @@
 static enum bulla_err find_version(struct bulla_call *call, const struct key *key, int64_t number, const struct key_version **out)
 {
 	if (number > key_latest(key))
-		return bulla_fail(call, BULLA_E_INVALID, "invalid ciphertext: version is too new");
+		return transit_too_new(call, key, "invalid ciphertext: version is too new");
 	if (number < 1 || number < key_min_decryption(key))
 		return bulla_fail(call, BULLA_E_INVALID, "ciphertext or signature version is disallowed by policy (too old)");
 	enum bulla_err err = key_version_use(key, (uint32_t)number, call, out);
@@ -114,8 +114,8 @@ static enum bulla_err decrypt_some(struct bulla *engine, struct bulla_call *call
 	return decrypt_from(call, key, args, results, at);
 }
 
-enum bulla_err bulla_decrypt(struct bulla *engine, struct bulla_call *call, const struct bulla_decrypt_args *args,
-			     struct bulla_item_result *results)
+static enum bulla_err decrypt_all(struct bulla *engine, struct bulla_call *call, const struct bulla_decrypt_args *args,
+				  struct bulla_item_result *results)
 {
 	size_t bytes = 0, at = 0;
 
@@ -127,4 +127,15 @@ enum bulla_err bulla_decrypt(struct bulla *engine, struct bulla_call *call, cons
 		TRY(decrypt_some(engine, call, args, bytes, results, &at));
 	}
 	return BULLA_OK;
+}
+
+enum bulla_err bulla_decrypt(struct bulla *engine, struct bulla_call *call, const struct bulla_decrypt_args *args,
+			     struct bulla_item_result *results)
+{
+	enum bulla_err err;
+
+	do
+		err = decrypt_all(engine, call, args, results);
+	while (transit_again(engine, call, args->mount, args->name, &err));
+	return err;
 }

@@ -32,7 +32,7 @@ static enum bulla_err parse(struct bulla_call *call, struct bulla_bytes proof, i
 static enum bulla_err find_version(struct bulla_call *call, const struct key *key, int64_t number, const struct key_version **out)
 {
 	if (number > key_latest(key))
-		return bulla_fail(call, BULLA_E_INVALID, "invalid HMAC: version is too new");
+		return transit_too_new(call, key, "invalid HMAC: version is too new");
 	if (number < 1 || number < key_min_decryption(key))
 		return bulla_fail(call, BULLA_E_INVALID, "cannot verify HMAC: version is too old (disallowed by policy)");
 	TRY(transit_usable(call, key));
@@ -81,7 +81,7 @@ static enum bulla_err verify_some(struct bulla *engine, struct bulla_call *call,
 	return BULLA_OK;
 }
 
-enum bulla_err bulla_hmac_verify(struct bulla *engine, struct bulla_call *call, const struct bulla_hmac_args *args,
+static enum bulla_err verify_all(struct bulla *engine, struct bulla_call *call, const struct bulla_hmac_args *args,
 				 struct bulla_verdict *results)
 {
 	size_t bytes = transit_sign_bytes(args->items, args->count), at = 0;
@@ -95,4 +95,15 @@ enum bulla_err bulla_hmac_verify(struct bulla *engine, struct bulla_call *call, 
 		TRY(verify_some(engine, call, args, bytes, digest, results, &at));
 	}
 	return BULLA_OK;
+}
+
+enum bulla_err bulla_hmac_verify(struct bulla *engine, struct bulla_call *call, const struct bulla_hmac_args *args,
+				 struct bulla_verdict *results)
+{
+	enum bulla_err err;
+
+	do
+		err = verify_all(engine, call, args, results);
+	while (transit_again(engine, call, args->mount, args->name, &err));
+	return err;
 }

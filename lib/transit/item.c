@@ -161,6 +161,22 @@ enum bulla_err transit_settle(struct bulla_call *call, enum bulla_err err, struc
 	return BULLA_OK;
 }
 
+enum bulla_err transit_too_new(struct bulla_call *call, const struct key *key, const char *text)
+{
+	return key_may_have(key, call) ? BULLA_E_KEY_OUTDATED : bulla_fail(call, BULLA_E_INVALID, "%s", text);
+}
+
+bool transit_again(struct bulla *engine, struct bulla_call *call, const struct bulla_mount *mount, struct bulla_bytes name,
+		   enum bulla_err *err)
+{
+	if (*err != BULLA_E_KEY_OUTDATED)
+		return false;
+	*err = keyring_renew(engine->keyring, call, mount, name);
+	if (*err == BULLA_E_NOT_FOUND)
+		*err = BULLA_E_KEY_NOT_FOUND;
+	return *err == BULLA_OK;
+}
+
 bool transit_goes_on(const struct bulla_call *call, enum bulla_err err)
 {
 	return err == BULLA_OK || (err == BULLA_E_MUST_BLOCK && call->may_block);

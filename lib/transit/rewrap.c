@@ -49,8 +49,8 @@ static enum bulla_err rewrap_some(struct bulla *engine, struct bulla_call *call,
 	return BULLA_OK;
 }
 
-enum bulla_err bulla_rewrap(struct bulla *engine, struct bulla_call *call, const struct bulla_rewrap_args *args,
-			    struct bulla_item_result *results)
+static enum bulla_err rewrap_all(struct bulla *engine, struct bulla_call *call, const struct bulla_rewrap_args *args,
+				 struct bulla_item_result *results)
 {
 	size_t at = 0;
 	enum bulla_err err = rewrap_some(engine, call, args, results, &at);
@@ -61,5 +61,16 @@ enum bulla_err bulla_rewrap(struct bulla *engine, struct bulla_call *call, const
 		TRY(transit_go_on(engine, call, err, &rest, results, &at));
 		err = rewrap_some(engine, call, args, results, &at);
 	}
+	return err;
+}
+
+enum bulla_err bulla_rewrap(struct bulla *engine, struct bulla_call *call, const struct bulla_rewrap_args *args,
+			    struct bulla_item_result *results)
+{
+	enum bulla_err err;
+
+	do
+		err = rewrap_all(engine, call, args, results);
+	while (transit_again(engine, call, args->mount, args->name, &err));
 	return err;
 }

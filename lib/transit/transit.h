@@ -188,6 +188,13 @@ struct transit_rest {
 	size_t count;    /* of that item and those behind it */
 };
 /* Whether more slices may follow. */
+/* A version higher than any that is known was named: INVALID with that text; KEY_OUTDATED: it may be another node's, and transit_again is to
+ * follow. */
+BULLA_MUST_USE enum bulla_err transit_too_new(struct bulla_call *call, const struct key *key, const char *text);
+/* Whether all of it is to be done again, on the key as it is now: *err was KEY_OUTDATED, which no call gets twice. Else *err is the result. */
+bool transit_again(struct bulla *engine, struct bulla_call *call, const struct bulla_mount *mount, struct bulla_bytes name,
+		   enum bulla_err *err);
+
 bool transit_goes_on(const struct bulla_call *call, enum bulla_err err);
 /* Others' turn; or after MUST_BLOCK transit_count_on, of which an item's own error goes to its result, and *at passes it. CANCELLED, SEALED,
  * STORE*, MUST_BLOCK. */

@@ -60,7 +60,7 @@ static enum bulla_err parse(struct bulla_call *call, const struct key *key, enum
 	if (tagged != TAGGED_OK)
 		return bulla_fail(call, BULLA_E_INVALID, "%s", wrong[tagged]);
 	if (*number > key_latest(key))
-		return bulla_fail(call, BULLA_E_INVALID, "invalid signature: version is too new");
+		return transit_too_new(call, key, "invalid signature: version is too new");
 	if (*number < 1 || *number < key_min_decryption(key))
 		return bulla_fail(call, BULLA_E_INVALID, "ciphertext or signature version is disallowed by policy (too old)");
 	return decode(call, text, marshal, signature);
@@ -180,8 +180,8 @@ static enum bulla_err verify_some(struct bulla *engine, struct bulla_call *call,
 	return BULLA_OK;
 }
 
-enum bulla_err bulla_verify(struct bulla *engine, struct bulla_call *call, const struct bulla_sign_args *args,
-			    struct bulla_verdict *results)
+static enum bulla_err verify_all(struct bulla *engine, struct bulla_call *call, const struct bulla_sign_args *args,
+				 struct bulla_verdict *results)
 {
 	struct signing s;
 	size_t at = 0;
@@ -194,4 +194,15 @@ enum bulla_err bulla_verify(struct bulla *engine, struct bulla_call *call, const
 		at = last;
 	} while (at < args->count);
 	return BULLA_OK;
+}
+
+enum bulla_err bulla_verify(struct bulla *engine, struct bulla_call *call, const struct bulla_sign_args *args,
+			    struct bulla_verdict *results)
+{
+	enum bulla_err err;
+
+	do
+		err = verify_all(engine, call, args, results);
+	while (transit_again(engine, call, args->mount, args->name, &err));
+	return err;
 }

@@ -99,6 +99,164 @@ START_TEST(key_that_comes_again)
 }
 END_TEST
 
+/* What the twin has made of the key's newest version is known here, though nobody has told: A1 of the study. */
+enum proof { PROOF_DECRYPT, PROOF_REWRAP, PROOF_SIGNATURE, PROOF_HMAC, PROOFS };
+
+static void make_signing_key(void)
+{
+	const struct bulla_key_create_args args = { .type = bulla_str("ed25519") };
+	const struct bulla_mount *mount = transit_of(engine);
+	struct bulla_call c = call_to(engine);
+	struct bulla_key_info info;
+	bool created;
+
+	ck_assert_ok(bulla_key_create(engine, &c, mount, bulla_str("k"), &args, &info, &created));
+	bulla_mount_put(mount);
+	call_done(&c);
+}
+
+/* On the twin: out, as text. */
+static void sign(struct bulla_call *c, const struct bulla_mount *mount, const struct bulla_sign_item *item, char out[512])
+{
+	const struct bulla_sign_args args = { .mount = mount, .name = bulla_str("k"), .hash = bulla_str("sha2-256"), .marshaling = bulla_str("asn1"), .salt_length = bulla_str("auto"),
+					      .items = item, .count = 1 };
+	struct bulla_signature signature = { 0 };
+
+	ck_assert_ok(bulla_sign(twin, c, &args, &signature));
+	ck_assert_ok(signature.err);
+	memcpy(out, signature.text.ptr, signature.text.len);
+}
+
+static void make_hmac(struct bulla_call *c, const struct bulla_mount *mount, const struct bulla_sign_item *item, char out[512])
+{
+	const struct bulla_hmac_args args = { .mount = mount, .name = bulla_str("k"), .items = item, .count = 1, .algorithm = bulla_str("sha2-256") };
+	struct bulla_item_result result = { 0 };
+
+	ck_assert_ok(bulla_hmac(twin, c, &args, &result));
+	ck_assert_ok(result.err);
+	bulla_ciphertext_print(result.key_version, result.bytes, out);
+}
+
+static void prove(enum proof proof, char out[512])
+{
+	const struct bulla_mount *mount = transit_of(twin);
+	const struct bulla_sign_item item = { .input = bulla_str("a text") };
+	struct bulla_call c = call_to(twin);
+
+	memset(out, 0, 512);
+	if (proof == PROOF_SIGNATURE)
+		sign(&c, mount, &item, out);
+	else
+		make_hmac(&c, mount, &item, out);
+	bulla_mount_put(mount);
+	call_done(&c);
+}
+
+static enum bulla_err verify_here(enum proof proof, struct bulla_call *c, const char *text)
+{
+	const struct bulla_mount *mount = transit_of(engine);
+	const struct bulla_sign_item item = { .input = bulla_str("a text"), .proof = bulla_str(text) };
+	const struct bulla_sign_args sign = { .mount = mount, .name = bulla_str("k"), .hash = bulla_str("sha2-256"), .marshaling = bulla_str("asn1"), .salt_length = bulla_str("auto"),
+					      .items = &item, .count = 1 };
+	const struct bulla_hmac_args hmac = { .mount = mount, .name = bulla_str("k"), .items = &item, .count = 1, .algorithm = bulla_str("sha2-256") };
+	struct bulla_verdict verdict = { 0 };
+	enum bulla_err err = proof == PROOF_SIGNATURE ? bulla_verify(engine, c, &sign, &verdict) : bulla_hmac_verify(engine, c, &hmac, &verdict);
+
+	bulla_mount_put(mount);
+	if (err == BULLA_OK && verdict.err == BULLA_OK)
+		ck_assert(verdict.valid);
+	return err != BULLA_OK ? err : verdict.err;
+}
+
+static enum bulla_err open_here(enum proof proof, struct bulla_call *c, const char *text)
+{
+	const struct bulla_mount *mount = transit_of(engine);
+	const struct bulla_decrypt_item item = { .ciphertext = bulla_str(text) };
+	const struct bulla_rewrap_item old = { .ciphertext = bulla_str(text) };
+	const struct bulla_decrypt_args decrypt = { .mount = mount, .name = bulla_str("k"), .items = &item, .count = 1 };
+	const struct bulla_rewrap_args rewrap = { .mount = mount, .name = bulla_str("k"), .items = &old, .count = 1 };
+	struct bulla_item_result result = { 0 };
+	enum bulla_err err = proof == PROOF_DECRYPT ? bulla_decrypt(engine, c, &decrypt, &result) : bulla_rewrap(engine, c, &rewrap, &result);
+
+	bulla_mount_put(mount);
+	return err != BULLA_OK ? err : result.err;
+}
+
+static enum bulla_err try_here(enum proof proof, const char *text, bool may_block)
+{
+	struct bulla_call c = call_to(engine);
+
+	c.may_block = may_block;
+	enum bulla_err err = proof == PROOF_DECRYPT || proof == PROOF_REWRAP ? open_here(proof, &c, text) : verify_here(proof, &c, text);
+
+	if (err == BULLA_E_INVALID)
+		ck_assert(strstr((const char *)bulla_call_text(&c, err).ptr, "invalid") != NULL);
+	call_done(&c);
+	return err;
+}
+
+START_TEST(version_that_is_new)
+{
+	enum proof proof = (enum proof)_i;
+	char text[512], *number;
+
+	if (proof == PROOF_SIGNATURE)
+		make_signing_key();
+	else
+		make_key(engine);
+	ck_assert_uint_eq(rotate_key(twin), 2);
+	if (proof == PROOF_DECRYPT || proof == PROOF_REWRAP)
+		encrypt(twin, text);
+	else
+		prove(proof, text);
+	ck_assert_err(try_here(proof, text, false), BULLA_E_MUST_BLOCK); /* a loop does not look */
+	ck_assert_ok(try_here(proof, text, true));
+	number = strchr(text, '2');
+	ck_assert_ptr_nonnull(number);
+	*number = '3'; /* one that nobody has made */
+	uint64_t reads = store_counts(engine->store).reads;
+
+	ck_assert_err(try_here(proof, text, true), BULLA_E_INVALID);
+	ck_assert_uint_le(store_counts(engine->store).reads, reads + 2); /* the key's head, not all of its versions */
+}
+END_TEST
+
+static void encrypt_many(struct bulla *node, size_t count)
+{
+	const struct bulla_mount *mount = transit_of(node);
+	struct bulla_encrypt_item *items = calloc(count, sizeof *items);
+	struct bulla_item_result *results = calloc(count, sizeof *results);
+	const struct bulla_encrypt_args args = { .mount = mount, .name = bulla_str("k"), .items = items, .count = count };
+	struct bulla_call c = call_to(node);
+
+	ck_assert(items != NULL && results != NULL);
+	for (size_t i = 0; i < count; i++)
+		items[i].plaintext = bulla_str("a");
+	ck_assert_ok(bulla_encrypt(node, &c, &args, results));
+	for (size_t i = 0; i < count; i++)
+		ck_assert_ok(results[i].err);
+	bulla_mount_put(mount);
+	call_done(&c);
+	free(items);
+	free(results);
+}
+
+/* A11: a key that both use much is counted in blocks that grow on both, whoever writes the record between. */
+START_TEST(counted_on_both)
+{
+	make_key(engine);
+	encrypt_many(engine, 1);
+	encrypt_many(twin, 1);
+	uint64_t before = store_counts(engine->store).batches + store_counts(twin->store).batches;
+
+	for (int i = 0; i < 100; i++) {
+		encrypt_many(engine, 1000);
+		encrypt_many(twin, 1000);
+	}
+	ck_assert_uint_le(store_counts(engine->store).batches + store_counts(twin->store).batches - before, 16);
+}
+END_TEST
+
 /* ---- tokens ------------------------------------------------------------------------------------------------------------------- */
 
 /* A token of the policy p. */
@@ -471,6 +629,8 @@ int main(void)
 	tcase_set_timeout(tc, 120);
 	tcase_add_checked_fixture(tc, twin_setup, twin_teardown);
 	tcase_add_test(tc, key_that_comes_again);
+	tcase_add_loop_test(tc, version_that_is_new, 0, PROOFS);
+	tcase_add_test(tc, counted_on_both);
 	tcase_add_test(tc, limited_token);
 	tcase_add_test(tc, renewed_on_both);
 	tcase_add_test(tc, budget);
