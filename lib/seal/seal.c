@@ -171,9 +171,9 @@ void seal_publish(struct seal *seal, struct barrier_keys *keys, uint8_t *root_ke
 /* Whether the store has what was written to it. */
 static enum bulla_err account(struct seal *seal, struct bulla_call *call, const struct barrier_keys *keys)
 {
-	seal->findings = (struct seal_findings){ .is_new = !keys->digested };
+	seal->findings = (struct seal_findings){ 0 };
 	if (!keys->digested)
-		return seal_digest_found(&seal->digest, call, keys->id_key, keys->count);
+		return seal_digest_found(&seal->digest, call, keys->id_key, keys->count, seal->accept_altered, &seal->findings);
 	return seal_digest_open(&seal->digest, call, keys->id_key, seal->accept_altered, &seal->findings);
 }
 

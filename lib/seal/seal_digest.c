@@ -17,14 +17,14 @@
 
 _Static_assert(DIGEST_SEALED == 1 + XCHACHA_OVERHEAD + DIGEST_PLAIN && DIGEST_SEALED <= STORE_DIGEST_MAX, "seal_digest.h says how long it is");
 
-static const uint8_t *tag_key(const struct seal_digest *digest)
+static const uint8_t *tag_key(const uint8_t *keys)
 {
-	return digest->keys;
+	return keys;
 }
 
-static const uint8_t *sealing_key(const struct seal_digest *digest)
+static const uint8_t *sealing_key(const uint8_t *keys)
 {
-	return digest->keys + TAG_KEY_BYTES;
+	return keys + TAG_KEY_BYTES;
 }
 
 /* ---- sums ---------------------------------------------------------------------------------------------------------------- */
@@ -36,16 +36,17 @@ static void add(uint8_t to[DIGEST_SUM], const uint8_t sum[DIGEST_SUM])
 }
 
 /* Adds a record, or takes it away: that is the same. count is the caller's affair. */
-static void toggle(struct digest_sum *sum, const uint8_t *key, const struct store_id *id, uint64_t revision, const uint8_t tail[STORE_TAIL])
+static void toggle(struct digest_sum *sum, const uint8_t *key, const struct store_id *id, uint64_t revision, const struct store_mark *mark)
 {
-	uint8_t place[ID_BYTES + 8], bytes[DIGEST_SUM + STORE_TAIL], tag[DIGEST_SUM];
+	uint8_t writing[ID_BYTES + 8 + STORE_HEAD], bytes[DIGEST_SUM + STORE_TAIL], tag[DIGEST_SUM];
 
-	memcpy(place, id->bytes, ID_BYTES);
-	bulla_put_u64(place + ID_BYTES, revision);
-	table_tag(key, bulla_mem(place, sizeof place), bytes);
-	add(sum->places, bytes);
-	memcpy(bytes + DIGEST_SUM, tail, STORE_TAIL);
-	table_tag(key, bulla_mem(bytes, sizeof bytes), tag); /* of another length than the places */
+	memcpy(writing, id->bytes, ID_BYTES);
+	bulla_put_u64(writing + ID_BYTES, revision);
+	memcpy(writing + ID_BYTES + 8, mark->head, STORE_HEAD);
+	table_tag(key, bulla_mem(writing, sizeof writing), bytes);
+	add(sum->writings, bytes);
+	memcpy(bytes + DIGEST_SUM, mark->tail, STORE_TAIL);
+	table_tag(key, bulla_mem(bytes, sizeof bytes), tag); /* of another length than a writing */
 	add(sum->bytes, tag);
 }
 
@@ -68,25 +69,25 @@ static enum bulla_err seal_sum(struct seal_digest *digest, const struct store_st
 {
 	uint8_t plain[DIGEST_PLAIN], aad[ASSOCIATED];
 
-	memcpy(plain, digest->batch.places, DIGEST_SUM);
+	memcpy(plain, digest->batch.writings, DIGEST_SUM);
 	memcpy(plain + DIGEST_SUM, digest->batch.bytes, DIGEST_SUM);
 	bulla_put_u64(plain + 2 * DIGEST_SUM, digest->batch.count);
 	digest->sealed[0] = FORMAT;
-	enum bulla_err err = xchacha_seal(sealing_key(digest), associated(stamp, aad), bulla_mem(plain, sizeof plain), digest->sealed + 1);
+	enum bulla_err err = xchacha_seal(sealing_key(digest->keys), associated(stamp, aad), bulla_mem(plain, sizeof plain), digest->sealed + 1);
 
 	bulla_wipe(plain, sizeof plain);
 	return err;
 }
 
 /* false: it is not one that was written with that commit. */
-static bool open_sum(const struct seal_digest *digest, const struct store_stamp *stamp, struct bulla_bytes sealed, struct digest_sum *sum)
+static bool open_sum(const uint8_t *keys, const struct store_stamp *stamp, struct bulla_bytes sealed, struct digest_sum *sum)
 {
 	uint8_t plain[DIGEST_PLAIN], aad[ASSOCIATED];
 
 	if (sealed.len != DIGEST_SEALED || sealed.ptr[0] != FORMAT ||
-	    xchacha_open(sealing_key(digest), associated(stamp, aad), bulla_mem(sealed.ptr + 1, DIGEST_SEALED - 1), plain) != BULLA_OK)
+	    xchacha_open(sealing_key(keys), associated(stamp, aad), bulla_mem(sealed.ptr + 1, DIGEST_SEALED - 1), plain) != BULLA_OK)
 		return false;
-	memcpy(sum->places, plain, DIGEST_SUM);
+	memcpy(sum->writings, plain, DIGEST_SUM);
 	memcpy(sum->bytes, plain + DIGEST_SUM, DIGEST_SUM);
 	sum->count = bulla_get_u64(plain + 2 * DIGEST_SUM);
 	bulla_wipe(plain, sizeof plain);
@@ -126,16 +127,16 @@ static void refuse(void *context)
 static void note(void *context, const struct store_seen *before, const struct store_write *write)
 {
 	struct seal_digest *digest = context;
-	uint8_t tail[STORE_TAIL];
 
 	pthread_mutex_lock(&digest->lock);
 	if (digest->keys != NULL && before->revision != 0) {
-		toggle(&digest->batch, tag_key(digest), &write->id, before->revision, before->tail);
+		toggle(&digest->batch, tag_key(digest->keys), &write->id, before->revision, &before->mark);
 		digest->batch.count--;
 	}
 	if (digest->keys != NULL && write->change == STORE_PUT) {
-		store_tail(write->bytes, tail);
-		toggle(&digest->batch, tag_key(digest), &write->id, store_revision(write), tail);
+		struct store_mark mark = store_mark(write->bytes);
+
+		toggle(&digest->batch, tag_key(digest->keys), &write->id, store_revision(write), &mark);
 		digest->batch.count++;
 	}
 	pthread_mutex_unlock(&digest->lock);
@@ -174,7 +175,7 @@ static void settle(void *context)
 /* ---- adding up ------------------------------------------------------------------------------------------------------------- */
 
 struct tally {
-	const struct seal_digest *digest; /* its keys */
+	const uint8_t *keys;
 	uint64_t writer;
 	uint32_t terms; /* not 0: there may be no others */
 	struct digest_sum found, said, own;
@@ -188,9 +189,9 @@ static enum bulla_err visit_digest(const struct store_stamp *stamp, struct bulla
 	struct tally *tally = context;
 
 	tally->digests++;
-	if (!open_sum(tally->digest, stamp, sealed, &sum))
+	if (!open_sum(tally->keys, stamp, sealed, &sum))
 		tally->damaged++;
-	add(tally->said.places, sum.places);
+	add(tally->said.writings, sum.writings);
 	add(tally->said.bytes, sum.bytes);
 	tally->said.count += sum.count;
 	if (stamp->writer == tally->writer)
@@ -210,20 +211,12 @@ static bool is_of_later_term(const struct tally *tally, const struct store_recor
 static enum bulla_err visit(const struct store_record *record, void *context)
 {
 	struct tally *tally = context;
-	uint8_t tail[STORE_TAIL];
+	const struct store_mark mark = store_mark(record->bytes);
 
-	store_tail(record->bytes, tail);
-	toggle(&tally->found, tag_key(tally->digest), &record->id, record->revision, tail);
+	toggle(&tally->found, tag_key(tally->keys), &record->id, record->revision, &mark);
 	tally->found.count++;
 	tally->later |= is_of_later_term(tally, record);
 	return BULLA_OK;
-}
-
-static enum bulla_err count_all(struct seal_digest *digest, struct bulla_call *call, struct tally *tally)
-{
-	tally->digest = digest;
-	tally->writer = store_last(digest->store).writer;
-	return store_read_all(digest->store, call, visit_digest, visit, tally);
 }
 
 /* ---- opening --------------------------------------------------------------------------------------------------------------- */
@@ -251,17 +244,21 @@ static struct digest_sum corrected(const struct tally *tally)
 {
 	struct digest_sum sum = tally->own;
 
-	add(sum.places, tally->said.places);
-	add(sum.places, tally->found.places);
+	add(sum.writings, tally->said.writings);
+	add(sum.writings, tally->found.writings);
 	add(sum.bytes, tally->said.bytes);
 	add(sum.bytes, tally->found.bytes);
 	sum.count += tally->found.count - tally->said.count;
 	return sum;
 }
 
-static void go_on(struct seal_digest *digest, struct digest_sum sum)
+/* Takes the keys over: only now may anything be committed. */
+static void go_on(struct seal_digest *digest, uint8_t **keys, struct digest_sum sum)
 {
 	pthread_mutex_lock(&digest->lock);
+	drop_keys(&digest->keys);
+	digest->keys = *keys;
+	*keys = NULL;
 	digest->settled = sum;
 	digest->opened++;
 	pthread_mutex_unlock(&digest->lock);
@@ -288,56 +285,57 @@ static enum bulla_err judge(struct bulla_call *call, const struct tally *tally, 
 {
 	*f = (struct seal_findings){ .expected = tally->said.count, .found = tally->found.count,
 				     .has_digest = tally->digests > 0 && tally->damaged == 0 };
-	f->altered = !f->has_digest || f->expected != f->found || !is_same(tally->said.places, tally->found.places);
+	f->altered = !f->has_digest || f->expected != f->found || !is_same(tally->said.writings, tally->found.writings);
 	f->damaged = !f->altered && !is_same(tally->said.bytes, tally->found.bytes);
 	f->accepted = accept && (f->altered || f->damaged);
 	return f->altered && !accept ? altered(call, f) : BULLA_OK;
 }
 
-static enum bulla_err check(struct seal_digest *digest, struct bulla_call *call, bool accept, struct seal_findings *findings)
+/* With keys that are not the digest's yet. */
+static enum bulla_err add_up(struct seal_digest *digest, struct bulla_call *call, const uint8_t *id_key, uint8_t **keys, struct tally *tally)
 {
-	struct tally tally = { .terms = 0 };
-
-	TRY(count_all(digest, call, &tally));
-	TRY(judge(call, &tally, accept, findings));
-	go_on(digest, findings->accepted ? corrected(&tally) : tally.own);
-	return BULLA_OK;
+	TRY(make_keys(bulla_mem(id_key, SEAL_KEY_BYTES), keys));
+	tally->keys = *keys;
+	tally->writer = store_last(digest->store).writer;
+	return store_read_all(digest->store, call, visit_digest, visit, tally);
 }
 
 enum bulla_err seal_digest_open(struct seal_digest *digest, struct bulla_call *call, const uint8_t *id_key, bool accept,
 			   struct seal_findings *findings)
 {
-	TRY(make_keys(bulla_mem(id_key, SEAL_KEY_BYTES), &digest->keys));
-	enum bulla_err err = check(digest, call, accept, findings);
+	uint8_t *keys BULLA_CLEANUP(drop_keys) = NULL;
+	struct tally tally = { .terms = 0 };
 
-	if (err != BULLA_OK)
-		seal_digest_close(digest);
-	return err;
-}
-
-/* A digest of a store of format 1: a crash came between the first commit and the one with the keyring of format 2. It adds up then. */
-static enum bulla_err found(struct seal_digest *digest, struct bulla_call *call, uint32_t terms)
-{
-	struct tally tally = { .terms = terms };
-	struct seal_findings findings;
-
-	TRY(count_all(digest, call, &tally));
-	if (terms != 0 && tally.digests > 0)
-		TRY(judge(call, &tally, false, &findings));
-	if (terms != 0 && tally.later)
-		return bulla_fail(call, BULLA_E_STORE_ALTERED, "storage: the barrier's keyring is older than the stored records");
-	go_on(digest, corrected(&tally));
+	TRY(add_up(digest, call, id_key, &keys, &tally));
+	TRY(judge(call, &tally, accept, findings));
+	go_on(digest, &keys, findings->accepted ? corrected(&tally) : tally.own);
 	return BULLA_OK;
 }
 
-enum bulla_err seal_digest_found(struct seal_digest *digest, struct bulla_call *call, const uint8_t *id_key, uint32_t terms)
+enum bulla_err seal_digest_found(struct seal_digest *digest, struct bulla_call *call, const uint8_t *id_key, uint32_t terms, bool accept,
+			    struct seal_findings *findings)
 {
-	TRY(make_keys(bulla_mem(id_key, SEAL_KEY_BYTES), &digest->keys));
-	enum bulla_err err = found(digest, call, terms);
+	uint8_t *keys BULLA_CLEANUP(drop_keys) = NULL;
+	struct tally tally = { .terms = terms };
 
-	if (err != BULLA_OK)
-		seal_digest_close(digest);
-	return err;
+	TRY(add_up(digest, call, id_key, &keys, &tally));
+	if (tally.digests > 0) /* a crash came between the first commit and the one with the keyring of format 2 */
+		TRY(judge(call, &tally, accept, findings));
+	findings->is_new = true;
+	if (tally.later)
+		return bulla_fail(call, BULLA_E_STORE_ALTERED, "storage: the barrier's keyring is older than the stored records");
+	go_on(digest, &keys, tally.digests == 0 || findings->accepted ? corrected(&tally) : tally.own);
+	return BULLA_OK;
+}
+
+enum bulla_err seal_digest_begin(struct seal_digest *digest, struct bulla_call *call, const uint8_t *id_key)
+{
+	uint8_t *keys BULLA_CLEANUP(drop_keys) = NULL;
+	struct tally tally = { .terms = 0 };
+
+	TRY(add_up(digest, call, id_key, &keys, &tally));
+	go_on(digest, &keys, corrected(&tally));
+	return BULLA_OK;
 }
 
 void seal_digest_close(struct seal_digest *digest)

@@ -132,7 +132,7 @@ static enum bulla_err initialise(struct seal *seal, struct bulla_call *call, con
 	TRY(barrier_keys_new(&keys));
 	set_numbers(seal, args, &record);
 	TRY(wrap_root(seal, call, root_key, &record, &result));
-	TRY(seal_digest_found(&seal->digest, call, keys->id_key, 0)); /* what an attempt that failed has left counts, too */
+	TRY(seal_digest_begin(&seal->digest, call, keys->id_key));
 	seal->record = record;
 	seal_publish(seal, keys, root_key, 0);
 	keys = NULL; /* both are the seal's */

@@ -113,12 +113,9 @@ struct store_span store_collection(const uint8_t collection[STORE_COLLECTION])
 
 enum bulla_err store_read_all(struct store *store, struct bulla_call *call, store_visit_digest *visit_digest, store_visit *visit, void *context)
 {
-	struct store_span all = { .first = { { 0 } } };
-
-	memset(all.last.bytes, 0xff, sizeof all.last.bytes);
 	TRY(begin(call));
 	visiting = true;
-	enum bulla_err err = store->ops->read_all(store, call, visit_digest, &all, visit, context);
+	enum bulla_err err = store->ops->read_all(store, call, visit_digest, visit, context);
 
 	visiting = false;
 	return err;
@@ -183,13 +180,16 @@ struct store_stamp store_last(const struct store *store)
 	return (struct store_stamp){ store->writer, atomic_load(&store->sequence) };
 }
 
-void store_tail(struct bulla_bytes bytes, uint8_t out[STORE_TAIL])
+struct store_mark store_mark(struct bulla_bytes bytes)
 {
-	size_t n = bytes.len < STORE_TAIL ? bytes.len : STORE_TAIL;
+	size_t head = bytes.len < STORE_HEAD ? bytes.len : STORE_HEAD, tail = bytes.len < STORE_TAIL ? bytes.len : STORE_TAIL;
+	struct store_mark mark = { .head = { 0 } };
 
-	memset(out, 0, STORE_TAIL - n);
-	if (n > 0)
-		memcpy(out + STORE_TAIL - n, bytes.ptr + bytes.len - n, n);
+	if (bytes.len > 0) {
+		memcpy(mark.head, bytes.ptr, head);
+		memcpy(mark.tail + STORE_TAIL - tail, bytes.ptr + bytes.len - tail, tail);
+	}
+	return mark;
 }
 
 /* ---- writing ------------------------------------------------------------------------------------------------------------ */

@@ -67,7 +67,7 @@ struct store_options {
 };
 
 /* Opens or creates. The header of an existing file is read and checked before SQLite touches it.
- * STORE_FOREIGN, STORE_NEWER, STORE_DAMAGED (header), STORE_LOCKED, STORE_FULL, STORE: the call's detail names the path and
+ * STORE_FOREIGN, STORE_NEWER, STORE_DAMAGED (header), STORE_ALTERED (tables), STORE_LOCKED, STORE_FULL, STORE: the call's detail names the path and
  * why; the file's bytes are unchanged. NO_MEMORY. */
 BULLA_MUST_USE enum bulla_err store_open(const struct store_options *options, struct bulla_call *call, struct store **out);
 
@@ -128,12 +128,18 @@ BULLA_MUST_USE enum bulla_err store_commit(struct store *store, struct bulla_cal
 /* Who keeps account of all that the store holds (seal/seal_digest.h), under keys that the store does not see. Told within each transaction,
  * by one thread at a time, what becomes of the records; what the account is then is kept with the number of the commit, one for each
  * writer, in the same transaction. */
+#define STORE_HEAD 17
 #define STORE_TAIL 16
 #define STORE_DIGEST_MAX 128
+/* What stands for the bytes of a record: the first and the last of them, of a sealed record its nonce and its tag. With zeros behind and in front
+ * of what is shorter. */
+struct store_mark {
+	uint8_t head[STORE_HEAD], tail[STORE_TAIL];
+};
 /* What was there of a record before a write. */
 struct store_seen {
-	uint64_t revision;         /* 0: nothing */
-	uint8_t tail[STORE_TAIL];  /* the last bytes of it: of a sealed record its tag, which stands for all of it */
+	uint64_t revision; /* 0: nothing */
+	struct store_mark mark;
 };
 struct store_digest {
 	void *context;
@@ -151,14 +157,13 @@ void store_set_digest(struct store *store, const struct store_digest *digest);
 /* The stamp of this handle's last commit; sequence 0: there was none. Never blocks. */
 struct store_stamp store_last(const struct store *store);
 
-/* The digests that writers have left, each with the stamp of its last commit, and then all records, as of one moment. Otherwise as
- * store_read. */
+/* The digests that writers have left, each with the stamp of its last commit, and then all records in the order of ids, as of one moment between
+ * two transactions (nobody commits meanwhile): all that a reading could give. Otherwise as store_read. */
 typedef enum bulla_err store_visit_digest(const struct store_stamp *stamp, struct bulla_bytes digest, void *context);
 BULLA_MUST_USE enum bulla_err store_read_all(struct store *store, struct bulla_call *call, store_visit_digest *visit_digest, store_visit *visit,
 					     void *context);
 
-/* The last bytes; zeros in front of what is shorter. */
-void store_tail(struct bulla_bytes bytes, uint8_t out[STORE_TAIL]);
+struct store_mark store_mark(struct bulla_bytes bytes);
 
 /* After secrets were destroyed: truncates the write-ahead log, so that deleted bytes (overwritten by secure_delete) are in
  * no file any more. STORE. */

@@ -63,18 +63,19 @@ static enum bulla_err read_spans(struct store *base, struct bulla_call *call, co
 	return err;
 }
 
-static enum bulla_err read_all(struct store *base, struct bulla_call *call, store_visit_digest *visit_digest, const struct store_span *all,
-			       store_visit *visit, void *context)
+static enum bulla_err read_all(struct store *base, struct bulla_call *call, store_visit_digest *visit_digest, store_visit *visit, void *context)
 {
 	struct inmem *shared = inmem_store(base)->shared;
+	struct store_span all = { .first = { { 0 } } };
 	enum bulla_err err = BULLA_OK;
 
 	(void)call;
+	memset(all.last.bytes, 0xff, sizeof all.last.bytes);
 	pthread_mutex_lock(&shared->lock);
 	for (size_t i = 0; i < shared->digest_count && err == BULLA_OK; i++)
 		err = visit_digest(&shared->digests[i].stamp, bulla_mem(shared->digests[i].bytes, shared->digests[i].len), context);
 	if (err == BULLA_OK)
-		err = read_span(base, &shared->records, all, visit, context);
+		err = read_span(base, &shared->records, &all, visit, context);
 	pthread_mutex_unlock(&shared->lock);
 	return err;
 }
@@ -100,9 +101,8 @@ static struct present present_at(const struct inmem *shared, const struct store_
 
 static void note(const struct inmem_store *store, const struct present *present, const struct store_write *write)
 {
-	struct store_seen seen = { .revision = present->revision };
+	struct store_seen seen = { present->revision, store_mark(present->bytes) };
 
-	store_tail(present->bytes, seen.tail);
 	store_digest_note(&store->base, &seen, write);
 }
 
@@ -164,7 +164,7 @@ static void apply(struct inmem *shared, const struct store_write *writes, size_t
 	}
 }
 
-/* Where the digest of the writer is to be kept; made if it is new. NULL: no memory. */
+/* Where the digest of the writer is to be kept; behind those that there are, if it is new. NULL: no memory. */
 static struct inmem_digest *digest_of(struct inmem *shared, uint64_t writer)
 {
 	for (size_t i = 0; i < shared->digest_count; i++)
@@ -175,8 +175,7 @@ static struct inmem_digest *digest_of(struct inmem *shared, uint64_t writer)
 	if (more == NULL)
 		return NULL;
 	shared->digests = more;
-	more[shared->digest_count] = (struct inmem_digest){ .stamp.writer = writer };
-	return &more[shared->digest_count++];
+	return &more[shared->digest_count];
 }
 
 /* What is to be kept of the account; at: where, NULL if nobody keeps one. */
@@ -191,10 +190,12 @@ static enum bulla_err close_digest(const struct inmem_store *store, const struct
 	return *at != NULL ? BULLA_OK : BULLA_E_NO_MEMORY;
 }
 
-static void keep_digest(struct inmem_digest *at, const struct store_stamp *stamp, struct bulla_bytes digest)
+static void keep_digest(struct inmem *shared, struct inmem_digest *at, const struct store_stamp *stamp, struct bulla_bytes digest)
 {
 	if (at == NULL)
 		return;
+	if (at == &shared->digests[shared->digest_count])
+		shared->digest_count++;
 	at->stamp = *stamp;
 	at->len = digest.len;
 	memcpy(at->bytes, digest.ptr, digest.len);
@@ -232,7 +233,7 @@ static enum bulla_err commit_locked(struct inmem_store *store, const struct stor
 	apply(shared, writes, count, made, stamp);
 	free(made);
 	inmem_records_settle(&shared->records);
-	keep_digest(kept, &stamp, digest);
+	keep_digest(shared, kept, &stamp, digest);
 	shared->used_bytes = used;
 	atomic_fetch_add(&store->base.sequence, 1);
 	store_digest_settle(&store->base);

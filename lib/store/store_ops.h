@@ -14,9 +14,8 @@ struct store_ops {
 	enum bulla_err (*get)(struct store *store, struct bulla_call *call, const struct store_id *id, struct store_record *out);
 	enum bulla_err (*read)(struct store *store, struct bulla_call *call, const struct store_span *spans, size_t count,
 			       store_visit *visit, void *context);
-	/* The digests, and then the records of a span. */
-	enum bulla_err (*read_all)(struct store *store, struct bulla_call *call, store_visit_digest *visit_digest,
-				   const struct store_span *all, store_visit *visit, void *context);
+	enum bulla_err (*read_all)(struct store *store, struct bulla_call *call, store_visit_digest *visit_digest, store_visit *visit,
+				   void *context);
 	enum bulla_err (*commit)(struct store *store, struct bulla_call *call, const struct store_write *writes, size_t count,
 				 struct store_stamp *stamp);
 	enum bulla_err (*scrub)(struct store *store, struct bulla_call *call);

@@ -20,7 +20,7 @@ struct sqlite3_stmt;
 #define STORE_READERS 3
 
 enum statement {
-	ST_GET, ST_SCAN, ST_SEE, ST_INSERT, ST_UPDATE, ST_DELETE, ST_SEQUENCE, ST_DIGEST, ST_DIGEST_GET,
+	ST_GET, ST_SCAN, ST_SCAN_ALL, ST_SEE, ST_INSERT, ST_UPDATE, ST_DELETE, ST_SEQUENCE, ST_DIGEST, ST_DIGEST_GET,
 	ST_BEGIN, ST_BEGIN_READ, ST_COMMIT, ST_ROLLBACK, ST_SAVEPOINT, ST_RELEASE, ST_ROLLBACK_TO,
 	ST_COUNT
 };
@@ -119,7 +119,7 @@ enum bulla_err connection_fail(const struct connection *c, struct bulla_call *ca
 
 /* ---- store_sqlite_migrate.c ----------------------------------------------- */
 
-/* Brings the schema to STORE_FORMAT, then WAL. STORE*. */
+/* Brings the schema to STORE_FORMAT, then WAL. STORE_ALTERED: it is not what we make; STORE*. */
 BULLA_MUST_USE enum bulla_err store_migrate(struct connection *c, struct bulla_call *call);
 /* Reads identity and sequence. STORE_DAMAGED, STORE. */
 BULLA_MUST_USE enum bulla_err store_meta_read(struct sqlite_store *into, struct bulla_call *call);
@@ -132,7 +132,7 @@ BULLA_MUST_USE enum bulla_err store_sqlite_read(struct store *base, struct bulla
 						store_visit *visit, void *context);
 
 BULLA_MUST_USE enum bulla_err store_sqlite_read_all(struct store *base, struct bulla_call *call, store_visit_digest *visit_digest,
-						    const struct store_span *all, store_visit *visit, void *context);
+						    store_visit *visit, void *context);
 
 /* ---- store_sqlite_commit.c ------------------------------------------------- */
 

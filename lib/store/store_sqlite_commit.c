@@ -49,11 +49,11 @@ static enum bulla_err see(struct connection *c, const struct store_write *w, str
 	int rc = sqlite3_step(s);
 
 	if (rc == SQLITE_ROW) {
-		const void *tail = sqlite3_column_blob(s, 1);
+		const void *bytes = sqlite3_column_blob(s, 1);
 
 		out->revision = (uint64_t)sqlite3_column_int64(s, 0);
-		store_tail(bulla_mem(tail, tail != NULL ? (size_t)sqlite3_column_bytes(s, 1) : 0), out->tail);
-		rc = tail == NULL && sqlite3_errcode(c->db) == SQLITE_NOMEM ? SQLITE_NOMEM : SQLITE_DONE;
+		out->mark = store_mark(bulla_mem(bytes, bytes != NULL ? (size_t)sqlite3_column_bytes(s, 1) : 0));
+		rc = bytes == NULL && sqlite3_errcode(c->db) == SQLITE_NOMEM ? SQLITE_NOMEM : SQLITE_DONE;
 	}
 	enum bulla_err err = rc == SQLITE_DONE ? BULLA_OK : failed(c, r);
 

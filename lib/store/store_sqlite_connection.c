@@ -7,12 +7,11 @@
 
 #include "store/store_sqlite.h"
 
-_Static_assert(STORE_TAIL == 16, "ST_SEE takes as much");
-
 static const char *const sql[ST_COUNT] = {
 	[ST_GET] = "SELECT revision, sequence, bytes FROM record WHERE id = ?1",
 	[ST_SCAN] = "SELECT id, revision, sequence, bytes FROM record WHERE id BETWEEN ?1 AND ?2 ORDER BY id",
-	[ST_SEE] = "SELECT revision, substr(bytes, -16) FROM record WHERE id = ?1",
+	[ST_SCAN_ALL] = "SELECT id, revision, sequence, bytes FROM record ORDER BY id", /* no bounds: what lies beyond them is found, too */
+	[ST_SEE] = "SELECT revision, bytes FROM record WHERE id = ?1",
 	[ST_INSERT] = "INSERT INTO record (id, revision, sequence, bytes) VALUES (?1, ?2, ?3, ?4)",
 	[ST_UPDATE] = "UPDATE record SET revision = ?2, sequence = ?3, bytes = ?4 WHERE id = ?1",
 	[ST_DELETE] = "DELETE FROM record WHERE id = ?1",

@@ -10,23 +10,34 @@
 #define TEXT(x) TEXT_(x)
 #define TEXT_(x) #x
 
+#define META_1 \
+	"CREATE TABLE meta (" \
+	" one INTEGER PRIMARY KEY CHECK (one = 1)," \
+	" cluster_id BLOB NOT NULL CHECK (length(cluster_id) = 16)," \
+	" created_s INTEGER NOT NULL," \
+	" sequence INTEGER NOT NULL"
+#define META META_1 ", digest BLOB) STRICT"
+#define RECORD \
+	"CREATE TABLE record (" \
+	" id BLOB PRIMARY KEY NOT NULL CHECK (length(id) = 32)," \
+	" revision INTEGER NOT NULL CHECK (revision > 0)," \
+	" sequence INTEGER NOT NULL," \
+	" bytes BLOB NOT NULL" \
+	") STRICT, WITHOUT ROWID"
+
 /* migrations[n] leads from format n to n + 1. Never change one that has been released. */
 static const char *const migrations[STORE_FORMAT] = {
-	"CREATE TABLE meta ("
-	" one INTEGER PRIMARY KEY CHECK (one = 1),"
-	" cluster_id BLOB NOT NULL CHECK (length(cluster_id) = 16),"
-	" created_s INTEGER NOT NULL,"
-	" sequence INTEGER NOT NULL"
-	") STRICT;"
-	"CREATE TABLE record ("
-	" id BLOB PRIMARY KEY NOT NULL CHECK (length(id) = 32),"
-	" revision INTEGER NOT NULL CHECK (revision > 0),"
-	" sequence INTEGER NOT NULL,"
-	" bytes BLOB NOT NULL"
-	") STRICT, WITHOUT ROWID;",
-	/* a digest of all records, made when it is first unsealed (seal/seal_digest.c): who does not carry it on may not write */
-	"ALTER TABLE meta ADD COLUMN digest BLOB;",
+	META_1 ") STRICT;" RECORD,
+	/* a digest of all records, made when it is first unsealed (seal/seal_digest.c): who does not carry it on may not write. Made anew, not
+	 * altered: its text is ours then, and not SQLite's */
+	"CREATE TABLE kept AS SELECT * FROM meta; DROP TABLE meta;" META ";"
+	"INSERT INTO meta SELECT one, cluster_id, created_s, sequence, NULL FROM kept; DROP TABLE kept",
 };
+
+/* What SQLite then has of it. */
+static const char schema[] = "table meta meta " META ";table record record " RECORD;
+static const char schema_sql[] = "SELECT group_concat(type || ' ' || name || ' ' || tbl_name || ' ' || coalesce(sql, ''), ';')"
+				 " FROM (SELECT * FROM sqlite_schema ORDER BY name)";
 
 static enum bulla_err single_int(struct connection *c, const char *text, struct bulla_call *call, int64_t *out)
 {
@@ -46,6 +57,26 @@ static enum bulla_err single_int(struct connection *c, const char *text, struct 
 	(void)sqlite3_finalize(statement);
 	*out = value;
 	return BULLA_OK;
+}
+
+/* A view, a trigger or an index of somebody else could show one thing when all is added up, and another thing afterwards. */
+static enum bulla_err check_schema(struct connection *c, struct bulla_call *call)
+{
+	struct sqlite3_stmt *statement;
+
+	if (sqlite3_prepare_v2(c->db, schema_sql, -1, &statement, NULL) != SQLITE_OK)
+		return connection_fail(c, call);
+	int rc = sqlite3_step(statement);
+	const void *found = rc == SQLITE_ROW ? sqlite3_column_blob(statement, 0) : NULL;
+	bool same = found != NULL && bulla_equal(bulla_mem(found, (size_t)sqlite3_column_bytes(statement, 0)), bulla_str(schema));
+	enum bulla_err err = BULLA_OK;
+
+	if (rc != SQLITE_ROW || (found == NULL && sqlite3_errcode(c->db) == SQLITE_NOMEM))
+		err = connection_fail(c, call);
+	else if (!same)
+		err = bulla_fail(call, BULLA_E_STORE_ALTERED, "storage: there are other tables than were made: they were changed from outside");
+	(void)sqlite3_finalize(statement);
+	return err;
 }
 
 static enum bulla_err make_identity(struct connection *c, struct bulla_call *call)
@@ -98,6 +129,7 @@ enum bulla_err store_migrate(struct connection *c, struct bulla_call *call)
 			return err;
 		}
 	}
+	TRY(check_schema(c, call));
 	return connection_run(c, "PRAGMA journal_mode = WAL", call);
 }
 

@@ -80,19 +80,31 @@ enum bulla_err store_sqlite_get(struct store *base, struct bulla_call *call, con
 	return err;
 }
 
-static enum bulla_err visit_rows(struct store *base, struct connection *c, struct bulla_call *call, store_visit *visit, void *context)
+/* Behind id before, NULL: the first. In a tree out of order a record may be found by its id, and by no walk; or the other way round. */
+static enum bulla_err row_id(struct sqlite3_stmt *s, struct bulla_call *call, const struct store_id *before, struct store_id *out)
 {
-	struct sqlite3_stmt *s = c->statements[ST_SCAN];
+	const void *id = sqlite3_column_blob(s, 0);
+
+	if (id == NULL || sqlite3_column_bytes(s, 0) != sizeof out->bytes)
+		return bulla_fail(call, BULLA_E_STORE_DAMAGED, "storage: a record's id is damaged");
+	if (before != NULL && memcmp(before->bytes, id, sizeof out->bytes) >= 0)
+		return bulla_fail(call, BULLA_E_STORE_DAMAGED, "storage: the records are out of order");
+	memcpy(out->bytes, id, sizeof out->bytes);
+	return BULLA_OK;
+}
+
+static enum bulla_err visit_rows(struct store *base, struct connection *c, enum statement which, struct bulla_call *call, store_visit *visit,
+				 void *context)
+{
+	struct sqlite3_stmt *s = c->statements[which];
 	struct store_record record;
+	const struct store_id *before = NULL;
 	int rc;
 
 	while ((rc = sqlite3_step(s)) == SQLITE_ROW) {
 		atomic_fetch_add_explicit(&base->reads, 1, memory_order_relaxed);
-		const void *id = sqlite3_column_blob(s, 0);
-
-		if (id == NULL || sqlite3_column_bytes(s, 0) != sizeof record.id.bytes)
-			return bulla_fail(call, BULLA_E_STORE_DAMAGED, "storage: a record's id is damaged");
-		memcpy(record.id.bytes, id, sizeof record.id.bytes);
+		TRY(row_id(s, call, before, &record.id));
+		before = &record.id;
 		TRY(row_record(s, 1, &record));
 		TRY(visit(&record, context));
 	}
@@ -107,7 +119,7 @@ static enum bulla_err read_span(struct store *base, struct connection *c, struct
 	if (sqlite3_bind_blob(s, 1, span->first.bytes, sizeof span->first.bytes, SQLITE_STATIC) != SQLITE_OK ||
 	    sqlite3_bind_blob(s, 2, span->last.bytes, sizeof span->last.bytes, SQLITE_STATIC) != SQLITE_OK)
 		return connection_fail(c, call);
-	enum bulla_err err = visit_rows(base, c, call, visit, context);
+	enum bulla_err err = visit_rows(base, c, ST_SCAN, call, visit, context);
 
 	(void)sqlite3_reset(s);
 	return err;
@@ -152,8 +164,7 @@ static enum bulla_err read_digest(struct connection *c, struct bulla_call *call,
 	return err;
 }
 
-enum bulla_err store_sqlite_read_all(struct store *base, struct bulla_call *call, store_visit_digest *visit_digest,
-				     const struct store_span *all, store_visit *visit, void *context)
+static enum bulla_err read_all(struct store *base, struct bulla_call *call, store_visit_digest *visit_digest, store_visit *visit, void *context)
 {
 	struct connection *c BULLA_CLEANUP(give_back) = NULL;
 
@@ -163,7 +174,21 @@ enum bulla_err store_sqlite_read_all(struct store *base, struct bulla_call *call
 	enum bulla_err err = read_digest(c, call, visit_digest, context);
 
 	if (err == BULLA_OK)
-		err = read_span(base, c, call, all, visit, context);
+		err = visit_rows(base, c, ST_SCAN_ALL, call, visit, context);
+	(void)sqlite3_reset(c->statements[ST_SCAN_ALL]);
 	(void)connection_roll_back(c);
+	return err;
+}
+
+/* A transaction that has closed its account is durable, or has failed, before that is read. */
+enum bulla_err store_sqlite_read_all(struct store *base, struct bulla_call *call, store_visit_digest *visit_digest, store_visit *visit,
+				     void *context)
+{
+	struct sqlite_store *store = sqlite_store(base);
+
+	pthread_mutex_lock(&store->writer.lock);
+	enum bulla_err err = read_all(base, call, visit_digest, visit, context);
+
+	pthread_mutex_unlock(&store->writer.lock);
 	return err;
 }

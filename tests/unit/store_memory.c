@@ -256,6 +256,66 @@ START_TEST(closed_meanwhile)
 }
 END_TEST
 
+static enum bulla_err four_bytes(void *context, const struct store_stamp *stamp, struct bulla_bytes *out)
+{
+	(void)context, (void)stamp;
+	*out = bulla_str("1234");
+	return BULLA_OK;
+}
+
+static void nothing(void *context)
+{
+	(void)context;
+}
+
+static void note_nothing(void *context, const struct store_seen *before, const struct store_write *write)
+{
+	(void)context, (void)before, (void)write;
+}
+
+static enum bulla_err check_digest(const struct store_stamp *stamp, struct bulla_bytes digest, void *total)
+{
+	ck_assert_uint_gt(stamp->sequence, 0);
+	ck_assert_bytes(digest, "1234");
+	++*(unsigned *)total;
+	return BULLA_OK;
+}
+
+static enum bulla_err pass_over(const struct store_record *record, void *context)
+{
+	(void)record, (void)context;
+	return BULLA_OK;
+}
+
+/* A writer whose first commit fails leaves no digest. */
+START_TEST(first_digest)
+{
+	static const struct store_digest digest = { .begin = nothing, .batch = nothing, .note = note_nothing, .refuse = nothing,
+						    .close = four_bytes, .settle = nothing };
+	bool more = true;
+
+	for (long n = 0; more; n++) {
+		struct bulla_call call = call_begin();
+		unsigned total = 0;
+
+		tear_down();
+		if (_i == 0)
+			set_up_file();
+		else
+			set_up_memory();
+		store_set_digest(store, &digest);
+		starve(n, 1);
+		enum bulla_err err = write_batch(0, 0, "starved");
+
+		more = feed();
+		ck_assert_ok(store_read_all(store, &call, check_digest, pass_over, &total));
+		ck_assert_uint_eq(total, err == BULLA_OK);
+		store_set_digest(store, NULL);
+		call_end(&call);
+	}
+}
+END_TEST
+
 int main(int argc, char **argv)
 {
 	if (argc > 1)
@@ -277,6 +337,7 @@ int main(int argc, char **argv)
 		tcase_set_timeout(tc, 120);
 		tcase_add_checked_fixture(tc, memory ? set_up_memory : set_up_file, tear_down);
 		tcase_add_loop_test(tc, writes, memory, memory + 1);
+		tcase_add_loop_test(tc, first_digest, memory, memory + 1);
 		tcase_add_test(tc, reads);
 		if (!memory) {
 			tcase_add_test(tc, reopened);
