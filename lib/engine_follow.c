@@ -10,6 +10,7 @@ enum bulla_err engine_follow_init(struct engine *engine)
 	TRY(keyring_follow(parts->keyring, &engine->follow));
 	TRY(mounts_follow(parts->mounts, &engine->follow));
 	TRY(access_follow(parts->access, &engine->follow));
+	TRY(auth_follow(parts->auth, &engine->follow));
 	return audit_follow(parts->audit, &engine->follow);
 }
 

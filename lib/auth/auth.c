@@ -7,6 +7,8 @@
 #include "auth/cert_method.h"
 #include "auth/jwt_sets.h"
 
+#define MAX_CACHED_BYTES (16u << 20)
+
 /* A method is a file with its row, and a line here before the end. */
 static const struct auth_method *const methods[] = {
 	&approle_method,
@@ -36,8 +38,10 @@ enum bulla_err auth_new(struct store *store, struct seal *seal, struct access *a
 	auth->userpass_rule = auth->approle_rule = (struct bulla_lockout_rule)BULLA_LOCKOUT_DEFAULT;
 	stripes_init(&auth->names);
 	stripes_init(&auth->secrets);
-	enum bulla_err err = lockout_new(&auth->lockout);
+	enum bulla_err err = records_init(&auth->records, store, seal, NULL, MAX_CACHED_BYTES);
 
+	if (err == BULLA_OK)
+		err = lockout_new(&auth->lockout);
 	if (err == BULLA_OK)
 		err = jwt_sets_new(&auth->jwt_sets);
 	if (err != BULLA_OK) {
@@ -54,6 +58,7 @@ void auth_free(struct auth *auth)
 		return;
 	jwt_sets_free(auth->jwt_sets);
 	lockout_free(auth->lockout);
+	records_end(&auth->records);
 	stripes_clear(&auth->names);
 	stripes_clear(&auth->secrets);
 	free(auth);
@@ -70,9 +75,22 @@ enum bulla_err auth_load(struct auth *auth, struct bulla_call *call)
 void auth_empty(struct auth *auth)
 {
 	lockout_empty(auth->lockout);
+	records_forget(&auth->records);
 	for (const struct auth_method *const *m = methods; *m != NULL; m++)
 		if ((*m)->empty != NULL)
 			(*m)->empty(auth);
+}
+
+static void record_changed(void *owner, const struct store_id *id, enum store_news news)
+{
+	(void)news;
+	records_changed(&((struct auth *)owner)->records, id);
+}
+
+/* Whatever it is: an id that is not kept costs nothing. */
+enum bulla_err auth_follow(struct auth *auth, struct follow *follow)
+{
+	return follow_add(follow, (struct follower){ .owner = auth, .changed = record_changed });
 }
 
 static enum bulla_err remove_documents(struct auth *auth, struct bulla_call *call, const struct auth_method *method,
@@ -98,6 +116,7 @@ enum bulla_err auth_destroy_mount(struct auth *auth, struct bulla_call *call, co
 		if (err == BULLA_OK)
 			err = remove_documents(auth, call, *m, uuid);
 	}
+	records_changed(&auth->records, NULL);
 	seal_release(auth->documents.seal);
 	return err;
 }

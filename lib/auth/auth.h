@@ -9,11 +9,13 @@
 #include "base/parts.h"
 #include "bulla/fetch.h"
 #include "bulla/mounts.h"
-#include "seal/documents.h"
+#include "state/follow.h"
+#include "state/records.h"
 
 /* Shared by the methods. documents and access are borrowed; the rules are set before anybody logs in. */
 struct auth {
 	struct documents documents;
+	struct records records;  /* users, roles, settings: what a login reads of them is kept in memory */
 	struct access *access;
 	bulla_fetch *fetch;        /* how documents are got from elsewhere; NULL: nothing is */
 	void *fetch_context;
@@ -44,6 +46,8 @@ BULLA_MUST_USE enum bulla_err auth_new(struct store *store, struct seal *seal, s
 void auth_free(struct auth *auth); /* NULL is fine */
 BULLA_MUST_USE enum bulla_err auth_load(struct auth *auth, struct bulla_call *call); /* after unsealing */
 void auth_empty(struct auth *auth); /* at seal */
+/* Adds what another node's changes ask for. INTERNAL. */
+BULLA_MUST_USE enum bulla_err auth_follow(struct auth *auth, struct follow *follow);
 /* What is due by time: removes what has ended. By one thread at a time. */
 BULLA_MUST_USE enum bulla_err auth_tick(struct bulla *engine, struct bulla_call *call);
 /* The access_renewer (access/login.h) of all methods; context is the struct auth. NOT_FOUND: the role or user is gone. */

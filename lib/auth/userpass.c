@@ -15,49 +15,37 @@
 #define MAX_COST 12
 
 struct user {
-	uint64_t revision; /* 0: new */
-	struct bulla_bytes name, hash;
+	struct record record;
+	struct bulla_bytes hash;
 	struct bulla_role_params params;
 };
 
 /* ---- storing --------------------------------------------------------------------------------------------------------------- */
 
-static struct document_name place(const struct bulla_mount *mount, struct bulla_bytes name)
+static void encode(struct pack *pack, const void *record)
 {
-	return (struct document_name){ KIND_USER, mount_scope(mount), name };
+	const struct user *user = record;
+
+	pack_u8(pack, FORMAT);
+	pack_bytes(pack, user->hash);
+	params_pack(pack, &user->params);
 }
 
-static enum bulla_err read_user(struct auth *auth, struct bulla_call *call, const struct bulla_mount *mount, struct bulla_bytes name,
-				struct user *out)
+static enum bulla_err decode(struct bulla_call *call, struct unpack *in, void *record)
 {
-	const struct document_name at = place(mount, name);
-	struct document document;
+	struct user *user = record;
 
-	TRY(document_get(&auth->documents, call, &at, &document));
-	struct unpack in = { .ptr = document.value.ptr, .left = document.value.len };
-	struct user user = { .revision = document.revision, .name = document.item };
-	uint8_t format = unpack_u8(&in);
-
-	user.hash = unpack_bytes(&in);
-	TRY(params_unpack(call, &in, &user.params));
-	if (format != FORMAT)
+	if (unpack_u8(in) != FORMAT)
 		return BULLA_E_STORE_DAMAGED;
-	TRY(unpack_finish(&in));
-	*out = user;
-	return BULLA_OK;
+	user->hash = unpack_bytes(in);
+	return params_unpack(call, in, &user->params);
 }
 
-static enum bulla_err write_user(struct auth *auth, struct bulla_call *call, const struct bulla_mount *mount, const struct user *user)
-{
-	const struct document_name at = place(mount, user->name);
-	struct pack pack = { .arena = call->arena };
-	struct bulla_bytes value;
+static const struct record_kind users = { .name = KIND_USER, .size = sizeof(struct user), .cached = true, .encode = encode, .decode = decode };
 
-	pack_u8(&pack, FORMAT);
-	pack_bytes(&pack, user->hash);
-	params_pack(&pack, &user->params);
-	TRY(pack_finish(&pack, &value));
-	return document_put(&auth->documents, call, &at, user->revision, value);
+static struct record_name place(const struct bulla_mount *mount, struct bulla_bytes name)
+{
+	return (struct record_name){ &users, mount_scope(mount), name };
 }
 
 /* hashes: a password is going to be. */
@@ -78,7 +66,9 @@ enum bulla_err bulla_user_read(struct bulla *engine, struct bulla_call *call, co
 	struct user user;
 
 	TRY(begin(call, given, false, &name));
-	TRY(read_user(engine->auth, call, mount, name, &user));
+	const struct record_name at = place(mount, name);
+
+	TRY(record_read(&engine->auth->records, call, &at, &user));
 	*out = user.params;
 	return BULLA_OK;
 }
@@ -86,9 +76,9 @@ enum bulla_err bulla_user_read(struct bulla *engine, struct bulla_call *call, co
 enum bulla_err bulla_user_list(struct bulla *engine, struct bulla_call *call, const struct bulla_mount *mount,
 			       struct bulla_bytes **names, size_t *count)
 {
-	const struct document_name at = place(mount, (struct bulla_bytes){ 0 });
+	const struct record_name any = place(mount, (struct bulla_bytes){ 0 });
 
-	return document_list(&engine->auth->documents, call, &at, names, count);
+	return record_list(&engine->auth->records, call, &any, names, count);
 }
 
 enum bulla_err bulla_user_delete(struct bulla *engine, struct bulla_call *call, const struct bulla_mount *mount,
@@ -97,12 +87,9 @@ enum bulla_err bulla_user_delete(struct bulla *engine, struct bulla_call *call, 
 	struct bulla_bytes name;
 
 	TRY(begin(call, given, false, &name));
-	const struct document_name at = place(mount, name);
-	pthread_rwlock_t *lock = stripes_lock(&engine->auth->names, mount->uuid, name);
-	enum bulla_err err = document_remove(&engine->auth->documents, call, &at, STORE_ANY_REVISION);
+	const struct record_name at = place(mount, name);
 
-	stripes_release(lock);
-	return err;
+	return record_remove(&engine->auth->records, call, &at);
 }
 
 static enum bulla_err check_bcrypt(struct bulla_call *call, struct bulla_bytes hash)
@@ -118,7 +105,7 @@ static enum bulla_err check_bcrypt(struct bulla_call *call, struct bulla_bytes h
 	return BULLA_OK;
 }
 
-/* Before any lock is taken: it takes long. */
+/* Once, however often the change is tried: it takes long. */
 static enum bulla_err make_hash(struct bulla_call *call, const struct bulla_user_change *change, struct bulla_bytes *out)
 {
 	char text[PASSWORD_TEXT];
@@ -153,36 +140,38 @@ static enum bulla_err set_policies(struct bulla_call *call, const struct bulla_r
 	return BULLA_OK;
 }
 
-static enum bulla_err write_locked(struct auth *auth, struct bulla_call *call, const struct bulla_mount *mount,
-				   struct bulla_bytes name, const struct bulla_user_change *change, struct bulla_bytes hash)
-{
-	struct user user = { .name = name };
-	enum bulla_err err = read_user(auth, call, mount, name, &user);
+struct user_wish {
+	const struct bulla_user_change *change;
+	struct bulla_bytes hash; /* len 0: as it is */
+};
 
-	if (err == BULLA_E_NOT_FOUND && change->field)
+static enum bulla_err change_user(struct bulla_call *call, void *record, void *context)
+{
+	const struct user_wish *wish = context;
+	const struct bulla_user_change *change = wish->change;
+	struct user *user = record;
+	bool is_new = user->record.revision == 0;
+
+	if (is_new && change->field)
 		return bulla_fail(call, BULLA_E_INVALID_500, "username does not exist");
-	if (err == BULLA_E_NOT_FOUND && hash.len == 0)
+	if (is_new && wish->hash.len == 0)
 		return bulla_fail(call, BULLA_E_INVALID, "must provide either password or password_hash");
-	TRY(err == BULLA_E_NOT_FOUND ? BULLA_OK : err);
-	TRY(change->field ? set_policies(call, &change->token, &user.params) : params_change(call, &change->token, &user.params));
-	if (hash.len > 0)
-		user.hash = hash;
-	return write_user(auth, call, mount, &user);
+	if (wish->hash.len > 0)
+		user->hash = wish->hash;
+	return change->field ? set_policies(call, &change->token, &user->params) : params_change(call, &change->token, &user->params);
 }
 
 enum bulla_err bulla_user_write(struct bulla *engine, struct bulla_call *call, const struct bulla_mount *mount,
 				struct bulla_bytes given, const struct bulla_user_change *change)
 {
-	struct bulla_bytes name, hash = { 0 };
+	struct user_wish wish = { .change = change };
+	struct bulla_bytes name;
 
 	TRY(begin(call, given, change->password.len > 0, &name));
-	TRY(make_hash(call, change, &hash));
-	TRY(bulla_work(call, BULLA_WORK_DISK)); /* nobody computes with the lock held */
-	pthread_rwlock_t *lock = stripes_lock(&engine->auth->names, mount->uuid, name);
-	enum bulla_err err = write_locked(engine->auth, call, mount, name, change, hash);
+	TRY(make_hash(call, change, &wish.hash));
+	const struct record_name at = place(mount, name);
 
-	stripes_release(lock);
-	return err;
+	return record_change(&engine->auth->records, call, &at, change_user, &wish);
 }
 
 /* ---- logging in ------------------------------------------------------------------------------------------------------------ */
@@ -191,13 +180,13 @@ static enum bulla_err make_token(struct auth *auth, struct bulla_call *call, con
 				 const struct user *user, struct bulla_auth *out)
 {
 	const struct bulla_token_params *params = &user->params.values;
-	const struct bulla_pair meta = { bulla_str("username"), user->name };
-	struct log_in args = { .mount = mount, .name = user->name, .login_name = user->name, .params = params, .meta = &meta,
+	const struct bulla_pair meta = { bulla_str("username"), user->record.item };
+	struct log_in args = { .mount = mount, .name = user->record.item, .login_name = user->record.item, .params = params, .meta = &meta,
 			       .meta_count = 1 };
 
 	if (!access_cidrs_match(params->bound_cidrs, params->bound_cidr_count, call->remote_ip))
 		return bulla_fail(call, BULLA_E_FORBIDDEN, "permission denied");
-	args.path = bulla_arena_printf(call->arena, "login/%.*s", (int)user->name.len, (const char *)user->name.ptr);
+	args.path = bulla_arena_printf(call->arena, "login/%.*s", (int)user->record.item.len, (const char *)user->record.item.ptr);
 	if (args.path.ptr == NULL)
 		return BULLA_E_NO_MEMORY;
 	return auth_log_in(auth, call, &args, out);
@@ -206,8 +195,9 @@ static enum bulla_err make_token(struct auth *auth, struct bulla_call *call, con
 static enum bulla_err attempt(struct auth *auth, struct bulla_call *call, const struct bulla_mount *mount, struct bulla_bytes name,
 			      struct bulla_bytes password, struct bulla_auth *out)
 {
+	const struct record_name at = place(mount, name);
 	struct user user = { 0 };
-	enum bulla_err err = read_user(auth, call, mount, name, &user);
+	enum bulla_err err = record_get(&auth->records, call, &at, &user);
 	bool known = err == BULLA_OK, right;
 
 	TRY(err == BULLA_E_NOT_FOUND ? BULLA_OK : err);
@@ -258,10 +248,11 @@ static bool same_policies(const struct bulla_bytes *a, size_t a_count, const str
 static enum bulla_err renew(struct auth *auth, struct bulla_call *call, const struct bulla_mount *mount,
 			    const struct bulla_token *token, struct bulla_token_params *params)
 {
+	const struct record_name at = place(mount, token->login_name);
 	const struct bulla_bytes *policies;
 	struct user user;
 	size_t count;
-	enum bulla_err err = read_user(auth, call, mount, token->login_name, &user);
+	enum bulla_err err = record_get(&auth->records, call, &at, &user);
 
 	if (err == BULLA_E_NOT_FOUND)
 		return bulla_fail(call, BULLA_E_INVALID_500, "user does not exist");
