@@ -9,22 +9,10 @@
 #define FORMAT_GIVEN 2 /* of an entry: with which lists were given; only where one of them is empty */
 #define NAME_MAX 512
 
-static struct document_name document(const char *kind, const struct bulla_mount *mount, struct bulla_bytes item)
-{
-	return (struct document_name){ .kind = kind, .scope = mount_scope(mount), .item = item };
-}
-
-static enum bulla_err entry_name(struct bulla_call *call, const struct bulla_mount *mount, struct bulla_bytes name,
-				 struct document_name *out)
-{
-	struct bulla_bytes lowered;
-
-	if (name.len > NAME_MAX)
-		return bulla_fail(call, BULLA_E_INVALID, "a name is at most %d bytes long", NAME_MAX);
-	TRY(lower_case(call, name, &lowered));
-	*out = document(CERT_ENTRY, mount, lowered);
-	return BULLA_OK;
-}
+struct entry {
+	struct record record;
+	struct bulla_cert_entry public;
+};
 
 /* ---- entries -------------------------------------------------------------------------------------------------------------------- */
 
@@ -92,84 +80,121 @@ static uint32_t given_lists(const struct bulla_cert_entry *entry)
 	return given;
 }
 
-enum bulla_err bulla_cert_write(struct bulla *engine, struct bulla_call *call, const struct bulla_mount *mount,
-				struct bulla_bytes name, const struct bulla_role_params_change *change, struct bulla_cert_entry *entry)
+static void encode_entry(struct pack *pack, const void *record)
 {
-	struct pack pack = { .arena = call->arena };
-	struct document_name at;
-	struct bulla_bytes value;
-
-	TRY(bulla_work(call, BULLA_WORK_DISK));
-	TRY(entry_name(call, mount, name, &at));
-	TRY(params_change(call, change, &entry->params));
-	TRY(warn_ttls(engine, call, mount, &entry->params.values));
-	TRY(check_certificate(call, entry));
-	TRY(check_extensions(call, entry));
+	const struct bulla_cert_entry *entry = &((const struct entry *)record)->public;
 	uint32_t given = given_lists(entry);
 
-	pack_u8(&pack, given != 0 ? FORMAT_GIVEN : FORMAT);
-	params_pack(&pack, &entry->params);
-	pack_bytes(&pack, entry->certificate);
-	pack_bytes(&pack, entry->display_name.len > 0 ? entry->display_name : at.item);
+	pack_u8(pack, given != 0 ? FORMAT_GIVEN : FORMAT);
+	params_pack(pack, &entry->params);
+	pack_bytes(pack, entry->certificate);
+	pack_bytes(pack, entry->display_name);
 	for (int i = 0; i < BULLA_CERT_LISTS; i++)
-		pack_list(&pack, entry->lists[i].items, entry->lists[i].count);
+		pack_list(pack, entry->lists[i].items, entry->lists[i].count);
 	if (given != 0)
-		pack_u32(&pack, given);
-	TRY(pack_finish(&pack, &value));
-	return document_put(&engine->auth->documents, call, &at, entry->revision, value);
+		pack_u32(pack, given);
+}
+
+static enum bulla_err decode_entry(struct bulla_call *call, struct unpack *in, void *record)
+{
+	struct bulla_cert_entry *entry = &((struct entry *)record)->public;
+	uint8_t format = unpack_u8(in);
+
+	if (format != FORMAT && format != FORMAT_GIVEN)
+		return BULLA_E_STORE_DAMAGED;
+	TRY(params_unpack(call, in, &entry->params));
+	entry->certificate = unpack_bytes(in);
+	entry->display_name = unpack_bytes(in);
+	for (int i = 0; i < BULLA_CERT_LISTS; i++)
+		TRY(unpack_list(in, call->arena, &entry->lists[i].items, &entry->lists[i].count));
+	uint32_t given = format == FORMAT_GIVEN ? unpack_u32(in) : 0;
+
+	for (int i = 0; i < BULLA_CERT_LISTS; i++)
+		entry->lists[i].given = entry->lists[i].count > 0 || (given & 1u << i) != 0;
+	return BULLA_OK;
+}
+
+static const struct record_kind entries = { .name = CERT_ENTRY, .size = sizeof(struct entry), .cached = true, .encode = encode_entry,
+					    .decode = decode_entry };
+
+static enum bulla_err place(struct bulla_call *call, const struct bulla_mount *mount, struct bulla_bytes name, struct record_name *out)
+{
+	if (name.len > NAME_MAX)
+		return bulla_fail(call, BULLA_E_INVALID, "a name is at most %d bytes long", NAME_MAX);
+	*out = (struct record_name){ .kind = &entries, .scope = mount_scope(mount) };
+	return lower_case(call, name, &out->item);
+}
+
+struct entry_wish {
+	const struct bulla *engine;
+	const struct bulla_mount *mount;
+	const struct bulla_role_params_change *change;
+	bulla_cert_merge *merge;
+	const void *given;
+};
+
+static enum bulla_err change_entry(struct bulla_call *call, void *record, void *context)
+{
+	struct bulla_cert_entry *entry = &((struct entry *)record)->public;
+	const struct entry_wish *wish = context;
+
+	TRY(wish->merge(call, entry, wish->given));
+	TRY(params_change(call, wish->change, &entry->params));
+	TRY(warn_ttls(wish->engine, call, wish->mount, &entry->params.values));
+	TRY(check_certificate(call, entry));
+	TRY(check_extensions(call, entry));
+	if (entry->display_name.len == 0)
+		entry->display_name = ((struct entry *)record)->record.item;
+	return BULLA_OK;
+}
+
+enum bulla_err bulla_cert_write(struct bulla *engine, struct bulla_call *call, const struct bulla_mount *mount, struct bulla_bytes name,
+				const struct bulla_role_params_change *change, bulla_cert_merge *merge, const void *given)
+{
+	struct entry_wish wish = { engine, mount, change, merge, given };
+	struct record_name at;
+
+	TRY(bulla_work(call, BULLA_WORK_DISK));
+	TRY(place(call, mount, name, &at));
+	return record_change(&engine->auth->records, call, &at, change_entry, &wish);
 }
 
 enum bulla_err cert_get(struct auth *auth, struct bulla_call *call, const struct bulla_mount *mount, struct bulla_bytes name,
 			struct bulla_cert_entry *out)
 {
-	struct document_name at = document(CERT_ENTRY, mount, name);
-	struct bulla_cert_entry entry = { 0 };
-	struct document found;
+	const struct record_name at = { &entries, mount_scope(mount), name };
+	struct entry entry;
 
-	TRY(document_get(&auth->documents, call, &at, &found));
-	struct unpack in = { .ptr = found.value.ptr, .left = found.value.len };
-
-	uint8_t format = unpack_u8(&in);
-
-	if (format != FORMAT && format != FORMAT_GIVEN)
-		return BULLA_E_STORE_DAMAGED;
-	TRY(params_unpack(call, &in, &entry.params));
-	entry.certificate = unpack_bytes(&in);
-	entry.display_name = unpack_bytes(&in);
-	for (int i = 0; i < BULLA_CERT_LISTS; i++)
-		TRY(unpack_list(&in, call->arena, &entry.lists[i].items, &entry.lists[i].count));
-	uint32_t given = format == FORMAT_GIVEN ? unpack_u32(&in) : 0;
-
-	TRY(unpack_finish(&in));
-	for (int i = 0; i < BULLA_CERT_LISTS; i++)
-		entry.lists[i].given = entry.lists[i].count > 0 || (given & 1u << i) != 0;
-	entry.revision = found.revision;
-	*out = entry;
+	TRY(record_get(&auth->records, call, &at, &entry));
+	*out = entry.public;
 	return BULLA_OK;
 }
 
 enum bulla_err bulla_cert_read(struct bulla *engine, struct bulla_call *call, const struct bulla_mount *mount,
 			       struct bulla_bytes name, struct bulla_cert_entry *out)
 {
-	struct document_name at;
+	struct record_name at;
+	struct entry entry;
 
-	TRY(entry_name(call, mount, name, &at));
-	return cert_get(engine->auth, call, mount, at.item, out);
+	TRY(place(call, mount, name, &at));
+	TRY(record_read(&engine->auth->records, call, &at, &entry));
+	*out = entry.public;
+	return BULLA_OK;
 }
 
 enum bulla_err bulla_cert_delete(struct bulla *engine, struct bulla_call *call, const struct bulla_mount *mount,
 				 struct bulla_bytes name)
 {
-	struct document_name at;
+	struct record_name at;
 
-	TRY(entry_name(call, mount, name, &at));
-	return document_remove(&engine->auth->documents, call, &at, STORE_ANY_REVISION);
+	TRY(place(call, mount, name, &at));
+	return record_remove(&engine->auth->records, call, &at);
 }
 
 enum bulla_err cert_names(struct auth *auth, struct bulla_call *call, const struct bulla_mount *mount, struct bulla_bytes **names,
 			  size_t *count)
 {
-	struct document_name any = document(CERT_ENTRY, mount, (struct bulla_bytes){ 0 });
+	const struct document_name any = { .kind = CERT_ENTRY, .scope = mount_scope(mount) };
 
 	return document_names(&auth->documents, call, &any, names, count);
 }
@@ -177,27 +202,50 @@ enum bulla_err cert_names(struct auth *auth, struct bulla_call *call, const stru
 enum bulla_err bulla_cert_list(struct bulla *engine, struct bulla_call *call, const struct bulla_mount *mount,
 			       struct bulla_bytes **names, size_t *count)
 {
-	struct document_name any = document(CERT_ENTRY, mount, (struct bulla_bytes){ 0 });
+	const struct record_name any = { .kind = &entries, .scope = mount_scope(mount) };
 
-	return document_list(&engine->auth->documents, call, &any, names, count);
+	return record_list(&engine->auth->records, call, &any, names, count);
 }
 
 /* ---- settings of the mount -------------------------------------------------------------------------------------------------------- */
 
+struct settings {
+	struct record record;
+	struct bulla_cert_config public;
+};
+
+static void encode_settings(struct pack *pack, const void *record)
+{
+	pack_u8(pack, FORMAT);
+	pack_u8(pack, ((const struct settings *)record)->public.disable_binding);
+}
+
+static enum bulla_err decode_settings(struct bulla_call *call, struct unpack *in, void *record)
+{
+	(void)call;
+	if (unpack_u8(in) != FORMAT)
+		return BULLA_E_STORE_DAMAGED;
+	((struct settings *)record)->public.disable_binding = unpack_u8(in);
+	return BULLA_OK;
+}
+
+static const struct record_kind configs = { .name = CERT_CONFIG, .size = sizeof(struct settings), .replaced = true, .encode = encode_settings,
+					    .decode = decode_settings };
+
+static struct record_name settings_of(const struct bulla_mount *mount)
+{
+	return (struct record_name){ &configs, mount_scope(mount), bulla_str("config") };
+}
+
 enum bulla_err cert_config(struct auth *auth, struct bulla_call *call, const struct bulla_mount *mount, struct bulla_cert_config *out)
 {
-	struct document_name name = document(CERT_CONFIG, mount, bulla_str("config"));
-	struct document found;
-	enum bulla_err err = document_get(&auth->documents, call, &name, &found);
+	const struct record_name at = settings_of(mount);
+	struct settings settings = { 0 };
+	enum bulla_err err = record_read(&auth->records, call, &at, &settings);
 
-	*out = (struct bulla_cert_config){ 0 };
-	if (err == BULLA_E_NOT_FOUND)
-		return BULLA_OK;
-	TRY(err);
-	if (found.value.len != 2 || found.value.ptr[0] != FORMAT)
-		return BULLA_E_STORE_DAMAGED;
-	out->disable_binding = found.value.ptr[1];
-	return BULLA_OK;
+	if (err == BULLA_OK || err == BULLA_E_NOT_FOUND)
+		*out = settings.public;
+	return err == BULLA_E_NOT_FOUND ? BULLA_OK : err;
 }
 
 enum bulla_err bulla_cert_config_read(struct bulla *engine, struct bulla_call *call, const struct bulla_mount *mount,
@@ -206,15 +254,18 @@ enum bulla_err bulla_cert_config_read(struct bulla *engine, struct bulla_call *c
 	return cert_config(engine->auth, call, mount, out);
 }
 
+static enum bulla_err replace(struct bulla_call *call, void *record, void *context)
+{
+	(void)call;
+	((struct settings *)record)->public = *(const struct bulla_cert_config *)context;
+	return BULLA_OK;
+}
+
 enum bulla_err bulla_cert_config_write(struct bulla *engine, struct bulla_call *call, const struct bulla_mount *mount,
 				       const struct bulla_cert_config *config)
 {
-	struct document_name name = document(CERT_CONFIG, mount, bulla_str("config"));
-	const uint8_t value[2] = { FORMAT, config->disable_binding };
-	struct document found = { 0 };
-	enum bulla_err err = document_get(&engine->auth->documents, call, &name, &found);
+	const struct record_name at = settings_of(mount);
+	struct bulla_cert_config given = *config;
 
-	if (err != BULLA_OK && err != BULLA_E_NOT_FOUND)
-		return err;
-	return document_put(&engine->auth->documents, call, &name, found.revision, bulla_mem(value, sizeof value));
+	return record_change(&engine->auth->records, call, &at, replace, &given);
 }

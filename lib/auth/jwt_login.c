@@ -148,7 +148,7 @@ static enum bulla_err login(struct bulla *engine, struct bulla_call *call, const
 	struct bulla_jwt_role role;
 	struct bulla_pair *meta;
 	const struct json *claims;
-	enum bulla_err err = bulla_jwt_config_read(engine, call, mount, &config);
+	enum bulla_err err = jwt_config_get(engine->auth, call, mount, &config);
 
 	if (err == BULLA_E_NOT_FOUND)
 		return bulla_fail(call, BULLA_E_INVALID, "could not load configuration");

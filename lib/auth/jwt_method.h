@@ -12,10 +12,9 @@
 
 extern const struct auth_method auth_jwt; /* its row */
 
-/* Where one of these lies; item: a role's name in lower case, or "config". */
-struct document_name jwt_document(const char *kind, const struct bulla_mount *mount, struct bulla_bytes item);
-
-/* NOT_FOUND. */
+/* For logins, which may see what another node changed a moment ago as it was (state/records.h). NOT_FOUND. */
+BULLA_MUST_USE enum bulla_err jwt_config_get(struct auth *auth, struct bulla_call *call, const struct bulla_mount *mount,
+					     struct bulla_jwt_config *out);
 BULLA_MUST_USE enum bulla_err jwt_role_get(struct auth *auth, struct bulla_call *call, const struct bulla_mount *mount,
 					   struct bulla_bytes name, struct bulla_jwt_role *out);
 

@@ -10,17 +10,10 @@
 
 #define PRINT(bytes) (int)(bytes).len, (const char *)(bytes).ptr
 
-static enum bulla_err role_name(struct bulla_call *call, const struct bulla_mount *mount, struct bulla_bytes name,
-				struct document_name *out)
-{
-	struct bulla_bytes lowered;
-
-	if (name.len > NAME_MAX)
-		return bulla_fail(call, BULLA_E_INVALID, "a role's name is at most %d bytes long", NAME_MAX);
-	TRY(lower_case(call, name, &lowered));
-	*out = jwt_document(JWT_ROLE, mount, lowered);
-	return BULLA_OK;
-}
+struct role {
+	struct record record;
+	struct bulla_jwt_role public;
+};
 
 static bool is_reserved(struct bulla_bytes key)
 {
@@ -174,29 +167,28 @@ static enum bulla_err unpack_browser(struct bulla_call *call, struct unpack *in,
 	return BULLA_OK;
 }
 
-static enum bulla_err pack_role(struct bulla_call *call, const struct bulla_jwt_role *role, struct bulla_bytes *out)
+static void encode(struct pack *pack, const void *record)
 {
-	struct pack pack = { .arena = call->arena };
+	const struct bulla_jwt_role *role = &((const struct role *)record)->public;
 
-	pack_u8(&pack, browser_is_set(&role->browser) ? ROLE_FORMAT_BROWSER : ROLE_FORMAT);
-	pack_u8(&pack, (uint8_t)((role->globs ? ROLE_GLOBS : 0) | (role->user_claim_is_pointer ? ROLE_POINTER : 0)));
-	params_pack(&pack, &role->params);
-	pack_list(&pack, role->audiences, role->audience_count);
-	pack_bytes(&pack, role->subject);
-	pack_bytes(&pack, role->user_claim);
-	pack_bytes(&pack, role->groups_claim);
-	pack_bytes(&pack, role->bound_claims);
-	pack_u32(&pack, (uint32_t)role->mapping_count);
+	pack_u8(pack, browser_is_set(&role->browser) ? ROLE_FORMAT_BROWSER : ROLE_FORMAT);
+	pack_u8(pack, (uint8_t)((role->globs ? ROLE_GLOBS : 0) | (role->user_claim_is_pointer ? ROLE_POINTER : 0)));
+	params_pack(pack, &role->params);
+	pack_list(pack, role->audiences, role->audience_count);
+	pack_bytes(pack, role->subject);
+	pack_bytes(pack, role->user_claim);
+	pack_bytes(pack, role->groups_claim);
+	pack_bytes(pack, role->bound_claims);
+	pack_u32(pack, (uint32_t)role->mapping_count);
 	for (size_t i = 0; i < role->mapping_count; i++) {
-		pack_bytes(&pack, role->mappings[i].key);
-		pack_bytes(&pack, role->mappings[i].value);
+		pack_bytes(pack, role->mappings[i].key);
+		pack_bytes(pack, role->mappings[i].value);
 	}
-	pack_i64(&pack, role->expiration_leeway_s);
-	pack_i64(&pack, role->not_before_leeway_s);
-	pack_i64(&pack, role->clock_skew_leeway_s);
+	pack_i64(pack, role->expiration_leeway_s);
+	pack_i64(pack, role->not_before_leeway_s);
+	pack_i64(pack, role->clock_skew_leeway_s);
 	if (browser_is_set(&role->browser))
-		pack_browser(&pack, &role->browser);
-	return pack_finish(&pack, out);
+		pack_browser(pack, &role->browser);
 }
 
 static enum bulla_err unpack_mappings(struct bulla_call *call, struct unpack *in, struct bulla_jwt_role *role)
@@ -215,80 +207,107 @@ static enum bulla_err unpack_mappings(struct bulla_call *call, struct unpack *in
 	return BULLA_OK;
 }
 
-static enum bulla_err unpack_role(struct bulla_call *call, const struct document *document, struct bulla_jwt_role *out)
+static enum bulla_err decode(struct bulla_call *call, struct unpack *in, void *record)
 {
-	struct unpack in = { .ptr = document->value.ptr, .left = document->value.len };
-	struct bulla_jwt_role role = { .revision = document->revision, .browser = { .callback_mode = bulla_str("client") } };
-	uint8_t format = unpack_u8(&in);
+	struct bulla_jwt_role *role = &((struct role *)record)->public;
+	uint8_t format = unpack_u8(in), flags = unpack_u8(in);
 
 	if (format != ROLE_FORMAT && format != ROLE_FORMAT_BROWSER)
 		return BULLA_E_STORE_DAMAGED;
-	uint8_t flags = unpack_u8(&in);
-
-	role.globs = flags & ROLE_GLOBS;
-	role.user_claim_is_pointer = flags & ROLE_POINTER;
-	TRY(params_unpack(call, &in, &role.params));
-	TRY(unpack_list(&in, call->arena, &role.audiences, &role.audience_count));
-	role.subject = unpack_bytes(&in);
-	role.user_claim = unpack_bytes(&in);
-	role.groups_claim = unpack_bytes(&in);
-	role.bound_claims = unpack_bytes(&in);
-	TRY(unpack_mappings(call, &in, &role));
-	role.expiration_leeway_s = unpack_i64(&in);
-	role.not_before_leeway_s = unpack_i64(&in);
-	role.clock_skew_leeway_s = unpack_i64(&in);
-	if (format == ROLE_FORMAT_BROWSER)
-		TRY(unpack_browser(call, &in, &role.browser));
-	TRY(unpack_finish(&in));
-	*out = role;
-	return BULLA_OK;
+	role->browser.callback_mode = bulla_str("client");
+	role->globs = flags & ROLE_GLOBS;
+	role->user_claim_is_pointer = flags & ROLE_POINTER;
+	TRY(params_unpack(call, in, &role->params));
+	TRY(unpack_list(in, call->arena, &role->audiences, &role->audience_count));
+	role->subject = unpack_bytes(in);
+	role->user_claim = unpack_bytes(in);
+	role->groups_claim = unpack_bytes(in);
+	role->bound_claims = unpack_bytes(in);
+	TRY(unpack_mappings(call, in, role));
+	role->expiration_leeway_s = unpack_i64(in);
+	role->not_before_leeway_s = unpack_i64(in);
+	role->clock_skew_leeway_s = unpack_i64(in);
+	return format == ROLE_FORMAT_BROWSER ? unpack_browser(call, in, &role->browser) : BULLA_OK;
 }
 
-enum bulla_err bulla_jwt_role_write(struct bulla *engine, struct bulla_call *call, const struct bulla_mount *mount,
-				    struct bulla_bytes name, const struct bulla_role_params_change *change,
-				    struct bulla_jwt_role *role)
+static const struct record_kind kind = { .name = JWT_ROLE, .size = sizeof(struct role), .cached = true, .encode = encode, .decode = decode };
+
+static enum bulla_err place(struct bulla_call *call, const struct bulla_mount *mount, struct bulla_bytes name, struct record_name *out)
 {
-	struct document_name at;
-	struct bulla_bytes value;
+	if (name.len > NAME_MAX)
+		return bulla_fail(call, BULLA_E_INVALID, "a role's name is at most %d bytes long", NAME_MAX);
+	*out = (struct record_name){ .kind = &kind, .scope = mount_scope(mount) };
+	return lower_case(call, name, &out->item);
+}
+
+/* ---- changing and reading --------------------------------------------------------------------------------------------------------- */
+
+struct role_wish {
+	const struct bulla *engine;
+	const struct bulla_mount *mount;
+	const struct bulla_role_params_change *change;
+	bulla_jwt_role_merge *merge;
+	const void *given;
+};
+
+static enum bulla_err change_role(struct bulla_call *call, void *record, void *context)
+{
+	struct bulla_jwt_role *role = &((struct role *)record)->public;
+	const struct role_wish *wish = context;
+
+	TRY(wish->merge(call, role, wish->given));
+	TRY(params_change(call, wish->change, &role->params));
+	return check_role(wish->engine, call, wish->mount, role);
+}
+
+enum bulla_err bulla_jwt_role_write(struct bulla *engine, struct bulla_call *call, const struct bulla_mount *mount, struct bulla_bytes name,
+				    const struct bulla_role_params_change *change, bulla_jwt_role_merge *merge, const void *given)
+{
+	struct role_wish wish = { engine, mount, change, merge, given };
+	struct record_name at;
 
 	TRY(bulla_work(call, BULLA_WORK_DISK));
-	TRY(role_name(call, mount, name, &at));
-	TRY(params_change(call, change, &role->params));
-	TRY(check_role(engine, call, mount, role));
-	TRY(pack_role(call, role, &value));
-	return document_put(&engine->auth->documents, call, &at, role->revision, value);
+	TRY(place(call, mount, name, &at));
+	return record_change(&engine->auth->records, call, &at, change_role, &wish);
 }
 
 enum bulla_err bulla_jwt_role_read(struct bulla *engine, struct bulla_call *call, const struct bulla_mount *mount,
 				   struct bulla_bytes name, struct bulla_jwt_role *out)
 {
-	return jwt_role_get(engine->auth, call, mount, name, out);
+	struct record_name at;
+	struct role role;
+
+	TRY(place(call, mount, name, &at));
+	TRY(record_read(&engine->auth->records, call, &at, &role));
+	*out = role.public;
+	return BULLA_OK;
 }
 
 enum bulla_err jwt_role_get(struct auth *auth, struct bulla_call *call, const struct bulla_mount *mount, struct bulla_bytes name,
 			    struct bulla_jwt_role *out)
 {
-	struct document_name at;
-	struct document found;
+	struct record_name at;
+	struct role role;
 
-	TRY(role_name(call, mount, name, &at));
-	TRY(document_get(&auth->documents, call, &at, &found));
-	return unpack_role(call, &found, out);
+	TRY(place(call, mount, name, &at));
+	TRY(record_get(&auth->records, call, &at, &role));
+	*out = role.public;
+	return BULLA_OK;
 }
 
 enum bulla_err bulla_jwt_role_delete(struct bulla *engine, struct bulla_call *call, const struct bulla_mount *mount,
 				     struct bulla_bytes name)
 {
-	struct document_name at;
+	struct record_name at;
 
-	TRY(role_name(call, mount, name, &at));
-	return document_remove(&engine->auth->documents, call, &at, STORE_ANY_REVISION);
+	TRY(place(call, mount, name, &at));
+	return record_remove(&engine->auth->records, call, &at);
 }
 
 enum bulla_err bulla_jwt_role_list(struct bulla *engine, struct bulla_call *call, const struct bulla_mount *mount,
 				   struct bulla_bytes **names, size_t *count)
 {
-	struct document_name any = jwt_document(JWT_ROLE, mount, (struct bulla_bytes){ 0 });
+	const struct record_name any = { .kind = &kind, .scope = mount_scope(mount) };
 
-	return document_list(&engine->auth->documents, call, &any, names, count);
+	return record_list(&engine->auth->records, call, &any, names, count);
 }

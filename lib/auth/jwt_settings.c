@@ -10,10 +10,56 @@
 
 #define PRINT(bytes) (int)(bytes).len, (const char *)(bytes).ptr
 
-struct document_name jwt_document(const char *kind, const struct bulla_mount *mount, struct bulla_bytes item)
+struct settings {
+	struct record record;
+	struct bulla_jwt_config public;
+};
+
+/* ---- storing --------------------------------------------------------------------------------------------------------------------- */
+
+static void encode(struct pack *pack, const void *record)
 {
-	return (struct document_name){ .kind = kind, .scope = mount_scope(mount), .item = item };
+	const struct bulla_jwt_config *config = &((const struct settings *)record)->public;
+
+	pack_u8(pack, CONFIG_FORMAT);
+	pack_u8(pack, config->namespace_in_state);
+	pack_list(pack, config->public_keys, config->public_key_count);
+	pack_list(pack, config->algs, config->alg_count);
+	pack_bytes(pack, config->jwks_url);
+	pack_bytes(pack, config->jwks_ca_pem);
+	pack_bytes(pack, config->oidc_discovery_url);
+	pack_bytes(pack, config->oidc_discovery_ca_pem);
+	pack_bytes(pack, config->bound_issuer);
+	pack_bytes(pack, config->default_role);
 }
+
+static enum bulla_err decode(struct bulla_call *call, struct unpack *in, void *record)
+{
+	struct bulla_jwt_config *config = &((struct settings *)record)->public;
+
+	if (unpack_u8(in) != CONFIG_FORMAT)
+		return BULLA_E_STORE_DAMAGED;
+	config->namespace_in_state = unpack_u8(in);
+	TRY(unpack_list(in, call->arena, &config->public_keys, &config->public_key_count));
+	TRY(unpack_list(in, call->arena, &config->algs, &config->alg_count));
+	config->jwks_url = unpack_bytes(in);
+	config->jwks_ca_pem = unpack_bytes(in);
+	config->oidc_discovery_url = unpack_bytes(in);
+	config->oidc_discovery_ca_pem = unpack_bytes(in);
+	config->bound_issuer = unpack_bytes(in);
+	config->default_role = unpack_bytes(in);
+	return BULLA_OK;
+}
+
+static const struct record_kind kind = { .name = JWT_CONFIG, .size = sizeof(struct settings), .cached = true, .replaced = true,
+					 .encode = encode, .decode = decode };
+
+static struct record_name place(const struct bulla_mount *mount)
+{
+	return (struct record_name){ &kind, mount_scope(mount), bulla_str("config") };
+}
+
+/* ---- checking -------------------------------------------------------------------------------------------------------------------- */
 
 static enum bulla_err check_keys(struct bulla_call *call, const struct bulla_jwt_config *config)
 {
@@ -77,34 +123,28 @@ static enum bulla_err check_config(struct auth *auth, struct bulla_call *call, c
 	return check_algs(call, config);
 }
 
+/* ---- changing and reading --------------------------------------------------------------------------------------------------------- */
+
+static enum bulla_err replace(struct bulla_call *call, void *record, void *context)
+{
+	struct settings *settings = record;
+	bool before = settings->record.revision == 0 || settings->public.namespace_in_state;
+
+	settings->public = *(const struct bulla_jwt_config *)context;
+	if (settings->public.keep_namespace)
+		settings->public.namespace_in_state = before;
+	return lower_case(call, settings->public.default_role, &settings->public.default_role);
+}
+
 enum bulla_err bulla_jwt_config_write(struct bulla *engine, struct bulla_call *call, const struct bulla_mount *mount,
 				      const struct bulla_jwt_config *config)
 {
-	struct document_name name = jwt_document(JWT_CONFIG, mount, bulla_str("config"));
-	struct pack pack = { .arena = call->arena };
-	struct bulla_bytes role, value;
-	struct document before = { 0 };
+	const struct record_name at = place(mount);
+	struct bulla_jwt_config given = *config;
 
 	TRY(bulla_work(call, BULLA_WORK_DISK));
 	TRY(check_config(engine->auth, call, config));
-	TRY(bulla_work(call, BULLA_WORK_DISK));
-	TRY(lower_case(call, config->default_role, &role));
-	pack_u8(&pack, CONFIG_FORMAT);
-	pack_u8(&pack, config->namespace_in_state);
-	pack_list(&pack, config->public_keys, config->public_key_count);
-	pack_list(&pack, config->algs, config->alg_count);
-	pack_bytes(&pack, config->jwks_url);
-	pack_bytes(&pack, config->jwks_ca_pem);
-	pack_bytes(&pack, config->oidc_discovery_url);
-	pack_bytes(&pack, config->oidc_discovery_ca_pem);
-	pack_bytes(&pack, config->bound_issuer);
-	pack_bytes(&pack, role);
-	TRY(pack_finish(&pack, &value));
-	enum bulla_err err = document_get(&engine->auth->documents, call, &name, &before);
-
-	if (err != BULLA_OK && err != BULLA_E_NOT_FOUND)
-		return err;
-	TRY(document_put(&engine->auth->documents, call, &name, before.revision, value));
+	TRY(record_change(&engine->auth->records, call, &at, replace, &given));
 	jwt_source_forget(engine->auth, mount->uuid);
 	return BULLA_OK;
 }
@@ -112,25 +152,20 @@ enum bulla_err bulla_jwt_config_write(struct bulla *engine, struct bulla_call *c
 enum bulla_err bulla_jwt_config_read(struct bulla *engine, struct bulla_call *call, const struct bulla_mount *mount,
 				     struct bulla_jwt_config *out)
 {
-	struct document_name name = jwt_document(JWT_CONFIG, mount, bulla_str("config"));
-	struct bulla_jwt_config config = { 0 };
-	struct document found;
+	const struct record_name at = place(mount);
+	struct settings settings;
 
-	TRY(document_get(&engine->auth->documents, call, &name, &found));
-	struct unpack in = { .ptr = found.value.ptr, .left = found.value.len };
+	TRY(record_read(&engine->auth->records, call, &at, &settings));
+	*out = settings.public;
+	return BULLA_OK;
+}
 
-	if (unpack_u8(&in) != CONFIG_FORMAT)
-		return BULLA_E_STORE_DAMAGED;
-	config.namespace_in_state = unpack_u8(&in);
-	TRY(unpack_list(&in, call->arena, &config.public_keys, &config.public_key_count));
-	TRY(unpack_list(&in, call->arena, &config.algs, &config.alg_count));
-	config.jwks_url = unpack_bytes(&in);
-	config.jwks_ca_pem = unpack_bytes(&in);
-	config.oidc_discovery_url = unpack_bytes(&in);
-	config.oidc_discovery_ca_pem = unpack_bytes(&in);
-	config.bound_issuer = unpack_bytes(&in);
-	config.default_role = unpack_bytes(&in);
-	TRY(unpack_finish(&in));
-	*out = config;
+enum bulla_err jwt_config_get(struct auth *auth, struct bulla_call *call, const struct bulla_mount *mount, struct bulla_jwt_config *out)
+{
+	const struct record_name at = place(mount);
+	struct settings settings;
+
+	TRY(record_get(&auth->records, call, &at, &settings));
+	*out = settings.public;
 	return BULLA_OK;
 }

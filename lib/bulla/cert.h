@@ -26,13 +26,14 @@ struct bulla_cert_entry {
 		size_t count;
 		bool given; /* even if it is empty: then that is shown */
 	} lists[BULLA_CERT_LISTS];
-	uint64_t revision;               /* 0: it is new */
 };
 
-/* Writes what was read (or is new) and then changed. INVALID with the peer's texts; CONFLICT: it was changed meanwhile. */
+/* Lays what is given over what there is (zeros: it is new). Called anew with what there is then, if somebody else came before. */
+typedef enum bulla_err bulla_cert_merge(struct bulla_call *call, struct bulla_cert_entry *entry, const void *given);
+/* INVALID with the peer's texts, and merge's errors. */
 BULLA_MUST_USE enum bulla_err bulla_cert_write(struct bulla *engine, struct bulla_call *call, const struct bulla_mount *mount,
 					       struct bulla_bytes name, const struct bulla_role_params_change *change,
-					       struct bulla_cert_entry *entry);
+					       bulla_cert_merge *merge, const void *given);
 /* NOT_FOUND. */
 BULLA_MUST_USE enum bulla_err bulla_cert_read(struct bulla *engine, struct bulla_call *call, const struct bulla_mount *mount,
 					      struct bulla_bytes name, struct bulla_cert_entry *out);

@@ -16,7 +16,9 @@ struct bulla_jwt_config {
 	struct bulla_bytes jwks_url, jwks_ca_pem, oidc_discovery_url, oidc_discovery_ca_pem;
 	struct bulla_bytes bound_issuer, default_role;
 	bool namespace_in_state; /* kept and shown: it says something to the browser flow only */
-	bool skip_validation;    /* of a write: a URL that does not answer is a warning, not an error */
+	/* of a write: */
+	bool skip_validation;    /* a URL that does not answer is a warning, not an error */
+	bool keep_namespace;     /* namespace_in_state is as it was; true, if nothing was */
 };
 
 /* Replaces the settings. INVALID with the peer's texts. */
@@ -54,13 +56,14 @@ struct bulla_jwt_role {
 	int64_t expiration_leeway_s, not_before_leeway_s, clock_skew_leeway_s;
 	bool globs;                        /* bound_claims_type is "glob" */
 	bool user_claim_is_pointer;
-	uint64_t revision;                 /* 0: it is new */
 };
 
-/* Writes what was read (or is new) and then changed. INVALID with the peer's texts; CONFLICT: it was changed meanwhile. */
+/* Lays what is given over what there is (zeros: it is new). Called anew with what there is then, if somebody else came before. */
+typedef enum bulla_err bulla_jwt_role_merge(struct bulla_call *call, struct bulla_jwt_role *role, const void *given);
+/* INVALID with the peer's texts, and merge's errors. */
 BULLA_MUST_USE enum bulla_err bulla_jwt_role_write(struct bulla *engine, struct bulla_call *call, const struct bulla_mount *mount,
 						   struct bulla_bytes name, const struct bulla_role_params_change *change,
-						   struct bulla_jwt_role *role);
+						   bulla_jwt_role_merge *merge, const void *given);
 /* NOT_FOUND. */
 BULLA_MUST_USE enum bulla_err bulla_jwt_role_read(struct bulla *engine, struct bulla_call *call, const struct bulla_mount *mount,
 						  struct bulla_bytes name, struct bulla_jwt_role *out);

@@ -55,8 +55,11 @@ static const struct field entry_fields[] = {
 	FIELD_END,
 };
 
-static void merge(const struct entry_fields *f, struct bulla_cert_entry *entry)
+static enum bulla_err merge(struct bulla_call *call, struct bulla_cert_entry *entry, const void *given)
 {
+	const struct entry_fields *f = given;
+
+	(void)call;
 	if ((f->set & SET_CERTIFICATE) != 0)
 		entry->certificate = f->certificate;
 	if ((f->set & SET_DISPLAY_NAME) != 0)
@@ -64,28 +67,23 @@ static void merge(const struct entry_fields *f, struct bulla_cert_entry *entry)
 	for (int i = 0; i < BULLA_CERT_LISTS; i++)
 		if ((f->set_lists & 1u << i) != 0)
 			entry->lists[i].items = f->lists[i].items, entry->lists[i].count = f->lists[i].count, entry->lists[i].given = true;
+	return BULLA_OK;
 }
 
 static enum bulla_err write_entry(struct exchange *x)
 {
 	struct entry_fields f = { 0 };
-	struct bulla_cert_entry entry = { 0 };
 
 	TRY(fields_bind(x->call, x->doc, entry_fields, true, &f));
 	if (f.ocsp_enabled) /* who asks for it must not believe that it is done */
 		return bulla_fail(x->call, BULLA_E_INVALID, "'ocsp_enabled' is not supported");
-	enum bulla_err err = bulla_cert_read(x->engine, x->call, x->mount, x->params[0], &entry);
-
-	if (err != BULLA_OK && err != BULLA_E_NOT_FOUND)
-		return err;
-	merge(&f, &entry);
 	struct bulla_role_params_change change = token_params_change(&f.token);
 
 	if (f.lease_s != 0 && ((change.set | change.set_old) & BULLA_PARAM_TTL) == 0) {
 		change.set_old |= BULLA_PARAM_TTL;
 		change.old.ttl_s = f.lease_s;
 	}
-	return bulla_cert_write(x->engine, x->call, x->mount, x->params[0], &change, &entry);
+	return bulla_cert_write(x->engine, x->call, x->mount, x->params[0], &change, merge, &f);
 }
 
 static void print_list(struct out *out, const struct bulla_cert_entry *entry, enum bulla_cert_names which)
@@ -151,13 +149,11 @@ static const struct field config_fields[] = {
 static enum bulla_err write_config(struct exchange *x)
 {
 	struct config_fields f = { 0 };
-	struct bulla_cert_config config;
 
 	TRY(fields_bind(x->call, x->doc, config_fields, true, &f));
-	TRY(bulla_cert_config_read(x->engine, x->call, x->mount, &config));
-	if (f.set != 0)
-		config.disable_binding = f.disable_binding;
-	return bulla_cert_config_write(x->engine, x->call, x->mount, &config);
+	const struct bulla_cert_config config = { .disable_binding = f.disable_binding };
+
+	return f.set == 0 ? BULLA_OK : bulla_cert_config_write(x->engine, x->call, x->mount, &config);
 }
 
 static enum bulla_err read_config(struct exchange *x)

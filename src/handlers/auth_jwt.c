@@ -58,21 +58,16 @@ static enum bulla_err refuse_oidc(struct exchange *x, const struct config_fields
 static enum bulla_err write_config(struct exchange *x)
 {
 	struct config_fields f = { 0 };
-	struct bulla_jwt_config before = { .namespace_in_state = true };
 
 	TRY(fields_bind(x->call, x->doc, config_fields, true, &f));
 	TRY(refuse_oidc(x, &f));
-	enum bulla_err err = bulla_jwt_config_read(x->engine, x->call, x->mount, &before);
-
-	if (err != BULLA_OK && err != BULLA_E_NOT_FOUND)
-		return err;
 	const struct bulla_jwt_config config = {
 		.public_keys = f.public_keys.items, .public_key_count = f.public_keys.count,
 		.algs = f.algs.items, .alg_count = f.algs.count,
 		.jwks_url = f.jwks_url, .jwks_ca_pem = f.jwks_ca_pem,
 		.oidc_discovery_url = f.oidc_discovery_url, .oidc_discovery_ca_pem = f.oidc_discovery_ca_pem,
 		.bound_issuer = f.bound_issuer, .default_role = f.default_role,
-		.namespace_in_state = (f.set & SET_NAMESPACE) != 0 ? f.namespace_in_state : before.namespace_in_state,
+		.namespace_in_state = f.namespace_in_state, .keep_namespace = (f.set & SET_NAMESPACE) == 0,
 		.skip_validation = f.skip_jwks_validation,
 	};
 

@@ -76,7 +76,7 @@ static enum bulla_err check_type(struct exchange *x, const struct role_fields *f
 }
 
 /* The claims as text again: that is how they are kept. */
-static enum bulla_err bound_text(struct exchange *x, const struct json *claims, struct bulla_bytes *out)
+static enum bulla_err bound_text(struct bulla_call *call, const struct json *claims, struct bulla_bytes *out)
 {
 	struct out text = { 0 };
 
@@ -84,7 +84,7 @@ static enum bulla_err bound_text(struct exchange *x, const struct json *claims, 
 	if (claims == NULL || claims->type == JSON_NULL)
 		return BULLA_OK;
 	json_value(&text, claims);
-	*out = text.failed ? (struct bulla_bytes){ 0 } : bulla_arena_copy(x->call->arena, bulla_mem(text.ptr, text.len));
+	*out = text.failed ? (struct bulla_bytes){ 0 } : bulla_arena_copy(call->arena, bulla_mem(text.ptr, text.len));
 	out_clear(&text);
 	return out->ptr != NULL ? BULLA_OK : BULLA_E_NO_MEMORY;
 }
@@ -112,8 +112,10 @@ static void merge_browser(const struct role_fields *f, struct bulla_jwt_browser 
 }
 
 /* What was given, over what was there. */
-static enum bulla_err merge(struct exchange *x, const struct role_fields *f, struct bulla_jwt_role *role)
+static enum bulla_err merge(struct bulla_call *call, struct bulla_jwt_role *role, const void *given)
 {
+	const struct role_fields *f = given;
+
 	if ((f->set & SET_AUDIENCES) != 0)
 		role->audiences = f->audiences.items, role->audience_count = f->audiences.count;
 	if ((f->set & SET_SUBJECT) != 0)
@@ -134,13 +136,12 @@ static enum bulla_err merge(struct exchange *x, const struct role_fields *f, str
 		role->clock_skew_leeway_s = f->clock_skew_leeway_s;
 	role->globs = bulla_is(f->claims_type, "glob");
 	merge_browser(f, &role->browser);
-	return (f->set & SET_BOUND) != 0 ? bound_text(x, f->bound_claims, &role->bound_claims) : BULLA_OK;
+	return (f->set & SET_BOUND) != 0 ? bound_text(call, f->bound_claims, &role->bound_claims) : BULLA_OK;
 }
 
 static enum bulla_err write_role(struct exchange *x)
 {
 	struct role_fields f = { .claims_type = bulla_str("string"), .callback_mode = bulla_str("client") };
-	struct bulla_jwt_role role = { 0 };
 
 	TRY(fields_bind(x->call, x->doc, role_fields, false, &f));
 	TRY(check_type(x, &f));
@@ -149,14 +150,9 @@ static enum bulla_err write_role(struct exchange *x)
 	if (f.template_claims)
 		return bulla_fail(x->call, BULLA_E_INVALID, "'token_policies_template_claims' is not supported: map claims to metadata, "
 							    "and name them in a policy as {{token.meta.KEY}}");
-	enum bulla_err err = bulla_jwt_role_read(x->engine, x->call, x->mount, x->params[0], &role);
+	const struct bulla_role_params_change change = token_params_change(&f.token);
 
-	if (err != BULLA_OK && err != BULLA_E_NOT_FOUND)
-		return err;
-	TRY(merge(x, &f, &role));
-	struct bulla_role_params_change change = token_params_change(&f.token);
-
-	return bulla_jwt_role_write(x->engine, x->call, x->mount, x->params[0], &change, &role);
+	return bulla_jwt_role_write(x->engine, x->call, x->mount, x->params[0], &change, merge, &f);
 }
 
 static void print_mappings(struct out *out, const struct bulla_jwt_role *role)
