@@ -26,9 +26,9 @@ enum bulla_err bulla_approle_read(struct bulla *engine, struct bulla_call *call,
 enum bulla_err bulla_approle_list(struct bulla *engine, struct bulla_call *call, const struct bulla_mount *mount,
 				  struct bulla_bytes **names, size_t *count)
 {
-	const struct document_name at = { KIND_ROLE, mount_scope(mount), { 0 } };
+	const struct record_name any = role_name(mount, (struct bulla_bytes){ 0 });
 
-	return document_list(&engine->auth->documents, call, &at, names, count);
+	return record_list(&engine->auth->records, call, &any, names, count);
 }
 
 /* ---- changing -------------------------------------------------------------------------------------------------------------- */
@@ -73,7 +73,7 @@ static enum bulla_err change_role_id(struct bulla_call *call, const struct bulla
 
 	if ((change->set & BULLA_APPROLE_ROLE_ID) != 0) {
 		r->role_id = change->values.role_id;
-	} else if (role->revision == 0) {
+	} else if (role->record.revision == 0) {
 		char text[UUID_TEXT];
 
 		TRY(random_uuid(text));
@@ -94,7 +94,7 @@ static enum bulla_err change_members(struct bulla_call *call, const struct bulla
 	struct bulla_approle *r = &role->public;
 
 	if ((change->set & BULLA_APPROLE_LOCAL_SECRET_IDS) != 0) {
-		if (role->revision != 0)
+		if (role->record.revision != 0)
 			return bulla_fail(call, BULLA_E_INVALID, "local_secret_ids can only be modified during role creation");
 		r->local_secret_ids = v->local_secret_ids;
 	}
@@ -155,79 +155,69 @@ static enum bulla_err check_constraint(struct bulla_call *call, const struct bul
 	return bulla_fail(call, BULLA_E_INVALID_500, "at least one constraint should be enabled on the role");
 }
 
-/* The writes that move the way from role_id to name. before: of len 0 for a new role. */
-static enum bulla_err index_writes(struct auth *auth, struct bulla_call *call, const struct bulla_mount *mount,
-				   const struct role *role, struct bulla_bytes before, struct store_write *writes, size_t *count)
+struct role_wish {
+	struct bulla *engine;
+	const struct bulla_mount *mount;
+	const struct bulla_approle_change *change;
+};
+
+/* The way from role_id to name goes with it. before: of len 0 for a new role. */
+static enum bulla_err move_index(const struct role_wish *wish, struct bulla_call *call, const struct role *role, struct bulla_bytes before)
 {
-	struct document_name at = { KIND_ROLE_ID, mount_scope(mount), before };
-	struct pack pack = { .arena = call->arena };
-	struct bulla_bytes value;
+	const struct record_name from = role_id_name(wish->mount, before), to = role_id_name(wish->mount, role->public.role_id);
+	const struct role_id index = { .role = role->record.item };
+	struct role_id taken;
 
 	if (bulla_equal(before, role->public.role_id))
 		return BULLA_OK;
-	if (before.len > 0)
-		TRY(document_removal(&auth->documents, &at, STORE_ANY_REVISION, &writes[(*count)++]));
-	at.item = role->public.role_id;
-	pack_u8(&pack, 1);
-	pack_bytes(&pack, role->name);
-	TRY(pack_finish(&pack, &value));
-	return document_write(&auth->documents, call, &at, 0, value, &writes[(*count)++]);
-}
+	enum bulla_err err = record_read(&wish->engine->auth->records, call, &to, &taken);
 
-static enum bulla_err commit_role(struct auth *auth, struct bulla_call *call, const struct bulla_mount *mount,
-				  const struct role *role, struct bulla_bytes before)
-{
-	struct store_write writes[3];
-	size_t count = 1;
-
-	TRY(role_write(auth, call, mount, role, &writes[0]));
-	TRY(index_writes(auth, call, mount, role, before, writes, &count));
-	enum bulla_err err = auth_commit(auth, call, writes, count);
-
-	if (err == BULLA_E_CONFLICT && count > 1) /* the role itself is kept from others by its stripe */
+	if (err == BULLA_OK)
 		return bulla_fail(call, BULLA_E_INVALID_500, "role_id already in use");
-	return err;
+	if (err != BULLA_E_NOT_FOUND)
+		return err;
+	if (before.len > 0)
+		TRY(record_remove_too(role->record.commit, &from, STORE_ANY_REVISION));
+	return record_write_too(role->record.commit, &to, &index);
 }
 
-static enum bulla_err new_role(struct bulla_bytes name, struct role *out)
+static enum bulla_err begin_role(struct role *role)
 {
-	struct role role = { .name = name, .public = { .bind_secret_id = true } };
-
-	TRY(random_bytes(role.hash_key, sizeof role.hash_key));
-	*out = role;
-	return BULLA_OK;
+	role->public.bind_secret_id = true;
+	return random_bytes(role->hash_key, sizeof role->hash_key);
 }
 
-static enum bulla_err write_locked(struct bulla *engine, struct bulla_call *call, const struct bulla_mount *mount,
-				   struct bulla_bytes name, const struct bulla_approle_change *change)
+static enum bulla_err change_role(struct bulla_call *call, void *record, void *context)
 {
-	int64_t max_s = auth_max_ttl_s(engine, mount);
-	struct role role;
-	enum bulla_err err = role_read(engine->auth, call, mount, name, &role);
+	const struct role_wish *wish = context;
+	const struct bulla_approle_change *change = wish->change;
+	int64_t max_s = auth_max_ttl_s(wish->engine, wish->mount);
+	struct role *role = record;
 
-	if (err == BULLA_E_NOT_FOUND)
-		err = change->field ? BULLA_E_UNSUPPORTED_PATH : new_role(name, &role);
-	TRY(err);
-	struct bulla_bytes before = role.public.role_id;
+	if (role->record.revision == 0)
+		TRY(change->field ? BULLA_E_UNSUPPORTED_PATH : begin_role(role));
+	struct bulla_bytes before = role->public.role_id;
 
-	TRY(change_token(call, change, &role));
-	TRY(change_members(call, change, &role));
-	TRY(check_period(call, change, &role, max_s));
-	if (!change->field && role.public.token.values.max_ttl_s > max_s)
+	TRY(change_token(call, change, role));
+	TRY(change_members(call, change, role));
+	TRY(check_period(call, change, role, max_s));
+	if (!change->field && role->public.token.values.max_ttl_s > max_s)
 		TRY(bulla_warn(call, "token_max_ttl is greater than the backend mount's maximum TTL value; issued tokens' max TTL value "
 				     "will be truncated"));
-	TRY(check_constraint(call, &role.public));
-	return commit_role(engine->auth, call, mount, &role, before);
+	TRY(check_constraint(call, &role->public));
+	return move_index(wish, call, role, before);
 }
 
 enum bulla_err bulla_approle_write(struct bulla *engine, struct bulla_call *call, const struct bulla_mount *mount,
 				   struct bulla_bytes given, const struct bulla_approle_change *change)
 {
+	struct role_wish wish = { engine, mount, change };
 	struct bulla_bytes name;
 
 	TRY(begin(call, given, &name));
-	pthread_rwlock_t *lock = stripes_lock(&engine->auth->names, mount->uuid, name);
-	enum bulla_err err = write_locked(engine, call, mount, name, change);
+	const struct record_name at = role_name(mount, name);
+	pthread_rwlock_t *lock = stripes_lock(&engine->auth->names, mount->uuid, name); /* no secret id is made meanwhile */
+	enum bulla_err err = record_change(&engine->auth->records, call, &at, change_role, &wish);
 
 	stripes_release(lock);
 	return err;
@@ -236,33 +226,29 @@ enum bulla_err bulla_approle_write(struct bulla *engine, struct bulla_call *call
 /* ---- deleting -------------------------------------------------------------------------------------------------------------- */
 
 /* The secret ids go first: whatever a crash leaves can still be found by the role, and deleted again. */
-static enum bulla_err delete_locked(struct auth *auth, struct bulla_call *call, const struct bulla_mount *mount,
-				    struct bulla_bytes name)
+static enum bulla_err delete_role(struct bulla_call *call, void *record, void *context)
 {
-	struct store_write writes[2];
-	struct role role;
-	enum bulla_err err = role_read(auth, call, mount, name, &role);
+	const struct role_wish *wish = context;
+	struct role *role = record;
+	const struct record_name index = role_id_name(wish->mount, role->public.role_id);
 
-	if (err == BULLA_E_NOT_FOUND)
+	role->record.fate = RECORD_DELETE;
+	if (role->record.revision == 0)
 		return BULLA_OK;
-	TRY(err);
-	const struct document_name index = { KIND_ROLE_ID, mount_scope(mount), role.public.role_id };
-	const struct document_name at = { KIND_ROLE, mount_scope(mount), name };
-
-	TRY(secrets_remove(auth, call, mount->uuid, name, true));
-	TRY(document_removal(&auth->documents, &index, STORE_ANY_REVISION, &writes[0]));
-	TRY(document_removal(&auth->documents, &at, role.revision, &writes[1]));
-	return auth_commit(auth, call, writes, 2);
+	TRY(secrets_remove(wish->engine->auth, call, wish->mount->uuid, role->record.item, true));
+	return record_remove_too(role->record.commit, &index, STORE_ANY_REVISION);
 }
 
 enum bulla_err bulla_approle_delete(struct bulla *engine, struct bulla_call *call, const struct bulla_mount *mount,
 				    struct bulla_bytes given)
 {
+	struct role_wish wish = { .engine = engine, .mount = mount };
 	struct bulla_bytes name;
 
 	TRY(begin(call, given, &name));
+	const struct record_name at = role_name(mount, name);
 	pthread_rwlock_t *lock = stripes_lock(&engine->auth->names, mount->uuid, name);
-	enum bulla_err err = delete_locked(engine->auth, call, mount, name);
+	enum bulla_err err = record_change(&engine->auth->records, call, &at, delete_role, &wish);
 
 	stripes_release(lock);
 	return err;
@@ -273,8 +259,9 @@ enum bulla_err bulla_approle_delete(struct bulla *engine, struct bulla_call *cal
 static enum bulla_err renew(struct auth *auth, struct bulla_call *call, const struct bulla_mount *mount,
 			    const struct bulla_token *token, struct bulla_token_params *params)
 {
+	const struct record_name at = role_name(mount, token->login_name);
 	struct role role;
-	enum bulla_err err = role_read(auth, call, mount, token->login_name, &role);
+	enum bulla_err err = record_get(&auth->records, call, &at, &role);
 
 	if (err == BULLA_E_NOT_FOUND) {
 		struct bulla_bytes quoted = bulla_arena_quote(call->arena, token->login_name);

@@ -25,18 +25,13 @@ static struct bulla_bytes trim(struct bulla_bytes t)
 static enum bulla_err find_role(struct auth *auth, struct bulla_call *call, const struct bulla_mount *mount,
 				struct bulla_bytes role_id, struct role *out)
 {
-	const struct document_name at = { KIND_ROLE_ID, mount_scope(mount), role_id };
-	struct document document;
+	const struct record_name index = role_id_name(mount, role_id);
+	struct role_id id;
 
-	TRY(document_get(&auth->documents, call, &at, &document));
-	struct unpack in = { .ptr = document.value.ptr, .left = document.value.len };
-	uint8_t format = unpack_u8(&in);
-	struct bulla_bytes name = unpack_bytes(&in);
+	TRY(record_get(&auth->records, call, &index, &id));
+	const struct record_name at = role_name(mount, id.role);
 
-	if (format != 1)
-		return BULLA_E_STORE_DAMAGED;
-	TRY(unpack_finish(&in));
-	return role_read(auth, call, mount, name, out);
+	return record_get(&auth->records, call, &at, out);
 }
 
 /* ---- from where ------------------------------------------------------------------------------------------------------------ */
@@ -85,7 +80,7 @@ static enum bulla_err take_use(struct auth *auth, struct bulla_call *call, const
 		return secret_write(auth, call, mount, role, &less, &writes[0]);
 	}
 	*count = 2;
-	TRY(secret_name(call, mount->uuid, role->name, bulla_mem(secret->hash, sizeof secret->hash), &at));
+	TRY(secret_name(call, mount->uuid, role->record.item, bulla_mem(secret->hash, sizeof secret->hash), &at));
 	TRY(document_removal(&auth->documents, &at, secret->revision, &writes[0]));
 	return document_removal(&auth->documents, &accessor, STORE_ANY_REVISION, &writes[1]);
 }
@@ -109,7 +104,7 @@ static enum bulla_err make_meta(struct bulla_call *call, const struct role *role
 	for (size_t i = 0; i < given; i++)
 		if (!bulla_is(s->meta[i].key, "role_name"))
 			meta[n++] = s->meta[i];
-	meta[n++] = (struct bulla_pair){ bulla_str("role_name"), role->name };
+	meta[n++] = (struct bulla_pair){ bulla_str("role_name"), role->record.item };
 	qsort(meta, n, sizeof *meta, by_key);
 	args->meta = meta;
 	args->meta_count = n;
@@ -121,7 +116,7 @@ static enum bulla_err make_token(struct auth *auth, struct bulla_call *call, con
 {
 	struct bulla_token_params params = role->public.token.values;
 	struct store_write writes[LOGIN_MAX_WRITES];
-	struct log_in args = { .mount = mount, .path = bulla_str("login"), .login_name = role->name, .params = &params,
+	struct log_in args = { .mount = mount, .path = bulla_str("login"), .login_name = role->record.item, .params = &params,
 			       .writes = writes };
 
 	if (secret != NULL) {

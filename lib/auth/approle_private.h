@@ -18,10 +18,15 @@
 #define KIND_SECRET "approle-secret"     /* scope: uuid and name of the role; by hash of the secret id */
 
 struct role {
-	uint64_t revision;            /* 0: new */
-	struct bulla_bytes name;      /* lower case */
+	struct record record; /* its item is the name in lower case */
 	uint8_t hash_key[SHA256_BYTES]; /* of its secret ids */
 	struct bulla_approle public;
+};
+
+/* What leads from a role_id to its role. */
+struct role_id {
+	struct record record;
+	struct bulla_bytes role;
 };
 
 struct secret {
@@ -32,11 +37,12 @@ struct secret {
 
 /* ---- approle_record.c ---- */
 
-/* By lower-case name. NOT_FOUND. */
+/* name: in lower case. */
+struct record_name role_name(const struct bulla_mount *mount, struct bulla_bytes name);
+struct record_name role_id_name(const struct bulla_mount *mount, struct bulla_bytes role_id);
+/* NOT_FOUND. */
 BULLA_MUST_USE enum bulla_err role_read(struct auth *auth, struct bulla_call *call, const struct bulla_mount *mount,
 					struct bulla_bytes name, struct role *out);
-BULLA_MUST_USE enum bulla_err role_write(struct auth *auth, struct bulla_call *call, const struct bulla_mount *mount,
-					 const struct role *role, struct store_write *out);
 
 /* "role %q does not exist" with this error. */
 enum bulla_err role_missing(struct bulla_call *call, enum bulla_err err, struct bulla_bytes name);

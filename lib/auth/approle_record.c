@@ -25,60 +25,80 @@ enum bulla_err auth_commit(struct auth *auth, struct bulla_call *call, const str
 
 /* ---- roles ----------------------------------------------------------------------------------------------------------------- */
 
-static enum bulla_err role_unpack(struct bulla_call *call, const struct document *document, struct role *out)
+static void encode_role(struct pack *pack, const void *record)
 {
-	struct unpack in = { .ptr = document->value.ptr, .left = document->value.len };
-	uint8_t format = unpack_u8(&in), flags = unpack_u8(&in);
-	const uint8_t *key = unpack_raw(&in, SHA256_BYTES);
-	struct role role = { .revision = document->revision, .name = document->item };
-	struct bulla_approle *r = &role.public;
+	const struct role *role = record;
+	const struct bulla_approle *r = &role->public;
+
+	pack_u8(pack, FORMAT);
+	pack_u8(pack, (uint8_t)((r->bind_secret_id ? ROLE_BIND : 0) | (r->local_secret_ids ? ROLE_LOCAL : 0) |
+				(r->secret_id_bound_cidrs != NULL ? ROLE_CIDRS_SET : 0)));
+	pack_raw(pack, role->hash_key, sizeof role->hash_key);
+	pack_bytes(pack, r->role_id);
+	pack_i64(pack, r->secret_id_num_uses);
+	pack_i64(pack, r->secret_id_ttl_s);
+	pack_list(pack, r->secret_id_bound_cidrs, r->secret_id_bound_cidr_count);
+	params_pack(pack, &r->token);
+}
+
+static enum bulla_err decode_role(struct bulla_call *call, struct unpack *in, void *record)
+{
+	struct role *role = record;
+	struct bulla_approle *r = &role->public;
+	uint8_t format = unpack_u8(in), flags = unpack_u8(in);
+	const uint8_t *key = unpack_raw(in, SHA256_BYTES);
 
 	if (format != FORMAT || (flags & ~ROLE_FLAGS) != 0 || key == NULL)
 		return BULLA_E_STORE_DAMAGED;
-	memcpy(role.hash_key, key, SHA256_BYTES);
+	memcpy(role->hash_key, key, SHA256_BYTES);
 	r->bind_secret_id = (flags & ROLE_BIND) != 0;
 	r->local_secret_ids = (flags & ROLE_LOCAL) != 0;
-	r->role_id = unpack_bytes(&in);
-	r->secret_id_num_uses = unpack_i64(&in);
-	r->secret_id_ttl_s = unpack_i64(&in);
-	TRY(unpack_list(&in, call->arena, &r->secret_id_bound_cidrs, &r->secret_id_bound_cidr_count));
+	r->role_id = unpack_bytes(in);
+	r->secret_id_num_uses = unpack_i64(in);
+	r->secret_id_ttl_s = unpack_i64(in);
+	TRY(unpack_list(in, call->arena, &r->secret_id_bound_cidrs, &r->secret_id_bound_cidr_count));
 	if ((flags & ROLE_CIDRS_SET) == 0)
 		r->secret_id_bound_cidrs = NULL;
-	TRY(params_unpack(call, &in, &r->token));
-	TRY(unpack_finish(&in));
-	*out = role;
-	return BULLA_OK;
+	return params_unpack(call, in, &r->token);
+}
+
+static const struct record_kind roles = { .name = KIND_ROLE, .size = sizeof(struct role), .cached = true, .encode = encode_role,
+					  .decode = decode_role };
+
+struct record_name role_name(const struct bulla_mount *mount, struct bulla_bytes name)
+{
+	return (struct record_name){ &roles, mount_scope(mount), name };
 }
 
 enum bulla_err role_read(struct auth *auth, struct bulla_call *call, const struct bulla_mount *mount, struct bulla_bytes name,
 			 struct role *out)
 {
-	const struct document_name at = { KIND_ROLE, mount_scope(mount), name };
-	struct document document;
+	const struct record_name at = role_name(mount, name);
 
-	TRY(document_get(&auth->documents, call, &at, &document));
-	return role_unpack(call, &document, out);
+	return record_read(&auth->records, call, &at, out);
 }
 
-enum bulla_err role_write(struct auth *auth, struct bulla_call *call, const struct bulla_mount *mount, const struct role *role,
-			  struct store_write *out)
+static void encode_id(struct pack *pack, const void *record)
 {
-	const struct document_name at = { KIND_ROLE, mount_scope(mount), role->name };
-	const struct bulla_approle *r = &role->public;
-	struct pack pack = { .arena = call->arena };
-	struct bulla_bytes value;
+	pack_u8(pack, FORMAT);
+	pack_bytes(pack, ((const struct role_id *)record)->role);
+}
 
-	pack_u8(&pack, FORMAT);
-	pack_u8(&pack, (uint8_t)((r->bind_secret_id ? ROLE_BIND : 0) | (r->local_secret_ids ? ROLE_LOCAL : 0) |
-				 (r->secret_id_bound_cidrs != NULL ? ROLE_CIDRS_SET : 0)));
-	pack_raw(&pack, role->hash_key, sizeof role->hash_key);
-	pack_bytes(&pack, r->role_id);
-	pack_i64(&pack, r->secret_id_num_uses);
-	pack_i64(&pack, r->secret_id_ttl_s);
-	pack_list(&pack, r->secret_id_bound_cidrs, r->secret_id_bound_cidr_count);
-	params_pack(&pack, &r->token);
-	TRY(pack_finish(&pack, &value));
-	return document_write(&auth->documents, call, &at, role->revision, value, out);
+static enum bulla_err decode_id(struct bulla_call *call, struct unpack *in, void *record)
+{
+	(void)call;
+	if (unpack_u8(in) != FORMAT)
+		return BULLA_E_STORE_DAMAGED;
+	((struct role_id *)record)->role = unpack_bytes(in);
+	return BULLA_OK;
+}
+
+static const struct record_kind role_ids = { .name = KIND_ROLE_ID, .size = sizeof(struct role_id), .cached = true, .encode = encode_id,
+					     .decode = decode_id };
+
+struct record_name role_id_name(const struct bulla_mount *mount, struct bulla_bytes role_id)
+{
+	return (struct record_name){ &role_ids, mount_scope(mount), role_id };
 }
 
 /* ---- secret ids ------------------------------------------------------------------------------------------------------------ */
@@ -154,7 +174,7 @@ enum bulla_err secret_read(struct auth *auth, struct bulla_call *call, const str
 	struct document document;
 	struct secret secret;
 
-	TRY(secret_name(call, mount->uuid, role->name, bulla_mem(hash, SHA256_BYTES), &at));
+	TRY(secret_name(call, mount->uuid, role->record.item, bulla_mem(hash, SHA256_BYTES), &at));
 	TRY(document_get(&auth->documents, call, &at, &document));
 	TRY(secret_unpack(call, &document, &secret));
 	if (!bulla_equal_secret(at.item, bulla_mem(secret.hash, sizeof secret.hash)))
@@ -173,7 +193,7 @@ enum bulla_err secret_write(struct auth *auth, struct bulla_call *call, const st
 	struct document_name at;
 	struct bulla_bytes value;
 
-	TRY(secret_name(call, mount->uuid, role->name, bulla_mem(secret->hash, sizeof secret->hash), &at));
+	TRY(secret_name(call, mount->uuid, role->record.item, bulla_mem(secret->hash, sizeof secret->hash), &at));
 	pack_u8(&pack, FORMAT);
 	pack_bytes(&pack, s->accessor);
 	pack_i64(&pack, s->num_uses);

@@ -1,6 +1,4 @@
 /* approle_secret.c: secret ids: made, looked up, destroyed, listed. Only a keyed hash of one is ever stored. Workers only. */
-#include <stdlib.h>
-
 #include "auth/approle_private.h"
 #include "bulla/clock.h"
 
@@ -112,7 +110,7 @@ static enum bulla_err commit_new(struct auth *auth, struct bulla_call *call, con
 	struct bulla_bytes value;
 
 	pack_u8(&pack, 1);
-	pack_bytes(&pack, role->name);
+	pack_bytes(&pack, role->record.item);
 	pack_raw(&pack, secret->hash, sizeof secret->hash);
 	TRY(pack_finish(&pack, &value));
 	TRY(secret_write(auth, call, mount, role, secret, &writes[0]));
@@ -133,7 +131,7 @@ static enum bulla_err clear_place(struct auth *auth, struct bulla_call *call, co
 	struct secret old;
 	struct store_write writes[2];
 
-	TRY(secret_name(call, mount->uuid, role->name, bulla_mem(hash, SHA256_BYTES), &at));
+	TRY(secret_name(call, mount->uuid, role->record.item, bulla_mem(hash, SHA256_BYTES), &at));
 	enum bulla_err err = document_get(&auth->documents, call, &at, &document);
 
 	if (err == BULLA_E_NOT_FOUND)
@@ -271,7 +269,7 @@ enum bulla_err bulla_secret_id_destroy(struct bulla *engine, struct bulla_call *
 	TRY(err);
 	const struct document_name accessor = { KIND_ACCESSOR, mount_scope(mount), secret.public.accessor };
 
-	TRY(secret_name(call, mount->uuid, role.name, bulla_mem(secret.hash, sizeof secret.hash), &at));
+	TRY(secret_name(call, mount->uuid, role.record.item, bulla_mem(secret.hash, sizeof secret.hash), &at));
 	TRY(document_removal(&auth->documents, &at, STORE_ANY_REVISION, &writes[0]));
 	TRY(document_removal(&auth->documents, &accessor, STORE_ANY_REVISION, &writes[1]));
 	return auth_commit(auth, call, writes, 2);
@@ -280,10 +278,8 @@ enum bulla_err bulla_secret_id_destroy(struct bulla *engine, struct bulla_call *
 /* ---- listing --------------------------------------------------------------------------------------------------------------- */
 
 struct listing {
-	struct bulla_call *call;
+	struct document_names names;
 	int64_t now_ns;
-	struct bulla_bytes *items;
-	size_t count, room;
 };
 
 static enum bulla_err add_accessor(const struct document *document, void *context)
@@ -291,33 +287,14 @@ static enum bulla_err add_accessor(const struct document *document, void *contex
 	struct listing *list = context;
 	struct secret secret;
 
-	TRY(secret_unpack(list->call, document, &secret));
-	if (secret_has_ended(&secret, list->now_ns))
-		return BULLA_OK;
-	if (list->count == list->room) {
-		size_t room = list->room ? list->room * 2 : 16;
-		struct bulla_bytes *grown = bulla_arena_alloc(list->call->arena, room * sizeof *grown);
-
-		if (grown == NULL)
-			return BULLA_E_NO_MEMORY;
-		if (list->count > 0)
-			memcpy(grown, list->items, list->count * sizeof *grown);
-		list->items = grown;
-		list->room = room;
-	}
-	list->items[list->count] = bulla_arena_copy(list->call->arena, secret.public.accessor);
-	return list->items[list->count++].ptr != NULL ? BULLA_OK : BULLA_E_NO_MEMORY;
-}
-
-static int by_bytes(const void *a, const void *b)
-{
-	return bulla_compare(*(const struct bulla_bytes *)a, *(const struct bulla_bytes *)b);
+	TRY(secret_unpack(list->names.call, document, &secret));
+	return secret_has_ended(&secret, list->now_ns) ? BULLA_OK : document_names_add(&list->names, secret.public.accessor);
 }
 
 enum bulla_err bulla_secret_id_list(struct bulla *engine, struct bulla_call *call, const struct bulla_mount *mount,
 				    struct bulla_bytes given, struct bulla_bytes **accessors, size_t *count)
 {
-	struct listing list = { .call = call, .now_ns = bulla_clock_ns() };
+	struct listing list = { .names.call = call, .now_ns = bulla_clock_ns() };
 	struct bulla_bytes name;
 	struct document_name at;
 	struct role role;
@@ -332,10 +309,9 @@ enum bulla_err bulla_secret_id_list(struct bulla *engine, struct bulla_call *cal
 	TRY(err);
 	TRY(secret_name(call, mount->uuid, name, (struct bulla_bytes){ 0 }, &at));
 	TRY(document_each(&engine->auth->documents, call, &at, &damaged, add_accessor, &list));
-	TRY(document_warn_damaged(call, damaged, list.count));
-	if (list.count > 1)
-		qsort(list.items, list.count, sizeof *list.items, by_bytes);
-	*accessors = list.items;
-	*count = list.count;
+	TRY(document_warn_damaged(call, damaged, list.names.count));
+	document_names_sort(&list.names);
+	*accessors = list.names.items;
+	*count = list.names.count;
 	return BULLA_OK;
 }
