@@ -106,6 +106,10 @@ void cache_put(struct access *access, struct token *token, const uint8_t tag[16]
 void cache_renew(struct access *access, struct token *token);
 void cache_drop(struct access *access, const struct store_id *slot);
 
+/* ---- authenticate.c ---- */
+/* What the call commits to a store that others share is refused from now on unless this record is there (store.h); NULL: it is not. */
+void access_stand_by(struct bulla_call *call, const struct store_id *slot);
+
 /* ---- token_store.c ---- */
 
 /* Opens a blocking operation: MUST_BLOCK, SEALED. Close it with access_end, which passes err on. */

@@ -81,6 +81,22 @@ static enum bulla_err load_blocking(struct access *access, struct bulla_call *ca
 	return err;
 }
 
+void access_stand_by(struct bulla_call *call, const struct store_id *slot)
+{
+	call->caller_stored = slot != NULL;
+	if (slot != NULL)
+		memcpy(call->caller, slot->bytes, sizeof call->caller);
+}
+
+/* A use of a limited token has just been a write of its record, and is good for its request: other uses may be the last meanwhile,
+ * and the token removed. */
+static const struct store_id *stands_by(const struct token *token)
+{
+	if (token->public.type == BULLA_TOKEN_BATCH)
+		return token_has_parent(token) ? &token->parent : NULL;
+	return token->public.num_uses == 0 ? &token->snapshot.id : NULL;
+}
+
 /* Takes token over. */
 static enum bulla_err admit(struct bulla_call *call, struct token *token)
 {
@@ -90,6 +106,7 @@ static enum bulla_err admit(struct bulla_call *call, struct token *token)
 	}
 	call->token = &token->public;
 	call->family = token->family;
+	access_stand_by(call, stands_by(token));
 	return BULLA_OK;
 }
 

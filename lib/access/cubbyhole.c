@@ -1,5 +1,6 @@
 /* cubbyhole.c: what tokens keep for themselves: documents whose scope is the token's slot. They go with the token
- * (token_revoke.c): whoever writes one holds the token's stripe, and so does whoever removes the token. Workers only. */
+ * (token_revoke.c): whoever writes one holds the token's stripe, and so does whoever removes the token here; a node that removes it
+ * elsewhere is seen by the commit. Workers only. */
 #include "bulla/cubbyhole.h"
 
 #include <stdlib.h>
@@ -48,7 +49,7 @@ enum bulla_err bulla_cubbyhole_get(struct bulla *engine, struct bulla_call *call
 
 /* ---- changing ---------------------------------------------------------------------------------------------------------- */
 
-/* With the stripe held. */
+/* With the stripe held. CONFLICT: another node came first. */
 static enum bulla_err put(struct access *access, struct bulla_call *call, const struct store_id *slot, struct bulla_bytes path,
 			  struct bulla_bytes value)
 {
@@ -60,7 +61,7 @@ static enum bulla_err put(struct access *access, struct bulla_call *call, const 
 	enum bulla_err err = store_get(access->store, call, slot, &token);
 
 	if (err == BULLA_E_NOT_FOUND)
-		return BULLA_E_NO_TOKEN;
+		return BULLA_E_REVOKED;
 	TRY(err);
 	err = document_get(&documents, call, &name, &before);
 	if (err != BULLA_OK && err != BULLA_E_NOT_FOUND)
@@ -84,8 +85,12 @@ enum bulla_err bulla_cubbyhole_put(struct bulla *engine, struct bulla_call *call
 	const struct store_id *slot = NULL;
 
 	TRY(begin(engine, call, &slot));
+	access_stand_by(call, slot); /* a limited token, too, keeps nothing once it is gone */
 	stripe_lock(engine->access, slot);
-	enum bulla_err err = put(engine->access, call, slot, path, value);
+	enum bulla_err err = BULLA_E_CONFLICT;
+
+	for (int tries = 0; err == BULLA_E_CONFLICT && tries < STORE_TRIES; tries++)
+		err = put(engine->access, call, slot, path, value);
 
 	stripe_unlock(engine->access, slot);
 	return access_end(engine->access, err);

@@ -413,10 +413,19 @@ static enum bulla_err clear_ended(struct access *access, struct bulla_call *call
 	return err;
 }
 
+/* Nothing is committed of it, and nobody can revoke it: so the caller must not be gone already. */
+static enum bulla_err make_batch(struct access *access, struct bulla_call *call, const struct token_new *new, struct bulla_bytes *text,
+				 struct token **out)
+{
+	TRY(store_check_caller(access->store, call));
+	return batch_make(access, call, new, text, out);
+}
+
 static enum bulla_err make_below(struct access *access, struct bulla_call *call, const struct token *caller,
 				 const struct token_new *new, struct bulla_bytes *text, struct token **out)
 {
-	/* shared: whoever revokes the caller either sees this child or comes before it */
+	/* shared: whoever revokes the caller here either sees this child or comes before it. Whoever does it on another node comes before
+	 * it as well, by the caller's record, or looks for it once that is gone (token_revoke.c) */
 	stripe_share(access, &caller->snapshot.id);
 	enum bulla_err err = token_make(access, call, new, text, out);
 
@@ -446,10 +455,8 @@ static enum bulla_err create(struct access *access, struct bulla_call *call, con
 	if (!new.token.orphan)
 		new.parent = caller->snapshot.id;
 	TRY(warn_policies(access, call, &new.token));
-	if (new.token.type == BULLA_TOKEN_BATCH)
-		TRY(batch_make(access, call, &new, &text, &made));
-	else
-		TRY(make_below(access, call, caller, &new, &text, &made));
+	TRY(new.token.type == BULLA_TOKEN_BATCH ? make_batch(access, call, &new, &text, &made)
+						: make_below(access, call, caller, &new, &text, &made));
 	*out = (struct bulla_auth){ .client_token = text, .token = &made->public, .lease_s = made->public.ttl_s };
 	return BULLA_OK;
 }

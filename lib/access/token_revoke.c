@@ -55,7 +55,8 @@ static enum bulla_err forget(struct access *access, struct bulla_call *call, con
 		cache_drop(access, &slots[i]);
 	atomic_fetch_add(&access->revocations, 1);
 	for (size_t i = 0; i < count; i++) {
-		/* whoever was writing to its cubbyhole meanwhile has finished, and nobody else will begin */
+		/* whoever was writing to its cubbyhole meanwhile has finished, and nobody else will begin: nor on another node, where
+		 * the commit is refused */
 		stripe_lock(access, &slots[i]);
 		stripe_unlock(access, &slots[i]);
 		TRY(cubbyhole_clear(access, call, &slots[i]));
@@ -85,22 +86,39 @@ static enum bulla_err delete_chunk(struct access *access, struct bulla_call *cal
 	return forget(access, call, slots, count);
 }
 
+/* Children that other nodes have made until their parents' records were gone: there will be no more. */
+static enum bulla_err read_late(struct access *access, struct bulla_call *call, const struct store_id *parents, size_t count, struct slots *out)
+{
+	for (size_t i = 0; i < count && store_is_shared(access->store); i++)
+		TRY(children_read(access, call, &parents[i], out));
+	return BULLA_OK;
+}
+
+/* Takes the last n of slots away. Their late children take their place. */
+static enum bulla_err delete_last(struct access *access, struct bulla_call *call, struct slots *slots, size_t n)
+{
+	struct slots late = { 0 };
+
+	slots->count -= n;
+	TRY(delete_chunk(access, call, slots->items + slots->count, n));
+	TRY(read_late(access, call, slots->items + slots->count, n, &late));
+	for (size_t i = 0; i < late.count; i++)
+		TRY(slots_add(call, slots, &late.items[i]));
+	return BULLA_OK;
+}
+
 /* From the leaves up: what is left after a failure is found again from the root. */
 static enum bulla_err delete_descendants(struct access *access, struct bulla_call *call, const struct store_id *root)
 {
 	struct slots slots = { 0 };
 
 	TRY(descendants(access, call, root, &slots));
-	while (slots.count > 0) {
-		size_t n = slots.count < CHUNK ? slots.count : CHUNK;
-
-		slots.count -= n;
-		TRY(delete_chunk(access, call, slots.items + slots.count, n));
-	}
+	while (slots.count > 0)
+		TRY(delete_last(access, call, &slots, slots.count < CHUNK ? slots.count : CHUNK));
 	return BULLA_OK;
 }
 
-/* With the stripe held. */
+/* With the stripe held, which is no other node's: what one of those has put into the cubbyhole goes afterwards. */
 static enum bulla_err delete_one(struct access *access, struct bulla_call *call, const struct store_id *slot,
 				 const struct token *token)
 {
@@ -112,7 +130,7 @@ static enum bulla_err delete_one(struct access *access, struct bulla_call *call,
 	TRY(store_commit(access->store, call, writes, n, NULL));
 	cache_drop(access, slot);
 	atomic_fetch_add(&access->revocations, 1);
-	return BULLA_OK;
+	return store_is_shared(access->store) ? cubbyhole_clear(access, call, slot) : BULLA_OK;
 }
 
 /* Most tokens have no children: one commit. *leaf: it is done. */
@@ -131,7 +149,10 @@ static enum bulla_err revoke_leaf(struct access *access, struct bulla_call *call
 	if (err == BULLA_OK && *leaf)
 		err = delete_one(access, call, slot, token);
 	token_put(token);
-	return err;
+	TRY(err);
+	TRY(read_late(access, call, slot, *leaf ? 1 : 0, &children));
+	*leaf = children.count == 0;
+	return BULLA_OK;
 }
 
 static enum bulla_err revoke_root(struct access *access, struct bulla_call *call, const struct store_id *slot)
@@ -154,7 +175,8 @@ static enum bulla_err revoke_tree(struct access *access, struct bulla_call *call
 	enum bulla_err err = revoke_root(access, call, slot);
 
 	stripe_unlock(access, slot);
-	return err;
+	TRY(err);
+	return store_is_shared(access->store) ? delete_descendants(access, call, slot) : BULLA_OK; /* that came late */
 }
 
 enum bulla_err token_revoke(struct access *access, struct bulla_call *call, const struct store_id *slot)

@@ -39,6 +39,8 @@ struct bulla_call {
 	bool may_block;
 	enum bulla_work needs;     /* set beside MUST_BLOCK: what is to be done first */
 	struct bulla_turn *turn;   /* borrowed; NULL: a thread of its own, that waits for nobody's turn */
+	uint8_t caller[32];        /* set with token: the id of the record that it stands and falls with, its own or a parent's; */
+	bool caller_stored;        /* if there is one. What the call writes to a store that others share is refused once that is gone: REVOKED */
 	uint64_t family;           /* set with token: the same for all tokens that have an ancestor below a root token in common; 0: unknown */
 	struct bulla_bytes detail; /* of the error, in the arena; len 0: the row's own text serves */
 	struct bulla_warning *warnings; /* in the order they were given */

@@ -12,7 +12,7 @@ struct bulla;
  * NOT_FOUND. *value in the arena; may be secret. */
 BULLA_MUST_USE enum bulla_err bulla_cubbyhole_get(struct bulla *engine, struct bulla_call *call, struct bulla_bytes path,
 						  struct bulla_bytes *value);
-/* Over what is there. INVALID: larger than 1 MiB. NO_TOKEN: revoked meanwhile. */
+/* Over what is there. INVALID: larger than 1 MiB. REVOKED: the token is gone. */
 BULLA_MUST_USE enum bulla_err bulla_cubbyhole_put(struct bulla *engine, struct bulla_call *call, struct bulla_bytes path,
 						  struct bulla_bytes value);
 /* Nothing there is fine. */

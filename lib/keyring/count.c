@@ -301,7 +301,7 @@ static enum bulla_err replace_full(struct keyring *keyring, struct bulla_call *c
 		return refuse(keyring, call, r->version);
 	enum bulla_err err = rotate_key(keyring, call, mount, name, still_latest, &r->version, &info);
 
-	if (err != BULLA_OK && bulla_err_row(err)->kind == BULLA_CLASS_CALLER) /* it may not be rotated */
+	if (err != BULLA_OK && err != BULLA_E_REVOKED && bulla_err_row(err)->kind == BULLA_CLASS_CALLER) /* it may not be rotated */
 		return refuse(keyring, call, r->version);
 	TRY(err);
 	if (info.latest == r->version + 1)

@@ -215,6 +215,84 @@ static bool is_sound(const struct store_write *writes, size_t count)
 	return count > 0;
 }
 
+/* ---- the caller's own record -------------------------------------------------------------------------------------------- */
+
+#define FEW 16 /* writes that need no memory beside the caller's own */
+
+_Static_assert(sizeof(((struct bulla_call *)0)->caller) == sizeof(struct store_id), "an id is an id");
+
+static bool is_guarded(const struct store *store, const struct bulla_call *call)
+{
+	return store_is_shared(store) && call->caller_stored;
+}
+
+static struct store_write guard_of(const struct bulla_call *call)
+{
+	struct store_write guard = { .change = STORE_CHECK, .expected = STORE_ANY_REVISION };
+
+	memcpy(guard.id.bytes, call->caller, sizeof guard.id.bytes);
+	return guard;
+}
+
+static enum bulla_err find_caller(struct store *store, struct bulla_call *call)
+{
+	const struct store_write guard = guard_of(call);
+	struct store_record record;
+
+	atomic_fetch_add_explicit(&store->reads, 1, memory_order_relaxed);
+	enum bulla_err err = store->ops->get(store, call, &guard.id, &record);
+
+	return err == BULLA_E_NOT_FOUND ? BULLA_E_REVOKED : err;
+}
+
+enum bulla_err store_check_caller(struct store *store, struct bulla_call *call)
+{
+	TRY(begin(call));
+	return is_guarded(store, call) ? find_caller(store, call) : BULLA_OK;
+}
+
+static bool deletes(const struct store_write *writes, size_t count, const struct store_id *id)
+{
+	for (size_t i = 0; i < count; i++)
+		if (writes[i].change == STORE_DELETE && memcmp(&writes[i].id, id, sizeof *id) == 0)
+			return true;
+	return false;
+}
+
+/* The guard comes first: who deletes his own record still has it then. all: room for one more than count. */
+static enum bulla_err commit_guarded(struct store *store, struct bulla_call *call, const struct store_write *writes, size_t count,
+				     struct store_write *all, struct store_stamp *stamp)
+{
+	all[0] = guard_of(call);
+	memcpy(all + 1, writes, count * sizeof *writes);
+	enum bulla_err err = store->ops->commit(store, call, all, count + 1, stamp);
+
+	if (err == BULLA_OK && deletes(writes, count, &all[0].id))
+		call->caller_stored = false;
+	if (err != BULLA_E_CONFLICT)
+		return err;
+	TRY(find_caller(store, call)); /* who is gone is not to try again */
+	return BULLA_E_CONFLICT;
+}
+
+static enum bulla_err commit_many(struct store *store, struct bulla_call *call, const struct store_write *writes, size_t count,
+				  struct store_stamp *stamp)
+{
+	struct store_write *all = bulla_arena_alloc(call->arena, (count + 1) * sizeof *all);
+
+	return all != NULL ? commit_guarded(store, call, writes, count, all, stamp) : BULLA_E_NO_MEMORY;
+}
+
+static enum bulla_err commit_shared(struct store *store, struct bulla_call *call, const struct store_write *writes, size_t count,
+				    struct store_stamp *stamp)
+{
+	struct store_write all[FEW + 1];
+
+	if (count > FEW)
+		return commit_many(store, call, writes, count, stamp);
+	return commit_guarded(store, call, writes, count, all, stamp);
+}
+
 enum bulla_err store_commit(struct store *store, struct bulla_call *call, const struct store_write *writes, size_t count,
 			    struct store_stamp *stamp)
 {
@@ -223,7 +301,10 @@ enum bulla_err store_commit(struct store *store, struct bulla_call *call, const 
 	TRY(begin(call));
 	if (!is_sound(writes, count))
 		return bulla_fail(call, BULLA_E_INTERNAL, "storage: a write that cannot be");
-	return store->ops->commit(store, call, writes, count, stamp != NULL ? stamp : &unwanted);
+	if (stamp == NULL)
+		stamp = &unwanted;
+	return is_guarded(store, call) ? commit_shared(store, call, writes, count, stamp) :
+					 store->ops->commit(store, call, writes, count, stamp);
 }
 
 enum bulla_err store_scrub(struct store *store, struct bulla_call *call)

@@ -116,9 +116,13 @@ bool store_is_shared(const struct store *store);
 
 /* All writes or none, durable (fsync) before it returns. Callers at the same time share one transaction and one fsync; a batch
  * that fails does not touch the others of its group. stamp (may be NULL) gets the commit's.
- * CONFLICT: an expected revision did not hold. STORE_FULL, STORE: nothing was changed. */
+ * CONFLICT: an expected revision did not hold. STORE_FULL, STORE: nothing was changed.
+ * Where there may be other writers and the call's caller has a record (call->caller_stored), that has to be there, too; REVOKED: it is
+ * not, nothing was changed. A batch that deletes it is the caller's own wish, and ends that for the rest of the call. */
 BULLA_MUST_USE enum bulla_err store_commit(struct store *store, struct bulla_call *call, const struct store_write *writes,
 					   size_t count, struct store_stamp *stamp);
+/* The same question for what takes no commit. REVOKED; STORE. */
+BULLA_MUST_USE enum bulla_err store_check_caller(struct store *store, struct bulla_call *call);
 
 /* How often in all a change is tried that others came before (CONFLICT), each time on what there is then. */
 #define STORE_TRIES 16

@@ -136,12 +136,18 @@ enum bulla_err transit_count_on(struct bulla *engine, struct bulla_call *call, c
 	return err == BULLA_E_NOT_FOUND ? BULLA_E_KEY_NOT_FOUND : err;
 }
 
+/* One that is an item's own. A caller who is gone gets no more items. */
+static bool is_of_item(enum bulla_err err)
+{
+	return err == BULLA_E_STORE_DAMAGED || (bulla_err_row(err)->kind == BULLA_CLASS_CALLER && err != BULLA_E_REVOKED);
+}
+
 enum bulla_err transit_settle_as(struct bulla_call *call, enum bulla_err err, enum bulla_err *item_err,
 				 struct bulla_bytes *item_error)
 {
 	if (err == BULLA_OK)
 		return BULLA_OK;
-	if (bulla_err_row(err)->kind != BULLA_CLASS_CALLER && err != BULLA_E_STORE_DAMAGED)
+	if (!is_of_item(err))
 		return err;
 	if (bulla_shortage())
 		return BULLA_E_NO_MEMORY;

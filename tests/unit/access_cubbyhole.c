@@ -76,7 +76,7 @@ START_TEST(revoked_meanwhile)
 
 	keep(&c, "a", "1");
 	ck_assert_ok(bulla_token_revoke(engine, &call, text));
-	ck_assert_err(bulla_cubbyhole_put(engine, &c, bulla_str("b"), bulla_str("2")), BULLA_E_NO_TOKEN);
+	ck_assert_err(bulla_cubbyhole_put(engine, &c, bulla_str("b"), bulla_str("2")), BULLA_E_REVOKED);
 	call_done(&c);
 }
 END_TEST

@@ -611,6 +611,30 @@ START_TEST(alone)
 }
 END_TEST
 
+static struct bulla_call call_by(struct store_id caller)
+{
+	struct bulla_call call = call_begin();
+
+	memcpy(call.caller, caller.bytes, sizeof call.caller);
+	call.caller_stored = true;
+	return call;
+}
+
+/* Where nobody else writes, nobody is asked for. */
+START_TEST(caller_alone)
+{
+	struct bulla_call call = call_by(id_of(9, 1));
+	struct store_write write = put(id_of(1, 1), 0, "a");
+
+	ck_assert_ok(store_check_caller(store, &call));
+	ck_assert_ok(store_commit(store, &call, &write, 1, NULL));
+	write = del(id_of(9, 1), STORE_ANY_REVISION);
+	ck_assert_ok(store_commit(store, &call, &write, 1, NULL));
+	ck_assert(call.caller_stored);
+	call_end(&call);
+}
+END_TEST
+
 START_TEST(not_to_be_shared)
 {
 	struct bulla_call call = call_begin();
@@ -752,6 +776,67 @@ START_TEST(asked_in_a_visit)
 }
 END_TEST
 
+#define BATCH 40
+
+/* Batches of few writes and of many: none is done once the caller's record is gone, which another handle has seen to. */
+START_TEST(caller_is_there)
+{
+	struct store_id caller = id_of(9, 1);
+	struct bulla_call call = call_by(caller);
+	struct store_write writes[BATCH];
+	struct store_stamp stamp;
+
+	for (unsigned i = 0; i < BATCH; i++)
+		writes[i] = put(id_of(1, i), 0, "a");
+	size_t count = _i == 0 ? 1 : BATCH;
+
+	ck_assert_ok(commit_one(store, put(caller, 0, "token")));
+	ck_assert_ok(store_check_caller(store, &call));
+	ck_assert_ok(store_commit(store, &call, writes, count, &stamp));
+	ck_assert_uint_eq(stamp.sequence, 2);
+	ck_assert_err(store_commit(store, &call, writes, count, &stamp), BULLA_E_CONFLICT); /* the batch's own fault */
+	for (unsigned i = 0; i < BATCH; i++)
+		writes[i].expected = STORE_ANY_REVISION, writes[i].change = STORE_DELETE;
+	ck_assert_ok(commit_one(other, del(caller, 1)));
+	ck_assert_err(store_commit(store, &call, writes, count, &stamp), BULLA_E_REVOKED);
+	ck_assert_uint_eq(store_last(store).sequence, 2);
+	ck_assert_str_eq(text_of(store, id_of(1, 0), NULL), "a");
+	writes[0] = del(caller, STORE_ANY_REVISION); /* nor does it end what is over */
+	ck_assert_err(store_commit(store, &call, writes, count, &stamp), BULLA_E_REVOKED);
+	ck_assert_err(store_check_caller(store, &call), BULLA_E_REVOKED);
+	call.caller_stored = false;
+	ck_assert_ok(store_check_caller(store, &call));
+	ck_assert_ok(store_commit(store, &call, writes, count, &stamp));
+	call.may_block = false;
+	ck_assert_err(store_check_caller(store, &call), BULLA_E_MUST_BLOCK);
+	call_end(&call);
+}
+END_TEST
+
+/* The batch that deletes it, and those of the same call that follow. One that writes it is like any other. */
+START_TEST(caller_ends_himself)
+{
+	struct store_id caller = id_of(9, 1);
+	struct bulla_call call = call_by(caller);
+	struct store_write own = put(caller, 1, "renewed"), both[] = { put(id_of(1, 1), 0, "a"), del(caller, 2) }, last = put(id_of(1, 2), 0, "b");
+
+	ck_assert_ok(commit_one(store, put(caller, 0, "token")));
+	ck_assert_ok(store_commit(store, &call, &own, 1, NULL));
+	ck_assert_err(store_commit(store, &call, &own, 1, NULL), BULLA_E_CONFLICT);
+	own = check(caller, 2);
+	ck_assert_ok(store_commit(store, &call, &own, 1, NULL));
+	ck_assert(call.caller_stored);
+	both[1].expected = 1;
+	ck_assert_err(store_commit(store, &call, both, 2, NULL), BULLA_E_CONFLICT);
+	ck_assert(call.caller_stored);
+	both[1].expected = 2;
+	ck_assert_ok(store_commit(store, &call, both, 2, NULL));
+	ck_assert(!call.caller_stored);
+	ck_assert_ok(store_commit(store, &call, &last, 1, NULL));
+	call_end(&call);
+}
+END_TEST
+
 /* Who has not asked for too long is told that all has changed, once. */
 START_TEST(changes_lost)
 {
@@ -882,8 +967,10 @@ int main(void)
 		tcase_add_loop_test(tc, full_by_limit, memory, memory + 1);
 		tcase_add_loop_test(tc, full_alone, memory, memory + 1);
 		tcase_add_test(tc, alone);
-		if (!memory)
+		if (!memory) {
 			tcase_add_test(tc, not_to_be_shared);
+			tcase_add_test(tc, caller_alone);
+		}
 		suite_add_tcase(suite, tc);
 	}
 	TCase *tc = tcase_create("shared");
@@ -891,6 +978,8 @@ int main(void)
 	tcase_set_timeout(tc, 120);
 	tcase_add_checked_fixture(tc, set_up_shared, tear_down_shared);
 	tcase_add_test(tc, changes);
+	tcase_add_loop_test(tc, caller_is_there, 0, 2);
+	tcase_add_test(tc, caller_ends_himself);
 	tcase_add_test(tc, changes_lost);
 	tcase_add_test(tc, changes_end);
 	tcase_add_test(tc, asked_in_a_visit);
