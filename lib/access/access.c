@@ -7,6 +7,7 @@
 #include "access/policy_table.h"
 #include "access/quota.h"
 
+#define MAX_CACHED_BYTES (4u << 20) /* of roles */
 #define MAX_BUDGETS 200000 /* windows that are counted at the same time */
 
 enum bulla_err access_new(struct store *store, struct seal *seal, int64_t default_ttl_s, int64_t max_ttl_s, struct access **out)
@@ -28,8 +29,10 @@ enum bulla_err access_new(struct store *store, struct seal *seal, int64_t defaul
 	for (size_t i = 0; i < TOKEN_STRIPES; i++)
 		pthread_rwlock_init(&access->stripes[i], &attr);
 	pthread_rwlockattr_destroy(&attr);
-	enum bulla_err err = expiry_init(access);
+	enum bulla_err err = records_init(&access->records, store, seal, NULL, MAX_CACHED_BYTES);
 
+	if (err == BULLA_OK)
+		err = expiry_init(access);
 	if (err == BULLA_OK)
 		err = cache_init(access);
 	if (err == BULLA_OK)
@@ -61,6 +64,7 @@ void access_empty(struct access *access)
 	quotas_empty(access->quotas);
 	cache_empty(access);
 	expiry_forget(access);
+	records_forget(&access->records);
 	policy_store_empty(access);
 	rcu_drain();
 }
@@ -75,6 +79,7 @@ void access_free(struct access *access)
 	cache_clear(access);
 	due_end(&access->expiry.due);
 	policy_store_empty(access);
+	records_end(&access->records);
 	pthread_mutex_destroy(&access->policy_lock);
 	pthread_mutex_destroy(&access->ui_lock);
 	for (size_t i = 0; i < TOKEN_STRIPES; i++)

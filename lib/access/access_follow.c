@@ -1,4 +1,4 @@
-/* access_follow.c: owns what another node's change of tokens, policies, rate limits and CORS asks for here (state/follow.h). Told by one
+/* access_follow.c: owns what another node's change of tokens, roles, policies, rate limits and CORS asks for here (state/follow.h). Told by one
  * thread at a time. */
 #include "access/access_private.h"
 #include "access/cors.h"
@@ -32,10 +32,17 @@ static enum bulla_err policies(void *owner, struct store_id *out)
 	return policy_store_collection(owner, out);
 }
 
+static void record_changed(void *owner, const struct store_id *id, enum store_news news)
+{
+	(void)news;
+	records_changed(&((struct access *)owner)->records, id);
+}
+
 enum bulla_err access_follow(struct access *access, struct follow *follow)
 {
 	TRY(follow_add(follow, (struct follower){ access, tokens, token_changed, NULL }));
 	TRY(follow_add(follow, (struct follower){ access, policies, NULL, reload_policies }));
+	TRY(follow_add(follow, (struct follower){ .owner = access, .changed = record_changed })); /* of whatever kind: it costs nothing */
 	TRY(cors_follow(access->cors, follow));
 	return quotas_follow(access->quotas, follow);
 }

@@ -12,6 +12,7 @@
 #include "bulla/token_roles.h"
 #include "bulla/wrapping.h"
 #include "state/due.h"
+#include "state/records.h"
 #include "state/snapshots.h"
 
 #define TOKEN_MAX_BYTES 512          /* of a token's text: longer ones are unknown */
@@ -43,6 +44,7 @@ struct token {
 struct access {
 	struct store *store; /* borrowed */
 	struct seal *seal;   /* borrowed */
+	struct records records; /* roles, rules, settings: of roles what was read is kept in memory */
 	int64_t default_ttl_s, max_ttl_s;
 	/* Grows when a token with children ends earlier than was known: whoever has a parent is then looked up anew. */
 	atomic_uint generation;
@@ -170,13 +172,15 @@ BULLA_MUST_USE enum bulla_err policies_check_assignable(struct bulla_call *call,
 bool policies_match(const struct bulla_names *globs, struct bulla_bytes name);
 
 /* ---- token_roles.c ---- */
-/* In the arena. NOT_FOUND. */
-BULLA_MUST_USE enum bulla_err token_role_read(struct access *access, struct bulla_call *call, struct bulla_bytes name,
-					      struct bulla_token_role *out, uint64_t *revision);
-/* CONFLICT. Not between access_begin and access_end. */
-BULLA_MUST_USE enum bulla_err token_role_write(struct access *access, struct bulla_call *call, struct bulla_bytes name,
-					       const struct bulla_token_role *role, uint64_t expected);
+/* For making and renewing tokens, which may go by what is kept in memory: errors of record_get. In the arena. */
+BULLA_MUST_USE enum bulla_err token_role_get(struct access *access, struct bulla_call *call, struct bulla_bytes name,
+					     struct bulla_token_role *out);
 bool token_role_has_type(struct bulla_bytes type);
+
+/* ---- token_role_change.c ---- */
+/* Lays a change over role, which has the defaults where it is new. INVALID; warnings. */
+BULLA_MUST_USE enum bulla_err token_role_apply(const struct access *access, struct bulla_call *call,
+					       const struct bulla_token_role_change *change, struct bulla_token_role *role);
 
 /* ---- token_make.c ---- */
 struct token_new {

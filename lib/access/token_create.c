@@ -385,8 +385,7 @@ static enum bulla_err prepare(struct access *access, struct bulla_call *call, co
 static enum bulla_err find_role(struct access *access, struct bulla_call *call, struct bulla_bytes name,
 				struct bulla_token_role *out)
 {
-	uint64_t revision;
-	enum bulla_err err = token_role_read(access, call, name, out, &revision);
+	enum bulla_err err = token_role_get(access, call, name, out);
 
 	if (err == BULLA_E_NOT_FOUND)
 		return bulla_fail(call, BULLA_E_INVALID, "unknown role %.*s", PRINT(name));

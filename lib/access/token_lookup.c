@@ -188,8 +188,7 @@ static enum bulla_err ask_renewer(struct access *access, struct bulla_call *call
 static enum bulla_err ask_role(struct access *access, struct bulla_call *call, const struct bulla_token *t, struct lease_wish *wish)
 {
 	struct bulla_token_role role;
-	uint64_t revision;
-	enum bulla_err err = token_role_read(access, call, t->role, &role, &revision);
+	enum bulla_err err = token_role_get(access, call, t->role, &role);
 
 	if (err == BULLA_E_NOT_FOUND)
 		return bulla_fail(call, BULLA_E_INVALID_500,

@@ -189,8 +189,8 @@ static enum bulla_err check_batch(struct bulla_call *call, const struct bulla_to
 }
 
 /* In the peer's order, so that of several mistakes the same one is named. */
-static enum bulla_err apply(const struct access *access, struct bulla_call *call, const struct bulla_token_role_change *change,
-			    struct bulla_token_role *role)
+enum bulla_err token_role_apply(const struct access *access, struct bulla_call *call, const struct bulla_token_role_change *change,
+				struct bulla_token_role *role)
 {
 	if (change->set & BULLA_TOKEN_ROLE_ORPHAN)
 		role->orphan = change->values.orphan;
@@ -203,29 +203,4 @@ static enum bulla_err apply(const struct access *access, struct bulla_call *call
 	TRY(set_type(call, change, role));
 	TRY(set_old_names(access, call, change, role));
 	return check_batch(call, role);
-}
-
-static enum bulla_err put_once(struct access *access, struct bulla_call *call, struct bulla_bytes name,
-			       const struct bulla_token_role_change *change)
-{
-	struct bulla_token_role role = { .renewable = true, .entity_aliases_null = true, .type = bulla_str("default-service") };
-	uint64_t revision = 0;
-	enum bulla_err err = token_role_read(access, call, name, &role, &revision);
-
-	if (err != BULLA_OK && err != BULLA_E_NOT_FOUND)
-		return err;
-	TRY(apply(access, call, change, &role));
-	return token_role_write(access, call, name, &role, revision);
-}
-
-enum bulla_err bulla_token_role_put(struct bulla *engine, struct bulla_call *call, struct bulla_bytes name,
-				    const struct bulla_token_role_change *change)
-{
-	enum bulla_err err = BULLA_E_CONFLICT;
-
-	for (int i = 0; i < STORE_TRIES && err == BULLA_E_CONFLICT; i++) {
-		call->warnings = NULL; /* those of the attempt before */
-		err = put_once(engine->access, call, name, change);
-	}
-	return err;
 }

@@ -1,7 +1,5 @@
 /* token_roles.c: owns the roles of auth/token, sealed documents of the kind "token-role" (docs/FORMATS.md). Workers only. */
 #include "access/access_private.h"
-#include "base/pack.h"
-#include "seal/documents.h"
 
 #define FORMAT 1
 
@@ -10,17 +8,12 @@ enum { FLAG_ORPHAN = 1 << 0, FLAG_RENEWABLE = 1 << 1, FLAG_NO_DEFAULT = 1 << 2, 
 static const char *const types[] = { "default-service", "default-batch", "service", "batch" };
 #define TYPES (sizeof types / sizeof types[0])
 
-static struct documents documents_of(const struct access *access)
-{
-	return (struct documents){ access->store, access->seal };
-}
+struct stored_role {
+	struct record record;
+	struct bulla_token_role public;
+};
 
-static struct document_name name_of(struct bulla_bytes name)
-{
-	return (struct document_name){ .kind = "token-role", .item = name };
-}
-
-/* ---- the document ----------------------------------------------------------- */
+/* ---- storing ----------------------------------------------------------- */
 
 static uint8_t type_number(struct bulla_bytes type)
 {
@@ -36,101 +29,117 @@ bool token_role_has_type(struct bulla_bytes type)
 	return type_number(type) < TYPES;
 }
 
-static enum bulla_err pack_role(struct bulla_call *call, const struct bulla_token_role *role, struct bulla_bytes *out)
+static void encode(struct pack *pack, const void *record)
 {
+	const struct bulla_token_role *role = &((const struct stored_role *)record)->public;
 	const struct bulla_names *lists[] = { &role->allowed_policies, &role->allowed_globs, &role->disallowed_policies,
 					      &role->disallowed_globs, &role->entity_aliases, &role->bound_cidrs,
 					      &role->old_bound_cidrs };
-	struct pack pack = { .arena = call->arena };
 
-	pack_u8(&pack, FORMAT);
-	pack_u8(&pack, (uint8_t)((role->orphan ? FLAG_ORPHAN : 0) | (role->renewable ? FLAG_RENEWABLE : 0) |
-				 (role->no_default_policy ? FLAG_NO_DEFAULT : 0) | (role->entity_aliases_null ? FLAG_ALIASES_NULL : 0)));
-	pack_u8(&pack, type_number(role->type));
-	pack_i64(&pack, role->period_s);
-	pack_i64(&pack, role->explicit_max_ttl_s);
-	pack_i64(&pack, role->num_uses);
-	pack_i64(&pack, role->old_period_s);
-	pack_i64(&pack, role->old_explicit_max_ttl_s);
-	pack_bytes(&pack, role->path_suffix);
+	pack_u8(pack, FORMAT);
+	pack_u8(pack, (uint8_t)((role->orphan ? FLAG_ORPHAN : 0) | (role->renewable ? FLAG_RENEWABLE : 0) |
+				(role->no_default_policy ? FLAG_NO_DEFAULT : 0) | (role->entity_aliases_null ? FLAG_ALIASES_NULL : 0)));
+	pack_u8(pack, type_number(role->type));
+	pack_i64(pack, role->period_s);
+	pack_i64(pack, role->explicit_max_ttl_s);
+	pack_i64(pack, role->num_uses);
+	pack_i64(pack, role->old_period_s);
+	pack_i64(pack, role->old_explicit_max_ttl_s);
+	pack_bytes(pack, role->path_suffix);
 	for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++)
-		pack_list(&pack, lists[i]->items, lists[i]->count);
-	return pack_finish(&pack, out);
+		pack_list(pack, lists[i]->items, lists[i]->count);
 }
 
-static enum bulla_err unpack_role(struct bulla_call *call, struct bulla_bytes value, struct bulla_token_role *role)
+static enum bulla_err decode(struct bulla_call *call, struct unpack *in, void *record)
 {
+	struct bulla_token_role *role = &((struct stored_role *)record)->public;
 	struct bulla_names *lists[] = { &role->allowed_policies, &role->allowed_globs, &role->disallowed_policies,
 					&role->disallowed_globs, &role->entity_aliases, &role->bound_cidrs, &role->old_bound_cidrs };
-	struct unpack in = { .ptr = value.ptr, .left = value.len };
-	uint8_t format = unpack_u8(&in), flags = unpack_u8(&in), type = unpack_u8(&in);
+	uint8_t format = unpack_u8(in), flags = unpack_u8(in), type = unpack_u8(in);
 
 	if (format != FORMAT || (flags & ~FLAGS_KNOWN) != 0 || type >= TYPES)
-		return bulla_fail(call, BULLA_E_STORE_DAMAGED, "the record of a token role is damaged");
+		return BULLA_E_STORE_DAMAGED;
 	role->orphan = flags & FLAG_ORPHAN;
 	role->renewable = flags & FLAG_RENEWABLE;
 	role->no_default_policy = flags & FLAG_NO_DEFAULT;
 	role->entity_aliases_null = flags & FLAG_ALIASES_NULL;
 	role->type = bulla_str(types[type]);
-	role->period_s = unpack_i64(&in);
-	role->explicit_max_ttl_s = unpack_i64(&in);
-	role->num_uses = unpack_i64(&in);
-	role->old_period_s = unpack_i64(&in);
-	role->old_explicit_max_ttl_s = unpack_i64(&in);
-	role->path_suffix = unpack_bytes(&in);
+	role->period_s = unpack_i64(in);
+	role->explicit_max_ttl_s = unpack_i64(in);
+	role->num_uses = unpack_i64(in);
+	role->old_period_s = unpack_i64(in);
+	role->old_explicit_max_ttl_s = unpack_i64(in);
+	role->path_suffix = unpack_bytes(in);
 	for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++)
-		TRY(unpack_list(&in, call->arena, &lists[i]->items, &lists[i]->count));
-	return unpack_finish(&in);
-}
-
-enum bulla_err token_role_read(struct access *access, struct bulla_call *call, struct bulla_bytes name,
-			       struct bulla_token_role *out, uint64_t *revision)
-{
-	const struct documents documents = documents_of(access);
-	const struct document_name document_name = name_of(name);
-	struct bulla_token_role role = { 0 };
-	struct document document;
-
-	TRY(document_get(&documents, call, &document_name, &document));
-	TRY(unpack_role(call, document.value, &role));
-	*out = role;
-	*revision = document.revision;
+		TRY(unpack_list(in, call->arena, &lists[i]->items, &lists[i]->count));
 	return BULLA_OK;
 }
 
-enum bulla_err token_role_write(struct access *access, struct bulla_call *call, struct bulla_bytes name,
-				const struct bulla_token_role *role, uint64_t expected)
-{
-	const struct documents documents = documents_of(access);
-	const struct document_name document_name = name_of(name);
-	struct bulla_bytes packed;
+static const struct record_kind roles = { .name = "token-role", .size = sizeof(struct stored_role), .cached = true, .encode = encode,
+					  .decode = decode };
 
-	TRY(pack_role(call, role, &packed));
-	return document_put(&documents, call, &document_name, expected, packed);
+static struct record_name place(struct bulla_bytes name)
+{
+	return (struct record_name){ .kind = &roles, .item = name };
 }
 
-/* ---- the rest ----------------------------------------------------------------- */
+/* ---- reading and changing ------------------------------------------------------- */
+
+enum bulla_err token_role_get(struct access *access, struct bulla_call *call, struct bulla_bytes name, struct bulla_token_role *out)
+{
+	const struct record_name at = place(name);
+	struct stored_role role;
+
+	TRY(record_get(&access->records, call, &at, &role));
+	*out = role.public;
+	return BULLA_OK;
+}
 
 enum bulla_err bulla_token_role_get(struct bulla *engine, struct bulla_call *call, struct bulla_bytes name,
 				    struct bulla_token_role *out)
 {
-	uint64_t revision;
+	const struct record_name at = place(name);
+	struct stored_role role;
 
-	return token_role_read(engine->access, call, name, out, &revision);
+	TRY(record_read(&engine->access->records, call, &at, &role));
+	*out = role.public;
+	return BULLA_OK;
+}
+
+struct role_wish {
+	const struct access *access;
+	const struct bulla_token_role_change *change;
+};
+
+static enum bulla_err change_role(struct bulla_call *call, void *record, void *context)
+{
+	const struct role_wish *wish = context;
+	struct stored_role *role = record;
+
+	if (role->record.revision == 0)
+		role->public = (struct bulla_token_role){ .renewable = true, .entity_aliases_null = true, .type = bulla_str("default-service") };
+	return token_role_apply(wish->access, call, wish->change, &role->public);
+}
+
+enum bulla_err bulla_token_role_put(struct bulla *engine, struct bulla_call *call, struct bulla_bytes name,
+				    const struct bulla_token_role_change *change)
+{
+	struct role_wish wish = { engine->access, change };
+	const struct record_name at = place(name);
+
+	return record_change(&engine->access->records, call, &at, change_role, &wish);
 }
 
 enum bulla_err bulla_token_role_delete(struct bulla *engine, struct bulla_call *call, struct bulla_bytes name)
 {
-	const struct documents documents = documents_of(engine->access);
-	const struct document_name document_name = name_of(name);
+	const struct record_name at = place(name);
 
-	return document_remove(&documents, call, &document_name, STORE_ANY_REVISION);
+	return record_remove(&engine->access->records, call, &at);
 }
 
 enum bulla_err bulla_token_role_list(struct bulla *engine, struct bulla_call *call, struct bulla_bytes **names, size_t *count)
 {
-	const struct documents documents = documents_of(engine->access);
-	const struct document_name document_name = name_of((struct bulla_bytes){ 0 });
+	const struct record_name any = place((struct bulla_bytes){ 0 });
 
-	return document_list(&documents, call, &document_name, names, count);
+	return record_list(&engine->access->records, call, &any, names, count);
 }
