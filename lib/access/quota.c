@@ -7,18 +7,17 @@
 
 #include "access/access_private.h"
 #include "access/counters.h"
-#include "base/pack.h"
 
 #define NS_PER_S INT64_C(1000000000)
 #define MAX_CLIENTS 200000
 
-enum bulla_err quotas_new(struct store *store, struct seal *seal, struct quotas **out)
+enum bulla_err quotas_new(struct records *records, struct quotas **out)
 {
 	struct quotas *quotas = calloc(1, sizeof *quotas);
 
 	if (quotas == NULL)
 		return BULLA_E_NO_MEMORY;
-	quotas->documents = (struct documents){ store, seal };
+	quotas->records = records;
 	pthread_mutex_init(&quotas->lock, NULL);
 	enum bulla_err err = counters_new(MAX_CLIENTS, &quotas->clients);
 
@@ -54,7 +53,9 @@ static void publish(struct quotas *quotas, struct rules *rules)
 
 void quotas_empty(struct quotas *quotas)
 {
+	pthread_mutex_lock(&quotas->lock);
 	publish(quotas, NULL);
+	pthread_mutex_unlock(&quotas->lock);
 	counters_empty(quotas->clients);
 }
 
@@ -71,29 +72,29 @@ void quotas_free(struct quotas *quotas)
 
 /* ---- the snapshot ------------------------------------------------------------------------------------------------------------- */
 
-static enum bulla_err counters_key(const struct document *document, struct bulla_arena *arena, uint8_t key[SHA256_BYTES])
+static enum bulla_err counters_key(const struct stored_rule *stored, struct bulla_arena *arena, uint8_t key[SHA256_BYTES])
 {
 	struct pack pack = { .arena = arena };
 	struct bulla_bytes text;
 
-	pack_bytes(&pack, document->item);
-	pack_u64(&pack, document->revision);
-	pack_bytes(&pack, document->value);
+	pack_bytes(&pack, stored->record.item);
+	pack_u64(&pack, stored->record.revision);
+	quota_rules.encode(&pack, stored);
 	TRY(pack_finish(&pack, &text));
 	sha256(text, key);
 	return BULLA_OK;
 }
 
-static enum bulla_err add_rule(const struct document *document, void *context)
+static enum bulla_err add_rule(const void *record, void *context)
 {
+	const struct stored_rule *stored = record;
 	struct rules *rules = context;
-	struct rule rule = { 0 };
+	struct rule rule = { .public = stored->public };
 
-	TRY(quota_rule_unpack(document, &rule.public));
 	if (rules->count == QUOTA_MAX_RULES)
 		return BULLA_E_STORE_DAMAGED;
-	TRY(counters_key(document, rules->arena, rule.key));
-	rule.public.name = bulla_arena_copy(rules->arena, rule.public.name);
+	TRY(counters_key(stored, rules->arena, rule.key));
+	rule.public.name = bulla_arena_copy(rules->arena, stored->record.item);
 	rule.public.path = rule.path = bulla_arena_copy(rules->arena, rule.public.path);
 	if (rule.public.name.ptr == NULL || rule.path.ptr == NULL)
 		return BULLA_E_NO_MEMORY;
@@ -105,28 +106,29 @@ static enum bulla_err add_rule(const struct document *document, void *context)
 	return BULLA_OK;
 }
 
-/* The most particular first: of a kind, the longest. */
+/* The most particular first: of a kind, the longest. Two of one path, which two nodes may make at the same time: by name, so that the same
+ * one counts on all nodes. */
 static int by_reach(const void *a, const void *b)
 {
 	const struct rule *one = a, *other = b;
 
 	if (one->reach != other->reach)
 		return one->reach < other->reach ? -1 : 1;
-	return one->path.len > other->path.len ? -1 : one->path.len < other->path.len;
+	if (one->path.len != other->path.len)
+		return one->path.len > other->path.len ? -1 : 1;
+	return bulla_compare(one->public.name, other->public.name);
 }
 
-static enum bulla_err fill(const struct documents *documents, struct bulla_call *call, struct rules *rules)
+static enum bulla_err fill(struct records *records, struct bulla_call *call, struct rules *rules)
 {
-	struct document_name any = { .kind = QUOTA_RULE };
 	struct bulla_call own = { .arena = rules->arena, .may_block = true };
-	uint64_t revision;
 
 	rules->items = bulla_arena_alloc(rules->arena, QUOTA_MAX_RULES * sizeof *rules->items);
 	if (rules->items == NULL)
 		return BULLA_E_NO_MEMORY;
-	TRY(document_each(documents, call, &any, NULL, add_rule, rules));
+	TRY(record_each(records, call, &quota_any_rule, NULL, add_rule, rules));
 	qsort(rules->items, rules->count, sizeof *rules->items, by_reach);
-	return quota_config_get(documents, &own, &rules->config, &revision);
+	return quota_config_get(records, &own, &rules->config);
 }
 
 enum bulla_err quotas_read(struct quotas *quotas, struct bulla_call *call)
@@ -137,7 +139,7 @@ enum bulla_err quotas_read(struct quotas *quotas, struct bulla_call *call)
 		free(rules);
 		return BULLA_E_NO_MEMORY;
 	}
-	enum bulla_err err = fill(&quotas->documents, call, rules);
+	enum bulla_err err = fill(quotas->records, call, rules);
 
 	if (err != BULLA_OK || rules->count == 0) {
 		rules_free(rules);
@@ -159,14 +161,12 @@ enum bulla_err quotas_load(struct quotas *quotas, struct bulla_call *call)
 
 static enum bulla_err rules_collection(void *owner, struct store_id *out)
 {
-	const struct document_name any = { .kind = QUOTA_RULE };
-
-	return document_slot(&((struct quotas *)owner)->documents, &any, out);
+	return record_slot(((struct quotas *)owner)->records, &quota_any_rule, out);
 }
 
 static enum bulla_err config_collection(void *owner, struct store_id *out)
 {
-	return document_slot(&((struct quotas *)owner)->documents, &quota_config_name, out);
+	return record_slot(((struct quotas *)owner)->records, &quota_config_name, out);
 }
 
 static enum bulla_err reload(void *owner, struct bulla_call *call)

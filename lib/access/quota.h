@@ -5,10 +5,11 @@
 #include "access/access_internal.h"
 #include "bulla/quotas.h"
 #include "state/follow.h"
+#include "state/records.h"
 
 struct quotas;
 
-BULLA_MUST_USE enum bulla_err quotas_new(struct store *store, struct seal *seal, struct quotas **out);
+BULLA_MUST_USE enum bulla_err quotas_new(struct records *records, struct quotas **out); /* borrowed */
 BULLA_MUST_USE enum bulla_err quotas_load(struct quotas *quotas, struct bulla_call *call); /* after unsealing */
 /* Has it read anew when another node changes a rule or the settings. */
 BULLA_MUST_USE enum bulla_err quotas_follow(struct quotas *quotas, struct follow *follow);

@@ -67,19 +67,24 @@ static enum bulla_err check_double(struct quotas *quotas, struct bulla_call *cal
 	return err;
 }
 
-static enum bulla_err store_rule(struct quotas *quotas, struct bulla_call *call, const struct bulla_rate_limit *limit)
+static struct record_name place(struct bulla_bytes name)
 {
-	struct document_name name = quota_rule_name(limit->name);
-	struct document before = { 0 };
-	struct bulla_bytes value;
+	return (struct record_name){ .kind = &quota_rules, .item = name };
+}
+
+static enum bulla_err replace_rule(struct bulla_call *call, void *record, void *context)
+{
+	(void)call;
+	((struct stored_rule *)record)->public = *(const struct bulla_rate_limit *)context;
+	return BULLA_OK;
+}
+
+static enum bulla_err write_rule(struct quotas *quotas, struct bulla_call *call, struct bulla_rate_limit *limit)
+{
+	const struct record_name at = place(limit->name);
 
 	TRY(check_double(quotas, call, limit));
-	enum bulla_err err = document_get(&quotas->documents, call, &name, &before);
-
-	if (err != BULLA_OK && err != BULLA_E_NOT_FOUND)
-		return err;
-	TRY(quota_rule_pack(call, limit, &value));
-	TRY(document_put(&quotas->documents, call, &name, before.revision, value));
+	TRY(record_change(quotas->records, call, &at, replace_rule, limit));
 	return quotas_read(quotas, call);
 }
 
@@ -94,7 +99,7 @@ enum bulla_err bulla_rate_limit_write(struct bulla *engine, struct bulla_call *c
 	limit.interval_s = limit.interval_s == 0 ? 1 : limit.interval_s;
 	limit.inheritable = limit.path.len == 0;
 	pthread_mutex_lock(&quotas->lock);
-	enum bulla_err err = store_rule(quotas, call, &limit);
+	enum bulla_err err = write_rule(quotas, call, &limit);
 
 	pthread_mutex_unlock(&quotas->lock);
 	return err;
@@ -102,42 +107,54 @@ enum bulla_err bulla_rate_limit_write(struct bulla *engine, struct bulla_call *c
 
 enum bulla_err bulla_rate_limit_read(struct bulla *engine, struct bulla_call *call, struct bulla_bytes name, struct bulla_rate_limit *out)
 {
-	struct document_name at = quota_rule_name(name);
-	struct document found;
+	const struct record_name at = place(name);
+	struct stored_rule rule;
 
-	TRY(document_get(&engine->access->quotas->documents, call, &at, &found));
-	return quota_rule_unpack(&found, out);
+	TRY(record_read(engine->access->quotas->records, call, &at, &rule));
+	*out = rule.public;
+	out->name = rule.record.item;
+	return BULLA_OK;
+}
+
+static enum bulla_err remove_rule(struct quotas *quotas, struct bulla_call *call, struct bulla_bytes name)
+{
+	const struct record_name at = place(name);
+
+	TRY(record_remove(quotas->records, call, &at));
+	return quotas_read(quotas, call);
 }
 
 enum bulla_err bulla_rate_limit_delete(struct bulla *engine, struct bulla_call *call, struct bulla_bytes name)
 {
 	struct quotas *quotas = engine->access->quotas;
-	struct document_name at = quota_rule_name(name);
 
 	TRY(bulla_work(call, BULLA_WORK_DISK));
 	pthread_mutex_lock(&quotas->lock);
-	enum bulla_err err = document_remove(&quotas->documents, call, &at, STORE_ANY_REVISION);
+	enum bulla_err err = remove_rule(quotas, call, name);
 
-	if (err == BULLA_OK)
-		err = quotas_read(quotas, call);
 	pthread_mutex_unlock(&quotas->lock);
 	return err;
 }
 
 enum bulla_err bulla_rate_limit_list(struct bulla *engine, struct bulla_call *call, struct bulla_bytes **names, size_t *count)
 {
-	struct document_name any = { .kind = QUOTA_RULE };
-
-	return document_list(&engine->access->quotas->documents, call, &any, names, count);
+	return record_list(engine->access->quotas->records, call, &quota_any_rule, names, count);
 }
 
-static enum bulla_err store_config(struct quotas *quotas, struct bulla_call *call, const struct bulla_quota_config *config)
-{
-	struct bulla_quota_config before;
-	uint64_t revision;
+/* ---- settings --------------------------------------------------------------------------------------------------------------- */
 
-	TRY(quota_config_get(&quotas->documents, call, &before, &revision));
-	TRY(quota_config_put(&quotas->documents, call, config, revision));
+static enum bulla_err replace_config(struct bulla_call *call, void *record, void *context)
+{
+	(void)call;
+	((struct stored_quota_config *)record)->public = *(const struct bulla_quota_config *)context;
+	return BULLA_OK;
+}
+
+static enum bulla_err write_config(struct quotas *quotas, struct bulla_call *call, const struct bulla_quota_config *config)
+{
+	struct bulla_quota_config given = *config;
+
+	TRY(record_change(quotas->records, call, &quota_config_name, replace_config, &given));
 	return quotas_read(quotas, call);
 }
 
@@ -147,7 +164,7 @@ enum bulla_err bulla_quota_config_write(struct bulla *engine, struct bulla_call 
 
 	TRY(bulla_work(call, BULLA_WORK_DISK));
 	pthread_mutex_lock(&quotas->lock);
-	enum bulla_err err = store_config(quotas, call, config);
+	enum bulla_err err = write_config(quotas, call, config);
 
 	pthread_mutex_unlock(&quotas->lock);
 	return err;
@@ -155,7 +172,5 @@ enum bulla_err bulla_quota_config_write(struct bulla *engine, struct bulla_call 
 
 enum bulla_err bulla_quota_config_read(struct bulla *engine, struct bulla_call *call, struct bulla_quota_config *out)
 {
-	uint64_t revision;
-
-	return quota_config_get(&engine->access->quotas->documents, call, out, &revision);
+	return quota_config_get(engine->access->quotas->records, call, out);
 }

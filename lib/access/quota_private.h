@@ -8,9 +8,8 @@
 #include "base/rcu.h"
 #include "bulla/quotas.h"
 #include "crypto/crypto.h"
-#include "seal/documents.h"
+#include "state/records.h"
 
-#define QUOTA_RULE "rate-limit" /* the kind of their documents */
 #define QUOTA_MAX_RULES 1000
 
 /* What a rule is for; where several fit a request, the first kind decides. */
@@ -33,9 +32,9 @@ struct rules {
 };
 
 struct quotas {
-	struct documents documents;
-	pthread_mutex_t lock;   /* one writer; held over its commit */
-	struct rules *rules;    /* rcu; NULL: no rules, nothing is counted */
+	struct records *records; /* borrowed */
+	pthread_mutex_t lock;    /* one writer; held over its commit */
+	struct rules *rules;     /* rcu; NULL: no rules, nothing is counted */
 	struct counters *clients;
 };
 
@@ -46,19 +45,18 @@ BULLA_MUST_USE enum bulla_err quotas_read(struct quotas *quotas, struct bulla_ca
 
 /* ---- quota_record.c ------------------------------------------------------------------------------------------------------ */
 
-struct document_name quota_rule_name(struct bulla_bytes name);
-extern const struct document_name quota_config_name;
+struct stored_rule {
+	struct record record; /* its item is the rule's name */
+	struct bulla_rate_limit public;
+};
+struct stored_quota_config {
+	struct record record;
+	struct bulla_quota_config public;
+};
+extern const struct record_kind quota_rules;
+extern const struct record_name quota_any_rule, quota_config_name;
 
-/* NO_MEMORY. */
-BULLA_MUST_USE enum bulla_err quota_rule_pack(struct bulla_call *call, const struct bulla_rate_limit *limit, struct bulla_bytes *out);
-/* out borrows from document. STORE_DAMAGED. */
-BULLA_MUST_USE enum bulla_err quota_rule_unpack(const struct document *document, struct bulla_rate_limit *out);
-
-/* What holds: as it was written, or revision 0 and what holds without. Errors of document_get, STORE_DAMAGED, NO_MEMORY. */
-BULLA_MUST_USE enum bulla_err quota_config_get(const struct documents *documents, struct bulla_call *call,
-					       struct bulla_quota_config *out, uint64_t *revision);
-/* In the place of revision. Errors of document_put. */
-BULLA_MUST_USE enum bulla_err quota_config_put(const struct documents *documents, struct bulla_call *call,
-					       const struct bulla_quota_config *config, uint64_t revision);
+/* What holds: as it was written, or what holds without. Errors of record_read. */
+BULLA_MUST_USE enum bulla_err quota_config_get(struct records *records, struct bulla_call *call, struct bulla_quota_config *out);
 
 #endif

@@ -1,10 +1,7 @@
-/* quota_record.c: rate limits and their settings as documents (docs/FORMATS.md). Any thread. */
+/* quota_record.c: rate limits and their settings as kinds of records (docs/FORMATS.md). Any thread. */
 #include "access/quota_private.h"
-#include "base/pack.h"
 
 #define FORMAT 1
-
-const struct document_name quota_config_name = { .kind = "quota-config", .item = { (const uint8_t *)"config", 6 } };
 
 static const char *const default_exempt[] = {
 	"sys/generate-recovery-token/attempt", "sys/generate-recovery-token/update", "sys/generate-root/attempt",
@@ -12,88 +9,89 @@ static const char *const default_exempt[] = {
 };
 #define DEFAULT_EXEMPT (sizeof default_exempt / sizeof default_exempt[0])
 
-struct document_name quota_rule_name(struct bulla_bytes name)
-{
-	return (struct document_name){ .kind = QUOTA_RULE, .item = name };
-}
+/* ---- rules ------------------------------------------------------------------------------------------------------------------ */
 
-enum bulla_err quota_rule_pack(struct bulla_call *call, const struct bulla_rate_limit *limit, struct bulla_bytes *out)
+static void encode_rule(struct pack *pack, const void *record)
 {
-	struct pack pack = { .arena = call->arena };
+	const struct bulla_rate_limit *limit = &((const struct stored_rule *)record)->public;
 	uint64_t bits;
 
 	memcpy(&bits, &limit->rate, sizeof bits);
-	pack_u8(&pack, FORMAT);
-	pack_u8(&pack, limit->inheritable);
-	pack_u64(&pack, bits); /* IEEE 754 */
-	pack_i64(&pack, limit->interval_s);
-	pack_i64(&pack, limit->block_interval_s);
-	pack_bytes(&pack, limit->path);
-	return pack_finish(&pack, out);
+	pack_u8(pack, FORMAT);
+	pack_u8(pack, limit->inheritable);
+	pack_u64(pack, bits); /* IEEE 754 */
+	pack_i64(pack, limit->interval_s);
+	pack_i64(pack, limit->block_interval_s);
+	pack_bytes(pack, limit->path);
 }
 
-enum bulla_err quota_rule_unpack(const struct document *document, struct bulla_rate_limit *out)
+static enum bulla_err decode_rule(struct bulla_call *call, struct unpack *in, void *record)
 {
-	struct unpack in = { .ptr = document->value.ptr, .left = document->value.len };
-	struct bulla_rate_limit limit = { .name = document->item };
-	uint8_t format = unpack_u8(&in);
+	struct bulla_rate_limit *limit = &((struct stored_rule *)record)->public;
+	uint8_t format = unpack_u8(in);
 
-	limit.inheritable = unpack_u8(&in);
-	uint64_t bits = unpack_u64(&in);
+	(void)call;
+	limit->inheritable = unpack_u8(in);
+	uint64_t bits = unpack_u64(in);
 
-	memcpy(&limit.rate, &bits, sizeof bits);
-	limit.interval_s = unpack_i64(&in);
-	limit.block_interval_s = unpack_i64(&in);
-	limit.path = unpack_bytes(&in);
-	if (format != FORMAT || !(limit.rate > 0) || limit.interval_s <= 0)
+	memcpy(&limit->rate, &bits, sizeof bits);
+	limit->interval_s = unpack_i64(in);
+	limit->block_interval_s = unpack_i64(in);
+	limit->path = unpack_bytes(in);
+	return format == FORMAT && limit->rate > 0 && limit->interval_s > 0 ? BULLA_OK : BULLA_E_STORE_DAMAGED;
+}
+
+const struct record_kind quota_rules = { .name = "rate-limit", .size = sizeof(struct stored_rule), .replaced = true, .encode = encode_rule,
+					 .decode = decode_rule };
+const struct record_name quota_any_rule = { .kind = &quota_rules };
+
+/* ---- settings --------------------------------------------------------------------------------------------------------------- */
+
+static void encode_config(struct pack *pack, const void *record)
+{
+	const struct bulla_quota_config *config = &((const struct stored_quota_config *)record)->public;
+
+	pack_u8(pack, FORMAT);
+	pack_u8(pack, config->response_headers);
+	pack_u8(pack, config->audit_logging);
+	pack_list(pack, config->exempt_paths, config->exempt_count);
+}
+
+static enum bulla_err decode_config(struct bulla_call *call, struct unpack *in, void *record)
+{
+	struct bulla_quota_config *config = &((struct stored_quota_config *)record)->public;
+
+	if (unpack_u8(in) != FORMAT)
 		return BULLA_E_STORE_DAMAGED;
-	TRY(unpack_finish(&in));
-	*out = limit;
-	return BULLA_OK;
+	config->response_headers = unpack_u8(in);
+	config->audit_logging = unpack_u8(in);
+	return unpack_list(in, call->arena, &config->exempt_paths, &config->exempt_count);
 }
 
-enum bulla_err quota_config_get(const struct documents *documents, struct bulla_call *call, struct bulla_quota_config *out,
-				uint64_t *revision)
+static const struct record_kind configs = { .name = "quota-config", .size = sizeof(struct stored_quota_config), .replaced = true,
+					    .encode = encode_config, .decode = decode_config };
+const struct record_name quota_config_name = { .kind = &configs, .item = { (const uint8_t *)"config", 6 } };
+
+static enum bulla_err without_config(struct bulla_call *call, struct bulla_quota_config *out)
 {
-	struct document found;
-	enum bulla_err err = document_get(documents, call, &quota_config_name, &found);
 	struct bulla_bytes *paths = bulla_arena_alloc(call->arena, DEFAULT_EXEMPT * sizeof *paths);
 
-	*revision = 0;
 	if (paths == NULL)
 		return BULLA_E_NO_MEMORY;
-	if (err == BULLA_E_NOT_FOUND) {
-		for (size_t i = 0; i < DEFAULT_EXEMPT; i++)
-			paths[i] = bulla_str(default_exempt[i]);
-		*out = (struct bulla_quota_config){ .exempt_paths = paths, .exempt_count = DEFAULT_EXEMPT };
-		return BULLA_OK;
-	}
-	TRY(err);
-	struct unpack in = { .ptr = found.value.ptr, .left = found.value.len };
-	struct bulla_quota_config config = { 0 };
-	uint8_t format = unpack_u8(&in);
-
-	config.response_headers = unpack_u8(&in);
-	config.audit_logging = unpack_u8(&in);
-	TRY(unpack_list(&in, call->arena, &config.exempt_paths, &config.exempt_count));
-	if (format != FORMAT)
-		return BULLA_E_STORE_DAMAGED;
-	TRY(unpack_finish(&in));
-	*revision = found.revision;
-	*out = config;
+	for (size_t i = 0; i < DEFAULT_EXEMPT; i++)
+		paths[i] = bulla_str(default_exempt[i]);
+	*out = (struct bulla_quota_config){ .exempt_paths = paths, .exempt_count = DEFAULT_EXEMPT };
 	return BULLA_OK;
 }
 
-enum bulla_err quota_config_put(const struct documents *documents, struct bulla_call *call, const struct bulla_quota_config *config,
-				uint64_t revision)
+enum bulla_err quota_config_get(struct records *records, struct bulla_call *call, struct bulla_quota_config *out)
 {
-	struct pack pack = { .arena = call->arena };
-	struct bulla_bytes value;
+	struct stored_quota_config config;
+	enum bulla_err err = record_read(records, call, &quota_config_name, &config);
 
-	pack_u8(&pack, FORMAT);
-	pack_u8(&pack, config->response_headers);
-	pack_u8(&pack, config->audit_logging);
-	pack_list(&pack, config->exempt_paths, config->exempt_count);
-	TRY(pack_finish(&pack, &value));
-	return document_put(documents, call, &quota_config_name, revision, value);
+	if (err == BULLA_E_NOT_FOUND)
+		return without_config(call, out);
+	TRY(err);
+	*out = config.public;
+	return BULLA_OK;
 }

@@ -60,6 +60,8 @@ void records_end(struct records *records);
 void records_forget(struct records *records);
 /* Another node has changed the record (NULL: any may be changed): drops what is kept of it. Never blocks for long. */
 void records_changed(struct records *records, const struct store_id *id);
+/* Where a record is; the first half is that of all of its kind and scope, whoever follows these (state/follow.h). SEALED, NO_MEMORY. */
+BULLA_MUST_USE enum bulla_err record_slot(struct records *records, const struct record_name *name, struct store_id *out);
 /* Deletes what has ended. Errors of due_run. Blocks. */
 BULLA_MUST_USE enum bulla_err records_tick(struct records *records, struct bulla_call *call);
 

@@ -21,7 +21,6 @@ static inline struct document_name record_document(const struct record_name *nam
 
 /* ---- records.c ---- */
 
-BULLA_MUST_USE enum bulla_err record_slot(struct records *records, const struct record_name *name, struct store_id *out);
 /* From the store. NOT_FOUND; STORE_DAMAGED, but out has its revision. */
 BULLA_MUST_USE enum bulla_err record_fetch(struct records *records, struct bulla_call *call, const struct store_id *id,
 					   struct document *out);
