@@ -39,7 +39,7 @@ enum bulla_err access_new(struct store *store, struct seal *seal, int64_t defaul
 		err = counters_new(MAX_BUDGETS, &access->budgets);
 	if (err == BULLA_OK)
 		err = quotas_new(&access->records, &access->quotas);
-	if (err == BULLA_OK && (access->cors = cors_new(store, seal)) == NULL)
+	if (err == BULLA_OK && (access->cors = cors_new(&access->records)) == NULL)
 		err = BULLA_E_NO_MEMORY;
 
 	if (err != BULLA_OK) {

@@ -15,13 +15,13 @@ static const char *const standard[] = {
 };
 #define STANDARD (sizeof standard / sizeof standard[0])
 
-struct cors *cors_new(struct store *store, struct seal *seal)
+struct cors *cors_new(struct records *records)
 {
 	struct cors *cors = calloc(1, sizeof *cors);
 
 	if (cors == NULL)
 		return NULL;
-	cors->documents = (struct documents){ store, seal };
+	cors->records = records;
 	pthread_mutex_init(&cors->lock, NULL);
 	return cors;
 }
@@ -170,7 +170,7 @@ enum bulla_err cors_load(struct cors *cors, struct bulla_call *call)
 
 static enum bulla_err collection(void *owner, struct store_id *out)
 {
-	return document_slot(&((struct cors *)owner)->documents, &cors_document, out);
+	return record_slot(((struct cors *)owner)->records, &cors_name, out);
 }
 
 static enum bulla_err reload(void *owner, struct bulla_call *call)

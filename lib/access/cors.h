@@ -5,11 +5,12 @@
 #include "access/access_internal.h"
 #include "bulla/cors.h"
 #include "state/follow.h"
+#include "state/records.h"
 
 struct cors;
 
-/* NULL: no memory. */
-struct cors *cors_new(struct store *store, struct seal *seal);
+/* NULL: no memory. records: borrowed. */
+struct cors *cors_new(struct records *records);
 /* After unsealing. A damaged record is no reason not to unseal: it is off then. */
 BULLA_MUST_USE enum bulla_err cors_load(struct cors *cors, struct bulla_call *call);
 /* Has it read anew when another node changes it. */

@@ -2,57 +2,51 @@
  * at a time. */
 #include "access/access_private.h"
 #include "access/cors_private.h"
-#include "base/pack.h"
 
 #define FORM 1
 #define MAX_ITEMS 256
 #define MAX_HEADER_TEXT 4096 /* it has to fit into a reply's head */
 
-const struct document_name cors_document = { .kind = "cors", .item = { (const uint8_t *)"config", 6 } };
-
 /* ---- the record -------------------------------------------------------------------------------------------------- */
 
-static enum bulla_err unpack_config(struct bulla_call *call, const struct document *document,
-				    struct bulla_cors_config *out)
-{
-	struct unpack in = { .ptr = document->value.ptr, .left = document->value.len };
-	struct bulla_cors_config config = { .enabled = true };
-	uint8_t form = unpack_u8(&in);
+struct stored_cors {
+	struct record record;
+	struct bulla_cors_config public;
+};
 
-	config.credentials = unpack_u8(&in) != 0;
-	TRY(unpack_list(&in, call->arena, &config.origins, &config.origin_count));
-	TRY(unpack_list(&in, call->arena, &config.headers, &config.header_count));
-	TRY(unpack_finish(&in));
-	*out = config;
-	return form == FORM ? BULLA_OK : BULLA_E_STORE_DAMAGED;
+static void encode(struct pack *pack, const void *record)
+{
+	const struct bulla_cors_config *config = &((const struct stored_cors *)record)->public;
+
+	pack_u8(pack, FORM);
+	pack_u8(pack, config->credentials);
+	pack_list(pack, config->origins, config->origin_count);
+	pack_list(pack, config->headers, config->header_count);
 }
+
+static enum bulla_err decode(struct bulla_call *call, struct unpack *in, void *record)
+{
+	struct bulla_cors_config *config = &((struct stored_cors *)record)->public;
+
+	if (unpack_u8(in) != FORM)
+		return BULLA_E_STORE_DAMAGED;
+	config->enabled = true;
+	config->credentials = unpack_u8(in) != 0;
+	TRY(unpack_list(in, call->arena, &config->origins, &config->origin_count));
+	return unpack_list(in, call->arena, &config->headers, &config->header_count);
+}
+
+static const struct record_kind kind = { .name = "cors", .size = sizeof(struct stored_cors), .replaced = true, .encode = encode,
+					 .decode = decode };
+const struct record_name cors_name = { .kind = &kind, .item = { (const uint8_t *)"config", 6 } };
 
 enum bulla_err cors_get(const struct cors *cors, struct bulla_call *call, struct bulla_cors_config *out)
 {
-	struct document document;
+	struct stored_cors stored;
 
-	TRY(document_get(&cors->documents, call, &cors_document, &document));
-	return unpack_config(call, &document, out);
-}
-
-static enum bulla_err store(struct cors *cors, struct bulla_call *call, const struct bulla_cors_config *config)
-{
-	struct pack pack = { .arena = call->arena };
-	struct document before = { 0 };
-	struct bulla_bytes value;
-	enum bulla_err err = document_get(&cors->documents, call, &cors_document, &before);
-
-	if (err == BULLA_E_STORE_DAMAGED)
-		TRY(document_remove(&cors->documents, call, &cors_document, STORE_ANY_REVISION));
-	else if (err != BULLA_OK && err != BULLA_E_NOT_FOUND)
-		return err;
-	call->detail = (struct bulla_bytes){ 0 };
-	pack_u8(&pack, FORM);
-	pack_u8(&pack, config->credentials);
-	pack_list(&pack, config->origins, config->origin_count);
-	pack_list(&pack, config->headers, config->header_count);
-	TRY(pack_finish(&pack, &value));
-	return document_put(&cors->documents, call, &cors_document, err == BULLA_OK ? before.revision : 0, value);
+	TRY(record_read(cors->records, call, &cors_name, &stored));
+	*out = stored.public;
+	return BULLA_OK;
 }
 
 /* ---- changing ---------------------------------------------------------------------------------------------------- */
@@ -80,15 +74,22 @@ static enum bulla_err check(struct bulla_call *call, const struct bulla_cors_con
 	return BULLA_OK;
 }
 
+static enum bulla_err replace(struct bulla_call *call, void *record, void *context)
+{
+	(void)call;
+	((struct stored_cors *)record)->public = *(const struct bulla_cors_config *)context;
+	return BULLA_OK;
+}
+
 /* config NULL: off. */
-static enum bulla_err change(struct cors *cors, struct bulla_call *call, const struct bulla_cors_config *config)
+static enum bulla_err change(struct cors *cors, struct bulla_call *call, struct bulla_cors_config *config)
 {
 	struct cors_rules *rules = NULL;
 
 	if (config != NULL)
 		TRY(cors_rules_make(config, &rules));
-	enum bulla_err err = config != NULL ? store(cors, call, config)
-					    : document_remove(&cors->documents, call, &cors_document, STORE_ANY_REVISION);
+	enum bulla_err err = config != NULL ? record_change(cors->records, call, &cors_name, replace, config)
+					    : record_remove(cors->records, call, &cors_name);
 
 	if (err == BULLA_OK)
 		cors_publish(cors, rules);
@@ -100,11 +101,12 @@ static enum bulla_err change(struct cors *cors, struct bulla_call *call, const s
 enum bulla_err bulla_cors_enable(struct bulla *engine, struct bulla_call *call, const struct bulla_cors_config *config)
 {
 	struct cors *cors = engine->access->cors;
+	struct bulla_cors_config given = *config;
 
 	TRY(bulla_work(call, BULLA_WORK_DISK));
 	TRY(check(call, config));
 	pthread_mutex_lock(&cors->lock);
-	enum bulla_err err = change(cors, call, config);
+	enum bulla_err err = change(cors, call, &given);
 
 	pthread_mutex_unlock(&cors->lock);
 	return err;

@@ -6,7 +6,6 @@
 
 #include "access/cors.h"
 #include "base/rcu.h"
-#include "seal/documents.h"
 
 #define CORS_MAX_ORIGIN 1024
 
@@ -20,7 +19,7 @@ struct cors_rules {
 };
 
 struct cors {
-	struct documents documents;
+	struct records *records;   /* borrowed */
 	pthread_mutex_t lock;      /* one writer; held over its commit */
 	struct cors_rules *rules;  /* rcu; NULL: off */
 };
@@ -31,8 +30,8 @@ void cors_rules_free(struct cors_rules *rules); /* one that was not published; N
 /* Takes it over. Under the lock. */
 void cors_publish(struct cors *cors, struct cors_rules *rules);
 
-extern const struct document_name cors_document;
-/* What is stored, headers without the standard ones, in the arena. NOT_FOUND: it is off. Errors of document_get. */
+extern const struct record_name cors_name;
+/* What is stored, headers without the standard ones, in the arena. NOT_FOUND: it is off. Errors of record_read. */
 BULLA_MUST_USE enum bulla_err cors_get(const struct cors *cors, struct bulla_call *call, struct bulla_cors_config *out);
 
 #endif
