@@ -22,7 +22,6 @@ enum bulla_err access_new(struct store *store, struct seal *seal, int64_t defaul
 	access->default_ttl_s = default_ttl_s;
 	access->max_ttl_s = max_ttl_s;
 	pthread_mutex_init(&access->policy_lock, NULL);
-	pthread_mutex_init(&access->ui_lock, NULL);
 	pthread_rwlockattr_init(&attr);
 	/* or a parent that makes children all the time could never be revoked */
 	(void)pthread_rwlockattr_setkind_np(&attr, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
@@ -81,7 +80,6 @@ void access_free(struct access *access)
 	policy_store_empty(access);
 	records_end(&access->records);
 	pthread_mutex_destroy(&access->policy_lock);
-	pthread_mutex_destroy(&access->ui_lock);
 	for (size_t i = 0; i < TOKEN_STRIPES; i++)
 		pthread_rwlock_destroy(&access->stripes[i]);
 	free(access);

@@ -74,7 +74,6 @@ struct access {
 	struct counters *budgets;
 	struct quotas *quotas;
 	struct cors *cors;
-	pthread_mutex_t ui_lock; /* one change of headers for pages at a time, over its commit */
 	_Atomic int64_t next_budget_sweep_ns;
 };
 
