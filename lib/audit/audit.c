@@ -286,7 +286,6 @@ enum bulla_err audit_new(struct store *store, struct seal *seal, const struct au
 
 	if (audit == NULL)
 		return BULLA_E_NO_MEMORY;
-	audit->documents = (struct documents){ .store = store, .seal = seal };
 	audit->config = *config;
 	audit->config.store = store;
 	if (config->node.len > 0)
@@ -294,8 +293,10 @@ enum bulla_err audit_new(struct store *store, struct seal *seal, const struct au
 	audit->config.node = bulla_mem(audit->node, config->node.len);
 	pthread_mutex_init(&audit->lock, NULL);
 	pthread_mutex_init(&audit->heads, NULL);
-	enum bulla_err err = audit_keep_specs(audit, config->specs, config->spec_count);
+	enum bulla_err err = records_init(&audit->records, store, seal, NULL, 0);
 
+	if (err == BULLA_OK)
+		err = audit_keep_specs(audit, config->specs, config->spec_count);
 	if (err == BULLA_OK)
 		*out = audit;
 	else
@@ -391,6 +392,7 @@ void audit_free(struct audit *audit)
 	audit_close(audit);
 	rcu_drain();
 	bulla_arena_free(audit->config_arena);
+	records_end(&audit->records);
 	pthread_mutex_destroy(&audit->heads);
 	pthread_mutex_destroy(&audit->lock);
 	free(audit);

@@ -4,8 +4,8 @@
 
 #include "base/parts.h"
 #include "bulla/audit.h"
-#include "seal/documents.h"
 #include "state/follow.h"
+#include "state/records.h"
 
 struct audit_config {
 	const struct bulla_audit_spec *specs; /* of the configuration file; copied */

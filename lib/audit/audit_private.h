@@ -2,7 +2,7 @@
  *   audit.c      the set of devices that are on; loading, closing
  *   groups.c     groups of lines: to the devices, and waiting for them
  *   manage.c     enabling, disabling, listing; the configuration
- *   stored.c     what is stored of a device, of its chain and of headers
+ *   stored.c     what is stored of a device, and of its chain
  *   options.c    what a device's options say
  *   device.c     a device's queue: who submits, who writes
  *   device_write.c  writes what was taken from it
@@ -166,7 +166,6 @@ struct device {
 	uint8_t public_key[SIGNING_PUBLIC_BYTES];
 	struct device_secrets *secrets; /* locked */
 	struct bulla_arena *arena;      /* holds the above */
-	uint64_t revision;              /* of its document */
 	const struct audit_config *config;
 	atomic_uint refs;
 	pthread_t thread;
@@ -204,7 +203,6 @@ struct device_new {
 	bool from_config, must_work;
 	const struct device_secrets *secrets; /* copied */
 	struct chain chain;
-	uint64_t revision;
 	const struct audit_config *config;
 };
 BULLA_MUST_USE enum bulla_err device_open(struct bulla_call *call, const struct device_new *args, struct device **out);
@@ -294,7 +292,7 @@ struct header_rules {
 };
 
 struct audit {
-	struct documents documents;
+	struct records records;      /* devices, how far they came, which headers are recorded */
 	struct audit_config config;
 	uint8_t node[BULLA_MAX_NODE]; /* config.node's */
 	struct bulla_arena *config_arena;
@@ -324,12 +322,12 @@ struct stored_device {
 	struct bulla_bytes node; /* from_config: whose configuration; else empty: it is everybody's */
 	char id[UUID_TEXT + 1];
 	struct device_secrets secrets; /* salt and seed; the rest is empty */
-	uint64_t revision;
 };
 /* Whether the configuration (spec) has the device as it was made. CONFIG, with a text that says what differs and what to do; NO_MEMORY. */
 BULLA_MUST_USE enum bulla_err spec_agrees(struct bulla_call *call, const struct bulla_audit_spec *made, bool from_config,
 					  const struct bulla_audit_spec *spec);
-BULLA_MUST_USE enum bulla_err stored_put(struct audit *audit, struct bulla_call *call, const struct stored_device *device);
+/* A new one. INVALID: there is one at this path, which another node has enabled. */
+BULLA_MUST_USE enum bulla_err stored_put(struct audit *audit, struct bulla_call *call, struct stored_device *device);
 /* The device of this node's configuration, or everybody's, with how far it came, here or on all nodes. */
 BULLA_MUST_USE enum bulla_err stored_remove(struct audit *audit, struct bulla_call *call, struct bulla_bytes path, bool from_config,
 					    const char *id);

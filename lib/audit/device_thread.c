@@ -159,7 +159,6 @@ static enum bulla_err fill(struct bulla_call *call, struct device *device, const
 	device->from_config = args->from_config;
 	device->config = args->config;
 	device->chain = args->chain;
-	device->revision = args->revision;
 	device->sink = (struct sink){ .kind = device->kind, .fd = -1 };
 	return BULLA_OK;
 }

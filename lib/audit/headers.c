@@ -3,14 +3,52 @@
 #include <stdlib.h>
 
 #include "audit/audit_private.h"
-#include "base/pack.h"
 
-#define KIND_HEADERS "audit-headers"
 #define FORM 1
 #define MAX_HEADERS 100
 #define MAX_NAME 256
 
-static const struct document_name stored_name = { .kind = KIND_HEADERS };
+/* ---- the record ------------------------------------------------------------------------------------------------------------ */
+
+struct stored_rules {
+	struct record record;
+	struct bulla_audit_header_rule *items; /* sorted by name; with room for one more, unless nothing is stored */
+	size_t count;
+};
+
+static void encode(struct pack *pack, const void *record)
+{
+	const struct stored_rules *stored = record;
+
+	pack_u8(pack, FORM);
+	pack_u32(pack, (uint32_t)stored->count);
+	for (size_t i = 0; i < stored->count; i++) {
+		pack_bytes(pack, stored->items[i].name);
+		pack_u8(pack, stored->items[i].hmac);
+	}
+}
+
+static enum bulla_err decode(struct bulla_call *call, struct unpack *in, void *record)
+{
+	struct stored_rules *stored = record;
+
+	if (unpack_u8(in) != FORM)
+		return BULLA_E_STORE_DAMAGED;
+	stored->count = unpack_count(in, 5);
+	stored->items = bulla_arena_alloc(call->arena, (stored->count + 1) * sizeof stored->items[0]);
+	if (stored->items == NULL)
+		return BULLA_E_NO_MEMORY;
+	for (size_t i = 0; i < stored->count; i++) {
+		stored->items[i].name = unpack_bytes(in);
+		stored->items[i].hmac = unpack_u8(in) != 0;
+	}
+	return BULLA_OK;
+}
+
+static const struct record_kind kind = { .name = "audit-headers", .size = sizeof(struct stored_rules), .encode = encode, .decode = decode };
+static const struct record_name stored_name = { .kind = &kind };
+
+/* ---- what is published ------------------------------------------------------------------------------------------------------- */
 
 static void free_later(struct rcu_later *later)
 {
@@ -57,53 +95,15 @@ static enum bulla_err make(const struct bulla_audit_header_rule *rules, size_t c
 	return BULLA_OK;
 }
 
-static enum bulla_err read_rules(struct bulla_call *call, const struct document *document, struct bulla_audit_header_rule **list,
-				 size_t *count)
-{
-	struct unpack in = { .ptr = document->value.ptr, .left = document->value.len };
-	uint8_t form = unpack_u8(&in);
-
-	*count = unpack_count(&in, 5);
-	*list = bulla_arena_alloc(call->arena, (*count + 1) * sizeof **list);
-	if (*list == NULL)
-		return BULLA_E_NO_MEMORY;
-	for (size_t i = 0; i < *count; i++) {
-		(*list)[i].name = unpack_bytes(&in);
-		(*list)[i].hmac = unpack_u8(&in) != 0;
-	}
-	TRY(unpack_finish(&in));
-	return form == FORM ? BULLA_OK : BULLA_E_STORE_DAMAGED;
-}
-
-/* revision 0: nothing was stored yet. The list has room for one more. */
-static enum bulla_err load(struct audit *audit, struct bulla_call *call, struct bulla_audit_header_rule **list, size_t *count,
-			   uint64_t *revision)
-{
-	struct document document = { 0 };
-	enum bulla_err err = document_get(&audit->documents, call, &stored_name, &document);
-
-	*count = 0;
-	*revision = 0;
-	if (err == BULLA_E_NOT_FOUND) {
-		call->detail = (struct bulla_bytes){ 0 };
-		*list = bulla_arena_alloc(call->arena, sizeof **list);
-		return *list == NULL ? BULLA_E_NO_MEMORY : BULLA_OK;
-	}
-	TRY(err);
-	*revision = document.revision;
-	return read_rules(call, &document, list, count);
-}
-
 /* With the lock. */
 static enum bulla_err read_and_publish(struct audit *audit, struct bulla_call *call)
 {
-	struct bulla_audit_header_rule *list;
+	struct stored_rules stored = { 0 };
 	struct header_rules *rules;
-	uint64_t revision;
-	size_t count;
+	enum bulla_err err = record_read(&audit->records, call, &stored_name, &stored);
 
-	TRY(load(audit, call, &list, &count, &revision));
-	TRY(make(list, count, &rules));
+	TRY(err == BULLA_E_NOT_FOUND ? BULLA_OK : err);
+	TRY(make(stored.items, stored.count, &rules));
 	publish(audit, rules);
 	return BULLA_OK;
 }
@@ -119,7 +119,7 @@ enum bulla_err headers_load(struct audit *audit, struct bulla_call *call)
 
 static enum bulla_err collection(void *owner, struct store_id *out)
 {
-	return document_slot(&((struct audit *)owner)->documents, &stored_name, out);
+	return record_slot(&((struct audit *)owner)->records, &stored_name, out);
 }
 
 static enum bulla_err reload(void *owner, struct bulla_call *call)
@@ -132,21 +132,7 @@ enum bulla_err audit_follow(struct audit *audit, struct follow *follow)
 	return follow_add(follow, (struct follower){ audit, collection, NULL, reload });
 }
 
-static enum bulla_err store(struct audit *audit, struct bulla_call *call, const struct bulla_audit_header_rule *list, size_t count,
-			    uint64_t revision)
-{
-	struct pack pack = { .arena = call->arena };
-	struct bulla_bytes value;
-
-	pack_u8(&pack, FORM);
-	pack_u32(&pack, (uint32_t)count);
-	for (size_t i = 0; i < count; i++) {
-		pack_bytes(&pack, list[i].name);
-		pack_u8(&pack, list[i].hmac);
-	}
-	TRY(pack_finish(&pack, &value));
-	return document_put(&audit->documents, call, &stored_name, revision, value);
-}
+/* ---- changing ------------------------------------------------------------------------------------------------------------------ */
 
 static enum bulla_err lower(struct bulla_call *call, struct bulla_bytes name, struct bulla_bytes *out)
 {
@@ -161,59 +147,86 @@ static enum bulla_err lower(struct bulla_call *call, struct bulla_bytes name, st
 }
 
 /* Where name is, or belongs. */
-static size_t place_of(const struct bulla_audit_header_rule *list, size_t count, struct bulla_bytes name)
+static size_t place_of(const struct stored_rules *stored, struct bulla_bytes name, bool *there)
 {
 	size_t at = 0;
 
-	while (at < count && bulla_compare(list[at].name, name) < 0)
+	while (at < stored->count && bulla_compare(stored->items[at].name, name) < 0)
 		at++;
+	*there = at < stored->count && bulla_equal(stored->items[at].name, name);
 	return at;
 }
 
-static enum bulla_err change(struct audit *audit, struct bulla_call *call, struct bulla_bytes name, bool hmac, bool remove)
+static enum bulla_err put_rule(struct bulla_call *call, struct stored_rules *stored, const struct bulla_audit_header_rule *rule)
 {
-	struct bulla_audit_header_rule *list;
-	struct header_rules *rules;
-	uint64_t revision;
-	size_t count;
+	bool there;
 
-	TRY(load(audit, call, &list, &count, &revision));
-	size_t at = place_of(list, count, name);
-	bool there = at < count && bulla_equal(list[at].name, name);
+	if (stored->items == NULL && (stored->items = bulla_arena_alloc(call->arena, sizeof stored->items[0])) == NULL)
+		return BULLA_E_NO_MEMORY;
+	size_t at = place_of(stored, rule->name, &there);
 
-	if (remove && !there)
-		return BULLA_OK;
-	if (remove) {
-		memmove(&list[at], &list[at + 1], (count - at - 1) * sizeof list[0]);
-		count--;
-	} else {
-		if (!there && count == MAX_HEADERS)
-			return bulla_fail(call, BULLA_E_INVALID, "more than %d headers", MAX_HEADERS);
-		if (!there)
-			memmove(&list[at + 1], &list[at], (count++ - at) * sizeof list[0]);
-		list[at] = (struct bulla_audit_header_rule){ .name = name, .hmac = hmac };
-	}
-	TRY(make(list, count, &rules));
-	enum bulla_err err = store(audit, call, list, count, revision);
+	if (!there && stored->count == MAX_HEADERS)
+		return bulla_fail(call, BULLA_E_INVALID, "more than %d headers", MAX_HEADERS);
+	if (!there)
+		memmove(&stored->items[at + 1], &stored->items[at], (stored->count++ - at) * sizeof stored->items[0]);
+	stored->items[at] = *rule;
+	return BULLA_OK;
+}
+
+static void drop_rule(struct stored_rules *stored, struct bulla_bytes name)
+{
+	bool there;
+	size_t at = place_of(stored, name, &there);
+
+	if (there)
+		memmove(&stored->items[at], &stored->items[at + 1], (--stored->count - at) * sizeof stored->items[0]);
+	else
+		stored->record.fate = RECORD_LEAVE;
+}
+
+struct rule_wish {
+	struct bulla_audit_header_rule rule;
+	bool remove;
+	struct header_rules *made; /* of what is to be stored; NULL: no rules */
+};
+
+static enum bulla_err change_rules(struct bulla_call *call, void *record, void *context)
+{
+	struct stored_rules *stored = record;
+	struct rule_wish *wish = context;
+
+	free(wish->made);
+	wish->made = NULL;
+	if (wish->remove)
+		drop_rule(stored, wish->rule.name);
+	else
+		TRY(put_rule(call, stored, &wish->rule));
+	return make(stored->items, stored->count, &wish->made);
+}
+
+/* With the lock. */
+static enum bulla_err change(struct audit *audit, struct bulla_call *call, struct rule_wish *wish)
+{
+	enum bulla_err err = record_change(&audit->records, call, &stored_name, change_rules, wish);
 
 	if (err == BULLA_OK)
-		publish(audit, rules);
+		publish(audit, wish->made);
 	else
-		free(rules);
+		free(wish->made);
 	return err;
 }
 
 enum bulla_err bulla_audit_header_set(struct bulla *engine, struct bulla_call *call, struct bulla_bytes name, bool hmac, bool remove)
 {
 	struct audit *audit = engine->audit;
-	struct bulla_bytes lowered;
+	struct rule_wish wish = { .rule.hmac = hmac, .remove = remove };
 
 	TRY(bulla_work(call, BULLA_WORK_DISK));
 	if (name.len == 0 || name.len > MAX_NAME)
 		return bulla_fail(call, BULLA_E_INVALID, name.len == 0 ? "missing header name" : "the header's name is too long");
-	TRY(lower(call, name, &lowered));
+	TRY(lower(call, name, &wish.rule.name));
 	pthread_mutex_lock(&audit->lock);
-	enum bulla_err err = change(audit, call, lowered, hmac, remove);
+	enum bulla_err err = change(audit, call, &wish);
 
 	pthread_mutex_unlock(&audit->lock);
 	return err;

@@ -214,7 +214,7 @@ static void log_change(const struct audit *audit, const char *what, struct bulla
 static enum bulla_err open_stored(struct audit *audit, struct bulla_call *call, const struct stored_device *stored)
 {
 	struct device_new args = { .spec = &stored->spec, .id = stored->id, .from_config = stored->from_config,
-				   .secrets = &stored->secrets, .revision = stored->revision, .config = &audit->config };
+				   .secrets = &stored->secrets, .config = &audit->config };
 	struct device *device;
 
 	TRY(stored_head_get(audit, call, stored->id, &args.chain));

@@ -201,6 +201,23 @@ START_TEST(of_a_request)
 }
 END_TEST
 
+/* Another node has one at this path, of which this one does not know: said, and not answered as if it came from trying at the same time. */
+START_TEST(of_two_requests)
+{
+	const struct bulla_pair options[] = { { bulla_str("file_path"), bulla_str("discard") } };
+	const struct bulla_audit_spec spec = { .path = bulla_str("other"), .type = bulla_str("file"), .options = options, .option_count = 1 };
+	struct bulla_audit_device *list;
+
+	ck_assert_ok(bulla_audit_enable(nodes[1].engine, &call, &spec));
+	ck_assert_err(bulla_audit_enable(nodes[0].engine, &call, &spec), BULLA_E_INVALID);
+	ck_assert_bytes(call.detail, "path already in use");
+	ck_assert_uint_eq(devices_of(&nodes[0], &list), 1);
+	ck_assert_ok(bulla_audit_disable(nodes[1].engine, &call, bulla_str("other")));
+	ck_assert_ok(bulla_audit_enable(nodes[0].engine, &call, &spec));
+	ck_assert_ok(bulla_audit_disable(nodes[0].engine, &call, bulla_str("other")));
+}
+END_TEST
+
 START_TEST(names)
 {
 	static const char *const bad[] = { "a b", "a/b", "a\nb", "\xc3\xa4", "0123456789012345678901234567890123456789012345678901234567890123" };
@@ -224,6 +241,7 @@ int main(void)
 	tcase_add_test(tc, none_takes_anothers_away);
 	tcase_add_test(tc, each_has_a_chain);
 	tcase_add_test(tc, of_a_request);
+	tcase_add_test(tc, of_two_requests);
 	tcase_add_test(tc, names);
 	suite_add_tcase(suite, tc);
 	return unit_main(suite);
