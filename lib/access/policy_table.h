@@ -59,6 +59,16 @@ void acl_use_end(struct acl_use *use);
 
 /* ---- policy_store.c ---- */
 
+struct stored_policy {
+	struct record record; /* its item is the policy's name */
+	struct bulla_policy_info public;
+};
+extern const struct record_kind stored_policies;
+/* What is there without having been stored; NULL: there is no such policy. */
+const char *policy_builtin_text(struct bulla_bytes name);
+
+/* ---- policy_load.c ---- */
+
 /* After unsealing, and when another node has changed one: those that are as they were are not compiled again. */
 BULLA_MUST_USE enum bulla_err policy_store_load(struct access *access, struct bulla_call *call);
 /* Any id of their records. SEALED, NO_MEMORY. */
