@@ -114,6 +114,55 @@ START_TEST(made_token)
 }
 END_TEST
 
+/* ---- roles ----------------------------------------------------------------------------------------------------------------------- */
+
+/* What a token has that the twin makes through the role, which it keeps in memory. */
+static enum bulla_err made_by_twin(int64_t *num_uses)
+{
+	const struct bulla_token_create_args args = { .role = bulla_str("web"), .path = bulla_str("auth/token/create/web") };
+	struct bulla_call c = call_to(twin);
+	struct bulla_auth auth;
+	enum bulla_err err = bulla_token_create(twin, &c, &args, &auth);
+
+	if (err == BULLA_OK) {
+		*num_uses = auth.token->num_uses;
+		bulla_token_put(auth.token);
+	}
+	call_done(&c);
+	return err;
+}
+
+static void put_role(int64_t num_uses)
+{
+	const struct bulla_token_role_change change = { .set = BULLA_TOKEN_ROLE_USES, .values = { .num_uses = num_uses } };
+	struct bulla_call c = call_to(engine);
+
+	ck_assert_ok(bulla_token_role_put(engine, &c, bulla_str("web"), &change));
+	call_done(&c);
+}
+
+START_TEST(token_role)
+{
+	int64_t num_uses;
+
+	ck_assert_err(made_by_twin(&num_uses), BULLA_E_INVALID);
+	put_role(3);
+	ck_assert_ok(made_by_twin(&num_uses)); /* that there was none is not kept */
+	ck_assert_int_eq(num_uses, 3);
+	put_role(2);
+	follow();
+	ck_assert_ok(made_by_twin(&num_uses));
+	ck_assert_int_eq(num_uses, 2);
+	struct bulla_call c = call_to(engine);
+
+	ck_assert_ok(bulla_token_role_delete(engine, &c, bulla_str("web")));
+	call_done(&c);
+	ck_assert_ok(made_by_twin(&num_uses)); /* nobody has told */
+	follow();
+	ck_assert_err(made_by_twin(&num_uses), BULLA_E_INVALID);
+}
+END_TEST
+
 /* ---- policies, rate limits, and other settings ------------------------------------------------------------------------------ */
 
 static void put_policy(const char *text)
@@ -173,16 +222,21 @@ static void limit_rate(bool on)
 	call_done(&c);
 }
 
-static enum bulla_err rate_of_twin(void)
+static enum bulla_err rate_of(struct bulla *node)
 {
 	struct bulla_rate_state state = { 0 };
 	struct bulla_call c = call_begin();
 
 	c.remote_ip = bulla_str("10.0.0.1");
-	enum bulla_err err = bulla_rate_check(twin, &c, bulla_str("sys/mounts"), &state);
+	enum bulla_err err = bulla_rate_check(node, &c, bulla_str("sys/mounts"), &state);
 
 	call_end(&c);
 	return err;
+}
+
+static enum bulla_err rate_of_twin(void)
+{
+	return rate_of(twin);
 }
 
 static void exempt(const char *path)
@@ -212,6 +266,32 @@ START_TEST(rate_limit)
 	limit_rate(false);
 	follow();
 	ck_assert_ok(rate_of_twin());
+}
+END_TEST
+
+static void limit_by(struct bulla *node, const char *name, double rate)
+{
+	const struct bulla_rate_limit limit = { .name = bulla_str(name), .rate = rate, .interval_s = 3600 };
+	struct bulla_call c = call_to(node);
+
+	ck_assert_ok(bulla_rate_limit_write(node, &c, &limit));
+	call_done(&c);
+}
+
+/* Two of one path, of which neither node knew the other's: the same one counts on both. */
+START_TEST(rate_limits_of_one_path)
+{
+	struct bulla_call c = call_begin();
+
+	limit_by(engine, "b", 1000);
+	limit_by(twin, "a", 1);
+	ck_assert_ok(engine_follow(engine, &c));
+	follow();
+	ck_assert_ok(rate_of(engine));
+	ck_assert_err(rate_of(engine), BULLA_E_RATE_LIMITED);
+	ck_assert_ok(rate_of(twin));
+	ck_assert_err(rate_of(twin), BULLA_E_RATE_LIMITED);
+	call_end(&c);
 }
 END_TEST
 
@@ -587,8 +667,10 @@ int main(void)
 	tcase_add_test(tc, revoked_token);
 	tcase_add_test(tc, shortened_token);
 	tcase_add_test(tc, made_token);
+	tcase_add_test(tc, token_role);
 	tcase_add_test(tc, policy);
 	tcase_add_test(tc, rate_limit);
+	tcase_add_test(tc, rate_limits_of_one_path);
 	tcase_add_test(tc, cors);
 	tcase_add_test(tc, audit_header);
 	tcase_add_test(tc, mount);
