@@ -201,6 +201,5 @@ enum bulla_err bulla_approle_login(struct bulla *engine, struct bulla_call *call
 	TRY(auth_check_lockout(auth, call, mount, &user));
 	enum bulla_err err = attempt(auth, call, mount, user.name, trim(secret_id), out);
 
-	auth_note_login(auth, mount, &user, err);
-	return err == BULLA_E_BAD_TOKEN ? BULLA_E_INVALID : err;
+	return auth_note_login(auth, call, mount, &user, err);
 }

@@ -18,6 +18,12 @@ static const struct auth_method *const methods[] = {
 	NULL,
 };
 
+/* Kinds of records that end: what they are is in their own files. */
+static const struct record_kind *const ending[] = {
+	&locked_users,
+	NULL,
+};
+
 enum bulla_err auth_renew(void *context, struct bulla_call *call, const struct bulla_mount *mount,
 			  const struct bulla_token *token, struct bulla_token_params *params)
 {
@@ -38,7 +44,7 @@ enum bulla_err auth_new(struct store *store, struct seal *seal, struct access *a
 	auth->userpass_rule = auth->approle_rule = (struct bulla_lockout_rule)BULLA_LOCKOUT_DEFAULT;
 	stripes_init(&auth->names);
 	stripes_init(&auth->secrets);
-	enum bulla_err err = records_init(&auth->records, store, seal, NULL, MAX_CACHED_BYTES);
+	enum bulla_err err = records_init(&auth->records, store, seal, ending, MAX_CACHED_BYTES);
 
 	if (err == BULLA_OK)
 		err = lockout_new(&auth->lockout);
@@ -124,6 +130,7 @@ enum bulla_err auth_destroy_mount(struct auth *auth, struct bulla_call *call, co
 enum bulla_err auth_tick(struct bulla *engine, struct bulla_call *call)
 {
 	jwt_sets_tick(engine->auth);
+	TRY(records_tick(&engine->auth->records, call));
 	return approle_tick(engine, call);
 }
 

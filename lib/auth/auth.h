@@ -22,7 +22,7 @@ struct auth {
 	struct jwt_sets *jwt_sets; /* owned: key sets that were fetched */
 	struct stripes names;    /* of roles and users: who changes one keeps others from it */
 	struct stripes secrets;  /* of secret ids that are being used up; taken after a name, never before */
-	struct lockout *lockout;
+	struct lockout *lockout; /* failures to log in */
 	struct bulla_lockout_rule userpass_rule, approle_rule;
 	_Atomic int64_t next_tidy_ns;
 };
@@ -60,6 +60,7 @@ BULLA_MUST_USE enum bulla_err auth_destroy_mount(struct auth *auth, struct bulla
 int64_t auth_max_ttl_s(const struct bulla *engine, const struct bulla_mount *mount);
 
 extern const struct auth_method approle_method, userpass_method;
+extern const struct record_kind locked_users;
 BULLA_MUST_USE enum bulla_err approle_tick(struct bulla *engine, struct bulla_call *call);
 
 #endif

@@ -1,11 +1,10 @@
-/* lockout.c: a bounded table of users who failed to log in, found by name, forgotten by age. One mutex; nothing waits under it. */
+/* lockout.c: a bounded table of users who failed to log in, found by name, forgotten by age (lockout.h). One mutex; nothing waits under
+ * it. */
 #include "auth/lockout.h"
 
 #include <pthread.h>
 #include <stdlib.h>
 
-#include "auth/auth.h"
-#include "bulla/clock.h"
 #include "crypto/crypto.h"
 
 #define CHAINS 1024
@@ -152,11 +151,12 @@ bool lockout_is_locked(struct lockout *lockout, const struct bulla_lockout_rule 
 	return locked;
 }
 
-void lockout_fail(struct lockout *lockout, const struct bulla_lockout_rule *rule, const struct lockout_user *user,
-		   int64_t now_ns)
+bool lockout_fail(struct lockout *lockout, const struct bulla_lockout_rule *rule, const struct lockout_user *user, int64_t now_ns)
 {
+	bool locked = false;
+
 	if (rule->disabled || user->name.len > LOCKOUT_MAX_NAME)
-		return;
+		return false;
 	pthread_mutex_lock(&lockout->lock);
 	struct entry *e = find(lockout, user);
 
@@ -170,8 +170,10 @@ void lockout_fail(struct lockout *lockout, const struct bulla_lockout_rule *rule
 		e->last_ns = now_ns;
 		unlink_age(lockout, e);
 		link_newest(lockout, e);
+		locked = is_locked(rule, e, now_ns);
 	}
 	pthread_mutex_unlock(&lockout->lock);
+	return locked;
 }
 
 void lockout_forget(struct lockout *lockout, const struct lockout_user *user)
@@ -182,14 +184,6 @@ void lockout_forget(struct lockout *lockout, const struct lockout_user *user)
 	if (e != NULL)
 		drop(lockout, e);
 	pthread_mutex_unlock(&lockout->lock);
-}
-
-static int by_mount_and_name(const void *a, const void *b)
-{
-	const struct bulla_locked_user *one = a, *other = b;
-	int order = bulla_compare(one->mount_accessor, other->mount_accessor);
-
-	return order != 0 ? order : bulla_compare(one->name, other->name);
 }
 
 static enum bulla_err list_locked(struct lockout *lockout, struct bulla_call *call, struct bulla_bytes mount, int64_t now_ns,
@@ -223,32 +217,6 @@ enum bulla_err lockout_list(struct lockout *lockout, struct bulla_call *call, st
 	if (list != NULL)
 		err = list_locked(lockout, call, mount, now_ns, list, count);
 	pthread_mutex_unlock(&lockout->lock);
-	TRY(err);
-	if (*count > 1)
-		qsort(list, *count, sizeof *list, by_mount_and_name);
 	*out = list;
-	return BULLA_OK;
-}
-
-/* ---- for callers of the library ---------------------------------------------------------------------------------------------- */
-
-void bulla_lockout_set(struct bulla *engine, enum bulla_mount_kind kind, const struct bulla_lockout_rule *rule)
-{
-	if (kind == BULLA_MOUNT_USERPASS)
-		engine->auth->userpass_rule = *rule;
-	if (kind == BULLA_MOUNT_APPROLE)
-		engine->auth->approle_rule = *rule;
-}
-
-enum bulla_err bulla_lockout_list(struct bulla *engine, struct bulla_call *call, struct bulla_bytes mount_accessor,
-				  struct bulla_locked_user **users, size_t *count)
-{
-	return lockout_list(engine->auth->lockout, call, mount_accessor, bulla_clock_ns(), users, count);
-}
-
-void bulla_lockout_unlock(struct bulla *engine, struct bulla_bytes mount_accessor, struct bulla_bytes name)
-{
-	const struct lockout_user user = { mount_accessor, name };
-
-	lockout_forget(engine->auth->lockout, &user);
+	return err;
 }

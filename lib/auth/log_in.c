@@ -1,8 +1,6 @@
 /* log_in.c: see log_in.h. */
 #include "auth/log_in.h"
 
-#include "bulla/clock.h"
-
 /* "approle" for auth/approle/, "a-b-alice" for alice of auth/a/b/: slashes become hyphens, and none is left at the end. */
 static enum bulla_err display_name(struct bulla_call *call, const struct log_in *args, struct bulla_bytes *out)
 {
@@ -39,40 +37,4 @@ enum bulla_err auth_log_in(struct auth *auth, struct bulla_call *call, const str
 	if (login.path.ptr == NULL)
 		return BULLA_E_NO_MEMORY;
 	return access_login(auth->access, call, &login, out);
-}
-
-/* The server's rule for the method, with what was tuned for the mount. */
-static struct bulla_lockout_rule rule_of(const struct auth *auth, const struct bulla_mount *mount)
-{
-	struct bulla_lockout_rule rule = mount->kind == BULLA_MOUNT_APPROLE ? auth->approle_rule : auth->userpass_rule;
-	const struct bulla_mount_lockout *own = &mount->lockout;
-
-	if (own->threshold != 0)
-		rule.threshold = own->threshold;
-	if (own->duration_s != 0)
-		rule.duration_s = own->duration_s;
-	if (own->reset_s != 0)
-		rule.reset_s = own->reset_s;
-	rule.disabled = rule.disabled || own->disable;
-	return rule;
-}
-
-enum bulla_err auth_check_lockout(struct auth *auth, struct bulla_call *call, const struct bulla_mount *mount,
-				  const struct lockout_user *user)
-{
-	const struct bulla_lockout_rule rule = rule_of(auth, mount);
-
-	if (!lockout_is_locked(auth->lockout, &rule, user, bulla_clock_ns()))
-		return BULLA_OK;
-	return bulla_fail(call, BULLA_E_FORBIDDEN, "permission denied");
-}
-
-void auth_note_login(struct auth *auth, const struct bulla_mount *mount, const struct lockout_user *user, enum bulla_err err)
-{
-	const struct bulla_lockout_rule rule = rule_of(auth, mount);
-
-	if (err == BULLA_OK)
-		lockout_forget(auth->lockout, user);
-	if (err == BULLA_E_BAD_TOKEN)
-		lockout_fail(auth->lockout, &rule, user, bulla_clock_ns());
 }

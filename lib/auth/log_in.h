@@ -1,4 +1,5 @@
-/* log_in.h: what the methods' logins have in common: the token's path and display name, and the count of failures. Workers only. */
+/* log_in.h: what the methods' logins have in common: the token's path and display name (log_in.c), and keeping out who has failed too often
+ * (locked_users.c). Workers only. */
 #ifndef BULLA_AUTH_LOG_IN_H
 #define BULLA_AUTH_LOG_IN_H
 
@@ -21,10 +22,12 @@ struct log_in {
 BULLA_MUST_USE enum bulla_err auth_log_in(struct auth *auth, struct bulla_call *call, const struct log_in *args,
 					  struct bulla_auth *out);
 
-/* FORBIDDEN: the user is locked out of this mount. */
+/* FORBIDDEN: the user is locked out of this mount. STORE_DAMAGED: nobody knows whether he is; errors of record_get. */
 BULLA_MUST_USE enum bulla_err auth_check_lockout(struct auth *auth, struct bulla_call *call, const struct bulla_mount *mount,
 						 const struct lockout_user *user);
-/* BAD_TOKEN counts as a failure, BULLA_OK ends the count; anything else says nothing of the user. */
-void auth_note_login(struct auth *auth, const struct bulla_mount *mount, const struct lockout_user *user, enum bulla_err err);
+/* Of a login that came out so: BAD_TOKEN counts as a failure of a user that there is, and becomes INVALID, for strangers are not told;
+ * BULLA_OK ends the count; anything else says nothing of the user. Returns the outcome that the caller is told. */
+BULLA_MUST_USE enum bulla_err auth_note_login(struct auth *auth, struct bulla_call *call, const struct bulla_mount *mount,
+					      const struct lockout_user *user, enum bulla_err outcome);
 
 #endif

@@ -222,8 +222,7 @@ enum bulla_err bulla_user_login(struct bulla *engine, struct bulla_call *call, c
 		return bulla_fail(call, BULLA_E_FAILED, "missing password");
 	enum bulla_err err = attempt(auth, call, mount, name, password, out);
 
-	auth_note_login(auth, mount, &user, err);
-	return err == BULLA_E_BAD_TOKEN ? BULLA_E_INVALID : err;
+	return auth_note_login(auth, call, mount, &user, err);
 }
 
 /* ---- the method's row ------------------------------------------------------------------------------------------------------ */

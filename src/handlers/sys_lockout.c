@@ -70,8 +70,7 @@ static enum bulla_err list_locked(struct exchange *x)
 
 static enum bulla_err unlock(struct exchange *x)
 {
-	bulla_lockout_unlock(x->engine, x->params[0], x->params[1]);
-	return BULLA_OK;
+	return bulla_lockout_unlock(x->engine, x->call, x->params[0], x->params[1]);
 }
 
 /* ---- routes -------------------------------------------------------------------------------------------------------------- */

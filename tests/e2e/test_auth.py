@@ -68,6 +68,14 @@ class SecretIds(Stored):
             thread.start()
         return threads
 
+    def locked(self):
+        return [name for mount in self.done(self.server.get("sys/locked-users"), 200).data["by_namespace"][0]["mount_accessors"]
+                for name in mount["alias_identifiers"]]
+
+    def unlock(self, name):
+        accessor = self.done(self.server.get("sys/auth"), 200).data["approle/"]["accessor"]
+        self.done(self.server.post(f"sys/locked-users/{accessor}/unlock/{name}"))
+
     def logins(self):
         """How many tokens of logins there are."""
         accessors = self.done(self.server.list("auth/token/accessors"), 200).data["keys"]
@@ -87,7 +95,26 @@ class SecretIds(Stored):
         self.assertEqual(self.logins(), USES)
         self.server.kill()
         self.server.start()
+        self.unlock("web")
         self.assertEqual(self.log_in("web", secret_id).status, 400)
+
+    def test_locked_out(self):
+        """Over a kill, too, and until somebody lets it in again."""
+        secret_id = self.role("web")
+        for _ in range(5):
+            self.done(self.log_in("web", "wrong"), 400)
+        self.done(self.log_in("web", secret_id), 403)
+        self.assertEqual(self.locked(), ["web"])
+        self.server.kill()
+        self.server.start()
+        self.done(self.log_in("web", secret_id), 403)
+        self.assertEqual(self.locked(), ["web"])
+        self.unlock("web")
+        self.assertEqual(self.locked(), [])
+        self.done(self.log_in("web", secret_id), 200)
+        self.server.kill()
+        self.server.start()
+        self.done(self.log_in("web", secret_id), 200)
 
     def test_killed_between_logins(self):
         secret_id = self.role("web")
@@ -117,6 +144,7 @@ class SecretIds(Stored):
             with self.subTest(name, answers=answers, made=made, left=left):
                 self.assertEqual(made + left, USES)  # a use and its token are there both, or neither
                 self.assertLessEqual(answers.count(200), made)
+            self.unlock(name)
             for _ in range(left):
                 self.done(self.log_in(name, secret_id), 200)
             self.assertEqual(self.log_in(name, secret_id).status, 400)

@@ -1,0 +1,247 @@
+/* locked_users.c: who is kept out for a while, and what keeps him out: his failures to log in, which each node counts for itself in memory
+ * (lockout.c), become a record once they are too many, so that he is kept out by every node, and after a restart. Only users that there
+ * are get so far: there are no more records than users. Layout: docs/FORMATS.md, "Who is locked out". Workers. */
+#include <stdlib.h>
+
+#include "auth/auth.h"
+#include "auth/log_in.h"
+#include "bulla/clock.h"
+
+#define FORMAT 1
+#define NS_PER_S INT64_C(1000000000)
+
+/* ---- the kind of record --------------------------------------------------------------------------------------------------------- */
+
+struct locked_user {
+	struct record record;
+	int64_t end_ns;
+};
+
+static void encode(struct pack *pack, const void *record)
+{
+	pack_u8(pack, FORMAT);
+	pack_i64(pack, ((const struct locked_user *)record)->end_ns);
+}
+
+static enum bulla_err decode(struct bulla_call *call, struct unpack *in, void *record)
+{
+	(void)call;
+	if (unpack_u8(in) != FORMAT)
+		return BULLA_E_STORE_DAMAGED;
+	((struct locked_user *)record)->end_ns = unpack_i64(in);
+	return BULLA_OK;
+}
+
+static int64_t end_ns(const void *record)
+{
+	return ((const struct locked_user *)record)->end_ns;
+}
+
+const struct record_kind locked_users = { .name = "locked-user", .size = sizeof(struct locked_user), .cached = true, .replaced = true,
+					  .encode = encode, .decode = decode, .end_ns = end_ns,
+					  .due = "locked-user-end", .due_from = "locked-user-end-from" };
+
+/* The mount by its accessor: that is how callers name it, and another mount at the same path has another one. */
+static enum bulla_err place(struct bulla_call *call, const struct lockout_user *user, struct record_name *out)
+{
+	struct pack item = { .arena = call->arena };
+
+	pack_bytes(&item, user->mount);
+	pack_raw(&item, user->name.ptr, user->name.len);
+	*out = (struct record_name){ .kind = &locked_users };
+	return pack_finish(&item, &out->item);
+}
+
+static struct bulla_locked_user user_of(const struct record *record)
+{
+	struct unpack item = { .ptr = record->item.ptr, .left = record->item.len };
+	struct bulla_bytes mount = unpack_bytes(&item);
+
+	return (struct bulla_locked_user){ mount, bulla_mem(item.ptr, item.left) };
+}
+
+/* ---- at a login ------------------------------------------------------------------------------------------------------------------ */
+
+/* The server's rule for the method, with what was tuned for the mount. */
+static struct bulla_lockout_rule rule_of(const struct auth *auth, const struct bulla_mount *mount)
+{
+	struct bulla_lockout_rule rule = mount->kind == BULLA_MOUNT_APPROLE ? auth->approle_rule : auth->userpass_rule;
+	const struct bulla_mount_lockout *own = &mount->lockout;
+
+	if (own->threshold != 0)
+		rule.threshold = own->threshold;
+	if (own->duration_s != 0)
+		rule.duration_s = own->duration_s;
+	if (own->reset_s != 0)
+		rule.reset_s = own->reset_s;
+	rule.disabled = rule.disabled || own->disable;
+	return rule;
+}
+
+static enum bulla_err look(struct auth *auth, struct bulla_call *call, const struct bulla_lockout_rule *rule,
+			   const struct lockout_user *user, bool *locked)
+{
+	struct locked_user found;
+	struct record_name name;
+
+	*locked = lockout_is_locked(auth->lockout, rule, user, bulla_clock_ns());
+	if (*locked || rule->disabled || user->name.len > LOCKOUT_MAX_NAME)
+		return BULLA_OK;
+	TRY(place(call, user, &name));
+	enum bulla_err err = record_get(&auth->records, call, &name, &found);
+
+	*locked = err == BULLA_OK;
+	return err == BULLA_E_NOT_FOUND ? BULLA_OK : err;
+}
+
+enum bulla_err auth_check_lockout(struct auth *auth, struct bulla_call *call, const struct bulla_mount *mount,
+				  const struct lockout_user *user)
+{
+	const struct bulla_lockout_rule rule = rule_of(auth, mount);
+	bool locked;
+
+	TRY(look(auth, call, &rule, user, &locked));
+	return locked ? bulla_fail(call, BULLA_E_FORBIDDEN, "permission denied") : BULLA_OK;
+}
+
+/* Whoever was locked out by another node meanwhile stays so until the later end. */
+static enum bulla_err lock_step(struct bulla_call *call, void *record, void *context)
+{
+	struct locked_user *user = record;
+	const int64_t *until_ns = context;
+
+	(void)call;
+	if (user->end_ns < *until_ns)
+		user->end_ns = *until_ns;
+	return BULLA_OK;
+}
+
+/* From then on the count begins anew. If it cannot be written, what is in memory locks out, on this node. */
+static enum bulla_err lock(struct auth *auth, struct bulla_call *call, const struct lockout_user *user, int64_t until_ns)
+{
+	struct record_name name;
+
+	TRY(place(call, user, &name));
+	TRY(record_change(&auth->records, call, &name, lock_step, &until_ns));
+	lockout_forget(auth->lockout, user);
+	return BULLA_OK;
+}
+
+enum bulla_err auth_note_login(struct auth *auth, struct bulla_call *call, const struct bulla_mount *mount,
+			       const struct lockout_user *user, enum bulla_err outcome)
+{
+	const struct bulla_lockout_rule rule = rule_of(auth, mount);
+	const struct bulla_bytes detail = call->detail;
+	int64_t now_ns = bulla_clock_ns();
+
+	if (outcome == BULLA_OK)
+		lockout_forget(auth->lockout, user);
+	if (outcome != BULLA_E_BAD_TOKEN)
+		return outcome;
+	if (lockout_fail(auth->lockout, &rule, user, now_ns))
+		(void)lock(auth, call, user, now_ns + rule.duration_s * NS_PER_S);
+	call->detail = detail; /* of the login */
+	return BULLA_E_INVALID;
+}
+
+/* ---- for callers of the library ---------------------------------------------------------------------------------------------- */
+
+void bulla_lockout_set(struct bulla *engine, enum bulla_mount_kind kind, const struct bulla_lockout_rule *rule)
+{
+	if (kind == BULLA_MOUNT_USERPASS)
+		engine->auth->userpass_rule = *rule;
+	if (kind == BULLA_MOUNT_APPROLE)
+		engine->auth->approle_rule = *rule;
+}
+
+struct listing {
+	struct bulla_call *call;
+	struct bulla_bytes mount;
+	struct bulla_locked_user *users; /* room for cap */
+	size_t count, cap;
+};
+
+static enum bulla_err grow(struct listing *l)
+{
+	struct bulla_locked_user *more = bulla_arena_alloc(l->call->arena, 2 * (l->cap + 8) * sizeof *more);
+
+	if (more == NULL)
+		return BULLA_E_NO_MEMORY;
+	if (l->count > 0)
+		memcpy(more, l->users, l->count * sizeof *more);
+	l->users = more;
+	l->cap = 2 * (l->cap + 8);
+	return BULLA_OK;
+}
+
+static enum bulla_err add(const void *record, void *context)
+{
+	const struct bulla_locked_user user = user_of(record);
+	struct listing *l = context;
+
+	if (l->mount.len > 0 && !bulla_equal(user.mount_accessor, l->mount))
+		return BULLA_OK;
+	if (l->count == l->cap)
+		TRY(grow(l));
+	struct bulla_locked_user *copy = &l->users[l->count];
+
+	copy->mount_accessor = bulla_arena_copy(l->call->arena, user.mount_accessor);
+	copy->name = bulla_arena_copy(l->call->arena, user.name);
+	if (copy->mount_accessor.ptr == NULL || copy->name.ptr == NULL)
+		return BULLA_E_NO_MEMORY;
+	l->count++;
+	return BULLA_OK;
+}
+
+static int by_mount_and_name(const void *a, const void *b)
+{
+	const struct bulla_locked_user *one = a, *other = b;
+	int order = bulla_compare(one->mount_accessor, other->mount_accessor);
+
+	return order != 0 ? order : bulla_compare(one->name, other->name);
+}
+
+/* One may be in both: his record was written by another node since. */
+static size_t sort_unique(struct bulla_locked_user *users, size_t count)
+{
+	size_t n = 0;
+
+	if (count > 1)
+		qsort(users, count, sizeof *users, by_mount_and_name);
+	for (size_t i = 0; i < count; i++)
+		if (n == 0 || by_mount_and_name(&users[n - 1], &users[i]) != 0)
+			users[n++] = users[i];
+	return n;
+}
+
+enum bulla_err bulla_lockout_list(struct bulla *engine, struct bulla_call *call, struct bulla_bytes mount_accessor,
+				  struct bulla_locked_user **users, size_t *count)
+{
+	const struct record_name any = { .kind = &locked_users };
+	struct listing l = { .call = call, .mount = mount_accessor };
+	struct auth *auth = engine->auth;
+	size_t damaged = 0;
+
+	TRY(bulla_work(call, BULLA_WORK_DISK));
+	TRY(lockout_list(auth->lockout, call, mount_accessor, bulla_clock_ns(), &l.users, &l.count));
+	l.cap = l.count;
+	TRY(record_each(&auth->records, call, &any, &damaged, add, &l));
+	TRY(document_warn_damaged(call, damaged, l.count));
+	*users = l.users;
+	*count = sort_unique(l.users, l.count);
+	return BULLA_OK;
+}
+
+enum bulla_err bulla_lockout_unlock(struct bulla *engine, struct bulla_call *call, struct bulla_bytes mount_accessor,
+				    struct bulla_bytes name)
+{
+	const struct lockout_user user = { mount_accessor, name };
+	struct auth *auth = engine->auth;
+	struct record_name at;
+
+	TRY(bulla_work(call, BULLA_WORK_DISK));
+	TRY(place(call, &user, &at));
+	TRY(record_remove(&auth->records, call, &at));
+	lockout_forget(auth->lockout, &user);
+	return BULLA_OK;
+}
