@@ -41,6 +41,7 @@ enum bulla_err auth_new(struct store *store, struct seal *seal, struct access *a
 		return BULLA_E_NO_MEMORY;
 	auth->documents = (struct documents){ .store = store, .seal = seal };
 	auth->access = access;
+	locked_users_forget(auth);
 	auth->userpass_rule = auth->approle_rule = (struct bulla_lockout_rule)BULLA_LOCKOUT_DEFAULT;
 	stripes_init(&auth->names);
 	stripes_init(&auth->secrets);
@@ -81,6 +82,7 @@ enum bulla_err auth_load(struct auth *auth, struct bulla_call *call)
 void auth_empty(struct auth *auth)
 {
 	lockout_empty(auth->lockout);
+	locked_users_forget(auth);
 	records_forget(&auth->records);
 	for (const struct auth_method *const *m = methods; *m != NULL; m++)
 		if ((*m)->empty != NULL)
@@ -131,6 +133,7 @@ enum bulla_err auth_tick(struct bulla *engine, struct bulla_call *call)
 {
 	jwt_sets_tick(engine->auth);
 	TRY(records_tick(&engine->auth->records, call));
+	TRY(locked_users_tick(engine->auth, call));
 	return approle_tick(engine, call);
 }
 

@@ -23,6 +23,7 @@ struct auth {
 	struct stripes names;    /* of roles and users: who changes one keeps others from it */
 	struct stripes secrets;  /* of secret ids that are being used up; taken after a name, never before */
 	struct lockout *lockout; /* failures to log in */
+	_Atomic uint64_t lockouts, lockouts_over; /* that there may be: none, while these are the same (locked_users.c) */
 	struct bulla_lockout_rule userpass_rule, approle_rule;
 	_Atomic int64_t next_tidy_ns;
 };
@@ -61,6 +62,10 @@ int64_t auth_max_ttl_s(const struct bulla *engine, const struct bulla_mount *mou
 
 extern const struct auth_method approle_method, userpass_method;
 extern const struct record_kind locked_users;
+/* At seal: nobody knows who is locked out. */
+void locked_users_forget(struct auth *auth);
+/* Looks whether anybody is still locked out. Errors of record_each. Blocks. */
+BULLA_MUST_USE enum bulla_err locked_users_tick(struct auth *auth, struct bulla_call *call);
 BULLA_MUST_USE enum bulla_err approle_tick(struct bulla *engine, struct bulla_call *call);
 
 #endif

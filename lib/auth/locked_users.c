@@ -60,6 +60,47 @@ static struct bulla_locked_user user_of(const struct record *record)
 	return (struct bulla_locked_user){ mount, bulla_mem(item.ptr, item.left) };
 }
 
+/* ---- whether there are any -----------------------------------------------------------------------------------------------------------
+ * Mostly nobody is locked out, and no login has to ask the store for it: a tick has looked, and nobody was locked out since. Where other nodes
+ * may do that, each login asks. */
+
+void locked_users_forget(struct auth *auth)
+{
+	atomic_fetch_add(&auth->lockouts, 1);
+}
+
+static bool may_be_any(const struct auth *auth)
+{
+	return store_is_shared(auth->documents.store) || atomic_load(&auth->lockouts) != atomic_load(&auth->lockouts_over);
+}
+
+static enum bulla_err stop(const void *record, void *context)
+{
+	(void)record;
+	*(bool *)context = true;
+	return BULLA_E_BUSY;
+}
+
+/* One that is damaged is one. */
+enum bulla_err locked_users_tick(struct auth *auth, struct bulla_call *call)
+{
+	const struct record_name any = { .kind = &locked_users };
+	uint64_t seen = atomic_load(&auth->lockouts); /* before the store is read */
+	bool found = false;
+	size_t damaged = 0;
+
+	if (store_is_shared(auth->documents.store) || seen == atomic_load(&auth->lockouts_over))
+		return BULLA_OK;
+	enum bulla_err err = record_each(&auth->records, call, &any, &damaged, stop, &found);
+
+	if (found)
+		return BULLA_OK;
+	TRY(err);
+	if (damaged == 0)
+		atomic_store(&auth->lockouts_over, seen);
+	return BULLA_OK;
+}
+
 /* ---- at a login ------------------------------------------------------------------------------------------------------------------ */
 
 /* The server's rule for the method, with what was tuned for the mount. */
@@ -85,7 +126,7 @@ static enum bulla_err look(struct auth *auth, struct bulla_call *call, const str
 	struct record_name name;
 
 	*locked = lockout_is_locked(auth->lockout, rule, user, bulla_clock_ns());
-	if (*locked || rule->disabled || user->name.len > LOCKOUT_MAX_NAME)
+	if (*locked || rule->disabled || user->name.len > LOCKOUT_MAX_NAME || !may_be_any(auth))
 		return BULLA_OK;
 	TRY(place(call, user, &name));
 	enum bulla_err err = record_get(&auth->records, call, &name, &found);
@@ -122,9 +163,12 @@ static enum bulla_err lock(struct auth *auth, struct bulla_call *call, const str
 	struct record_name name;
 
 	TRY(place(call, user, &name));
-	TRY(record_change(&auth->records, call, &name, lock_step, &until_ns));
-	lockout_forget(auth->lockout, user);
-	return BULLA_OK;
+	enum bulla_err err = record_change(&auth->records, call, &name, lock_step, &until_ns);
+
+	atomic_fetch_add(&auth->lockouts, 1); /* after an error, too: it may have been written */
+	if (err == BULLA_OK)
+		lockout_forget(auth->lockout, user);
+	return err;
 }
 
 enum bulla_err auth_note_login(struct auth *auth, struct bulla_call *call, const struct bulla_mount *mount,

@@ -1,5 +1,8 @@
 /* Who is locked out is so on every node and after a restart, until the end, or until anybody on any node lets him in; and nothing is left of
  * it in the store. What counts as a failure: auth_lockout.c and tests/pipeline/userpass.c. */
+#include <stdlib.h>
+#include <unistd.h>
+
 #include "twin_unit.h"
 
 #include "auth/auth.h"
@@ -268,6 +271,99 @@ START_TEST(never_locked)
 }
 END_TEST
 
+/* ---- of one process alone ------------------------------------------------------------------------------------------------------------ */
+
+static char folder[] = "/tmp/bulla-unit-XXXXXX", file[sizeof folder + 8];
+
+static void remove_folder(void)
+{
+	static const char *const suffixes[] = { "", "-wal", "-shm" };
+	char path[sizeof file + 8];
+
+	for (size_t i = 0; i < sizeof suffixes / sizeof *suffixes; i++) {
+		snprintf(path, sizeof path, "%s%s", file, suffixes[i]);
+		(void)unlink(path);
+	}
+	ck_assert_int_eq(rmdir(folder), 0);
+}
+
+static void open_file(void)
+{
+	struct bulla_config config = config_static();
+
+	config.storage_path = file;
+	ck_assert_ok(bulla_open(&config, &call, &engine));
+}
+
+static void setup_file(void)
+{
+	const struct bulla_mount_settings none = { 0 };
+	const struct bulla_init_args args = { 0 };
+	struct bulla_init_result result;
+
+	now_ns = bulla_clock_ns();
+	bulla_clock_replace(clock_ns, clock_ns);
+	call = call_begin();
+	ck_assert_ptr_nonnull(mkdtemp(folder));
+	snprintf(file, sizeof file, "%s/db", folder);
+	open_file();
+	ck_assert_ok(bulla_init(engine, &call, &args, &result));
+	ck_assert_ok(bulla_authenticate(engine, &call, result.root_token));
+	ck_assert_ok(bulla_auth_enable(engine, &call, bulla_str("people"), bulla_str("userpass"), &none));
+	write_user(engine, "alice");
+	write_user(engine, "bob");
+	bulla_token_put(call.token);
+	call.token = NULL;
+}
+
+static void teardown_file(void)
+{
+	engine_teardown();
+	remove_folder();
+}
+
+/* Whether the store is asked who is locked out: bob's own record has been read before. */
+static bool asks(void)
+{
+	ck_assert_ok(log_in(engine, "bob", "pw"));
+	uint64_t before = store_counts(engine->store).reads;
+
+	ck_assert_err(log_in(engine, "bob", "wrong"), BULLA_E_INVALID);
+	uint64_t reads = store_counts(engine->store).reads - before;
+
+	ck_assert_uint_le(reads, 1);
+	return reads == 1;
+}
+
+static void tick(void)
+{
+	ck_assert_ok(bulla_tick(engine, &call));
+}
+
+/* Only as long as somebody is, or may be. */
+START_TEST(asked_for)
+{
+	ck_assert(asks()); /* nobody has looked */
+	tick();
+	ck_assert(!asks());
+	mistype(engine, "alice", 5);
+	ck_assert(asks());
+	tick();
+	ck_assert(asks());
+	ck_assert_err(log_in(engine, "alice", "pw"), BULLA_E_FORBIDDEN);
+	bulla_close(engine);
+	open_file();
+	ck_assert_ok(bulla_unseal_auto(engine, &call));
+	tick();
+	ck_assert_err(log_in(engine, "alice", "pw"), BULLA_E_FORBIDDEN);
+	ck_assert(asks());
+	now_ns += 16 * MINUTE_NS;
+	tick();
+	ck_assert(!asks());
+	ck_assert_ok(log_in(engine, "alice", "pw"));
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("auth/locked_users");
@@ -281,6 +377,11 @@ int main(void)
 	tcase_add_test(tc, not_written);
 	tcase_add_test(tc, told_apart);
 	tcase_add_test(tc, never_locked);
+	suite_add_tcase(suite, tc);
+	tc = tcase_create("alone");
+	tcase_set_timeout(tc, 120);
+	tcase_add_checked_fixture(tc, setup_file, teardown_file);
+	tcase_add_test(tc, asked_for);
 	suite_add_tcase(suite, tc);
 	return unit_main(suite);
 }
