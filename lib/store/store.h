@@ -169,8 +169,8 @@ BULLA_MUST_USE enum bulla_err store_read_all(struct store *store, struct bulla_c
 
 struct store_mark store_mark(struct bulla_bytes bytes);
 
-/* After secrets were destroyed: truncates the write-ahead log, so that deleted bytes (overwritten by secure_delete) are in
- * no file any more. STORE. */
+/* After secrets were destroyed: truncates the write-ahead log, so that deleted bytes (which the file's pages have blank) are in no file
+ * any more. STORE. */
 BULLA_MUST_USE enum bulla_err store_scrub(struct store *store, struct bulla_call *call);
 
 /* ---- what the other writers do ------------------------------------------------------------------------------------------ */

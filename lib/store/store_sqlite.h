@@ -1,6 +1,6 @@
 /* store_sqlite.h: what the files of the SQLite backend share. Only lib/store/store_sqlite*.c include it.
  *
- * One connection writes, a few read beside it: the "unix-excl" VFS of SQLite keeps every other process out, as
+ * One connection writes, a few read beside it: the "unix-excl" VFS (below store_sqlite_vfs.c's) of SQLite keeps every other process out, as
  * locking_mode=EXCLUSIVE would, but lets this process open several connections, so that a read never waits for an fsync
  * (docs/DECISIONS.md). There is one writer, so nobody has to be told of changes. */
 #ifndef BULLA_STORE_SQLITE_H
@@ -18,6 +18,7 @@ struct sqlite3_stmt;
 #define STORE_FORMAT 2u                  /* user_version of what this program writes: the number of the last migration */
 #define STORE_PAGE_BYTES 4096
 #define STORE_READERS 3
+#define STORE_MAX_PAGES ((1u << 25) - 1) /* 128 GiB */
 
 enum statement {
 	ST_GET, ST_SCAN, ST_SCAN_ALL, ST_SEE, ST_INSERT, ST_UPDATE, ST_DELETE, ST_SEQUENCE, ST_DIGEST, ST_DIGEST_GET,
@@ -36,7 +37,7 @@ struct connection {
 	bool has_lock;
 	struct sqlite3 *db; /* NULL: not open; after a failure that closed it, connection_heal opens it again */
 	struct sqlite3_stmt *statements[ST_COUNT];
-	uint64_t max_pages; /* 0: no limit */
+	uint64_t max_pages; /* 0: STORE_MAX_PAGES */
 	atomic_uint_least64_t *reopened; /* counted there; may be NULL */
 };
 
@@ -96,6 +97,12 @@ BULLA_MUST_USE enum bulla_err store_file_sync_folder(const char *path, struct bu
 
 /* store_sqlite_header.c: reads with pread only. fresh: nothing is there yet. STORE_FOREIGN, STORE_NEWER, STORE_DAMAGED, STORE. */
 BULLA_MUST_USE enum bulla_err store_header_check(int fd, const char *path, struct bulla_call *call, bool *fresh);
+
+/* ---- store_sqlite_vfs.c: what is free within a page is blank in the file --- */
+
+#define STORE_VFS "bulla-unix-excl"
+/* false: SQLite could not take it; nothing can be opened. */
+bool store_vfs_ready(void);
 
 /* ---- store_sqlite_connection.c -------------------------------------------- */
 

@@ -101,8 +101,10 @@ static bool is_set_up(struct connection *c)
 {
 	char limit[64];
 
-	(void)snprintf(limit, sizeof limit, "PRAGMA max_page_count = %" PRIu64, c->max_pages);
-	if (c->max_pages != 0 && sqlite3_exec(c->db, limit, NULL, NULL, NULL) != SQLITE_OK)
+	uint64_t pages = c->max_pages != 0 && c->max_pages < STORE_MAX_PAGES ? c->max_pages : STORE_MAX_PAGES;
+
+	(void)snprintf(limit, sizeof limit, "PRAGMA max_page_count = %" PRIu64, pages);
+	if (sqlite3_exec(c->db, limit, NULL, NULL, NULL) != SQLITE_OK)
 		return false;
 	return sqlite3_busy_timeout(c->db, BUSY_MS) == SQLITE_OK && sqlite3_db_config(c->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL) == SQLITE_OK &&
 	       sqlite3_exec(c->db, pragmas, NULL, NULL, NULL) == SQLITE_OK;
@@ -111,7 +113,7 @@ static bool is_set_up(struct connection *c)
 static enum bulla_err open_database(struct connection *c, const char *path, struct failure *why)
 {
 	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
-	int rc = sqlite3_open_v2(path, &c->db, flags, "unix-excl");
+	int rc = store_vfs_ready() ? sqlite3_open_v2(path, &c->db, flags, STORE_VFS) : SQLITE_ERROR;
 
 	if (rc == SQLITE_OK && is_set_up(c))
 		return BULLA_OK;
