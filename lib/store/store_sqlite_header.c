@@ -18,6 +18,7 @@
 #define CHANGES_AT 24
 #define PAGES_AT 28
 #define SCHEMA_FORMAT_AT 44
+#define LARGEST_ROOT_AT 52 /* 0 without auto_vacuum, as we make files; with it there are pages that store_sqlite_vfs.c would take for others */
 #define ENCODING_AT 56
 #define USER_VERSION_AT 60
 #define APPLICATION_ID_AT 68
@@ -60,6 +61,8 @@ static const char *damage(const uint8_t *h, uint64_t file_bytes, bool unfinished
 		return "the fixed bytes are wrong";
 	if (bulla_get_u32(h + SCHEMA_FORMAT_AT) - 1u > 3 || bulla_get_u32(h + ENCODING_AT) != 1)
 		return "the schema format or the text encoding is wrong";
+	if (bulla_get_u32(h + LARGEST_ROOT_AT) != 0)
+		return "it was changed to auto_vacuum (sqlite3: PRAGMA auto_vacuum = NONE; VACUUM)";
 	if (bulla_get_u32(h + USER_VERSION_AT) == 0)
 		return "the format number is missing";
 	if (file_bytes < page)

@@ -92,6 +92,7 @@ static const struct {
 	{ 20, "\x01", 1, BULLA_E_STORE_DAMAGED },
 	{ 21, "\x41", 1, BULLA_E_STORE_DAMAGED },
 	{ 28, "\0\0\xff\xff", 4, BULLA_E_STORE_DAMAGED }, /* pages */
+	{ 52, "\0\0\0\2", 4, BULLA_E_STORE_DAMAGED }, /* auto_vacuum */
 	{ 44, "\0\0\0\x05", 4, BULLA_E_STORE_DAMAGED },
 	{ 56, "\0\0\0\x02", 4, BULLA_E_STORE_DAMAGED },
 	{ 60, "\0\0\0\0", 4, BULLA_E_STORE_DAMAGED }, /* user_version */
