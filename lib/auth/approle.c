@@ -231,11 +231,13 @@ static enum bulla_err delete_role(struct bulla_call *call, void *record, void *c
 	const struct role_wish *wish = context;
 	struct role *role = record;
 	const struct record_name index = role_id_name(wish->mount, role->public.role_id);
+	struct record_name secrets;
 
 	role->record.fate = RECORD_DELETE;
 	if (role->record.revision == 0)
 		return BULLA_OK;
-	TRY(secrets_remove(wish->engine->auth, call, wish->mount->uuid, role->record.item, true));
+	TRY(secret_name(call, wish->mount->uuid, role->record.item, (struct bulla_bytes){ 0 }, &secrets));
+	TRY(record_remove_all(&wish->engine->auth->records, call, &secrets));
 	return record_remove_too(role->record.commit, &index, STORE_ANY_REVISION);
 }
 
@@ -283,16 +285,21 @@ static enum bulla_err destroy(struct auth *auth, struct bulla_call *call, const 
 
 	TRY(document_names(&auth->documents, call, &roles, &names, &count));
 	for (size_t i = 0; i < count; i++) {
-		struct document_name secrets;
+		struct record_name secrets;
 
 		TRY(secret_name(call, uuid, names[i], (struct bulla_bytes){ 0 }, &secrets));
-		TRY(document_remove_all(&auth->documents, call, &secrets));
+		TRY(record_remove_all(&auth->records, call, &secrets));
 	}
 	return BULLA_OK;
+}
+
+static void empty(struct auth *auth)
+{
+	approle_filing_forget(auth->filing);
 }
 
 static const char *const kinds[] = { KIND_ACCESSOR, KIND_ROLE_ID, KIND_ROLE, NULL };
 
 const struct auth_method approle_method = {
-	.kind = BULLA_MOUNT_APPROLE, .documents = kinds, .renew = renew, .destroy = destroy,
+	.kind = BULLA_MOUNT_APPROLE, .documents = kinds, .renew = renew, .destroy = destroy, .empty = empty,
 };

@@ -6,7 +6,6 @@
 #include "bulla/clock.h"
 
 #define WRONG "invalid role or secret ID"
-#define TRIES 3 /* somebody destroys or makes the secret id at the same time */
 
 static bool is_space(uint8_t c)
 {
@@ -61,30 +60,6 @@ static enum bulla_err check_role_place(struct bulla_call *call, const struct rol
 	return wrong_place(call, "by CIDR restrictions on the role: %!w(<nil>)");
 }
 
-/* ---- taking a use ---------------------------------------------------------------------------------------------------------- */
-
-/* The writes that take one use, good only if nobody else took one since it was read; the last one removes the secret id. */
-static enum bulla_err take_use(struct auth *auth, struct bulla_call *call, const struct bulla_mount *mount, const struct role *role,
-			       const struct secret *secret, struct store_write *writes, size_t *count)
-{
-	const struct document_name accessor = { KIND_ACCESSOR, mount_scope(mount), secret->public.accessor };
-	struct secret less = *secret;
-	struct document_name at;
-
-	if (secret->public.num_uses == 0)
-		return BULLA_OK;
-	if (secret->public.num_uses > 1) {
-		less.public.num_uses--;
-		less.public.updated_date_ns = bulla_wall_ns();
-		*count = 1;
-		return secret_write(auth, call, mount, role, &less, &writes[0]);
-	}
-	*count = 2;
-	TRY(secret_name(call, mount->uuid, role->record.item, bulla_mem(secret->hash, sizeof secret->hash), &at));
-	TRY(document_removal(&auth->documents, &at, secret->revision, &writes[0]));
-	return document_removal(&auth->documents, &accessor, STORE_ANY_REVISION, &writes[1]);
-}
-
 /* ---- the token ------------------------------------------------------------------------------------------------------------- */
 
 static int by_key(const void *a, const void *b)
@@ -111,63 +86,89 @@ static enum bulla_err make_meta(struct bulla_call *call, const struct role *role
 	return BULLA_OK;
 }
 
-static enum bulla_err make_token(struct auth *auth, struct bulla_call *call, const struct bulla_mount *mount,
-				 const struct role *role, const struct secret *secret, struct bulla_auth *out)
-{
-	struct bulla_token_params params = role->public.token.values;
-	struct store_write writes[LOGIN_MAX_WRITES];
-	struct log_in args = { .mount = mount, .path = bulla_str("login"), .login_name = role->record.item, .params = &params,
-			       .writes = writes };
+struct login {
+	struct auth *auth;
+	const struct bulla_mount *mount;
+	const struct role *role;
+	struct secret secret; /* as it was found; none: revision 0 */
+	struct bulla_auth *out;
+};
 
-	if (secret != NULL) {
-		TRY(take_use(auth, call, mount, role, secret, writes, &args.write_count));
-		if (secret->public.token_cidr_count > 0) {
-			params.bound_cidrs = secret->public.token_cidrs;
-			params.bound_cidr_count = secret->public.token_cidr_count;
-			params.strictly_bind_ip = false;
-		}
+/* writes: committed with the token. */
+static enum bulla_err make_token(struct bulla_call *call, const struct store_write *writes, size_t count, void *context)
+{
+	const struct login *login = context;
+	const struct bulla_secret_id *s = login->secret.record.revision != 0 ? &login->secret.public : NULL;
+	struct bulla_token_params params = login->role->public.token.values;
+	struct log_in args = { .mount = login->mount, .path = bulla_str("login"), .login_name = login->role->record.item,
+			       .params = &params, .writes = writes, .write_count = count };
+
+	if (s != NULL && s->token_cidr_count > 0) {
+		params.bound_cidrs = s->token_cidrs;
+		params.bound_cidr_count = s->token_cidr_count;
+		params.strictly_bind_ip = false;
 	}
-	TRY(make_meta(call, role, secret != NULL ? &secret->public : NULL, &args));
-	return auth_log_in(auth, call, &args, out);
+	TRY(make_meta(call, login->role, s, &args));
+	return auth_log_in(login->auth, call, &args, login->out);
 }
 
-static enum bulla_err with_secret(struct auth *auth, struct bulla_call *call, const struct bulla_mount *mount,
-				  const struct role *role, struct bulla_bytes secret_id, struct bulla_auth *out)
+/* ---- with a secret id ------------------------------------------------------------------------------------------------------ */
+
+static enum bulla_err check_places(struct bulla_call *call, const struct login *login)
+{
+	TRY(check_secret_place(call, login->role, &login->secret.public));
+	return check_role_place(call, login->role);
+}
+
+/* Counted as a failure, then told as INVALID. */
+static enum bulla_err wrong(struct bulla_call *call)
+{
+	return bulla_fail(call, BULLA_E_BAD_TOKEN, WRONG);
+}
+
+/* Takes one use in the commit that makes the token, or none of it happens; the last one removes the secret id. */
+static enum bulla_err take_use(struct bulla_call *call, void *record, void *context)
+{
+	struct secret *secret = record;
+	struct login *login = context;
+
+	if (secret->record.revision == 0)
+		return wrong(call);
+	login->secret = *secret;
+	TRY(check_places(call, login));
+	if (secret->public.num_uses == 0) { /* another, which was registered meanwhile */
+		secret->record.fate = RECORD_LEAVE;
+		return BULLA_OK;
+	}
+	if (--secret->public.num_uses == 0)
+		secret->record.fate = RECORD_DELETE;
+	secret->public.updated_date_ns = bulla_wall_ns();
+	record_commit_by(secret->record.commit, make_token, login);
+	return BULLA_OK;
+}
+
+static enum bulla_err with_secret(struct bulla_call *call, struct login *login, struct bulla_bytes secret_id)
 {
 	uint8_t hash[SHA256_BYTES];
-	struct secret secret;
+	struct record_name at;
 
-	secret_hash(role, secret_id, hash);
-	enum bulla_err err = secret_read(auth, call, mount, role, hash, &secret);
+	secret_hash(login->role, secret_id, hash);
+	TRY(secret_name(call, login->mount->uuid, login->role->record.item, bulla_mem(hash, sizeof hash), &at));
+	enum bulla_err err = secret_read(login->auth, call, &at, &login->secret);
 
 	if (err == BULLA_E_NOT_FOUND)
-		return bulla_fail(call, BULLA_E_BAD_TOKEN, WRONG); /* counted as a failure, then told as INVALID */
+		return wrong(call);
 	TRY(err);
-	if (secret.public.num_uses == 0) {
-		TRY(check_secret_place(call, role, &secret.public));
-		TRY(check_role_place(call, role));
-		return make_token(auth, call, mount, role, &secret, out);
-	}
-	/* one login at a time takes a use: the others would find that theirs is not there any more, and try again */
-	pthread_rwlock_t *lock = stripes_lock(&auth->secrets, mount->uuid, bulla_mem(hash, sizeof hash));
-
-	err = secret_read(auth, call, mount, role, hash, &secret);
-	if (err == BULLA_E_NOT_FOUND)
-		err = bulla_fail(call, BULLA_E_BAD_TOKEN, WRONG);
-	if (err == BULLA_OK)
-		err = check_secret_place(call, role, &secret.public);
-	if (err == BULLA_OK)
-		err = check_role_place(call, role);
-	if (err == BULLA_OK)
-		err = make_token(auth, call, mount, role, &secret, out);
-	stripes_release(lock);
-	return err;
+	TRY(login->secret.public.num_uses > 0 ? record_change(&login->auth->records, call, &at, take_use, login)
+					      : check_places(call, login));
+	return login->secret.public.num_uses > 0 ? BULLA_OK : make_token(call, NULL, 0, login);
 }
 
 static enum bulla_err attempt(struct auth *auth, struct bulla_call *call, const struct bulla_mount *mount,
 			      struct bulla_bytes role_id, struct bulla_bytes secret_id, struct bulla_auth *out)
 {
 	struct role role;
+	struct login login = { .auth = auth, .mount = mount, .role = &role, .out = out };
 	enum bulla_err err = role_id.len <= APPROLE_MAX_TEXT ? find_role(auth, call, mount, role_id, &role) : BULLA_E_NOT_FOUND;
 
 	if (err == BULLA_E_NOT_FOUND)
@@ -175,18 +176,13 @@ static enum bulla_err attempt(struct auth *auth, struct bulla_call *call, const 
 	TRY(err);
 	if (!role.public.bind_secret_id) {
 		TRY(check_role_place(call, &role));
-		return make_token(auth, call, mount, &role, NULL, out);
+		return make_token(call, NULL, 0, &login);
 	}
 	if (secret_id.len == 0)
 		return bulla_fail(call, BULLA_E_INVALID, "missing secret_id");
 	if (secret_id.len > APPROLE_MAX_TEXT)
 		return bulla_fail(call, BULLA_E_FAILED, "failed to create HMAC of secret_id: " APPROLE_TEXT_TOO_LONG);
-	for (unsigned i = 0; i < TRIES; i++) {
-		err = with_secret(auth, call, mount, &role, secret_id, out);
-		if (err != BULLA_E_CONFLICT)
-			return err;
-	}
-	return err;
+	return with_secret(call, &login, secret_id);
 }
 
 enum bulla_err bulla_approle_login(struct bulla *engine, struct bulla_call *call, const struct bulla_mount *mount,

@@ -29,10 +29,17 @@ struct role_id {
 	struct bulla_bytes role;
 };
 
+/* Its item is the hash; it is found by no other name. */
 struct secret {
-	uint64_t revision;
-	uint8_t hash[SHA256_BYTES];
+	struct record record;
 	struct bulla_secret_id public;
+};
+
+/* To whom an accessor belongs. */
+struct accessor {
+	struct record record;
+	struct bulla_bytes role;
+	uint8_t hash[SHA256_BYTES];
 };
 
 /* ---- approle_record.c ---- */
@@ -47,30 +54,15 @@ BULLA_MUST_USE enum bulla_err role_read(struct auth *auth, struct bulla_call *ca
 /* "role %q does not exist" with this error. */
 enum bulla_err role_missing(struct bulla_call *call, enum bulla_err err, struct bulla_bytes name);
 
-/* Where the secret ids of a role are; item: a hash. NO_MEMORY. */
+/* hash: of SHA256_BYTES, borrowed; all of the role: of none. NO_MEMORY. */
 BULLA_MUST_USE enum bulla_err secret_name(struct bulla_call *call, const uint8_t uuid[16], struct bulla_bytes role,
-					  struct bulla_bytes item, struct document_name *out);
+					  struct bulla_bytes hash, struct record_name *out);
 void secret_hash(const struct role *role, struct bulla_bytes secret_id, uint8_t out[SHA256_BYTES]);
 /* NOT_FOUND, also when it has ended. */
-BULLA_MUST_USE enum bulla_err secret_read(struct auth *auth, struct bulla_call *call, const struct bulla_mount *mount,
-					  const struct role *role, const uint8_t hash[SHA256_BYTES], struct secret *out);
-/* Of a document of KIND_SECRET; STORE_DAMAGED. */
-BULLA_MUST_USE enum bulla_err secret_unpack(struct bulla_call *call, const struct document *document, struct secret *out);
-BULLA_MUST_USE enum bulla_err secret_write(struct auth *auth, struct bulla_call *call, const struct bulla_mount *mount,
-					   const struct role *role, const struct secret *secret, struct store_write *out);
-bool secret_has_ended(const struct secret *secret, int64_t now_ns);
+BULLA_MUST_USE enum bulla_err secret_read(struct auth *auth, struct bulla_call *call, const struct record_name *name,
+					  struct secret *out);
 
-/* To whom an accessor belongs. NOT_FOUND. */
-struct accessor {
-	struct bulla_bytes role;
-	uint8_t hash[SHA256_BYTES];
-};
-BULLA_MUST_USE enum bulla_err accessor_find(struct auth *auth, struct bulla_call *call, const struct bulla_mount *mount,
-					    struct bulla_bytes text, struct accessor *out);
-
-/* All writes or none, with the seal held open. CONFLICT. */
-BULLA_MUST_USE enum bulla_err auth_commit(struct auth *auth, struct bulla_call *call, const struct store_write *writes,
-					  size_t count);
+struct record_name accessor_name(const struct bulla_mount *mount, struct bulla_bytes text);
 
 /* ---- approle_secret.c ---- */
 
@@ -84,11 +76,5 @@ BULLA_MUST_USE enum bulla_err cidrs_check(struct bulla_call *call, const struct 
 
 /* As the peer takes it: a JSON object of strings, or "k=v,k=v"; either may be in base64. Sets meta. INVALID with its texts. */
 BULLA_MUST_USE enum bulla_err metadata_parse(struct bulla_call *call, struct bulla_bytes text, struct bulla_secret_id *s);
-
-/* ---- approle_tidy.c ---- */
-
-/* Deletes the secret ids of a role: those that have ended, or all. In commits of bounded size; may be repeated after a crash. */
-BULLA_MUST_USE enum bulla_err secrets_remove(struct auth *auth, struct bulla_call *call, const uint8_t uuid[16],
-					     struct bulla_bytes role, bool all);
 
 #endif

@@ -1,7 +1,5 @@
-/* approle_record.c: roles and secret ids as documents. Layouts: docs/FORMATS.md. Workers only. */
+/* approle_record.c: roles, secret ids, and what leads to them, as kinds of records. Layouts: docs/FORMATS.md. Workers only. */
 #include "auth/approle_private.h"
-
-#include "bulla/clock.h"
 
 #define FORMAT 1
 
@@ -12,15 +10,6 @@ enum bulla_err role_missing(struct bulla_call *call, enum bulla_err err, struct 
 	struct bulla_bytes quoted = bulla_arena_quote(call->arena, name);
 
 	return bulla_fail(call, err, "role %.*s does not exist", (int)quoted.len, (const char *)quoted.ptr);
-}
-
-enum bulla_err auth_commit(struct auth *auth, struct bulla_call *call, const struct store_write *writes, size_t count)
-{
-	TRY(seal_hold(auth->documents.seal));
-	enum bulla_err err = store_commit(auth->documents.store, call, writes, count, NULL);
-
-	seal_release(auth->documents.seal);
-	return err;
 }
 
 /* ---- roles ----------------------------------------------------------------------------------------------------------------- */
@@ -103,28 +92,24 @@ struct record_name role_id_name(const struct bulla_mount *mount, struct bulla_by
 
 /* ---- secret ids ------------------------------------------------------------------------------------------------------------ */
 
-enum bulla_err secret_name(struct bulla_call *call, const uint8_t uuid[16], struct bulla_bytes role, struct bulla_bytes item,
-			   struct document_name *out)
+static void encode_secret(struct pack *pack, const void *record)
 {
-	uint8_t *scope = bulla_arena_alloc(call->arena, 16 + role.len);
+	const struct bulla_secret_id *s = &((const struct secret *)record)->public;
 
-	if (scope == NULL)
-		return BULLA_E_NO_MEMORY;
-	memcpy(scope, uuid, 16);
-	if (role.len > 0)
-		memcpy(scope + 16, role.ptr, role.len);
-	*out = (struct document_name){ KIND_SECRET, bulla_mem(scope, 16 + role.len), item };
-	return BULLA_OK;
-}
-
-void secret_hash(const struct role *role, struct bulla_bytes secret_id, uint8_t out[SHA256_BYTES])
-{
-	hmac_sha256(bulla_mem(role->hash_key, sizeof role->hash_key), secret_id, (struct bulla_bytes){ 0 }, out);
-}
-
-bool secret_has_ended(const struct secret *secret, int64_t now_ns)
-{
-	return secret->public.expires_ns != 0 && now_ns >= secret->public.expires_ns;
+	pack_u8(pack, FORMAT);
+	pack_bytes(pack, s->accessor);
+	pack_i64(pack, s->num_uses);
+	pack_i64(pack, s->ttl_s);
+	pack_i64(pack, s->created_date_ns);
+	pack_i64(pack, s->updated_date_ns);
+	pack_i64(pack, s->expires_ns);
+	pack_list(pack, s->cidrs, s->cidr_count);
+	pack_list(pack, s->token_cidrs, s->token_cidr_count);
+	pack_u32(pack, (uint32_t)s->meta_count);
+	for (size_t i = 0; i < s->meta_count; i++) {
+		pack_bytes(pack, s->meta[i].key);
+		pack_bytes(pack, s->meta[i].value);
+	}
 }
 
 static enum bulla_err unpack_meta(struct bulla_call *call, struct unpack *in, struct bulla_secret_id *s)
@@ -143,91 +128,98 @@ static enum bulla_err unpack_meta(struct bulla_call *call, struct unpack *in, st
 	return BULLA_OK;
 }
 
-enum bulla_err secret_unpack(struct bulla_call *call, const struct document *document, struct secret *out)
+static enum bulla_err decode_secret(struct bulla_call *call, struct unpack *in, void *record)
 {
-	struct unpack in = { .ptr = document->value.ptr, .left = document->value.len };
-	struct secret secret = { .revision = document->revision };
-	struct bulla_secret_id *s = &secret.public;
+	struct bulla_secret_id *s = &((struct secret *)record)->public;
 
-	if (unpack_u8(&in) != FORMAT || document->item.len != sizeof secret.hash)
+	if (unpack_u8(in) != FORMAT)
 		return BULLA_E_STORE_DAMAGED;
-	memcpy(secret.hash, document->item.ptr, sizeof secret.hash);
-	s->accessor = unpack_bytes(&in);
-	s->num_uses = unpack_i64(&in);
-	s->ttl_s = unpack_i64(&in);
-	s->created_date_ns = unpack_i64(&in);
-	s->updated_date_ns = unpack_i64(&in);
-	s->expires_ns = unpack_i64(&in);
-	TRY(unpack_list(&in, call->arena, &s->cidrs, &s->cidr_count));
-	TRY(unpack_list(&in, call->arena, &s->token_cidrs, &s->token_cidr_count));
-	TRY(unpack_meta(call, &in, s));
-	TRY(unpack_finish(&in));
-	*out = secret;
-	return BULLA_OK;
+	s->accessor = unpack_bytes(in);
+	s->num_uses = unpack_i64(in);
+	s->ttl_s = unpack_i64(in);
+	s->created_date_ns = unpack_i64(in);
+	s->updated_date_ns = unpack_i64(in);
+	s->expires_ns = unpack_i64(in);
+	TRY(unpack_list(in, call->arena, &s->cidrs, &s->cidr_count));
+	TRY(unpack_list(in, call->arena, &s->token_cidrs, &s->token_cidr_count));
+	return unpack_meta(call, in, s);
 }
 
-/* The slot was found by the hash already; comparing once more, in constant time, keeps this independent of how slots are made. */
-enum bulla_err secret_read(struct auth *auth, struct bulla_call *call, const struct bulla_mount *mount, const struct role *role,
-			   const uint8_t hash[SHA256_BYTES], struct secret *out)
+static int64_t secret_end_ns(const void *record)
 {
-	struct document_name at;
-	struct document document;
-	struct secret secret;
-
-	TRY(secret_name(call, mount->uuid, role->record.item, bulla_mem(hash, SHA256_BYTES), &at));
-	TRY(document_get(&auth->documents, call, &at, &document));
-	TRY(secret_unpack(call, &document, &secret));
-	if (!bulla_equal_secret(at.item, bulla_mem(secret.hash, sizeof secret.hash)))
-		return BULLA_E_NOT_FOUND;
-	if (secret_has_ended(&secret, bulla_clock_ns()))
-		return BULLA_E_NOT_FOUND;
-	*out = secret;
-	return BULLA_OK;
+	return ((const struct secret *)record)->public.expires_ns;
 }
 
-enum bulla_err secret_write(struct auth *auth, struct bulla_call *call, const struct bulla_mount *mount, const struct role *role,
-			    const struct secret *secret, struct store_write *out)
+static void encode_accessor(struct pack *pack, const void *record)
 {
-	const struct bulla_secret_id *s = &secret->public;
-	struct pack pack = { .arena = call->arena };
-	struct document_name at;
-	struct bulla_bytes value;
+	const struct accessor *accessor = record;
 
-	TRY(secret_name(call, mount->uuid, role->record.item, bulla_mem(secret->hash, sizeof secret->hash), &at));
-	pack_u8(&pack, FORMAT);
-	pack_bytes(&pack, s->accessor);
-	pack_i64(&pack, s->num_uses);
-	pack_i64(&pack, s->ttl_s);
-	pack_i64(&pack, s->created_date_ns);
-	pack_i64(&pack, s->updated_date_ns);
-	pack_i64(&pack, s->expires_ns);
-	pack_list(&pack, s->cidrs, s->cidr_count);
-	pack_list(&pack, s->token_cidrs, s->token_cidr_count);
-	pack_u32(&pack, (uint32_t)s->meta_count);
-	for (size_t i = 0; i < s->meta_count; i++) {
-		pack_bytes(&pack, s->meta[i].key);
-		pack_bytes(&pack, s->meta[i].value);
-	}
-	TRY(pack_finish(&pack, &value));
-	return document_write(&auth->documents, call, &at, secret->revision, value, out);
+	pack_u8(pack, FORMAT);
+	pack_bytes(pack, accessor->role);
+	pack_raw(pack, accessor->hash, sizeof accessor->hash);
 }
 
-enum bulla_err accessor_find(struct auth *auth, struct bulla_call *call, const struct bulla_mount *mount,
-			     struct bulla_bytes text, struct accessor *out)
+static enum bulla_err decode_accessor(struct bulla_call *call, struct unpack *in, void *record)
 {
-	const struct document_name at = { KIND_ACCESSOR, mount_scope(mount), text };
-	struct document document;
+	struct accessor *accessor = record;
+	uint8_t format = unpack_u8(in);
 
-	TRY(document_get(&auth->documents, call, &at, &document));
-	struct unpack in = { .ptr = document.value.ptr, .left = document.value.len };
-	uint8_t format = unpack_u8(&in);
-	struct bulla_bytes role = unpack_bytes(&in);
-	const uint8_t *hash = unpack_raw(&in, SHA256_BYTES);
+	(void)call;
+	accessor->role = unpack_bytes(in);
+	const uint8_t *hash = unpack_raw(in, SHA256_BYTES);
 
 	if (format != FORMAT || hash == NULL)
 		return BULLA_E_STORE_DAMAGED;
-	TRY(unpack_finish(&in));
-	out->role = role;
-	memcpy(out->hash, hash, SHA256_BYTES);
+	memcpy(accessor->hash, hash, SHA256_BYTES);
+	return BULLA_OK;
+}
+
+static const struct record_kind accessors = { .name = KIND_ACCESSOR, .size = sizeof(struct accessor), .encode = encode_accessor,
+					      .decode = decode_accessor };
+
+/* The scope of a secret id begins with that of its accessor. */
+static void accessor_of(struct bulla_bytes scope, const void *record, struct record_name *out)
+{
+	*out = (struct record_name){ &accessors, bulla_mem(scope.ptr, 16), ((const struct secret *)record)->public.accessor };
+}
+
+/* Not kept in memory: one that was destroyed, or used up, is so at once on all nodes. */
+const struct record_kind approle_secrets = { .name = KIND_SECRET, .size = sizeof(struct secret), .encode = encode_secret,
+					     .decode = decode_secret, .end_ns = secret_end_ns, .due = "approle-secret-end",
+					     .due_from = "approle-secret-end-from", .companion = accessor_of };
+
+struct record_name accessor_name(const struct bulla_mount *mount, struct bulla_bytes text)
+{
+	return (struct record_name){ &accessors, mount_scope(mount), text };
+}
+
+enum bulla_err secret_name(struct bulla_call *call, const uint8_t uuid[16], struct bulla_bytes role, struct bulla_bytes hash,
+			   struct record_name *out)
+{
+	uint8_t *scope = bulla_arena_alloc(call->arena, 16 + role.len);
+
+	if (scope == NULL)
+		return BULLA_E_NO_MEMORY;
+	memcpy(scope, uuid, 16);
+	if (role.len > 0)
+		memcpy(scope + 16, role.ptr, role.len);
+	*out = (struct record_name){ &approle_secrets, bulla_mem(scope, 16 + role.len), hash };
+	return BULLA_OK;
+}
+
+void secret_hash(const struct role *role, struct bulla_bytes secret_id, uint8_t out[SHA256_BYTES])
+{
+	hmac_sha256(bulla_mem(role->hash_key, sizeof role->hash_key), secret_id, (struct bulla_bytes){ 0 }, out);
+}
+
+/* The slot was found by the hash already; comparing once more, in constant time, keeps this independent of how slots are made. */
+enum bulla_err secret_read(struct auth *auth, struct bulla_call *call, const struct record_name *name, struct secret *out)
+{
+	struct secret secret;
+
+	TRY(record_read(&auth->records, call, name, &secret));
+	if (!bulla_equal_secret(name->item, secret.record.item))
+		return BULLA_E_NOT_FOUND;
+	*out = secret;
 	return BULLA_OK;
 }

@@ -101,73 +101,37 @@ static enum bulla_err begin_life(struct bulla_call *call, int64_t max_ttl_s, str
 	return new_text(call, &s->accessor);
 }
 
-static enum bulla_err commit_new(struct auth *auth, struct bulla_call *call, const struct bulla_mount *mount,
-				 const struct role *role, const struct secret *secret)
+struct making {
+	const struct bulla_mount *mount;
+	const struct role *role;
+	struct bulla_secret_id public;
+};
+
+/* One that has ended and waits to be removed gives its place to a custom one of the same text. */
+static enum bulla_err make_step(struct bulla_call *call, void *record, void *context)
 {
-	const struct document_name at = { KIND_ACCESSOR, mount_scope(mount), secret->public.accessor };
-	struct pack pack = { .arena = call->arena };
-	struct store_write writes[2];
-	struct bulla_bytes value;
+	const struct making *making = context;
+	const struct record_name at = accessor_name(making->mount, making->public.accessor);
+	struct accessor accessor = { .role = making->role->record.item };
+	struct secret *secret = record;
 
-	pack_u8(&pack, 1);
-	pack_bytes(&pack, role->record.item);
-	pack_raw(&pack, secret->hash, sizeof secret->hash);
-	TRY(pack_finish(&pack, &value));
-	TRY(secret_write(auth, call, mount, role, secret, &writes[0]));
-	TRY(document_write(&auth->documents, call, &at, 0, value, &writes[1]));
-	enum bulla_err err = auth_commit(auth, call, writes, 2);
-
-	if (err == BULLA_E_CONFLICT)
+	if (secret->record.revision != 0)
 		return bulla_fail(call, BULLA_E_INVALID_500, "failed to store secret_id: SecretID is already registered");
-	return err;
-}
-
-/* One that has ended and waits to be tidied gives its place to a custom one of the same text. */
-static enum bulla_err clear_place(struct auth *auth, struct bulla_call *call, const struct bulla_mount *mount, const struct role *role,
-				  const uint8_t hash[SHA256_BYTES])
-{
-	struct document_name at;
-	struct document document;
-	struct secret old;
-	struct store_write writes[2];
-
-	TRY(secret_name(call, mount->uuid, role->record.item, bulla_mem(hash, SHA256_BYTES), &at));
-	enum bulla_err err = document_get(&auth->documents, call, &at, &document);
-
-	if (err == BULLA_E_NOT_FOUND)
-		return BULLA_OK;
-	TRY(err);
-	TRY(secret_unpack(call, &document, &old));
-	if (!secret_has_ended(&old, bulla_clock_ns()))
-		return BULLA_OK;
-	const struct document_name accessor = { KIND_ACCESSOR, mount_scope(mount), old.public.accessor };
-
-	TRY(document_removal(&auth->documents, &at, old.revision, &writes[0]));
-	TRY(document_removal(&auth->documents, &accessor, STORE_ANY_REVISION, &writes[1]));
-	err = auth_commit(auth, call, writes, 2);
-	return err == BULLA_E_CONFLICT ? BULLA_OK : err;
-}
-
-/* Not while a login takes a use of another of the same text. */
-static enum bulla_err register_custom(struct auth *auth, struct bulla_call *call, const struct bulla_mount *mount,
-				      const struct role *role, const struct secret *secret)
-{
-	pthread_rwlock_t *lock = stripes_lock(&auth->secrets, mount->uuid, bulla_mem(secret->hash, sizeof secret->hash));
-	enum bulla_err err = clear_place(auth, call, mount, role, secret->hash);
-
-	if (err == BULLA_OK)
-		err = commit_new(auth, call, mount, role, secret);
-	stripes_release(lock);
-	return err;
+	secret->public = making->public;
+	memcpy(accessor.hash, secret->record.item.ptr, sizeof accessor.hash);
+	return record_write_too(secret->record.commit, &at, &accessor);
 }
 
 static enum bulla_err make_locked(struct bulla *engine, struct bulla_call *call, const struct bulla_mount *mount,
 				  struct bulla_bytes name, const struct bulla_secret_id_args *args, struct bulla_secret_id_made *out)
 {
-	struct secret secret = { .public = { .cidrs = args->cidrs, .cidr_count = args->cidr_count, .token_cidrs = args->token_cidrs,
+	struct role role;
+	struct making making = { .mount = mount, .role = &role,
+				 .public = { .cidrs = args->cidrs, .cidr_count = args->cidr_count, .token_cidrs = args->token_cidrs,
 					     .token_cidr_count = args->token_cidr_count } };
 	struct bulla_bytes text = args->custom;
-	struct role role;
+	uint8_t hash[SHA256_BYTES];
+	struct record_name at;
 	int64_t ttl_s;
 	enum bulla_err err = role_read(engine->auth, call, mount, name, &role);
 
@@ -175,18 +139,18 @@ static enum bulla_err make_locked(struct bulla *engine, struct bulla_call *call,
 		return role_missing(call, BULLA_E_NO_ROUTE, name);
 	TRY(err);
 	TRY(check_args(call, &role.public, args));
-	TRY(limits(call, &role.public, args, &secret.public));
-	TRY(metadata_parse(call, args->metadata, &secret.public));
+	TRY(limits(call, &role.public, args, &making.public));
+	TRY(metadata_parse(call, args->metadata, &making.public));
 	if (text.len > APPROLE_MAX_TEXT)
 		return bulla_fail(call, BULLA_E_INVALID_500,
 				  "failed to store secret_id: failed to create HMAC of secret ID: " APPROLE_TEXT_TOO_LONG);
 	if (text.len == 0)
 		TRY(new_text(call, &text));
-	secret_hash(&role, text, secret.hash);
-	TRY(begin_life(call, auth_max_ttl_s(engine, mount), &secret.public, &ttl_s));
-	TRY(args->custom.len > 0 ? register_custom(engine->auth, call, mount, &role, &secret)
-				 : commit_new(engine->auth, call, mount, &role, &secret));
-	*out = (struct bulla_secret_id_made){ text, secret.public.accessor, ttl_s, secret.public.num_uses };
+	secret_hash(&role, text, hash);
+	TRY(secret_name(call, mount->uuid, role.record.item, bulla_mem(hash, sizeof hash), &at));
+	TRY(begin_life(call, auth_max_ttl_s(engine, mount), &making.public, &ttl_s));
+	TRY(record_change(&engine->auth->records, call, &at, make_step, &making));
+	*out = (struct bulla_secret_id_made){ text, making.public.accessor, ttl_s, making.public.num_uses };
 	return BULLA_OK;
 }
 
@@ -207,41 +171,47 @@ enum bulla_err bulla_secret_id_make(struct bulla *engine, struct bulla_call *cal
 
 /* ---- looking up, destroying ------------------------------------------------------------------------------------------------ */
 
+/* at: its name, as far as it is known; what that borrows is in the arena. */
 static enum bulla_err find(struct bulla *engine, struct bulla_call *call, const struct bulla_mount *mount,
-			   const struct bulla_secret_id_ref *ref, struct role *role, struct secret *out)
+			   const struct bulla_secret_id_ref *ref, struct record_name *at, struct secret *out)
 {
+	uint8_t *hash = bulla_arena_alloc(call->arena, SHA256_BYTES);
 	struct bulla_bytes name;
-	uint8_t hash[SHA256_BYTES];
+	struct role role;
 
+	if (hash == NULL)
+		return BULLA_E_NO_MEMORY;
 	TRY(bulla_work(call, BULLA_WORK_DISK));
 	TRY(lower_case(call, ref->role, &name));
-	enum bulla_err err = role_read(engine->auth, call, mount, name, role);
+	enum bulla_err err = role_read(engine->auth, call, mount, name, &role);
 
 	if (err == BULLA_E_NOT_FOUND)
 		return role_missing(call, BULLA_E_INVALID_500, name);
 	TRY(err);
 	if (ref->secret_id.len > APPROLE_MAX_TEXT)
 		return bulla_fail(call, BULLA_E_INVALID_500, "failed to create HMAC of secret_id: " APPROLE_TEXT_TOO_LONG);
-	secret_hash(role, ref->secret_id, hash);
+	secret_hash(&role, ref->secret_id, hash);
 	if (ref->secret_id.len == 0) {
+		const struct record_name accessor_at = accessor_name(mount, ref->accessor);
 		struct accessor accessor;
 
-		err = accessor_find(engine->auth, call, mount, ref->accessor, &accessor);
+		err = record_read(&engine->auth->records, call, &accessor_at, &accessor);
 		if (err == BULLA_E_NOT_FOUND)
 			return BULLA_E_BAD_ACCESSOR;
 		TRY(err);
-		memcpy(hash, accessor.hash, sizeof hash); /* of another role: it is not found under this one */
+		memcpy(hash, accessor.hash, SHA256_BYTES); /* of another role: it is not found under this one */
 	}
-	return secret_read(engine->auth, call, mount, role, hash, out);
+	TRY(secret_name(call, mount->uuid, role.record.item, bulla_mem(hash, SHA256_BYTES), at));
+	return secret_read(engine->auth, call, at, out);
 }
 
 enum bulla_err bulla_secret_id_lookup(struct bulla *engine, struct bulla_call *call, const struct bulla_mount *mount,
 				      const struct bulla_secret_id_ref *ref, struct bulla_secret_id *out)
 {
+	struct record_name at;
 	struct secret secret;
-	struct role role;
 
-	TRY(find(engine, call, mount, ref, &role, &secret));
+	TRY(find(engine, call, mount, ref, &at, &secret));
 	*out = secret.public;
 	return BULLA_OK;
 }
@@ -249,12 +219,9 @@ enum bulla_err bulla_secret_id_lookup(struct bulla *engine, struct bulla_call *c
 enum bulla_err bulla_secret_id_destroy(struct bulla *engine, struct bulla_call *call, const struct bulla_mount *mount,
 				       const struct bulla_secret_id_ref *ref)
 {
-	struct auth *auth = engine->auth;
-	struct store_write writes[2];
-	struct document_name at;
+	struct record_name at;
 	struct secret secret;
-	struct role role;
-	enum bulla_err err = find(engine, call, mount, ref, &role, &secret);
+	enum bulla_err err = find(engine, call, mount, ref, &at, &secret);
 
 	if (err == BULLA_E_BAD_ACCESSOR) {
 		struct bulla_bytes quoted = bulla_arena_quote(call->arena, ref->accessor);
@@ -267,36 +234,22 @@ enum bulla_err bulla_secret_id_destroy(struct bulla *engine, struct bulla_call *
 	if (err == BULLA_E_NOT_FOUND)
 		return bulla_fail(call, BULLA_E_FORBIDDEN, "invalid secret id accessor");
 	TRY(err);
-	const struct document_name accessor = { KIND_ACCESSOR, mount_scope(mount), secret.public.accessor };
-
-	TRY(secret_name(call, mount->uuid, role.record.item, bulla_mem(secret.hash, sizeof secret.hash), &at));
-	TRY(document_removal(&auth->documents, &at, STORE_ANY_REVISION, &writes[0]));
-	TRY(document_removal(&auth->documents, &accessor, STORE_ANY_REVISION, &writes[1]));
-	return auth_commit(auth, call, writes, 2);
+	return record_remove(&engine->auth->records, call, &at);
 }
 
 /* ---- listing --------------------------------------------------------------------------------------------------------------- */
 
-struct listing {
-	struct document_names names;
-	int64_t now_ns;
-};
-
-static enum bulla_err add_accessor(const struct document *document, void *context)
+static enum bulla_err add_accessor(const void *record, void *context)
 {
-	struct listing *list = context;
-	struct secret secret;
-
-	TRY(secret_unpack(list->names.call, document, &secret));
-	return secret_has_ended(&secret, list->now_ns) ? BULLA_OK : document_names_add(&list->names, secret.public.accessor);
+	return document_names_add(context, ((const struct secret *)record)->public.accessor);
 }
 
 enum bulla_err bulla_secret_id_list(struct bulla *engine, struct bulla_call *call, const struct bulla_mount *mount,
 				    struct bulla_bytes given, struct bulla_bytes **accessors, size_t *count)
 {
-	struct listing list = { .names.call = call, .now_ns = bulla_clock_ns() };
+	struct document_names list = { .call = call };
 	struct bulla_bytes name;
-	struct document_name at;
+	struct record_name all;
 	struct role role;
 	size_t damaged = 0;
 
@@ -307,11 +260,11 @@ enum bulla_err bulla_secret_id_list(struct bulla *engine, struct bulla_call *cal
 	if (err == BULLA_E_NOT_FOUND)
 		return role_missing(call, BULLA_E_INVALID, name);
 	TRY(err);
-	TRY(secret_name(call, mount->uuid, name, (struct bulla_bytes){ 0 }, &at));
-	TRY(document_each(&engine->auth->documents, call, &at, &damaged, add_accessor, &list));
-	TRY(document_warn_damaged(call, damaged, list.names.count));
-	document_names_sort(&list.names);
-	*accessors = list.names.items;
-	*count = list.names.count;
+	TRY(secret_name(call, mount->uuid, name, (struct bulla_bytes){ 0 }, &all));
+	TRY(record_each(&engine->auth->records, call, &all, &damaged, add_accessor, &list));
+	TRY(document_warn_damaged(call, damaged, list.count));
+	document_names_sort(&list);
+	*accessors = list.items;
+	*count = list.count;
 	return BULLA_OK;
 }

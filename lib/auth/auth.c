@@ -20,6 +20,7 @@ static const struct auth_method *const methods[] = {
 
 /* Kinds of records that end: what they are is in their own files. */
 static const struct record_kind *const ending[] = {
+	&approle_secrets,
 	&locked_users,
 	NULL,
 };
@@ -44,13 +45,14 @@ enum bulla_err auth_new(struct store *store, struct seal *seal, struct access *a
 	locked_users_forget(auth);
 	auth->userpass_rule = auth->approle_rule = (struct bulla_lockout_rule)BULLA_LOCKOUT_DEFAULT;
 	stripes_init(&auth->names);
-	stripes_init(&auth->secrets);
 	enum bulla_err err = records_init(&auth->records, store, seal, ending, MAX_CACHED_BYTES);
 
 	if (err == BULLA_OK)
 		err = lockout_new(&auth->lockout);
 	if (err == BULLA_OK)
 		err = jwt_sets_new(&auth->jwt_sets);
+	if (err == BULLA_OK)
+		err = approle_filing_new(&auth->filing);
 	if (err != BULLA_OK) {
 		auth_free(auth);
 		return err;
@@ -63,11 +65,11 @@ void auth_free(struct auth *auth)
 {
 	if (auth == NULL)
 		return;
+	approle_filing_free(auth->filing);
 	jwt_sets_free(auth->jwt_sets);
 	lockout_free(auth->lockout);
 	records_end(&auth->records);
 	stripes_clear(&auth->names);
-	stripes_clear(&auth->secrets);
 	free(auth);
 }
 

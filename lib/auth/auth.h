@@ -21,11 +21,10 @@ struct auth {
 	void *fetch_context;
 	struct jwt_sets *jwt_sets; /* owned: key sets that were fetched */
 	struct stripes names;    /* of roles and users: who changes one keeps others from it */
-	struct stripes secrets;  /* of secret ids that are being used up; taken after a name, never before */
+	struct approle_filing *filing; /* owned: of secret ids that versions before have left */
 	struct lockout *lockout; /* failures to log in */
 	_Atomic uint64_t lockouts, lockouts_over; /* that there may be: none, while these are the same (locked_users.c) */
 	struct bulla_lockout_rule userpass_rule, approle_rule;
-	_Atomic int64_t next_tidy_ns;
 };
 
 /* One row a method, in its own file. A slot that a method has no use for is NULL. */
@@ -61,11 +60,15 @@ BULLA_MUST_USE enum bulla_err auth_destroy_mount(struct auth *auth, struct bulla
 int64_t auth_max_ttl_s(const struct bulla *engine, const struct bulla_mount *mount);
 
 extern const struct auth_method approle_method, userpass_method;
-extern const struct record_kind locked_users;
+extern const struct record_kind approle_secrets, locked_users;
 /* At seal: nobody knows who is locked out. */
 void locked_users_forget(struct auth *auth);
 /* Looks whether anybody is still locked out. Errors of record_each. Blocks. */
 BULLA_MUST_USE enum bulla_err locked_users_tick(struct auth *auth, struct bulla_call *call);
+/* Files secret ids that were made by versions that did not, a part at a time, until all are. Blocks. */
 BULLA_MUST_USE enum bulla_err approle_tick(struct bulla *engine, struct bulla_call *call);
+BULLA_MUST_USE enum bulla_err approle_filing_new(struct approle_filing **out); /* NO_MEMORY */
+void approle_filing_free(struct approle_filing *filing); /* NULL is fine */
+void approle_filing_forget(struct approle_filing *filing); /* at seal */
 
 #endif

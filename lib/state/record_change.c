@@ -5,7 +5,7 @@
 
 #include "crypto/crypto.h"
 
-#define COMMIT_MAX 8 /* of them three are the record's own: itself and where it is filed */
+#define COMMIT_MAX 9 /* of them RECORD_OWN_WRITES: itself, where it is filed, and what led to the one in its place */
 #define AT_ONCE 2    /* tries; later ones stand back, or of many nodes one would lose for ever */
 
 struct record_commit {
@@ -13,15 +13,29 @@ struct record_commit {
 	struct bulla_call *call;
 	struct store_write writes[COMMIT_MAX];
 	size_t count;
+	record_committer *by; /* NULL: records_commit */
+	void *context;
 };
+
+void record_commit_by(struct record_commit *commit, record_committer *by, void *context)
+{
+	commit->by = by;
+	commit->context = context;
+}
+
+/* Also after an error: it may have been written. */
+static void drop_kept(struct records *records, const struct store_write *writes, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		snapshots_drop(&records->cache, &writes[i].id);
+}
 
 enum bulla_err records_commit(struct records *records, struct bulla_call *call, const struct store_write *writes, size_t count)
 {
 	TRY(seal_hold(records->documents.seal));
 	enum bulla_err err = store_commit(records->documents.store, call, writes, count, NULL);
 
-	for (size_t i = 0; i < count; i++) /* also after an error: it may have been written */
-		snapshots_drop(&records->cache, &writes[i].id);
+	drop_kept(records, writes, count);
 	seal_release(records->documents.seal);
 	return err;
 }
@@ -52,7 +66,7 @@ static enum bulla_err add_removal(struct record_commit *commit, const struct rec
 
 static bool takes(const struct record_commit *commit, const struct record_kind *kind)
 {
-	return kind->end_ns == NULL && commit->count < COMMIT_MAX - 3;
+	return kind->end_ns == NULL && commit->count < COMMIT_MAX - RECORD_OWN_WRITES;
 }
 
 enum bulla_err record_write_too(struct record_commit *commit, const struct record_name *name, const void *record)
@@ -72,7 +86,7 @@ enum bulla_err record_remove_too(struct record_commit *commit, const struct reco
 /* What the store has of a record: one that has ended counts as none, but that is what the commit goes by. */
 struct standing {
 	uint64_t expected;
-	struct record_filing filing;
+	struct record_place place;
 };
 
 static struct record *no_record(const struct record_kind *kind, struct bulla_bytes item, struct record *record)
@@ -91,7 +105,7 @@ static enum bulla_err look(struct records *records, struct bulla_call *call, con
 	if (err == BULLA_OK)
 		err = record_decode(name->kind, call, &document, record);
 	if (err == BULLA_OK)
-		standing->filing = record_filing(name->kind, record);
+		TRY(record_place(records, name->kind, name->scope, id, record, &standing->place));
 	bool none = err == BULLA_E_NOT_FOUND || (err == BULLA_E_STORE_DAMAGED && name->kind->replaced);
 
 	TRY(none ? BULLA_OK : err);
@@ -103,18 +117,30 @@ static enum bulla_err look(struct records *records, struct bulla_call *call, con
 	return BULLA_OK;
 }
 
+static enum bulla_err make(struct record_commit *commit)
+{
+	if (commit->by == NULL)
+		return commit->count > 0 ? records_commit(commit->records, commit->call, commit->writes, commit->count) : BULLA_OK;
+	enum bulla_err err = commit->by(commit->call, commit->writes, commit->count, commit->context);
+
+	drop_kept(commit->records, commit->writes, commit->count);
+	return err;
+}
+
 static enum bulla_err write_down(struct record_commit *commit, const struct record_name *name, const struct store_id *id,
 				 const struct standing *standing, const struct record *record)
 {
 	bool stays = record->fate == RECORD_PUT;
-	const struct record_filing filing = stays ? record_filing(name->kind, record) : (struct record_filing){ 0 };
+	struct record_place place = { 0 };
 
-	if (stays)
+	if (stays) {
+		TRY(record_place(commit->records, name->kind, name->scope, id, record, &place));
 		TRY(add_put(commit, name, standing->expected, record));
-	else if (standing->expected != 0)
+	} else if (standing->expected != 0) {
 		TRY(add_removal(commit, name, standing->expected));
-	TRY(record_refile(commit->records, commit->call, name->kind, id, standing->filing, filing, commit->writes, &commit->count));
-	return commit->count > 0 ? records_commit(commit->records, commit->call, commit->writes, commit->count) : BULLA_OK;
+	}
+	TRY(record_refile(commit->records, commit->call, name->kind, &standing->place, &place, commit->writes, &commit->count));
+	return make(commit);
 }
 
 static enum bulla_err attempt(struct records *records, struct bulla_call *call, const struct record_name *name, const struct store_id *id,
@@ -228,13 +254,4 @@ enum bulla_err record_remove(struct records *records, struct bulla_call *call, c
 		return err;
 	call->detail = (struct bulla_bytes){ 0 };
 	return remove_any(records, call, name);
-}
-
-enum bulla_err record_remove_all(struct records *records, struct bulla_call *call, const struct record_name *name)
-{
-	const struct document_name any = record_document(name);
-	enum bulla_err err = document_remove_all(&records->documents, call, &any);
-
-	snapshots_drop(&records->cache, NULL);
-	return err;
 }

@@ -11,6 +11,8 @@
 #include "seal/documents.h"
 #include "state/snapshots.h"
 
+struct record_name;
+
 struct record_kind {
 	const char *name;        /* of its documents */
 	size_t size;             /* of the struct that stands for one, which begins with a struct record */
@@ -24,6 +26,9 @@ struct record_kind {
 	 * of the kind ends. */
 	int64_t (*end_ns)(const void *record);
 	const char *due, *due_from; /* of those that end: kinds of the records that file them (state/due.h) */
+	/* *out: what leads to it, of a kind that does not end, and is deleted with it. By such of record as no change touches; borrows from
+	 * both. NULL: nothing is. */
+	void (*companion)(struct bulla_bytes scope, const void *record, struct record_name *out);
 };
 
 struct record_name {
@@ -92,12 +97,26 @@ BULLA_MUST_USE enum bulla_err record_change(struct records *records, struct bull
 					    record_step *step, void *context);
 /* None is fine. */
 BULLA_MUST_USE enum bulla_err record_remove(struct records *records, struct bulla_call *call, const struct record_name *name);
-/* Deletes all of a kind and scope; as document_remove_all. */
+
+/* All of a kind and scope, a part of bounded size at a time, each a commit: may be repeated after a crash. What somebody else changes
+ * meanwhile is left to him. Errors of store_commit and store_scan_from. Deletes those that have ended (which a tick would not find, of
+ * stores in which they are not filed); damaged ones stay. */
+BULLA_MUST_USE enum bulla_err record_remove_ended(struct records *records, struct bulla_call *call, const struct record_name *name);
+/* Deletes whatever there is; what leads to a damaged one stays, and leads nowhere. */
 BULLA_MUST_USE enum bulla_err record_remove_all(struct records *records, struct bulla_call *call, const struct record_name *name);
+/* One part, of kinds that were not filed in versions before: files those that are not, and deletes those that have ended. *next: zeros at
+ * first; where to go on. */
+BULLA_MUST_USE enum bulla_err record_file(struct records *records, struct bulla_call *call, const struct record_name *name,
+					  struct store_id *next, bool *more);
 
 /* In a step, with its record's commit, of other kinds, that do not end: the commit is all of them or none. record->revision and expected
  * as of documents: 0, there must be none; STORE_ANY_REVISION. INTERNAL: too many, or the kind ends; errors of document_write. */
 BULLA_MUST_USE enum bulla_err record_write_too(struct record_commit *commit, const struct record_name *name, const void *record);
 BULLA_MUST_USE enum bulla_err record_remove_too(struct record_commit *commit, const struct record_name *name, uint64_t expected);
+/* In a step: the commit is made by by, of its own writes and these (at most RECORD_OWN_WRITES and what was added), all or none. Its errors
+ * are the change's; with CONFLICT all of it is done again. The seal is not held. */
+#define RECORD_OWN_WRITES 4
+typedef enum bulla_err record_committer(struct bulla_call *call, const struct store_write *writes, size_t count, void *context);
+void record_commit_by(struct record_commit *commit, record_committer *by, void *context);
 
 #endif

@@ -1,4 +1,4 @@
-/* records_private.h: what the files of records share: records.c, record_change.c, record_due.c. Nobody else includes it. */
+/* records_private.h: what the files of records share: records.c, record_change.c, record_due.c, record_sweep.c. Nobody else includes it. */
 #ifndef BULLA_STATE_RECORDS_PRIVATE_H
 #define BULLA_STATE_RECORDS_PRIVATE_H
 
@@ -32,17 +32,26 @@ bool record_has_ended(const struct record_kind *kind, const void *record);
 
 /* ---- record_due.c ---- */
 
-/* Where a record is filed. filed: it has an end. */
-struct record_filing {
-	bool filed;
+/* Of a record: itself and its companion, whose ids are what its entry says, and where that is. Zeros: there is none. */
+struct record_place {
+	struct store_id ids[2];
+	size_t count;
+	bool filed; /* it has an end */
 	uint64_t minute;
 };
-struct record_filing record_filing(const struct record_kind *kind, const void *record);
-/* The writes (of which there are count already, at most two more) that move the record's entry. INTERNAL: the kind was not named to
- * records_init; STORE*, SEALED, NO_MEMORY. */
+BULLA_MUST_USE enum bulla_err record_place(struct records *records, const struct record_kind *kind, struct bulla_bytes scope,
+					   const struct store_id *id, const void *record, struct record_place *out);
+/* The writes (of which there are count already, at most three more) that move the record's entry, and delete the companion that it had
+ * and has no more. INTERNAL: the kind was not named to records_init; STORE*, SEALED, NO_MEMORY. */
 BULLA_MUST_USE enum bulla_err record_refile(struct records *records, struct bulla_call *call, const struct record_kind *kind,
-					    const struct store_id *id, struct record_filing from, struct record_filing to,
-					    struct store_write *writes, size_t *count);
+					    const struct record_place *from, const struct record_place *to, struct store_write *writes,
+					    size_t *count);
+/* The write that files it. STORE_CHECK: it is filed. As above. */
+BULLA_MUST_USE enum bulla_err record_filing(struct records *records, struct bulla_call *call, const struct record_kind *kind,
+					    const struct record_place *place, struct store_write *out);
+/* The deletion of its entry. */
+BULLA_MUST_USE enum bulla_err record_unfiling(struct records *records, const struct record_kind *kind, const struct record_place *place,
+					      struct store_write *out);
 BULLA_MUST_USE enum bulla_err record_queues_new(struct records *records, const struct record_kind *const *ending);
 void record_queues_free(struct records *records);
 void record_queues_forget(struct records *records);
@@ -52,5 +61,21 @@ void record_queues_forget(struct records *records);
 /* With the seal held meanwhile; drops what is kept of all that is written, whatever comes of it. CONFLICT. */
 BULLA_MUST_USE enum bulla_err records_commit(struct records *records, struct bulla_call *call, const struct store_write *writes,
 					     size_t count);
+
+/* ---- record_sweep.c ---- */
+
+/* Writes of many records, in parts of which each stands for itself. */
+struct record_batch {
+	struct store_write writes[3 * DUE_AT_ONCE];
+	size_t count, ends[DUE_AT_ONCE], parts; /* ends: of a part, where the next one begins */
+};
+static inline void record_batch_add(struct record_batch *batch, const struct store_write *write)
+{
+	batch->writes[batch->count++] = *write;
+}
+void record_batch_delete(struct record_batch *batch, const struct store_id *id, uint64_t expected);
+void record_batch_close(struct record_batch *batch); /* the part, if there is anything in it */
+/* In one commit; if somebody else has changed one of them, each part in one, but for those that he has changed. */
+BULLA_MUST_USE enum bulla_err record_batch_commit(struct records *records, struct bulla_call *call, const struct record_batch *batch);
 
 #endif
