@@ -115,6 +115,8 @@ static void assert_live(void)
 START_TEST(nothing_is_left)
 {
 	random_state = (unsigned)_i;
+	gone_count = 0;
+	memset(revisions, 0, sizeof revisions);
 	for (unsigned i = 0; i < ROUNDS; i++) {
 		change_some();
 		assert_gone();
