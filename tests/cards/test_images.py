@@ -253,7 +253,7 @@ class Images(unittest.TestCase):
             said = self.once(target, {}, {}, "sh", "-c", "ls /usr/bin; ls -d /source 2>/dev/null; id -u")
             names = set(said.split())
             with self.subTest(target):
-                self.assertEqual(names & {"bulla", "card-api", "card-processor"}, programs)
+                self.assertEqual(names & {"bulla", "card-api", "card-processor"}, programs, said)
                 self.assertFalse(names & {"gcc", "make", "autoconf", "/source"})
                 self.assertIn(str(USER), names)
 
