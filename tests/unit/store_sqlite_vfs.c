@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #define LIVE 64    /* places */
-#define ROUNDS 600
+#define ROUNDS 200
 #define AT_ONCE 8  /* writes of a commit */
 #define GONE 512   /* of those that are gone, the last ones */
 #define MARK 16    /* bytes that each record begins with, and no other has */
