@@ -31,11 +31,7 @@ enum bulla_err token_pack(struct bulla_call *call, const struct bulla_token *t, 
 	pack_bytes(&pack, t->display_name);
 	pack_bytes(&pack, t->path);
 	pack_list(&pack, t->policies, t->policy_count);
-	pack_u32(&pack, (uint32_t)t->meta_count);
-	for (size_t i = 0; i < t->meta_count; i++) {
-		pack_bytes(&pack, t->meta[i].key);
-		pack_bytes(&pack, t->meta[i].value);
-	}
+	pack_pairs(&pack, t->meta, t->meta_count);
 	pack_u8(&pack, (uint8_t)t->type);
 	pack_list(&pack, t->bound_cidrs, t->bound_cidr_count);
 	pack_bytes(&pack, t->role);
@@ -57,7 +53,7 @@ static const struct bulla_bytes *unpack_into(struct unpack *in, struct bulla_byt
 }
 
 /* A pair takes eight bytes, and the place of two elements. */
-static const struct bulla_pair *unpack_pairs(struct unpack *in, struct bulla_bytes *lists, size_t *count, struct bulla_bytes **end)
+static const struct bulla_pair *unpack_pairs_into(struct unpack *in, struct bulla_bytes *lists, size_t *count, struct bulla_bytes **end)
 {
 	struct bulla_pair *pairs = (struct bulla_pair *)(void *)lists;
 
@@ -73,7 +69,7 @@ static const struct bulla_pair *unpack_pairs(struct unpack *in, struct bulla_byt
 static enum bulla_err unpack_rest(struct unpack *in, uint8_t format, struct bulla_bytes *lists, struct bulla_token *t)
 {
 	t->policies = unpack_into(in, lists, &t->policy_count, &lists);
-	t->meta = unpack_pairs(in, lists, &t->meta_count, &lists);
+	t->meta = unpack_pairs_into(in, lists, &t->meta_count, &lists);
 	if (format == RECORD_FORMAT_OLD)
 		return unpack_finish(in);
 	uint8_t type = unpack_u8(in);

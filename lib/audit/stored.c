@@ -145,27 +145,7 @@ static void encode_device(struct pack *pack, const void *record)
 	pack_raw(pack, device->id, UUID_TEXT);
 	pack_raw(pack, device->secrets.salt, SALT_BYTES);
 	pack_raw(pack, device->secrets.seed, SIGNING_SEED_BYTES);
-	pack_u32(pack, (uint32_t)device->spec.option_count);
-	for (size_t i = 0; i < device->spec.option_count; i++) {
-		pack_bytes(pack, device->spec.options[i].key);
-		pack_bytes(pack, device->spec.options[i].value);
-	}
-}
-
-static enum bulla_err decode_options(struct bulla_call *call, struct unpack *in, struct bulla_audit_spec *spec)
-{
-	uint32_t count = unpack_count(in, 8);
-	struct bulla_pair *options = bulla_arena_alloc(call->arena, count * sizeof *options);
-
-	if (options == NULL)
-		return BULLA_E_NO_MEMORY;
-	for (uint32_t i = 0; i < count; i++) {
-		options[i].key = unpack_bytes(in);
-		options[i].value = unpack_bytes(in);
-	}
-	spec->options = options;
-	spec->option_count = count;
-	return BULLA_OK;
+	pack_pairs(pack, device->spec.options, device->spec.option_count);
 }
 
 static enum bulla_err decode_device(struct bulla_call *call, struct unpack *in, void *record)
@@ -186,7 +166,7 @@ static enum bulla_err decode_device(struct bulla_call *call, struct unpack *in, 
 	memcpy(out->id, id, UUID_TEXT);
 	memcpy(out->secrets.salt, salt, SALT_BYTES);
 	memcpy(out->secrets.seed, seed, SIGNING_SEED_BYTES);
-	return decode_options(call, in, &out->spec);
+	return unpack_pairs(in, call->arena, &out->spec.options, &out->spec.option_count);
 }
 
 static const struct record_kind devices = { .name = "audit-device", .size = sizeof(struct kept_device), .encode = encode_device,

@@ -105,27 +105,7 @@ static void encode_secret(struct pack *pack, const void *record)
 	pack_i64(pack, s->expires_ns);
 	pack_list(pack, s->cidrs, s->cidr_count);
 	pack_list(pack, s->token_cidrs, s->token_cidr_count);
-	pack_u32(pack, (uint32_t)s->meta_count);
-	for (size_t i = 0; i < s->meta_count; i++) {
-		pack_bytes(pack, s->meta[i].key);
-		pack_bytes(pack, s->meta[i].value);
-	}
-}
-
-static enum bulla_err unpack_meta(struct bulla_call *call, struct unpack *in, struct bulla_secret_id *s)
-{
-	uint32_t n = unpack_count(in, 8);
-	struct bulla_pair *pairs = bulla_arena_alloc(call->arena, n * sizeof *pairs);
-
-	if (pairs == NULL)
-		return BULLA_E_NO_MEMORY;
-	for (uint32_t i = 0; i < n; i++) {
-		pairs[i].key = unpack_bytes(in);
-		pairs[i].value = unpack_bytes(in);
-	}
-	s->meta = pairs;
-	s->meta_count = n;
-	return BULLA_OK;
+	pack_pairs(pack, s->meta, s->meta_count);
 }
 
 static enum bulla_err decode_secret(struct bulla_call *call, struct unpack *in, void *record)
@@ -142,7 +122,7 @@ static enum bulla_err decode_secret(struct bulla_call *call, struct unpack *in, 
 	s->expires_ns = unpack_i64(in);
 	TRY(unpack_list(in, call->arena, &s->cidrs, &s->cidr_count));
 	TRY(unpack_list(in, call->arena, &s->token_cidrs, &s->token_cidr_count));
-	return unpack_meta(call, in, s);
+	return unpack_pairs(in, call->arena, &s->meta, &s->meta_count);
 }
 
 static int64_t secret_end_ns(const void *record)

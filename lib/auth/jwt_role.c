@@ -179,32 +179,12 @@ static void encode(struct pack *pack, const void *record)
 	pack_bytes(pack, role->user_claim);
 	pack_bytes(pack, role->groups_claim);
 	pack_bytes(pack, role->bound_claims);
-	pack_u32(pack, (uint32_t)role->mapping_count);
-	for (size_t i = 0; i < role->mapping_count; i++) {
-		pack_bytes(pack, role->mappings[i].key);
-		pack_bytes(pack, role->mappings[i].value);
-	}
+	pack_pairs(pack, role->mappings, role->mapping_count);
 	pack_i64(pack, role->expiration_leeway_s);
 	pack_i64(pack, role->not_before_leeway_s);
 	pack_i64(pack, role->clock_skew_leeway_s);
 	if (browser_is_set(&role->browser))
 		pack_browser(pack, &role->browser);
-}
-
-static enum bulla_err unpack_mappings(struct bulla_call *call, struct unpack *in, struct bulla_jwt_role *role)
-{
-	uint32_t count = unpack_count(in, 8);
-	struct bulla_pair *pairs = bulla_arena_alloc(call->arena, count * sizeof *pairs);
-
-	if (pairs == NULL)
-		return BULLA_E_NO_MEMORY;
-	for (uint32_t i = 0; i < count; i++) {
-		pairs[i].key = unpack_bytes(in);
-		pairs[i].value = unpack_bytes(in);
-	}
-	role->mappings = pairs;
-	role->mapping_count = count;
-	return BULLA_OK;
 }
 
 static enum bulla_err decode(struct bulla_call *call, struct unpack *in, void *record)
@@ -223,7 +203,7 @@ static enum bulla_err decode(struct bulla_call *call, struct unpack *in, void *r
 	role->user_claim = unpack_bytes(in);
 	role->groups_claim = unpack_bytes(in);
 	role->bound_claims = unpack_bytes(in);
-	TRY(unpack_mappings(call, in, role));
+	TRY(unpack_pairs(in, call->arena, &role->mappings, &role->mapping_count));
 	role->expiration_leeway_s = unpack_i64(in);
 	role->not_before_leeway_s = unpack_i64(in);
 	role->clock_skew_leeway_s = unpack_i64(in);

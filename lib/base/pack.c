@@ -83,6 +83,15 @@ void pack_list(struct pack *pack, const struct bulla_bytes *items, size_t count)
 		pack_bytes(pack, items[i]);
 }
 
+void pack_pairs(struct pack *pack, const struct bulla_pair *pairs, size_t count)
+{
+	pack_u32(pack, (uint32_t)count);
+	for (size_t i = 0; i < count; i++) {
+		pack_bytes(pack, pairs[i].key);
+		pack_bytes(pack, pairs[i].value);
+	}
+}
+
 enum bulla_err pack_finish(const struct pack *pack, struct bulla_bytes *out)
 {
 	if (pack->failed)
@@ -157,6 +166,22 @@ enum bulla_err unpack_list(struct unpack *unpack, struct bulla_arena *arena, con
 	for (uint32_t i = 0; i < n; i++)
 		list[i] = unpack_bytes(unpack);
 	*items = list;
+	*count = n;
+	return BULLA_OK;
+}
+
+enum bulla_err unpack_pairs(struct unpack *unpack, struct bulla_arena *arena, const struct bulla_pair **pairs, size_t *count)
+{
+	uint32_t n = unpack_count(unpack, 8);
+	struct bulla_pair *list = bulla_arena_alloc(arena, n * sizeof *list);
+
+	if (list == NULL)
+		return BULLA_E_NO_MEMORY;
+	for (uint32_t i = 0; i < n; i++) {
+		list[i].key = unpack_bytes(unpack);
+		list[i].value = unpack_bytes(unpack);
+	}
+	*pairs = list;
 	*count = n;
 	return BULLA_OK;
 }

@@ -23,6 +23,8 @@ void pack_raw(struct pack *pack, const void *bytes, size_t n);
 void pack_bytes(struct pack *pack, struct bulla_bytes bytes);
 /* u32 count, then each as pack_bytes. */
 void pack_list(struct pack *pack, const struct bulla_bytes *items, size_t count);
+/* u32 count, then of each the key and the value as pack_bytes. */
+void pack_pairs(struct pack *pack, const struct bulla_pair *pairs, size_t count);
 /* NO_MEMORY; else *out borrows from the arena. */
 BULLA_MUST_USE enum bulla_err pack_finish(const struct pack *pack, struct bulla_bytes *out);
 
@@ -45,6 +47,9 @@ uint32_t unpack_count(struct unpack *unpack, size_t min_bytes);
 /* What pack_list has packed: the list is in the arena, its elements are borrowed. NO_MEMORY. */
 BULLA_MUST_USE enum bulla_err unpack_list(struct unpack *unpack, struct bulla_arena *arena, const struct bulla_bytes **items,
 					  size_t *count);
+/* The same of pack_pairs. */
+BULLA_MUST_USE enum bulla_err unpack_pairs(struct unpack *unpack, struct bulla_arena *arena, const struct bulla_pair **pairs,
+					   size_t *count);
 /* STORE_DAMAGED unless all was there and nothing is left over. */
 BULLA_MUST_USE enum bulla_err unpack_finish(const struct unpack *unpack);
 

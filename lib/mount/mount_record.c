@@ -110,11 +110,7 @@ enum bulla_err mount_pack(struct bulla_call *call, const struct bulla_mount *m, 
 	pack_optional(&pack, m->audit_non_hmac_response_keys, m->audit_response_count);
 	pack_optional(&pack, m->passthrough_request_headers, m->passthrough_count);
 	pack_optional(&pack, m->allowed_response_headers, m->allowed_count);
-	pack_u32(&pack, (uint32_t)m->option_count);
-	for (size_t i = 0; i < m->option_count; i++) {
-		pack_bytes(&pack, m->options[i].key);
-		pack_bytes(&pack, m->options[i].value);
-	}
+	pack_pairs(&pack, m->options, m->option_count);
 	if (format == RECORD_FORMAT_KEYS) {
 		pack_i64(&pack, m->cache_size);
 		pack_u8(&pack, m->disable_upsert);

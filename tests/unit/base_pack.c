@@ -109,6 +109,38 @@ START_TEST(counts)
 }
 END_TEST
 
+/* In the order given, keys that are there twice too; every cut is damage, and so is a count that cannot be true. */
+START_TEST(pairs)
+{
+	static const uint8_t expected[] = { 0, 0, 0, 2, 0, 0, 0, 1, 'k', 0, 0, 0, 2, 'v', 'w', 0, 0, 0, 1, 'k', 0, 0, 0, 0 },
+			     most[] = { 0xFF, 0xFF, 0xFF, 0xFF, 0, 0, 0, 0, 0, 0, 0, 0 };
+	const struct bulla_pair given[] = { { bulla_str("k"), bulla_str("vw") }, { bulla_str("k"), bulla_str("") } }, *found;
+	struct bulla_call call = call_begin();
+	struct pack p = { .arena = call.arena };
+	struct bulla_bytes packed;
+	size_t count;
+
+	pack_pairs(&p, given, 2);
+	ck_assert_ok(pack_finish(&p, &packed));
+	ck_assert(bulla_equal(packed, bulla_mem(expected, sizeof expected)));
+	for (size_t n = 0; n <= packed.len; n++) {
+		struct unpack u = { .ptr = packed.ptr, .left = n };
+
+		ck_assert_ok(unpack_pairs(&u, call.arena, &found, &count));
+		ck_assert_int_eq(unpack_finish(&u), n == packed.len ? BULLA_OK : BULLA_E_STORE_DAMAGED);
+	}
+	ck_assert_uint_eq(count, 2);
+	for (size_t i = 0; i < count; i++)
+		ck_assert(bulla_equal(found[i].key, given[i].key) && bulla_equal(found[i].value, given[i].value));
+	struct unpack u = { .ptr = most, .left = sizeof most };
+
+	ck_assert_ok(unpack_pairs(&u, call.arena, &found, &count));
+	ck_assert_uint_eq(count, 0);
+	ck_assert_err(unpack_finish(&u), BULLA_E_STORE_DAMAGED);
+	call_end(&call);
+}
+END_TEST
+
 START_TEST(grows)
 {
 	struct bulla_call call = call_begin();
@@ -138,6 +170,7 @@ int main(void)
 	TCase *tc = tcase_create("all");
 
 	tcase_add_test(tc, every_cut_is_damage);
+	tcase_add_test(tc, pairs);
 	tcase_add_test(tc, a_failure_sticks);
 	tcase_add_test(tc, counts);
 	tcase_add_test(tc, layout);
