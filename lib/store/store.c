@@ -1,5 +1,6 @@
 /* store.c: owns what is the same for every store: whether the caller may wait for a disk, which writes can be, and what is known of
  * others where there are none. The rest is the backend's. Thread-safe. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "bulla/clock.h"
@@ -275,22 +276,19 @@ static enum bulla_err commit_guarded(struct store *store, struct bulla_call *cal
 	return BULLA_E_CONFLICT;
 }
 
-static enum bulla_err commit_many(struct store *store, struct bulla_call *call, const struct store_write *writes, size_t count,
-				  struct store_stamp *stamp)
-{
-	struct store_write *all = bulla_arena_alloc(call->arena, (count + 1) * sizeof *all);
-
-	return all != NULL ? commit_guarded(store, call, writes, count, all, stamp) : BULLA_E_NO_MEMORY;
-}
-
+/* Not in the arena: a call may commit very often. */
 static enum bulla_err commit_shared(struct store *store, struct bulla_call *call, const struct store_write *writes, size_t count,
 				    struct store_stamp *stamp)
 {
-	struct store_write all[FEW + 1];
+	struct store_write few[FEW + 1], *all = count > FEW ? malloc((count + 1) * sizeof *all) : few;
 
-	if (count > FEW)
-		return commit_many(store, call, writes, count, stamp);
-	return commit_guarded(store, call, writes, count, all, stamp);
+	if (all == NULL)
+		return BULLA_E_NO_MEMORY;
+	enum bulla_err err = commit_guarded(store, call, writes, count, all, stamp);
+
+	if (all != few)
+		free(all);
+	return err;
 }
 
 enum bulla_err store_commit(struct store *store, struct bulla_call *call, const struct store_write *writes, size_t count,
