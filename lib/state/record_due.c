@@ -148,9 +148,7 @@ static enum bulla_err add_ended(struct record_queue *queue, struct bulla_call *c
 	if (ended || !right)
 		record_batch_delete(batch, &entry->id, STORE_ANY_REVISION);
 	if (ended)
-		record_batch_delete(batch, &place.ids[0], record->revision);
-	if (ended && place.count == 2)
-		record_batch_delete(batch, &place.ids[1], STORE_ANY_REVISION);
+		record_batch_remove(batch, &place, record->revision);
 	return BULLA_OK;
 }
 

@@ -11,6 +11,13 @@ void record_batch_delete(struct record_batch *batch, const struct store_id *id, 
 	record_batch_add(batch, &(struct store_write){ .id = *id, .change = STORE_DELETE, .expected = expected });
 }
 
+void record_batch_remove(struct record_batch *batch, const struct record_place *place, uint64_t expected)
+{
+	record_batch_delete(batch, &place->ids[0], expected);
+	if (place->count == 2)
+		record_batch_delete(batch, &place->ids[1], STORE_ANY_REVISION);
+}
+
 void record_batch_close(struct record_batch *batch)
 {
 	if (batch->count > (batch->parts > 0 ? batch->ends[batch->parts - 1] : 0))
@@ -61,9 +68,7 @@ static enum bulla_err add_deletion(struct sweep *sweep, const struct record_plac
 {
 	struct store_write unfiling;
 
-	record_batch_delete(&sweep->batch, &place->ids[0], sweep->what == REMOVE_ALL ? STORE_ANY_REVISION : revision);
-	if (place->count == 2)
-		record_batch_delete(&sweep->batch, &place->ids[1], STORE_ANY_REVISION);
+	record_batch_remove(&sweep->batch, place, sweep->what == REMOVE_ALL ? STORE_ANY_REVISION : revision);
 	if (place->filed) {
 		TRY(record_unfiling(sweep->records, sweep->name->kind, place, &unfiling));
 		record_batch_add(&sweep->batch, &unfiling);

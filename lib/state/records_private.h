@@ -74,6 +74,8 @@ static inline void record_batch_add(struct record_batch *batch, const struct sto
 	batch->writes[batch->count++] = *write;
 }
 void record_batch_delete(struct record_batch *batch, const struct store_id *id, uint64_t expected);
+/* The deletion of a record that was seen at this revision, with what leads to it. */
+void record_batch_remove(struct record_batch *batch, const struct record_place *place, uint64_t expected);
 void record_batch_close(struct record_batch *batch); /* the part, if there is anything in it */
 /* In one commit; if somebody else has changed one of them, each part in one, but for those that he has changed. */
 BULLA_MUST_USE enum bulla_err record_batch_commit(struct records *records, struct bulla_call *call, const struct record_batch *batch);

@@ -1,16 +1,10 @@
 /* Kinds of records: read, kept, changed with others, and listed; nothing that was dropped while it was read is kept; what ends, at its
  * end, and where it is filed; two nodes that change the same record at the same time. */
-#include "seal_unit.h"
+#include "records_unit.h"
 
 #include <stdatomic.h>
 
-#include "bulla/clock.h"
-#include "state/due.h"
-#include "state/records.h"
 #include "store/store_ops.h"
-
-#define NS_PER_S INT64_C(1000000000)
-#define MINUTE_NS (60 * NS_PER_S)
 
 struct thing {
 	struct record record;
@@ -53,42 +47,29 @@ static const struct record_kind whole = { .name = "whole", .replaced = true, THI
 static const struct record_kind ends = { .name = "ends", .cached = true, THING, .end_ns = end_of, .due = "ends-due", .due_from = "ends-from" };
 static const struct record_kind *const ending[] = { &ends, NULL };
 
-static struct store *store, *other_store;
-static struct seal *seal, *other_seal;
-static struct records records, others; /* others: another node's */
-static struct bulla_call call;
-static _Atomic int64_t now_ns;
-
-static int64_t clock_ns(void)
-{
-	return now_ns;
-}
+static struct store *other_store;
+static struct seal *other_seal;
+static struct records others; /* another node's */
 
 static void set_up(void)
 {
 	struct bulla_seal_config config = static_config("a");
 
-	now_ns = 30000000 * MINUTE_NS;
-	bulla_clock_replace(clock_ns, clock_ns);
-	begin_sealed(NULL, 0, &config, &call, &store, &seal);
+	begin_records(ending);
 	ck_assert_ok(store_share(store, &call, &other_store));
 	ck_assert_ok(seal_new(other_store, &config, &call, &other_seal));
 	ck_assert_ok(seal_unseal_auto(other_seal, &call));
 	seal_admit(other_seal);
-	memset(&records, 0, sizeof records);
 	memset(&others, 0, sizeof others);
-	ck_assert_ok(records_init(&records, store, seal, ending, 1 << 20));
 	ck_assert_ok(records_init(&others, other_store, other_seal, ending, 1 << 20));
 }
 
 static void tear_down(void)
 {
 	records_end(&others);
-	records_end(&records);
 	seal_free(other_seal);
 	store_close(other_store);
-	end_sealed(&call, store, seal);
-	bulla_clock_replace(NULL, NULL);
+	end_records();
 }
 
 static struct record_name named(const struct record_kind *kind, const char *item)
@@ -519,15 +500,11 @@ static bool is_filed(int64_t end_ns)
 {
 	static const struct due_kind row = { .entry = "ends-due" };
 	const struct document_name name = { "ends", bulla_str("scope"), bulla_str("a") };
-	struct store_record record;
 	struct store_id id, slot;
 
 	ck_assert_ok(document_slot(&records.documents, &name, &id));
 	ck_assert_ok(due_slot(&row, seal, due_minute(end_ns / NS_PER_S), bulla_mem(id.bytes, sizeof id.bytes), &slot));
-	enum bulla_err err = store_get(store, &call, &slot, &record);
-
-	ck_assert(err == BULLA_OK || err == BULLA_E_NOT_FOUND);
-	return err == BULLA_OK;
+	return is_in_store(&slot);
 }
 
 static void tick_at(int64_t at_ns)

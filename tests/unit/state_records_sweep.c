@@ -1,16 +1,10 @@
 /* Records that something leads to, which goes with them however they go; and all of a kind and scope, a part at a time: removed, or filed
  * by their end where a version before has not. */
-#include "seal_unit.h"
+#include "records_unit.h"
 
 #include <stdio.h>
 
-#include "bulla/clock.h"
-#include "state/due.h"
-#include "state/records.h"
 #include "store/store_ops.h"
-
-#define NS_PER_S INT64_C(1000000000)
-#define MINUTE_NS (60 * NS_PER_S)
 
 struct thing {
 	struct record record;
@@ -55,34 +49,10 @@ static const struct record_kind things = { .name = "things", THING, .end_ns = en
 					   .companion = key_of };
 static const struct record_kind *const ending[] = { &things, NULL };
 
-static struct store *store;
-static struct seal *seal;
-static struct records records;
-static struct bulla_call call;
-static _Atomic int64_t now_ns;
-
-static int64_t clock_ns(void)
-{
-	return now_ns;
-}
-
 static void set_up(void)
 {
-	struct bulla_seal_config config = static_config("a");
-
-	now_ns = 30000000 * MINUTE_NS;
-	bulla_clock_replace(clock_ns, clock_ns);
-	begin_sealed(NULL, 0, &config, &call, &store, &seal);
-	memset(&records, 0, sizeof records);
-	ck_assert_ok(records_init(&records, store, seal, ending, 1 << 20));
+	begin_records(ending);
 	ck_assert_ok(records_tick(&records, &call)); /* it has been looked into before */
-}
-
-static void tear_down(void)
-{
-	records_end(&records);
-	end_sealed(&call, store, seal);
-	bulla_clock_replace(NULL, NULL);
 }
 
 static struct record_name named(const char *item)
@@ -166,11 +136,8 @@ static struct store_id filing(const char *item, const char *key, int64_t end_ns)
 static bool is_filed(const char *item, const char *key, int64_t end_ns)
 {
 	const struct store_id slot = filing(item, key, end_ns);
-	struct store_record there;
-	enum bulla_err err = store_get(store, &call, &slot, &there);
 
-	ck_assert(err == BULLA_OK || err == BULLA_E_NOT_FOUND);
-	return err == BULLA_OK;
+	return is_in_store(&slot);
 }
 
 /* As a version before has left it. */
@@ -497,7 +464,7 @@ int main(void)
 	Suite *s = suite_create("state_records_sweep");
 	TCase *t = tcase_create("sweep");
 
-	tcase_add_checked_fixture(t, set_up, tear_down);
+	tcase_add_checked_fixture(t, set_up, end_records);
 	tcase_add_test(t, goes_with_it);
 	tcase_add_test(t, goes_at_its_end);
 	tcase_add_test(t, another_in_its_place);
