@@ -66,20 +66,7 @@ static void drop_loaded(struct loading *l)
 {
 	for (size_t i = 0; i < l->count; i++)
 		policy_put(l->items[i]);
-	l->count = 0;
-}
-
-static enum bulla_err load_documents(struct access *access, struct bulla_call *call, struct loading *l, size_t *damaged)
-{
-	const struct documents *documents = &access->records.documents;
-	const struct document_name any = { .kind = stored_policies.name };
-	enum bulla_err err = document_each(documents, call, &any, NULL, load_one, l);
-
-	if (err != BULLA_E_STORE_DAMAGED)
-		return err;
-	drop_loaded(l);
-	call->detail = (struct bulla_bytes){ 0 };
-	return document_each(documents, call, &any, damaged, load_one, l);
+	free(l->items);
 }
 
 static enum bulla_err add_builtin(struct loading *l, const char *name)
@@ -100,9 +87,10 @@ static int by_name(const void *a, const void *b)
 /* Stored ones come over the builtin ones. */
 static enum bulla_err build(struct access *access, struct bulla_call *call, struct loading *l, struct policy_table **out)
 {
+	const struct document_name any = { .kind = stored_policies.name };
 	size_t damaged = 0;
 
-	TRY(load_documents(access, call, l, &damaged));
+	TRY(document_each(&access->records.documents, call, &any, &damaged, load_one, l));
 	if (l->count > 1)
 		qsort(l->items, l->count, sizeof(struct policy *), by_name);
 	size_t stored = l->count;
@@ -135,7 +123,6 @@ static enum bulla_err load(struct access *access, struct bulla_call *call)
 	enum bulla_err err = build(access, call, &l, &table);
 
 	drop_loaded(&l);
-	free(l.items);
 	bulla_arena_free(scratch.arena);
 	if (err == BULLA_OK)
 		policy_table_publish(access, table);
