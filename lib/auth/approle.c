@@ -283,7 +283,7 @@ static enum bulla_err destroy(struct auth *auth, struct bulla_call *call, const 
 	struct bulla_bytes *names;
 	size_t count;
 
-	TRY(document_names(&auth->documents, call, &roles, &names, &count));
+	TRY(document_names(&auth->records.documents, call, &roles, &names, &count));
 	for (size_t i = 0; i < count; i++) {
 		struct record_name secrets;
 

@@ -159,9 +159,13 @@ static enum bulla_err with_secret(struct bulla_call *call, struct login *login, 
 	if (err == BULLA_E_NOT_FOUND)
 		return wrong(call);
 	TRY(err);
-	TRY(login->secret.public.num_uses > 0 ? record_change(&login->auth->records, call, &at, take_use, login)
-					      : check_places(call, login));
-	return login->secret.public.num_uses > 0 ? BULLA_OK : make_token(call, NULL, 0, login);
+	if (login->secret.public.num_uses == 0) {
+		TRY(check_places(call, login));
+		return make_token(call, NULL, 0, login);
+	}
+	TRY(record_change(&login->auth->records, call, &at, take_use, login));
+	/* no use was taken, and no token made, of another that was registered meanwhile and has no limit */
+	return login->secret.public.num_uses == 0 ? make_token(call, NULL, 0, login) : BULLA_OK;
 }
 
 static enum bulla_err attempt(struct auth *auth, struct bulla_call *call, const struct bulla_mount *mount,

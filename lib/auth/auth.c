@@ -40,7 +40,6 @@ enum bulla_err auth_new(struct store *store, struct seal *seal, struct access *a
 
 	if (auth == NULL)
 		return BULLA_E_NO_MEMORY;
-	auth->documents = (struct documents){ .store = store, .seal = seal };
 	auth->access = access;
 	locked_users_forget(auth);
 	auth->userpass_rule = auth->approle_rule = (struct bulla_lockout_rule)BULLA_LOCKOUT_DEFAULT;
@@ -103,31 +102,32 @@ enum bulla_err auth_follow(struct auth *auth, struct follow *follow)
 	return follow_add(follow, (struct follower){ .owner = auth, .changed = record_changed });
 }
 
+/* With the seal held. */
 static enum bulla_err remove_documents(struct auth *auth, struct bulla_call *call, const struct auth_method *method,
 				       const uint8_t uuid[16])
 {
 	for (const char *const *kind = method->documents; kind != NULL && *kind != NULL; kind++) {
 		const struct document_name name = { .kind = *kind, .scope = bulla_mem(uuid, 16) };
 
-		TRY(document_remove_all(&auth->documents, call, &name));
+		TRY(document_remove_all(&auth->records.documents, call, &name));
 	}
 	return BULLA_OK;
 }
 
 enum bulla_err auth_destroy_mount(struct auth *auth, struct bulla_call *call, const uint8_t uuid[16])
 {
-	TRY(bulla_work(call, BULLA_WORK_DISK));
-	TRY(seal_hold(auth->documents.seal));
+	struct seal *seal = auth->records.documents.seal;
 	enum bulla_err err = BULLA_OK;
 
-	for (const struct auth_method *const *m = methods; *m != NULL && err == BULLA_OK; m++) {
+	TRY(bulla_work(call, BULLA_WORK_DISK));
+	for (const struct auth_method *const *m = methods; *m != NULL; m++)
 		if ((*m)->destroy != NULL)
-			err = (*m)->destroy(auth, call, uuid);
-		if (err == BULLA_OK)
-			err = remove_documents(auth, call, *m, uuid);
-	}
+			TRY((*m)->destroy(auth, call, uuid));
+	TRY(seal_hold(seal));
+	for (const struct auth_method *const *m = methods; *m != NULL && err == BULLA_OK; m++)
+		err = remove_documents(auth, call, *m, uuid);
 	records_changed(&auth->records, NULL);
-	seal_release(auth->documents.seal);
+	seal_release(seal);
 	return err;
 }
 

@@ -12,9 +12,8 @@
 #include "state/follow.h"
 #include "state/records.h"
 
-/* Shared by the methods. documents and access are borrowed; the rules are set before anybody logs in. */
+/* Shared by the methods. access is borrowed; the rules are set before anybody logs in. */
 struct auth {
-	struct documents documents;
 	struct records records;  /* users, roles, settings: what a login reads of them is kept in memory */
 	struct access *access;
 	bulla_fetch *fetch;        /* how documents are got from elsewhere; NULL: nothing is */

@@ -196,7 +196,7 @@ enum bulla_err cert_names(struct auth *auth, struct bulla_call *call, const stru
 {
 	const struct document_name any = { .kind = CERT_ENTRY, .scope = mount_scope(mount) };
 
-	return document_names(&auth->documents, call, &any, names, count);
+	return document_names(&auth->records.documents, call, &any, names, count);
 }
 
 enum bulla_err bulla_cert_list(struct bulla *engine, struct bulla_call *call, const struct bulla_mount *mount,

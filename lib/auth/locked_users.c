@@ -52,12 +52,12 @@ static enum bulla_err place(struct bulla_call *call, const struct lockout_user *
 	return pack_finish(&item, &out->item);
 }
 
-static struct bulla_locked_user user_of(const struct record *record)
+static struct bulla_locked_user user_of(struct bulla_bytes item)
 {
-	struct unpack item = { .ptr = record->item.ptr, .left = record->item.len };
-	struct bulla_bytes mount = unpack_bytes(&item);
+	struct unpack in = { .ptr = item.ptr, .left = item.len };
+	struct bulla_bytes mount = unpack_bytes(&in);
 
-	return (struct bulla_locked_user){ mount, bulla_mem(item.ptr, item.left) };
+	return (struct bulla_locked_user){ mount, bulla_mem(in.ptr, in.left) };
 }
 
 /* ---- whether there are any -----------------------------------------------------------------------------------------------------------
@@ -71,7 +71,7 @@ void locked_users_forget(struct auth *auth)
 
 static bool may_be_any(const struct auth *auth)
 {
-	return store_is_shared(auth->documents.store) || atomic_load(&auth->lockouts) != atomic_load(&auth->lockouts_over);
+	return store_is_shared(auth->records.documents.store) || atomic_load(&auth->lockouts) != atomic_load(&auth->lockouts_over);
 }
 
 static enum bulla_err stop(const void *record, void *context)
@@ -89,7 +89,7 @@ enum bulla_err locked_users_tick(struct auth *auth, struct bulla_call *call)
 	bool found = false;
 	size_t damaged = 0;
 
-	if (store_is_shared(auth->documents.store) || seen == atomic_load(&auth->lockouts_over))
+	if (store_is_shared(auth->records.documents.store) || seen == atomic_load(&auth->lockouts_over))
 		return BULLA_OK;
 	enum bulla_err err = record_each(&auth->records, call, &any, &damaged, stop, &found);
 
@@ -199,41 +199,34 @@ void bulla_lockout_set(struct bulla *engine, enum bulla_mount_kind kind, const s
 }
 
 struct listing {
-	struct bulla_call *call;
-	struct bulla_bytes mount;
-	struct bulla_locked_user *users; /* room for cap */
-	size_t count, cap;
+	struct bulla_bytes mount;    /* empty: of all */
+	struct document_names names; /* as records are called */
 };
-
-static enum bulla_err grow(struct listing *l)
-{
-	struct bulla_locked_user *more = bulla_arena_alloc(l->call->arena, 2 * (l->cap + 8) * sizeof *more);
-
-	if (more == NULL)
-		return BULLA_E_NO_MEMORY;
-	if (l->count > 0)
-		memcpy(more, l->users, l->count * sizeof *more);
-	l->users = more;
-	l->cap = 2 * (l->cap + 8);
-	return BULLA_OK;
-}
 
 static enum bulla_err add(const void *record, void *context)
 {
-	const struct bulla_locked_user user = user_of(record);
+	struct bulla_bytes item = ((const struct record *)record)->item;
 	struct listing *l = context;
 
-	if (l->mount.len > 0 && !bulla_equal(user.mount_accessor, l->mount))
+	if (l->mount.len > 0 && !bulla_equal(user_of(item).mount_accessor, l->mount))
 		return BULLA_OK;
-	if (l->count == l->cap)
-		TRY(grow(l));
-	struct bulla_locked_user *copy = &l->users[l->count];
+	return document_names_add(&l->names, item);
+}
 
-	copy->mount_accessor = bulla_arena_copy(l->call->arena, user.mount_accessor);
-	copy->name = bulla_arena_copy(l->call->arena, user.name);
-	if (copy->mount_accessor.ptr == NULL || copy->name.ptr == NULL)
-		return BULLA_E_NO_MEMORY;
-	l->count++;
+/* Of this node alone: what could not be written. */
+static enum bulla_err add_unwritten(struct auth *auth, struct bulla_call *call, struct listing *l)
+{
+	struct bulla_locked_user *users;
+	struct record_name name;
+	size_t count;
+
+	TRY(lockout_list(auth->lockout, call, l->mount, bulla_clock_ns(), &users, &count));
+	for (size_t i = 0; i < count; i++) {
+		const struct lockout_user user = { users[i].mount_accessor, users[i].name };
+
+		TRY(place(call, &user, &name));
+		TRY(document_names_add(&l->names, name.item));
+	}
 	return BULLA_OK;
 }
 
@@ -246,34 +239,38 @@ static int by_mount_and_name(const void *a, const void *b)
 }
 
 /* One may be in both: his record was written by another node since. */
-static size_t sort_unique(struct bulla_locked_user *users, size_t count)
+static enum bulla_err to_users(struct bulla_call *call, const struct document_names *names, struct bulla_locked_user **out, size_t *count)
 {
+	struct bulla_locked_user *users = bulla_arena_alloc(call->arena, names->count * sizeof *users);
 	size_t n = 0;
 
-	if (count > 1)
-		qsort(users, count, sizeof *users, by_mount_and_name);
-	for (size_t i = 0; i < count; i++)
+	if (users == NULL)
+		return BULLA_E_NO_MEMORY;
+	for (size_t i = 0; i < names->count; i++)
+		users[i] = user_of(names->items[i]);
+	if (names->count > 1)
+		qsort(users, names->count, sizeof *users, by_mount_and_name);
+	for (size_t i = 0; i < names->count; i++)
 		if (n == 0 || by_mount_and_name(&users[n - 1], &users[i]) != 0)
 			users[n++] = users[i];
-	return n;
+	*out = users;
+	*count = n;
+	return BULLA_OK;
 }
 
 enum bulla_err bulla_lockout_list(struct bulla *engine, struct bulla_call *call, struct bulla_bytes mount_accessor,
 				  struct bulla_locked_user **users, size_t *count)
 {
 	const struct record_name any = { .kind = &locked_users };
-	struct listing l = { .call = call, .mount = mount_accessor };
+	struct listing l = { .mount = mount_accessor, .names.call = call };
 	struct auth *auth = engine->auth;
 	size_t damaged = 0;
 
 	TRY(bulla_work(call, BULLA_WORK_DISK));
-	TRY(lockout_list(auth->lockout, call, mount_accessor, bulla_clock_ns(), &l.users, &l.count));
-	l.cap = l.count;
+	TRY(add_unwritten(auth, call, &l));
 	TRY(record_each(&auth->records, call, &any, &damaged, add, &l));
-	TRY(document_warn_damaged(call, damaged, l.count));
-	*users = l.users;
-	*count = sort_unique(l.users, l.count);
-	return BULLA_OK;
+	TRY(document_warn_damaged(call, damaged, l.names.count));
+	return to_users(call, &l.names, users, count);
 }
 
 enum bulla_err bulla_lockout_unlock(struct bulla *engine, struct bulla_call *call, struct bulla_bytes mount_accessor,

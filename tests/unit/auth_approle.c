@@ -71,7 +71,7 @@ static size_t count_documents(const char *kind, struct bulla_bytes scope)
 	struct bulla_bytes *names;
 	size_t count;
 
-	ck_assert_ok(document_names(&engine->auth->documents, &call, &at, &names, &count));
+	ck_assert_ok(document_names(&engine->auth->records.documents, &call, &at, &names, &count));
 	return count;
 }
 

@@ -1,8 +1,6 @@
 /* Who is locked out is so on every node and after a restart, until the end, or until anybody on any node lets him in; and nothing is left of
  * it in the store. What counts as a failure: auth_lockout.c and tests/pipeline/userpass.c. */
-#include <stdlib.h>
-#include <unistd.h>
-
+#include "store_unit.h"
 #include "twin_unit.h"
 
 #include "auth/auth.h"
@@ -273,20 +271,6 @@ END_TEST
 
 /* ---- of one process alone ------------------------------------------------------------------------------------------------------------ */
 
-static char folder[] = "/tmp/bulla-unit-XXXXXX", file[sizeof folder + 8];
-
-static void remove_folder(void)
-{
-	static const char *const suffixes[] = { "", "-wal", "-shm" };
-	char path[sizeof file + 8];
-
-	for (size_t i = 0; i < sizeof suffixes / sizeof *suffixes; i++) {
-		snprintf(path, sizeof path, "%s%s", file, suffixes[i]);
-		(void)unlink(path);
-	}
-	ck_assert_int_eq(rmdir(folder), 0);
-}
-
 static void open_file(void)
 {
 	struct bulla_config config = config_static();
@@ -304,8 +288,7 @@ static void setup_file(void)
 	now_ns = bulla_clock_ns();
 	bulla_clock_replace(clock_ns, clock_ns);
 	call = call_begin();
-	ck_assert_ptr_nonnull(mkdtemp(folder));
-	snprintf(file, sizeof file, "%s/db", folder);
+	folder_make();
 	open_file();
 	ck_assert_ok(bulla_init(engine, &call, &args, &result));
 	ck_assert_ok(bulla_authenticate(engine, &call, result.root_token));
@@ -319,7 +302,7 @@ static void setup_file(void)
 static void teardown_file(void)
 {
 	engine_teardown();
-	remove_folder();
+	folder_remove();
 }
 
 /* Whether the store is asked who is locked out: bob's own record has been read before. */

@@ -118,7 +118,7 @@ static size_t names_of(const char *kind, struct bulla_bytes scope, struct bulla_
 	const struct document_name at = { kind, scope, { 0 } };
 	size_t count;
 
-	ck_assert_ok(document_names(&engine->auth->documents, &call, &at, names, &count));
+	ck_assert_ok(document_names(&engine->auth->records.documents, &call, &at, names, &count));
 	return count;
 }
 
@@ -155,7 +155,7 @@ static enum bulla_err delete_one(const struct store_record *record, void *contex
 static size_t filed(store_visit *visit, void *context)
 {
 	static const struct due_kind row = { .entry = "approle-secret-end" };
-	const struct documents *documents = &engine->auth->documents;
+	const struct documents *documents = &engine->auth->records.documents;
 	struct store_id slot;
 	size_t count = 0;
 

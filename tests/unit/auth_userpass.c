@@ -85,12 +85,12 @@ START_TEST(gone_with_the_mount)
 	size_t count;
 
 	ck_assert_ok(write_user(&call, "alice", "pw"));
-	ck_assert_ok(document_names(&engine->auth->documents, &call, &at, &names, &count));
+	ck_assert_ok(document_names(&engine->auth->records.documents, &call, &at, &names, &count));
 	ck_assert_uint_eq(count, 1);
 	bulla_mount_put(mount);
 	mount = NULL;
 	ck_assert_ok(bulla_auth_disable(engine, &call, bulla_str("people")));
-	ck_assert_ok(document_names(&engine->auth->documents, &call, &at, &names, &count));
+	ck_assert_ok(document_names(&engine->auth->records.documents, &call, &at, &names, &count));
 	ck_assert_uint_eq(count, 0);
 }
 END_TEST
